@@ -1,0 +1,1 @@
+"""Convert whole archives of DjVu files to PDF."""

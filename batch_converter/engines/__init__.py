@@ -1,0 +1,1 @@
+"""The engines that turn a DjVu file into a PDF."""

@@ -1,0 +1,84 @@
+"""When to ask next: pure, with the clock injected.
+
+A policy is told what happened (`submitted`, `answered`, `forget`) and says when
+a document should be asked for (`next_poll_at_s`). It never sleeps and never reads
+a clock: every method takes the time, in seconds of one monotonic clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+class Answer(Enum):
+    """What an answer told about a task's progress."""
+
+    PENDING = auto()
+    PROCESSING = auto()
+    ENDED = auto()
+
+
+class PollPolicy(Protocol):
+    """Decides when each document out at the service is asked for."""
+
+    def submitted(
+        self, document_id: int, *, at_s: float, size_bytes: int, pages: int | None
+    ) -> None:
+        """A document went out at `at_s` (of an earlier run: in the past)."""
+        ...
+
+    def next_poll_at_s(self, document_id: int, *, now_s: float) -> float:
+        """When to ask for the document; at most `now_s` means at once.
+
+        The answer is planned anew at each call: who waited for a plan asks again
+        before a call is spent.
+        """
+        ...
+
+    def answered(self, document_id: int, answer: Answer, *, at_s: float) -> Collection[int]:
+        """An answer arrived; returns the other documents whose plan moved earlier."""
+        ...
+
+    def forget(self, document_id: int) -> None:
+        """The document is no longer out (failed, cancelled, timed out)."""
+        ...
+
+
+@dataclass(slots=True)
+class FixedInterval:
+    """Asks every `interval_s` seconds, counted from submission or the last answer."""
+
+    interval_s: float
+    _due_at_s: dict[int, float] = field(default_factory=dict)
+
+    def submitted(
+        self,
+        document_id: int,
+        *,
+        at_s: float,
+        size_bytes: int,  # noqa: ARG002  # a fixed interval looks at the clock alone
+        pages: int | None,  # noqa: ARG002
+    ) -> None:
+        """Plan the first question one interval after submission."""
+        self._due_at_s[document_id] = at_s + self.interval_s
+
+    def next_poll_at_s(self, document_id: int, *, now_s: float) -> float:  # noqa: ARG002
+        """Return the planned moment."""
+        return self._due_at_s[document_id]
+
+    def answered(self, document_id: int, answer: Answer, *, at_s: float) -> Collection[int]:
+        """Plan the next question, or forget a task that has ended."""
+        if answer is Answer.ENDED:
+            self.forget(document_id)
+        else:
+            self._due_at_s[document_id] = at_s + self.interval_s
+        return ()
+
+    def forget(self, document_id: int) -> None:
+        """Drop the plan."""
+        self._due_at_s.pop(document_id, None)
