@@ -1,0 +1,26 @@
+"""Settings: what they are, and where each value comes from."""
+
+from __future__ import annotations
+
+from batch_converter.config.layers import LoadedSettings, load_settings
+from batch_converter.config.settings import (
+    STATE_DIR_NAME,
+    AsposeSettings,
+    LocalSettings,
+    RetrySettings,
+    Settings,
+    is_loopback,
+    parse_shard,
+)
+
+__all__ = [
+    "STATE_DIR_NAME",
+    "AsposeSettings",
+    "LoadedSettings",
+    "LocalSettings",
+    "RetrySettings",
+    "Settings",
+    "is_loopback",
+    "load_settings",
+    "parse_shard",
+]

@@ -1,0 +1,235 @@
+"""Where settings come from: flags over environment over file over defaults.
+
+Each layer is a flat mapping from dotted keys (`polling.interval`) to values, with
+the place that each came from, so that `config check` can tell it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import stat
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import platformdirs
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from batch_converter.config.settings import Settings
+from batch_converter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ENV_PREFIX: Final = "BATCH_CONVERTER_"
+FILE_NAME: Final = "batch-converter.toml"
+_CREDENTIALS: Final = {
+    "ASPOSE_CLIENT_ID": "aspose.client_id",
+    "ASPOSE_CLIENT_SECRET": "aspose.client_secret",
+}
+_FREE_FORM: Final = "aspose.settings"
+_SECRET: Final = "aspose.client_secret"  # noqa: S105  # a key, not a secret
+_SECRET_FILE: Final = "aspose.client_secret_file"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A value as it was given, and where."""
+
+    value: object
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedSettings:
+    """The settings in force.
+
+    Attributes:
+        origins: Dotted key to where its value came from, for every key that is
+            not a default.
+        warnings: What the user should know about the files that were read.
+    """
+
+    settings: Settings
+    origins: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+    def in_force(self) -> Iterator[tuple[str, object, str]]:
+        """Yield every key with its value and origin; secrets stay masked."""
+        for key in known_keys():
+            value: object = self.settings
+            for name in key.split("."):
+                value = getattr(value, name)
+            yield key, value, self.origins.get(key, "default")
+
+
+def load_settings(
+    *,
+    flags: Mapping[str, object] | None = None,
+    config_file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> LoadedSettings:
+    """Read all layers and check them.
+
+    Args:
+        flags: Dotted keys given on the command line.
+        config_file: The file that the user named; else the usual places.
+        environ: The environment; `os.environ` where absent.
+
+    Raises:
+        ConfigError: A key is unknown, a value is refused, a file is unreadable.
+    """
+    env = os.environ if environ is None else environ
+    path = config_file or _find_file(env)
+    given: dict[str, Given] = {}
+    for layer in (_from_file(path), _from_environment(env), _from_flags(flags or {})):
+        given |= layer
+    warnings = [] if path is None else _exposure_warnings(path, "configuration file")
+    warnings += _resolve_secret_file(given)
+    settings = _build(given)
+    origins = {key: item.origin for key, item in given.items()}
+    return LoadedSettings(settings=settings, origins=origins, warnings=tuple(warnings))
+
+
+def known_keys(model: type[BaseModel] = Settings, prefix: str = "") -> list[str]:
+    """Return the dotted key of every setting, in the order of the sections."""
+    keys: list[str] = []
+    for name, info in model.model_fields.items():
+        annotation = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            keys += known_keys(annotation, f"{prefix}{name}.")
+        else:
+            keys.append(prefix + name)
+    return keys
+
+
+def _find_file(env: Mapping[str, str]) -> Path | None:
+    home = env.get("XDG_CONFIG_HOME")
+    user = Path(home) if home else platformdirs.user_config_path()
+    places = (Path(FILE_NAME), user / "batch-converter" / "config.toml")
+    return next((place for place in places if place.is_file()), None)
+
+
+def _from_file(path: Path | None) -> dict[str, Given]:
+    if path is None:
+        return {}
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"cannot read the configuration file {path}: {error.strerror}"
+        raise ConfigError(msg) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"the configuration file {path} is not valid TOML: {error}"
+        raise ConfigError(msg) from error
+    return {
+        _checked(key, where=str(path)): Given(value=value, origin=f"file {path}")
+        for key, value in _flatten(document)
+    }
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in table.items():
+        key = prefix + name
+        if isinstance(value, dict) and key != _FREE_FORM:
+            yield from _flatten(value, f"{key}.")
+        else:
+            yield key, value
+
+
+def _from_environment(env: Mapping[str, str]) -> dict[str, Given]:
+    layer = {
+        key: Given(value=env[name], origin=f"environment {name}")
+        for name, key in _CREDENTIALS.items()
+        if env.get(name)
+    }
+    for name in sorted(env):
+        if name.startswith(ENV_PREFIX) and env[name]:
+            path = name.removeprefix(ENV_PREFIX).lower().replace("__", ".")
+            key = _checked(path, where=f"the environment variable {name}")
+            value = _structured(key, env[name], name)
+            layer[key] = Given(value=value, origin=f"environment {name}")
+    return layer
+
+
+def _structured(key: str, text: str, name: str) -> object:
+    if key not in {_FREE_FORM, "input.include", "input.exclude"}:
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        shape = (
+            'an object such as {"language": "eng"}' if key == _FREE_FORM else 'a list ["*.djvu"]'
+        )
+        msg = f"{name} must be JSON, such as {example}"
+        raise ConfigError(msg) from error
+
+
+def _from_flags(flags: Mapping[str, object]) -> dict[str, Given]:
+    return {key: Given(value=value, origin="flag") for key, value in flags.items()}
+
+
+def _checked(key: str, *, where: str) -> str:
+    known = known_keys()
+    if key in known:
+        return key
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+    msg = f"unknown key {key!r} in {where}; the nearest known key is {near[0]!r}"
+    raise ConfigError(msg)
+
+
+def _resolve_secret_file(given: dict[str, Given]) -> list[str]:
+    """Read the secret from its file, unless a stronger layer gave it directly."""
+    file, direct = given.get(_SECRET_FILE), given.get(_SECRET)
+    order = ("file", "environment", "flag")
+    if file is None or (direct and _rank(direct, order) >= _rank(file, order)):
+        return []
+    path = Path(str(file.value)).expanduser()
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"cannot read aspose.client_secret_file {path}: {error}"
+        raise ConfigError(msg) from error
+    given[_SECRET] = Given(value=SecretStr(secret), origin=f"{file.origin}, read from {path}")
+    return _exposure_warnings(path, "secret file")
+
+
+def _rank(given: Given, order: tuple[str, ...]) -> int:
+    return order.index(given.origin.split(" ", 1)[0])
+
+
+def _exposure_warnings(path: Path, what: str) -> list[str]:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return []
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        return [f"others may read the {what} {path}; run: chmod 600 {path}"]
+    return []
+
+
+def _build(given: Mapping[str, Given]) -> Settings:
+    tree: dict[str, Any] = {}
+    for key, item in given.items():
+        *parents, leaf = key.split(".")
+        node = tree
+        for name in parents:
+            node = node.setdefault(name, {})
+        node[leaf] = item.value
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, given)) from None
+
+
+def _explain(error: ValidationError, given: Mapping[str, Given]) -> str:
+    """Say what is wrong with each value, never the value itself: it may be a secret."""
+    lines = []
+    for detail in error.errors(include_url=False, include_input=False, include_context=False):
+        key = ".".join(str(part) for part in detail["loc"])
+        origins = [item.origin for name, item in given.items() if key.startswith(name)]
+        where = f" ({origins[0]})" if origins else ""
+        lines.append(f"{key}{where}: {detail['msg'].removeprefix('Value error, ')}")
+    return "; ".join(lines)

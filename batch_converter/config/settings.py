@@ -1,0 +1,225 @@
+"""Every setting, its type and its default; nothing here reads a file.
+
+One model a section of the TOML file; unknown keys are refused. The models are
+frozen and compare by value; secrets are masked in every `repr`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+from batch_converter.config.units import parse_duration_s, parse_size
+
+DEFAULT_BASE_URL: Final = "https://api.aspose.cloud"
+STATE_DIR_NAME: Final = ".batch-converter"
+
+Size = Annotated[int, BeforeValidator(parse_size), Field(ge=0)]
+Duration = Annotated[float, BeforeValidator(parse_duration_s), Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _expand_user(value: object) -> object:
+    return Path(value).expanduser() if isinstance(value, str | Path) else value
+
+
+UserPath = Annotated[Path, BeforeValidator(_expand_user)]
+
+
+class Section(BaseModel):
+    """What all sections have in common."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class InputSettings(Section):
+    """What is taken from the sources."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    min_size: Size | None = None
+    max_size: Size | None = None
+    shard: str | None = None
+    order: Literal["name", "smallest", "largest", "oldest"] = "name"
+    follow_symlinks: bool = False
+
+    @field_validator("shard")
+    @classmethod
+    def _check_shard(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_shard(value)
+        return value
+
+
+class OutputSettings(Section):
+    """Where the PDFs go, and when one counts as done."""
+
+    dir: UserPath | None = None
+    state_dir: UserPath | None = None
+    overwrite: Literal["if-changed", "always", "never"] = "if-changed"
+    verify: Literal["full", "quick"] = "full"
+    preserve_times: bool = False
+
+
+class AsposeSettings(Section):
+    """The service and the account."""
+
+    base_url: str = DEFAULT_BASE_URL
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    client_secret_file: UserPath | None = None
+    connect_timeout_s: Seconds = 30
+    read_timeout_s: Seconds = 120
+    max_upload_bytes: Size = 0
+    requests_per_second: Seconds | None = None
+    ca_file: UserPath | None = None
+    proxy: str | None = None
+    allow_insecure_http: bool = False
+    settings: dict[str, object] = {}
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether both halves of the credentials are there."""
+        return bool(self.client_id and self.client_secret and self.client_secret.get_secret_value())
+
+    @model_validator(mode="after")
+    def _check_base_url(self) -> Self:
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("base_url must be an http or https address")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("base_url must not carry a user, a password, a query or a fragment")
+        if parts.scheme == "http" and not (self.allow_insecure_http or is_loopback(parts.hostname)):
+            raise ValueError(
+                "base_url is plain http to another machine, where credentials could be read on the"
+                " way; use https, or set aspose.allow_insecure_http = true"
+            )
+        return self
+
+
+class ConcurrencySettings(Section):
+    """How much happens at once."""
+
+    max_submissions: Count = 8
+    max_in_flight: Count = 64
+    max_pollers: Count = 16
+
+
+class PollingSettings(Section):
+    """When the service is asked for a document."""
+
+    interval: Seconds | None = None
+    task_timeout_s: Seconds = 3600
+
+
+class RetrySettings(Section):
+    """What is tried again, and how patiently."""
+
+    request_attempts: Count = 6
+    initial_wait_s: Seconds = 0.5
+    max_wait_s: Seconds = 60
+    max_retry_after_s: Seconds = 900
+    unavailable_after_s: Seconds = 300
+    max_attempts: Count = 3
+    resubmit_on_error: Annotated[int, Field(ge=0)] = 0
+    retry_failed: bool = False
+
+
+class BudgetSettings(Section):
+    """Where a run stops of its own accord."""
+
+    max_api_calls: Annotated[int, Field(ge=0)] | None = None
+    monthly_api_calls: Annotated[int, Field(ge=0)] | None = None
+    month_starts_on: Annotated[int, Field(ge=1, le=28)] = 1
+    price_per_call: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    currency: str | None = None
+    deadline: Duration | None = None
+    max_errors: Count | None = None
+    fail_fast: bool = False
+
+
+class LoggingSettings(Section):
+    """What is told while a run goes on."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+    file: UserPath | None = None
+    progress: bool | None = None
+
+
+class ReportSettings(Section):
+    """What is written when a run has ended."""
+
+    file: UserPath | None = None
+    manifest: UserPath | None = None
+    failed_list: UserPath | None = None
+    ignore_known_failures: bool = False
+
+
+class LocalSettings(Section):
+    """The embedded engine."""
+
+    workers: Annotated[int, Field(ge=0)] = 0
+
+
+class ServeSettings(Section):
+    """The API-compatible service."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    data_dir: UserPath | None = None
+
+
+class Settings(Section):
+    """Everything that a run can be told; `Settings()` is the defaults."""
+
+    engine: Literal["auto", "aspose", "local"] = "auto"
+    input: InputSettings = InputSettings()
+    output: OutputSettings = OutputSettings()
+    aspose: AsposeSettings = AsposeSettings()
+    local: LocalSettings = LocalSettings()
+    concurrency: ConcurrencySettings = ConcurrencySettings()
+    polling: PollingSettings = PollingSettings()
+    retry: RetrySettings = RetrySettings()
+    budget: BudgetSettings = BudgetSettings()
+    logging: LoggingSettings = LoggingSettings()
+    report: ReportSettings = ReportSettings()
+    serve: ServeSettings = ServeSettings()
+
+
+def parse_shard(value: str) -> tuple[int, int]:
+    """Return `(k, n)` of `K/N`, the K-th of N parts, 1-based.
+
+    Raises:
+        ValueError: It is not two numbers with 1 <= K <= N.
+    """
+    k, slash, n = value.partition("/")
+    if not (slash and k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n)):
+        msg = f"{value!r} is not a shard; write K/N with K from 1 to N, such as 2/4"
+        raise ValueError(msg)
+    return int(k), int(n)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine by its name or address alone."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

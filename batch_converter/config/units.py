@@ -1,0 +1,45 @@
+"""Sizes and durations as people write them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_FACTORS: Final = {"": 1} | {
+    prefix + suffix: base**power
+    for power, prefix in enumerate("kmgt", start=1)
+    for suffix, base in (("", 1024), ("ib", 1024), ("b", 1000))
+}
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?(?:i?b)?)", re.IGNORECASE)
+_DURATION: Final = re.compile(
+    r"(?=.)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", re.IGNORECASE
+)
+_UNIT_SECONDS: Final = (86_400, 3_600, 60, 1)
+
+
+def parse_size(value: str | int) -> int:
+    """Return a number of bytes: `1000`, `10M` (of 1024), `10MiB`, `10MB` (of 1000).
+
+    Raises:
+        ValueError: The text is not a size.
+    """
+    match = _SIZE.fullmatch(str(value).strip())
+    if match is None:
+        msg = f"{value!r} is not a size; write bytes or a unit, such as 500K or 10M"
+        raise ValueError(msg)
+    number, unit = match.groups()
+    return int(float(number) * _FACTORS[unit.lower().removeprefix("b")])
+
+
+def parse_duration_s(value: str | float) -> float:
+    """Return seconds: `90`, `45s`, `90m`, `6h`, `1h30m`, `2d`.
+
+    Raises:
+        ValueError: The text is not a duration.
+    """
+    match = _DURATION.fullmatch(str(value).strip())
+    if match is None:
+        msg = f"{value!r} is not a duration; write seconds or a unit, such as 90m or 6h"
+        raise ValueError(msg)
+    parts = zip(match.groups(), _UNIT_SECONDS, strict=True)
+    return sum(float(number) * seconds for number, seconds in parts if number)
