@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from batch_converter.errors import ErrorCode
+    from batch_converter.errors import ErrorCode, ExitCode
 
 
 class EngineName(StrEnum):
@@ -155,3 +155,81 @@ class StoredPdf:
     sha256: str
     size_bytes: int
     pages: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What became of all files of a run, counted."""
+
+    found: int = 0
+    converted: int = 0
+    skipped: int = 0
+    failed: int = 0
+    remaining: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    pages: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiCalls:
+    """Requests that left, by endpoint; those that never reached it do not count."""
+
+    token: int = 0
+    submit: int = 0
+    poll: int = 0
+    cancel: int = 0
+
+    @property
+    def billed(self) -> int:
+        """Requests that reached the conversion endpoint, answered or not."""
+        return self.submit + self.poll + self.cancel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReport:
+    """What a run did with one file; the entries of the report's `files`.
+
+    Attributes:
+        output: The PDF's path below the output folder.
+        attempts: Submissions in this run.
+        polls: Status requests in this run.
+        bytes_out: Size of the PDF; 0 where there is none.
+        pages: Pages, where they are known.
+        warnings: What the engine or a check said beside the result.
+    """
+
+    source: str
+    source_root: str
+    output: str | None
+    status: FileStatus
+    attempts: int = 0
+    polls: int = 0
+    task_id: str | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    pages: int | None = None
+    sha256: str | None = None
+    submitted_at: datetime | None = None
+    completed_at: datetime | None = None
+    error: Failure | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """A run without its files; `finished_at` and `exit_code` are None while it lasts.
+
+    Attributes:
+        submit_unknown: Submissions of this run whose answer was lost: each may
+            have been billed without a task that we know of.
+    """
+
+    run_id: str
+    started_at: datetime
+    finished_at: datetime | None
+    engine: EngineName
+    exit_code: ExitCode | None
+    totals: Totals
+    api_calls: ApiCalls
+    submit_unknown: int = 0

@@ -160,9 +160,7 @@ def _structured(key: str, text: str, name: str) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        shape = (
-            'an object such as {"language": "eng"}' if key == _FREE_FORM else 'a list ["*.djvu"]'
-        )
+        example = '{"language": "eng"}' if key == _FREE_FORM else '["*.djvu"]'
         msg = f"{name} must be JSON, such as {example}"
         raise ConfigError(msg) from error
 
