@@ -1,0 +1,102 @@
+"""Error bodies: what a server said about a request that it refused.
+
+The text comes from outside and may be long, hold markup or echo what was sent:
+it is shortened, flattened to one line and freed from secrets and documents.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_BODY_BYTES: Final = 64 * 1024
+MAX_MESSAGE_CHARS: Final = 500
+MASK: Final = "[…]"
+_TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+_HEADING: Final = re.compile(r"<h1[^>]*>(.*?)</h1", re.IGNORECASE | re.DOTALL)
+_TAG: Final = re.compile(r"<[^>]*>")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+")
+_DOCUMENT: Final = re.compile(
+    r"(?:QVQmVEZP|JVBERi0)[\w+/=\\-]*|AT&TFORM\S*|%PDF-\S*|[\w+/=\\-]{48,}", re.ASCII
+)
+_SPOKEN: Final = ("detail", "title", "message", "error_description", "error", "messages", "errors")
+
+
+def read_refusal(body: bytes) -> str:
+    """Return what the body of an error says, on one line; empty where it says nothing.
+
+    ProblemDetails, other JSON, plain text and HTML pages are understood. The
+    result still has to pass `without_secrets`.
+    """
+    text = body[:MAX_BODY_BYTES].decode("utf-8-sig", errors="replace").strip()
+    return _one_line(_spoken(text))
+
+
+def _spoken(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return _from_page(text) if text.startswith("<") else text
+    return ": ".join(dict.fromkeys(_sentences(value)))
+
+
+def _sentences(value: object, depth: int = 4) -> Iterable[str]:
+    """Yield the sentences of a JSON error, the title before the detail."""
+    if isinstance(value, str):
+        yield value
+    elif depth and isinstance(value, Mapping):
+        known = [value[key] for key in ("title", *_SPOKEN) if key in value]
+        for item in known or value.values():
+            yield from _sentences(item, depth - 1)
+    elif depth and isinstance(value, list):
+        for item in value[:10]:
+            yield from _sentences(item, depth - 1)
+
+
+def _from_page(text: str) -> str:
+    match = _TITLE.search(text) or _HEADING.search(text)
+    return html.unescape(_TAG.sub(" ", match.group(1))) if match else ""
+
+
+def _one_line(text: str) -> str:
+    return _UNPRINTABLE.sub(" ", text).strip()
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Mask secrets in their usual spellings and everything that looks like a document.
+
+    The result is one line of at most `MAX_MESSAGE_CHARS` characters.
+    """
+    for secret in sorted({form for s in secrets for form in _spellings(s)}, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    text = _one_line(_DOCUMENT.sub(MASK, text))
+    return text if len(text) <= MAX_MESSAGE_CHARS else text[: MAX_MESSAGE_CHARS - 1] + "…"
+
+
+def _spellings(secret: str) -> Iterable[str]:
+    if secret:
+        yield secret
+        yield quote(secret, safe="")
+        yield quote_plus(secret)
+        yield json.dumps(secret)[1:-1]
+        yield html.escape(secret)
+        yield base64.b64encode(secret.encode()).decode()
+
+
+def write_problem(*, status: int, title: str, detail: str) -> bytes:
+    """Write a ProblemDetails body (RFC 9457)."""
+    fields = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return json.dumps(fields).encode()
+
+
+def write_token_refusal(error: str = "invalid_client") -> bytes:
+    """Write the token endpoint's error body (RFC 6749)."""
+    return json.dumps({"error": error}).encode()
