@@ -1,0 +1,58 @@
+"""What every test gets: a clean environment, fresh logging, and a loop that must not block."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import structlog
+from blockbuster import blockbuster_ctx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MEANT_FOR_US: Final = re.compile(
+    r"ASPOSE_.*|BATCH_CONVERTER_.*|(HTTPS?|ALL|NO|FTP|WSS?)_PROXY|NETRC"
+    r"|NO_COLOR|FORCE_COLOR|COLUMNS|LINES",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run async tests on plain asyncio: its debug mode makes switching ten times slower."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unblocked_loop() -> Iterator[None]:
+    """Fail any blocking call that the package makes on the event loop's thread.
+
+    Calls made by a test's own body are let through (`scanned_modules`): a test may
+    write its files where it stands. Worker threads run no loop and may block.
+    """
+    with blockbuster_ctx(scanned_modules="batch_converter"):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Hide the developer's account, proxies, terminal and home; subprocesses inherit that."""
+    for name in list(os.environ):
+        if _MEANT_FOR_US.fullmatch(name):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+
+
+@pytest.fixture(autouse=True)
+def fresh_logging() -> Iterator[None]:
+    """Undo what a test configured or bound: structlog's set-up is one for the process."""
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
