@@ -1,8 +1,8 @@
 """When to ask next: pure, with the clock injected.
 
-A policy is told what happened (`submitted`, `answered`, `forget`) and says when
-a document should be asked for (`next_poll_at_s`). It never sleeps and never reads
-a clock: every method takes the time, in seconds of one monotonic clock.
+A policy is told what happened (`submitted`, `answered`, `forget`, `remaining`) and
+says when a document should be asked for (`next_poll_at_s`). It never sleeps and never
+reads a clock: every method takes the time, in seconds of one monotonic clock.
 """
 
 from __future__ import annotations
@@ -25,6 +25,14 @@ class Answer(Enum):
 
 class PollPolicy(Protocol):
     """Decides when each document out at the service is asked for."""
+
+    def remaining(self, count: int | None) -> None:
+        """Tell how many documents are still to be submitted; None is not known yet.
+
+        Called whenever the number changes, before `submitted`. With 0 the end game
+        begins: nobody waits for a place, and the last document decides.
+        """
+        ...
 
     def submitted(
         self, document_id: int, *, at_s: float, size_bytes: int, pages: int | None
@@ -55,6 +63,9 @@ class FixedInterval:
 
     interval_s: float
     _due_at_s: dict[int, float] = field(default_factory=dict)
+
+    def remaining(self, count: int | None) -> None:
+        """A fixed interval does not look at what is left."""
 
     def submitted(
         self,

@@ -1,0 +1,280 @@
+"""The policy that learns the service and asks when the answer is worth its price."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.polling.base import Answer
+from batch_converter.polling.belief import Belief, Place
+from batch_converter.polling.plan import Delay, best_ask_s
+from batch_converter.polling.service_time import Observation, ServiceTimes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from random import Random
+
+_PRIOR_S: Final = 7.5
+_PRIOR_SPREAD: Final = 1.3
+_WARM_SPREAD: Final = 0.4
+
+
+class Predictive:
+    """Asks when the document is expected to be done, learned from all answers.
+
+    Args:
+        random: The only source of chance; the same seed gives the same plans.
+        max_in_flight: How many documents may be out at once.
+        floor_s: No document is asked twice within so many seconds.
+        known: Observations of earlier runs, oldest first; a few hundred are enough.
+        patience: Calls a document that a makespan twice as long is worth.
+    """
+
+    def __init__(
+        self,
+        random: Random,
+        *,
+        max_in_flight: int,
+        floor_s: float = 1.0,
+        known: Sequence[Observation] = (),
+        patience: float = 8.0,
+    ) -> None:
+        self._random = random
+        self._max_in_flight = max_in_flight
+        self._floor_s = floor_s
+        self._calls_per_makespan = patience
+        self._times = ServiceTimes()
+        self._belief = self._believe(known)
+        self._places: dict[int, Place] = {}
+        self._aheads: list[float] = []
+        self._remaining: int | None = None
+        self._submitted = 0
+        self._first_s: float | None = None
+        self._answered_s = -math.inf
+        self._front = -1
+        self._woken_level = self._belief.level
+        self._learned: list[Observation] = []
+        self._last_ends: tuple[float, list[tuple[float, int]]] = (-math.inf, [])
+
+    def _believe(self, known: Sequence[Observation]) -> Belief:
+        if not known:
+            return Belief(self._times, self._random, typical_s=_PRIOR_S, spread=_PRIOR_SPREAD)
+        level = self._level_of(known)
+        for each in known:
+            self._times.learn(pages=each.pages, low_s=each.low_s, high_s=each.high_s, level=level)
+        self._times.refit()
+        servers = sorted(each.servers for each in known)[len(known) // 2]
+        return Belief(
+            self._times,
+            self._random,
+            typical_s=math.exp(level),
+            spread=_WARM_SPREAD,
+            servers=servers,
+        )
+
+    def _level_of(self, known: Sequence[Observation]) -> float:
+        middles = sorted(
+            math.log(each.high_s / self._times.weight(each.pages))
+            - (0.5 * math.log(each.high_s / each.low_s) if each.low_s > 0 else 0.1)
+            for each in known
+        )
+        return middles[len(middles) // 2]
+
+    def observations(self) -> tuple[Observation, ...]:
+        """What this run has learned, oldest first, for the next one's `known`."""
+        return tuple(self._learned[-200:])
+
+    def remaining(self, count: int | None) -> None:
+        """Take in how many documents are still to be submitted."""
+        self._remaining = count
+
+    def submitted(
+        self, document_id: int, *, at_s: float, size_bytes: int, pages: int | None
+    ) -> None:
+        """Put the document at the end of the queue."""
+        if self._first_s is None:
+            self._first_s = at_s
+        known_pages = self._times.pages_of(pages, size_bytes)
+        self._belief.advance(at_s)
+        weight = self._times.weight(known_pages)
+        ahead = self._belief.submit(weight)
+        self._places[document_id] = Place(
+            document_id=document_id,
+            sequence=self._submitted,
+            submitted_at_s=at_s,
+            pages=known_pages,
+            weight=weight,
+            ahead=ahead,
+            rank=len(self._places) + 1,
+            probe=self._submitted < 3 or self._submitted % 12 == 0,
+        )
+        self._aheads.append(ahead)
+        self._submitted += 1
+
+    def next_poll_at_s(self, document_id: int, *, now_s: float) -> float:
+        """Plan the document's next question, or the next moment to plan it again."""
+        place = self._places[document_id]
+        self._belief.advance(now_s)
+        asked = place.asked_at_s
+        earliest = now_s if asked is None else max(now_s, asked + self._floor_s)
+        if place.stray:
+            return max(earliest, place.planned_s)
+        ends = self._belief.ends_s(place)
+        plan = best_ask_s(
+            ends, self._delay(place, ends, now_s), not_before_s=earliest, floor_s=self._floor_s
+        )
+        plan = self._guarded(place, plan, ends, now_s)
+        place.planned_s = plan
+        if plan <= now_s + 1e-6:
+            return now_s
+        wait = plan - now_s
+        check = max(0.6 * wait, 0.25 * self._belief.typical_s, 0.1)
+        return now_s + min(wait, check)
+
+    def _guarded(self, place: Place, plan: float, ends: list[float], now_s: float) -> float:
+        since = place.asked_at_s if place.asked_at_s is not None else place.submitted_at_s
+        age = now_s - place.submitted_at_s
+        mean = sum(ends) / len(ends) - now_s
+        plan = min(plan, max(now_s, since) + 3.0 * max(mean, self._floor_s) + 0.3 * age)
+        if self._is_oldest(place):
+            silence = self._answered_s if self._answered_s > -math.inf else place.submitted_at_s
+            bound = silence + max(self._floor_s, 3.0 * self._belief.typical_s)
+            plan = min(plan, max(bound, since + 0.3 * age + self._floor_s))
+        return max(plan, now_s, since + self._floor_s if place.asked_at_s is not None else now_s)
+
+    def _is_oldest(self, place: Place) -> bool:
+        for each in self._places.values():
+            if not each.stray:
+                return each is place
+        return False
+
+    def _delay(self, place: Place, ends: list[float], now_s: float) -> Delay:
+        """Price a second's delay of this document, in calls."""
+        servers = self._belief.servers
+        width = min(servers, float(self._max_in_flight))
+        call_s = self._makespan_s(width, now_s) / (
+            self._calls_per_makespan * (self._submitted + (self._remaining or 0))
+        )
+        slot = 1.0 / (width * call_s)
+        if self._remaining == 0:
+            return Delay(base=0.03 * slot, last=1.0 / call_s, last_from_s=self._others_end_s(place))
+        if place.probe:
+            return Delay(base=slot)
+        return Delay(base=0.03 * slot, place=slot, place_from_s=self._needed_s(place, servers))
+
+    def _makespan_s(self, width: float, now_s: float) -> float:
+        elapsed = now_s - (self._first_s if self._first_s is not None else now_s)
+        left = (self._remaining or 0) + len(self._places)
+        typical_s = self._belief.typical_s
+        return elapsed + max(left * typical_s / width, typical_s)
+
+    def _needed_s(self, place: Place, servers: float) -> float:
+        """When the service would run dry for want of this document's place."""
+        if servers >= self._max_in_flight or len(self._places) < 0.8 * self._max_in_flight:
+            return -math.inf if servers >= self._max_in_flight else math.inf
+        spare = (self._max_in_flight - servers) / 2
+        target = place.sequence + int(servers + spare)
+        if target < len(self._aheads):
+            ahead = self._aheads[target]
+        else:
+            extra = target - len(self._aheads)
+            ahead = self._belief.submitted + extra * self._belief.mean_weight
+        return self._belief.front_reaches_s(ahead)
+
+    def _others_end_s(self, place: Place) -> float:
+        """When the last of the other documents is expected to be done."""
+        made_s, latest = self._last_ends
+        if (
+            not latest
+            or all(number not in self._places for _, number in latest[:2])
+            or (self._answered_s > made_s)
+        ):
+            latest = self._latest_ends()
+            self._last_ends = (self._answered_s, latest)
+        for end, number in latest:
+            if number != place.document_id and number in self._places:
+                return end
+        return -math.inf
+
+    def _latest_ends(self) -> list[tuple[float, int]]:
+        ends = []
+        for place in self._places.values():
+            if not place.stray:
+                drawn = self._belief.ends_s(place, guesses=5, each=1)
+                ends.append((drawn[2], place.document_id))
+        return heapq.nlargest(4, ends)
+
+    def answered(self, document_id: int, answer: Answer, *, at_s: float) -> Collection[int]:
+        """Learn from the answer; returns the documents that had better be planned again."""
+        place = self._places.get(document_id)
+        if place is None:
+            return ()
+        oldest = self._is_oldest(place)
+        self._answered_s = at_s
+        if answer is Answer.PENDING and place.sequence < self._front:
+            place.stray = True
+        elif answer is not Answer.PENDING:
+            self._front = max(self._front, place.sequence)
+        if place.stray and answer is not Answer.ENDED:
+            age = at_s - place.submitted_at_s
+            place.asked_at_s = at_s
+            place.planned_s = at_s + max(self._floor_s, 0.5 * age)
+            return ()
+        if not place.stray:
+            self._learn(place, answer, at_s)
+        if answer is Answer.ENDED:
+            self.forget(document_id)
+        else:
+            place.asked_at_s = at_s
+        return self._woken(document_id, oldest=oldest)
+
+    def _learn(self, place: Place, answer: Answer, at_s: float) -> None:
+        self._belief.learn(place, answer, at_s)
+        if answer is not Answer.ENDED:
+            return
+        interval = self._belief.service_interval_s(place, at_s)
+        if interval is None:
+            return
+        low_s, high_s = interval
+        changed = self._times.learn(
+            pages=place.pages, low_s=low_s, high_s=high_s, level=self._belief.level
+        )
+        self._learned.append(
+            Observation(pages=place.pages, low_s=low_s, high_s=high_s, servers=self._belief.servers)
+        )
+        if changed:
+            self._reweigh()
+
+    def _reweigh(self) -> None:
+        """The weights have another shape: lay the documents out again."""
+        before = sum(place.weight for place in self._places.values())
+        for place in self._places.values():
+            place.weight = self._times.weight(place.pages)
+        after = sum(place.weight for place in self._places.values())
+        factor = after / before if before > 0 else 1.0
+        self._belief.rescale(factor)
+        self._aheads = [ahead * factor for ahead in self._aheads]
+        for place in self._places.values():
+            place.ahead *= factor
+
+    def _woken(self, document_id: int, *, oldest: bool) -> list[int]:
+        level = self._belief.level
+        if level < self._woken_level - 0.15:
+            self._woken_level = level
+            waiting = [
+                (place.planned_s, number)
+                for number, place in self._places.items()
+                if number != document_id
+            ]
+            return [number for _, number in heapq.nsmallest(64, waiting)]
+        self._woken_level = max(level, self._woken_level)
+        if oldest:
+            for number in self._places:
+                if number != document_id:
+                    return [number]
+        return []
+
+    def forget(self, document_id: int) -> None:
+        """Drop the document."""
+        self._places.pop(document_id, None)
