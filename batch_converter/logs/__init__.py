@@ -1,0 +1,23 @@
+"""The story of a run: structlog, once for the console and once for the log file."""
+
+from __future__ import annotations
+
+from batch_converter.logs.cleaning import MASK, SecretScrubber, printable
+from batch_converter.logs.session import (
+    LogFormat,
+    LogLevel,
+    LogSession,
+    configure_logging,
+    shifted_level,
+)
+
+__all__ = [
+    "MASK",
+    "LogFormat",
+    "LogLevel",
+    "LogSession",
+    "SecretScrubber",
+    "configure_logging",
+    "printable",
+    "shifted_level",
+]

@@ -1,0 +1,239 @@
+"""structlog's set-up: two outputs, one pipeline, undone when the session closes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+import structlog
+from structlog.contextvars import merge_contextvars
+from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.processors import TimeStamper, add_log_level, format_exc_info
+
+from batch_converter.errors import UsageError
+from batch_converter.logs.cleaning import Cleaner, SecretScrubber, printable
+from batch_converter.logs.writing import DescriptorSink, LineWriter, sink_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import TracebackType
+    from typing import NoReturn, TextIO
+
+    from structlog.typing import EventDict
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "console", "json"]
+
+_LEVELS: Final[tuple[LogLevel, ...]] = ("debug", "info", "warning", "error")
+_SEVERITIES: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+_FIRST_KEYS: Final = ("timestamp", "level", "event", "run_id")
+_DRAIN_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Output:
+    threshold: int
+    render: Callable[[EventDict], str]
+    writer: LineWriter
+
+
+class LogSession:
+    """Logging as configured; closing it writes what is waiting and undoes the set-up.
+
+    Attributes:
+        run_id: What every line carries.
+        scrubber: Secrets to mask; add tokens as they become known.
+    """
+
+    def __init__(self, *, run_id: str, scrubber: SecretScrubber) -> None:
+        self.run_id = run_id
+        self.scrubber = scrubber
+        self._outputs: list[_Output] = []
+        self._bridge = _Bridge()
+        self._before = structlog.get_config() if structlog.is_configured() else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what is waiting, for at most some seconds, and let go; safe to repeat."""
+        if not self._outputs:
+            return
+        logging.captureWarnings(capture=False)
+        logging.root.removeHandler(self._bridge)
+        while self._outputs:  # the log file first, so that the console can tell its losses
+            output = self._outputs.pop()
+            output.writer.close(_DRAIN_S)
+            if output.writer.lost:
+                _log().warning(
+                    "log.lines_lost", target=output.writer.name, lines=output.writer.lost
+                )
+        self._restore()
+
+    def _restore(self) -> None:
+        if self._before is None:
+            structlog.reset_defaults()
+        else:
+            structlog.configure(**self._before)
+
+    def _start(self, *outputs: _Output) -> None:
+        self._outputs.extend(outputs)
+        structlog.configure(
+            processors=[
+                merge_contextvars,
+                add_log_level,
+                TimeStamper(fmt="iso", utc=True),
+                self._identify,
+                format_exc_info,  # as text: a traceback's locals may hold secrets
+                Cleaner(self.scrubber),
+                self._deliver,
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(
+                min(output.threshold for output in outputs)
+            ),
+            logger_factory=structlog.ReturnLoggerFactory(),
+            cache_logger_on_first_use=False,
+        )
+        logging.root.addHandler(self._bridge)
+        logging.captureWarnings(capture=True)
+
+    def _identify(self, _logger: object, _method: str, event_dict: EventDict) -> EventDict:
+        """Give lines from threads that have no context variables their run, too."""
+        event_dict.setdefault("run_id", self.run_id)
+        return event_dict
+
+    def _deliver(self, _logger: object, _method: str, event_dict: EventDict) -> NoReturn:
+        severity = _SEVERITIES[event_dict["level"]]
+        for output in self._outputs:
+            if severity >= output.threshold:
+                output.writer.put(output.render(event_dict))
+        raise structlog.DropEvent
+
+
+def configure_logging(
+    *,
+    level: LogLevel = "info",
+    log_format: LogFormat = "auto",
+    file: Path | None = None,
+    run_id: str | None = None,
+    stream: TextIO | None = None,
+    scrubber: SecretScrubber | None = None,
+) -> LogSession:
+    """Send structlog's events, and what libraries log, to `stream` and `file`.
+
+    Args:
+        level: What the console shows at least; the file has everything.
+        log_format: `auto` is console on a terminal, else JSON lines.
+        file: JSON lines are appended here; its folder is made if need be.
+        run_id: What every line carries; made up where absent.
+        stream: The console, standard error where absent; give the live display's
+            `log_stream` to have the lines appear above it.
+        scrubber: Where secrets are, or will be, registered.
+
+    Returns:
+        The session, already in force; use it as a context manager or close it.
+
+    Raises:
+        UsageError: The file cannot be opened.
+    """
+    console = sys.stderr if stream is None else stream
+    session = LogSession(run_id=run_id or uuid.uuid4().hex, scrubber=scrubber or SecretScrubber())
+    file_output = None if file is None else _file_output(file)
+    outputs = [_console_output(console, level, log_format), file_output]
+    session._start(*(output for output in outputs if output))  # noqa: SLF001  # its own factory
+    return session
+
+
+def shifted_level(level: LogLevel, *, louder: int) -> LogLevel:
+    """Return the level that many steps more talkative; negative is quieter (`-q`)."""
+    wanted = _LEVELS.index(level) - louder
+    return _LEVELS[min(max(wanted, 0), len(_LEVELS) - 1)]
+
+
+def _console_output(stream: TextIO, level: LogLevel, log_format: LogFormat) -> _Output:
+    terminal = stream.isatty()
+    lines_for_people = log_format == "console" or (log_format == "auto" and terminal)
+    colors = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return _Output(
+        threshold=_SEVERITIES[level],
+        render=_ConsoleLines(colors=colors) if lines_for_people else _json_line,
+        writer=LineWriter(sink_for(stream), name="console", on_first_failure=_tell_failure),
+    )
+
+
+def _file_output(path: Path) -> _Output:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        msg = f"cannot open the log file {path}: {error.strerror}"
+        raise UsageError(msg) from error
+    sink = DescriptorSink(descriptor, owned=True)
+    return _Output(
+        threshold=_SEVERITIES["debug"],
+        render=_json_line,
+        writer=LineWriter(sink, name=str(path), on_first_failure=_tell_failure),
+    )
+
+
+def _json_line(event_dict: EventDict) -> str:
+    ordered = {key: event_dict[key] for key in _FIRST_KEYS} | dict(event_dict)
+    return json.dumps(ordered)  # in ASCII: surrogates stand as escapes
+
+
+class _ConsoleLines:
+    """Renders an event as a line for people: no run id, whole seconds, all of it safe."""
+
+    def __init__(self, *, colors: bool) -> None:
+        self._render = ConsoleRenderer(
+            colors=colors,
+            repr_native_str=True,  # escapes what a terminal would obey, and surrogates
+            sort_keys=False,
+            exception_formatter=plain_traceback,
+        )
+
+    def __call__(self, event_dict: EventDict) -> str:
+        shown = {key: value for key, value in event_dict.items() if key != "run_id"}
+        shown["timestamp"] = f"{shown['timestamp'][:19]}Z"
+        shown["event"] = printable(str(shown["event"]))
+        if "exception" in shown:
+            shown["exception"] = "\n".join(map(printable, shown["exception"].split("\n")))
+        return self._render(None, "", shown)
+
+
+class _Bridge(logging.Handler):
+    """Takes what libraries log (warnings and worse, unless they were told more)."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        known = max((s for s in _SEVERITIES.values() if s <= record.levelno), default=10)
+        _log().log(
+            known,
+            "library.logged",
+            logger=record.name,
+            message=record.getMessage(),
+            exc_info=record.exc_info,
+        )
+
+
+def _tell_failure(writer: LineWriter, error: Exception) -> None:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    _log().warning("log.write_failed", target=writer.name, reason=reason)
+
+
+def _log() -> structlog.typing.FilteringBoundLogger:
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return log

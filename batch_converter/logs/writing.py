@@ -1,0 +1,149 @@
+"""Lines on their way out: whole, in order, and never in the way of the run.
+
+Each place that lines go to has its own thread and queue, so that a full disk, a
+stopped terminal or a reader who has gone neither holds up the event loop nor ends
+the run. Lines that cannot be written are counted.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TextIO
+
+MAX_WAITING_LINES: Final = 100_000
+
+
+class Sink(Protocol):
+    """A place for lines; used by one thread."""
+
+    def write(self, line: str) -> None:
+        """Write one line, its end included, and flush it.
+
+        Raises:
+            OSError: The line could not be written, or not whole.
+            ValueError: The place is closed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what the sink has opened itself."""
+        ...
+
+
+class DescriptorSink:
+    """Writes to a file descriptor, one `write` a line, past all buffers of Python.
+
+    A line that was cut off (the disk became full in its middle) is ended before
+    the next one begins, so that only the cut line is damaged.
+    """
+
+    def __init__(self, descriptor: int, *, owned: bool, encoding: str = "utf-8") -> None:
+        self._descriptor = descriptor
+        self._encoding = encoding
+        self._owned = owned
+        self._cut = False
+
+    def write(self, line: str) -> None:
+        """Write the line; what the encoding lacks is escaped."""
+        data = memoryview(f"{line}\n".encode(self._encoding, errors="backslashreplace"))
+        if self._cut:
+            data = memoryview(b"\n" + data)
+        while data:
+            written = os.write(self._descriptor, data)
+            self._cut = written < len(data)
+            data = data[written:]
+
+    def close(self) -> None:
+        """Close the descriptor if it was opened for us."""
+        if self._owned:
+            os.close(self._descriptor)
+
+
+class StreamSink:
+    """Writes to a text stream that has no descriptor, such as the live display's."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        """Write the line with one call."""
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Do nothing: the stream belongs to whoever gave it."""
+
+
+def sink_for(stream: TextIO) -> Sink:
+    """Return the sink that reaches the stream most directly."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, AttributeError):  # io.UnsupportedOperation is an OSError
+        return StreamSink(stream)
+    if not isinstance(stream, io.TextIOWrapper):  # a wrapper that does more than write
+        return StreamSink(stream)
+    stream.flush()
+    return DescriptorSink(descriptor, owned=False, encoding=stream.encoding)
+
+
+class LineWriter:
+    """Hands lines to a sink in a thread of its own.
+
+    Attributes:
+        name: What the lines go to, for messages.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        name: str,
+        on_first_failure: Callable[[LineWriter, Exception], None],
+        max_waiting: int = MAX_WAITING_LINES,
+    ) -> None:
+        self.name = name
+        self._sink = sink
+        self._on_first_failure = on_first_failure
+        self._max_waiting = max_waiting
+        self._queue: SimpleQueue[str | None] = SimpleQueue()
+        self._refused = 0
+        self._failed = 0
+        self._thread = threading.Thread(target=self._run, name=f"log-{name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def lost(self) -> int:
+        """Lines that were not written, or not whole."""
+        return self._refused + self._failed
+
+    def put(self, line: str) -> None:
+        """Take a line without waiting; with too many waiting already, it is lost."""
+        if self._queue.qsize() < self._max_waiting:
+            self._queue.put(line)
+        else:
+            self._refused += 1
+
+    def close(self, timeout_s: float) -> None:
+        """Write what is waiting, for at most `timeout_s`; a stuck sink is left behind."""
+        self._queue.put(None)
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while (line := self._queue.get()) is not None:
+            self._write(line)
+        self._sink.close()
+
+    def _write(self, line: str) -> None:
+        try:
+            self._sink.write(line)
+        except (OSError, ValueError) as error:
+            self._failed += 1
+            if self._failed == 1:
+                self._on_first_failure(self, error)
