@@ -38,7 +38,7 @@ message. The codes are the contract's; logs, ledger and report spell them alike.
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class ExitCode(IntEnum):
@@ -229,3 +229,7 @@ class EngineError(LastingError):
     """The embedded engine could not convert the file."""
 
     code = ErrorCode.ENGINE_ERROR
+
+
+LASTING_CODES: Final = frozenset(error.code for error in LastingError.__subclasses__())
+"""Codes of failures that stand while the file is unchanged."""

@@ -41,14 +41,20 @@ _S = DocumentState
 
 MOVES: Final[Mapping[DocumentState, frozenset[DocumentState]]] = {
     _S.PENDING: frozenset({_S.SUBMITTING, _S.CONVERTED, _S.FAILED}),
-    _S.SUBMITTING: frozenset({_S.SUBMITTED, _S.SUBMIT_UNKNOWN, _S.PENDING, _S.FAILED}),
-    _S.SUBMIT_UNKNOWN: frozenset({_S.SUBMITTING, _S.PENDING, _S.FAILED}),
+    _S.SUBMITTING: frozenset(
+        {_S.SUBMITTED, _S.SUBMIT_UNKNOWN, _S.PENDING, _S.CONVERTED, _S.FAILED}
+    ),
+    _S.SUBMIT_UNKNOWN: frozenset({_S.SUBMITTING, _S.PENDING, _S.CONVERTED, _S.FAILED}),
     _S.SUBMITTED: frozenset({_S.CONVERTED, _S.PENDING, _S.FAILED}),
     _S.CONVERTED: frozenset({_S.PENDING}),
     _S.FAILED: frozenset({_S.PENDING, _S.SUBMITTED}),
 }
-"""The allowed moves. `pending → converted` adopts a PDF that is already there;
-`failed → submitted` asks again for a task that the service may still hold."""
+"""The allowed moves.
+
+`submitting → converted` is an engine whose tasks end with the process: it has no
+`submitted`. `pending → converted` adopts a PDF that is already there, and
+`failed → submitted` asks again for a task that the service may still hold.
+"""
 
 
 class CallKind(StrEnum):

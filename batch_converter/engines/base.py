@@ -127,6 +127,11 @@ class Engine(Protocol):
         """What this engine promises."""
         ...
 
+    @property
+    def options_digest(self) -> str:
+        """A short digest of every option that changes the PDF of the same bytes."""
+        ...
+
     async def __aenter__(self) -> Self:
         """Open what the engine needs (connections, workers)."""
         ...

@@ -1,0 +1,20 @@
+"""The ledger: SQLite truth about documents, runs and calls."""
+
+from __future__ import annotations
+
+from batch_converter.ledger.ledger import Ledger
+from batch_converter.ledger.planning import Decision, Planned, Verdict
+from batch_converter.ledger.reader import LedgerReader, LedgerStatus
+from batch_converter.ledger.recovery import Recovered
+from batch_converter.ledger.store import LedgerWriteError
+
+__all__ = [
+    "Decision",
+    "Ledger",
+    "LedgerReader",
+    "LedgerStatus",
+    "LedgerWriteError",
+    "Planned",
+    "Recovered",
+    "Verdict",
+]

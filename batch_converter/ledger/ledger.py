@@ -1,0 +1,276 @@
+"""The ledger as the orchestrator writes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import anyio.to_thread
+
+from batch_converter.ledger import moves, planning, reader, recovery, settling
+from batch_converter.ledger.store import Store, connect
+from batch_converter.models import CallKind, DocumentState
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from batch_converter.errors import ExitCode
+    from batch_converter.ledger.planning import Decision, Planned
+    from batch_converter.ledger.recovery import Recovered
+    from batch_converter.models import (
+        CallOutcome,
+        Document,
+        EngineName,
+        Failure,
+        FileReport,
+        RunSummary,
+        SourceFile,
+        StoredPdf,
+        Task,
+    )
+
+_REMAINING: Final = """
+INSERT OR IGNORE INTO outcome (run, document, status, path, source_root, source, output, bytes_in,
+    pages, task_id, submitted_at)
+SELECT ?, document.id, 'remaining', document.path, document.source_root, document.source,
+    document.output, document.size_bytes, document.pages, document.task_id, document.submitted_at
+FROM queue JOIN document ON document.id = queue.document
+"""
+
+
+class Ledger:
+    """Durable truth about one state directory, for one run at a time.
+
+    Every awaited method is on disk when it returns. `path` is the SQLite file.
+    """
+
+    def __init__(self, path: Path, store: Store) -> None:
+        self.path = path
+        self._store = store
+        self._run = 0
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open or create the ledger.
+
+        Raises:
+            LedgerError: It is damaged or newer; it was not touched.
+        """
+        connection = await anyio.to_thread.run_sync(lambda: connect(path, read_only=False))
+        return cls(path, Store(connection))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._store.close)
+
+    async def begin_run(self, run_id: str, engine: EngineName, *, at: datetime) -> Recovered:
+        """Put right what a dead run left, and begin a new one."""
+
+        def operation(connection: sqlite3.Connection) -> Recovered:
+            recovered = recovery.recover(connection, now=at.timestamp())
+            recovery.forget_old_skips(connection)
+            cursor = connection.execute(
+                "INSERT INTO run (run_id, started_at, engine) VALUES (?, ?, ?)",
+                (run_id, at.timestamp(), engine.value),
+            )
+            self._run = cursor.lastrowid or 0
+            settling.clear(connection)
+            return recovered
+
+        return await self._store.execute(operation)
+
+    async def record_found(self, files: Sequence[SourceFile]) -> None:
+        """Note files that discovery found."""
+        await self._store.execute(lambda connection: settling.record_found(connection, files))
+
+    async def settle(self) -> int:
+        """Give every new file its output; returns how many files were found."""
+        return await self._store.execute(settling.settle)
+
+    async def page(self, after: bytes, limit: int) -> list[Planned]:
+        """Return the found files after `after`, beside what is known of them."""
+        return await self._store.execute(lambda connection: planning.page(connection, after, limit))
+
+    async def decide(self, decisions: Sequence[Decision], *, at: datetime) -> None:
+        """Record what is to be done with found files."""
+        await self._store.execute(
+            lambda connection: planning.decide(connection, self._run, decisions, now=at.timestamp())
+        )
+
+    async def vanished(self, roots: Sequence[str]) -> list[tuple[str, str]]:
+        """Return path and output of known files below `roots` that were not found."""
+        return await self._store.execute(lambda connection: planning.vanished(connection, roots))
+
+    async def enqueue(self, engine: EngineName, order: str) -> int:
+        """Line up the work of this run; returns its length."""
+        return await self._store.execute(
+            lambda connection: planning.enqueue(connection, engine=engine.value, order=order)
+        )
+
+    async def take(self, after: int, limit: int) -> list[tuple[int, Document]]:
+        """Return the next documents in line, each with its position."""
+        return await self._store.execute(lambda connection: planning.take(connection, after, limit))
+
+    async def describe(self, document_id: int, *, pages: int | None, source_sha256: str) -> None:
+        """Record what was learned of the source before it is paid for."""
+        await self._store.execute(
+            lambda connection: moves.assign(
+                connection, document_id, pages=pages, source_sha256=source_sha256
+            )
+        )
+
+    async def begin_call(self, kind: CallKind, document_id: int | None, *, at: datetime) -> int:
+        """Record a request that is about to leave; a submission moves its document."""
+
+        def operation(connection: sqlite3.Connection) -> int:
+            if kind is CallKind.SUBMIT and document_id is not None:
+                _mark_submitting(connection, document_id)
+            cursor = connection.execute(
+                "INSERT INTO call (run, document, kind, started_at) VALUES (?, ?, ?, ?)",
+                (self._run, document_id, kind.value, at.timestamp()),
+            )
+            return cursor.lastrowid or 0
+
+        return await self._store.execute(operation)
+
+    def end_call(self, call_id: int, outcome: CallOutcome, http_status: int | None) -> None:
+        """Record how a request ended, without waiting for the disk."""
+        self._store.post(
+            lambda connection: connection.execute(
+                "UPDATE call SET outcome = ?, http_status = ? WHERE id = ?",
+                (outcome.value, http_status, call_id),
+            )
+        )
+
+    async def billed_since(self, since: datetime) -> int:
+        """Count billed requests since `since`, over all runs of this ledger."""
+
+        def operation(connection: sqlite3.Connection) -> int:
+            (count,) = connection.execute(
+                "SELECT count(*) FROM call WHERE started_at >= ? AND kind <> 'token'"
+                " AND outcome IS NOT 'unsent'",
+                (since.timestamp(),),
+            ).fetchone()
+            return int(count)
+
+        return await self._store.execute(operation)
+
+    async def submitting(self, document: Document) -> None:
+        """Record that an engine without billed calls is about to be given the document."""
+        await self._store.execute(lambda connection: _mark_submitting(connection, document.id))
+
+    async def submitted(self, document: Document, task: Task, engine: EngineName) -> None:
+        """Record the task id: from here on the document is never submitted twice."""
+        await self._store.execute(
+            lambda connection: moves.submitted(connection, document.id, task, engine.value)
+        )
+
+    async def interrupted(self, document: Document) -> None:
+        """Settle the state of a document whose submission was broken off."""
+        await self._store.execute(lambda connection: recovery.interrupted(connection, document.id))
+
+    async def publishing(self, document: Document, pdf: StoredPdf) -> None:
+        """Record the PDF that is about to get its final name."""
+        await self._store.execute(lambda connection: moves.publishing(connection, document.id, pdf))
+
+    async def submit_unknown(self, document: Document) -> None:
+        """Record that the answer to a submission was lost."""
+        await self._store.execute(
+            lambda connection: moves.move(connection, document.id, DocumentState.SUBMIT_UNKNOWN)
+        )
+
+    async def released(self, document: Document) -> None:
+        """Record that the document waits to be submitted (again)."""
+        await self._store.execute(lambda connection: moves.released(connection, document.id))
+
+    async def converted(
+        self,
+        document: Document,
+        pdf: StoredPdf,
+        report: FileReport,
+        *,
+        at: datetime,
+        engine: EngineName,
+        options: str,
+    ) -> None:
+        """Record that the PDF is on disk under its final name."""
+
+        def operation(connection: sqlite3.Connection) -> None:
+            moves.converted(
+                connection,
+                document.id,
+                pdf,
+                at=at.timestamp(),
+                engine=engine.value,
+                options=options,
+            )
+            moves.record_outcome(connection, self._run, document.id, document.path, report)
+
+        await self._store.execute(operation)
+
+    async def failed(self, document: Document, failure: Failure, report: FileReport) -> None:
+        """Record a failure of this run."""
+
+        def operation(connection: sqlite3.Connection) -> None:
+            moves.failed(connection, document.id, failure)
+            moves.record_outcome(connection, self._run, document.id, document.path, report)
+
+        await self._store.execute(operation)
+
+    async def outcome(self, document: Document | None, path: str, report: FileReport) -> None:
+        """Record what became of a file without moving its document."""
+        document_id = None if document is None else document.id
+        await self._store.execute(
+            lambda connection: moves.record_outcome(
+                connection, self._run, document_id, path, report
+            )
+        )
+
+    async def finish_run(self, *, at: datetime) -> RunSummary:
+        """Give what is left its outcome and count the run; call `end_run` after."""
+
+        def operation(connection: sqlite3.Connection) -> RunSummary:
+            connection.execute(_REMAINING, (self._run,))
+            connection.execute(
+                "UPDATE run SET finished_at = ?, totals = ? WHERE id = ?",
+                (
+                    at.timestamp(),
+                    json.dumps(asdict(reader.totals(connection, self._run))),
+                    self._run,
+                ),
+            )
+            row = connection.execute("SELECT * FROM run WHERE id = ?", (self._run,)).fetchone()
+            return reader.summary(connection, row)
+
+        return await self._store.execute(operation)
+
+    async def end_run(self, exit_code: ExitCode) -> None:
+        """Record how the run ended."""
+        await self._store.execute(
+            lambda connection: connection.execute(
+                "UPDATE run SET exit_code = ? WHERE id = ?", (int(exit_code), self._run)
+            )
+        )
+
+
+def _mark_submitting(connection: sqlite3.Connection, document_id: int) -> None:
+    """Move to `submitting`, unless an earlier try of the same request did."""
+    (state,) = connection.execute(
+        "SELECT state FROM document WHERE id = ?", (document_id,)
+    ).fetchone()
+    if state != DocumentState.SUBMITTING:
+        moves.move(connection, document_id, DocumentState.SUBMITTING)

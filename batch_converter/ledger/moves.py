@@ -1,0 +1,120 @@
+"""Changes of one document, each a statement within the caller's transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batch_converter.ledger.rows import outcome_values, seconds
+from batch_converter.models import MOVES, DocumentState
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from batch_converter.models import Failure, FileReport, StoredPdf, Task
+
+
+def move(
+    connection: sqlite3.Connection, document_id: int, to: DocumentState, **columns: object
+) -> None:
+    """Move a document to a state that its present one allows, and set `columns`.
+
+    Raises:
+        RuntimeError: The move is not in the table; nothing was changed.
+    """
+    (word,) = connection.execute(
+        "SELECT state FROM document WHERE id = ?", (document_id,)
+    ).fetchone()
+    state = DocumentState(word)
+    if to not in MOVES[state]:
+        msg = f"document {document_id} cannot move from {state} to {to}"
+        raise RuntimeError(msg)
+    assign(connection, document_id, state=to.value, **columns)
+
+
+def assign(connection: sqlite3.Connection, document_id: int, **columns: object) -> None:
+    """Set columns of a document."""
+    names = ", ".join(f"{name} = :{name}" for name in columns)
+    connection.execute(
+        f"UPDATE document SET {names} WHERE id = :document_id",  # noqa: S608  # our own names
+        {**columns, "document_id": document_id},
+    )
+
+
+def submitted(connection: sqlite3.Connection, document_id: int, task: Task, engine: str) -> None:
+    """The engine has accepted the document."""
+    move(
+        connection,
+        document_id,
+        DocumentState.SUBMITTED,
+        task_id=task.task_id,
+        submitted_at=seconds(task.submitted_at),
+        engine=engine,
+    )
+
+
+def released(connection: sqlite3.Connection, document_id: int) -> None:
+    """The document is no longer out; it waits to be submitted (again)."""
+    move(connection, document_id, DocumentState.PENDING, task_id=None, submitted_at=None)
+
+
+def publishing(connection: sqlite3.Connection, document_id: int, pdf: StoredPdf) -> None:
+    """The PDF is whole and about to get its final name.
+
+    A run that dies between the name and the word `converted` is so found to have
+    finished: the PDF is there, with this digest.
+    """
+    assign(connection, document_id, pdf_sha256=pdf.sha256, pdf_bytes=pdf.size_bytes)
+
+
+def adopted(connection: sqlite3.Connection, document_id: int, *, at: float) -> None:
+    """The PDF that is there already is known to be this document's."""
+    move(connection, document_id, DocumentState.CONVERTED, task_id=None, converted_at=at)
+
+
+def failed(connection: sqlite3.Connection, document_id: int, failure: Failure) -> None:
+    """The document failed; a task that may still be fetched later stays known."""
+    move(
+        connection,
+        document_id,
+        DocumentState.FAILED,
+        error_code=failure.code.value,
+        error_message=failure.message,
+    )
+
+
+def converted(
+    connection: sqlite3.Connection,
+    document_id: int,
+    pdf: StoredPdf,
+    *,
+    at: float,
+    **made_by: object,
+) -> None:
+    """The PDF is on disk under its final name."""
+    move(
+        connection,
+        document_id,
+        DocumentState.CONVERTED,
+        task_id=None,
+        pdf_sha256=pdf.sha256,
+        pdf_bytes=pdf.size_bytes,
+        converted_at=at,
+        error_code=None,
+        error_message=None,
+        **made_by,
+    )
+
+
+def record_outcome(
+    connection: sqlite3.Connection, run: int, document_id: int | None, path: str, file: FileReport
+) -> None:
+    """Record what the run did with a file; the last word of a run counts."""
+    insert_outcome(connection, outcome_values(run, document_id, path, file))
+
+
+def insert_outcome(connection: sqlite3.Connection, values: Mapping[str, Any]) -> None:
+    """Insert or replace the outcome with these columns."""
+    names = ", ".join(values)
+    places = ", ".join(f":{name}" for name in values)
+    connection.execute(f"INSERT OR REPLACE INTO outcome ({names}) VALUES ({places})", values)  # noqa: S608  # our own names

@@ -1,0 +1,254 @@
+"""What is to be done with each found file: read page by page, decided above, kept here."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+from batch_converter.errors import ErrorCode
+from batch_converter.ledger import moves
+from batch_converter.ledger.rows import DOCUMENT_COLUMNS, document, failure
+from batch_converter.models import DocumentState, FileReport, FileStatus
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+
+    from batch_converter.models import Document, Failure
+
+TASK_LIFE_S: Final = 24 * 3600
+"""The service keeps a result for 24 hours after submission (API-FACTS, Fetch)."""
+
+_ENDED_AT_SERVICE: Final = {ErrorCode.CONVERSION_ERROR, ErrorCode.BAD_PDF}
+"""After these the service has nothing better to give for the same task."""
+
+_COLUMNS: Final = (
+    f"{DOCUMENT_COLUMNS}, found.path, found.size_bytes, found.mtime_ns, document.source_sha256,"
+    " document.engine, document.options, document.pdf_bytes, document.pdf_sha256,"
+    " document.converted_at IS NOT NULL, document.error_code, document.error_message"
+)
+_PAGE: Final = (
+    f"SELECT {_COLUMNS} FROM found JOIN document ON document.path = found.path"  # noqa: S608  # our own names
+    " WHERE found.path > ? ORDER BY found.path LIMIT ?"
+)
+_OUT: Final = (
+    "INSERT INTO queue (document) SELECT id FROM document WHERE state = 'submitted'"
+    " AND engine = ? ORDER BY submitted_at"
+)
+_CHOSEN: Final = (
+    "INSERT OR IGNORE INTO queue (document) SELECT document.id FROM found"
+    " JOIN document ON document.id = found.chosen ORDER BY {order}, document.path"
+)
+ORDERS: Final[Mapping[str, str]] = {
+    "name": "document.path",
+    "smallest": "document.size_bytes",
+    "largest": "document.size_bytes DESC",
+    "oldest": "document.mtime_ns",
+}
+_TAKE: Final = (
+    f"SELECT {DOCUMENT_COLUMNS}, queue.position FROM queue"  # noqa: S608  # our own names
+    " JOIN document ON document.id = queue.document WHERE queue.position > ?"
+    " ORDER BY queue.position LIMIT ?"
+)
+
+
+class Verdict(Enum):
+    """What is to be done with a found file."""
+
+    CONVERT = auto()
+    SKIP = auto()
+    ADOPT = auto()
+    LEAVE = auto()
+    KNOWN_FAILURE = auto()
+    REFUSE = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A found file beside what the ledger knows of it.
+
+    Attributes:
+        found_size_bytes, found_mtime_ns: The file as it is now; those in
+            `document` are of the bytes that its state is about.
+        source_sha256: Digest of those bytes, where it is known.
+        engine, options: What converted it last, or has its task.
+        pdf_bytes, pdf_sha256: Of its PDF; recorded just before that gets its name.
+        was_converted: Whether a PDF of it was ever put there by this ledger.
+    """
+
+    document: Document
+    key: bytes
+    found_size_bytes: int
+    found_mtime_ns: int
+    source_sha256: str | None
+    engine: str | None
+    options: str | None
+    pdf_bytes: int | None
+    pdf_sha256: str | None
+    was_converted: bool
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A verdict on a found file.
+
+    Attributes:
+        changed: The bytes differ from those that the document's state is about.
+        abandon_task: The task at the service is given up: the bytes have changed,
+            or another engine was asked for.
+        failure: Why it is refused or failed before.
+    """
+
+    planned: Planned
+    verdict: Verdict
+    changed: bool = False
+    abandon_task: bool = False
+    failure: Failure | None = None
+
+
+def page(connection: sqlite3.Connection, after: bytes, limit: int) -> list[Planned]:
+    """Return the next found files in the order of their paths."""
+    return [_planned(row) for row in connection.execute(_PAGE, (after, limit))]
+
+
+def _planned(row: tuple[Any, ...]) -> Planned:
+    key, size_bytes, mtime_ns, sha256, engine, options, *pdf, code, message = row[11:]
+    return Planned(
+        document=document(row),
+        key=key,
+        found_size_bytes=size_bytes,
+        found_mtime_ns=mtime_ns,
+        source_sha256=sha256,
+        engine=engine,
+        options=options,
+        pdf_bytes=pdf[0],
+        pdf_sha256=pdf[1],
+        was_converted=bool(pdf[2]),
+        failure=failure(code, message),
+    )
+
+
+def decide(
+    connection: sqlite3.Connection, run: int, decisions: Sequence[Decision], *, now: float
+) -> None:
+    """Record verdicts: outcomes of what is not touched, the rest chosen for the queue."""
+    for decision in decisions:
+        _refresh(connection, decision)
+        _act(connection, run, decision, now=now)
+
+
+def _act(connection: sqlite3.Connection, run: int, decision: Decision, *, now: float) -> None:
+    document_id = decision.planned.document.id
+    match decision.verdict:
+        case Verdict.CONVERT:
+            _reopen(connection, decision, now=now)
+            _choose(connection, decision)
+        case Verdict.SKIP:
+            _record(connection, run, decision, FileStatus.SKIPPED)
+        case Verdict.ADOPT:
+            moves.adopted(connection, document_id, at=now)
+            _record(connection, run, decision, FileStatus.SKIPPED)
+        case Verdict.LEAVE:
+            _record(connection, run, decision, FileStatus.REMAINING)
+        case Verdict.KNOWN_FAILURE:
+            _record(connection, run, decision, FileStatus.FAILED)
+        case Verdict.REFUSE:
+            _reopen(connection, decision, now=now)
+            if decision.failure is not None:
+                moves.failed(connection, document_id, decision.failure)
+            _record(connection, run, decision, FileStatus.FAILED)
+        case _ as never:
+            assert_never(never)
+
+
+def _refresh(connection: sqlite3.Connection, decision: Decision) -> None:
+    planned, known = decision.planned, decision.planned.document
+    found = (planned.found_size_bytes, planned.found_mtime_ns)
+    if found == (known.size_bytes, known.mtime_ns):
+        return
+    columns: dict[str, object] = {"size_bytes": found[0], "mtime_ns": found[1]}
+    if decision.changed:
+        columns |= {"source_sha256": None, "pages": None}
+    moves.assign(connection, known.id, **columns)
+
+
+def _reopen(connection: sqlite3.Connection, decision: Decision, *, now: float) -> None:
+    known = decision.planned.document
+    if known.state is DocumentState.CONVERTED:
+        moves.released(connection, known.id)
+        moves.assign(connection, known.id, pdf_sha256=None, pdf_bytes=None)
+    elif known.state is DocumentState.SUBMITTED and decision.abandon_task:
+        moves.released(connection, known.id)
+    elif known.state is DocumentState.FAILED:
+        _reopen_failed(connection, decision, now=now)
+
+
+def _reopen_failed(connection: sqlite3.Connection, decision: Decision, *, now: float) -> None:
+    """Take a failed file up again: fetched, where the service may still have its task."""
+    known, failure = decision.planned.document, decision.planned.failure
+    passing = failure is not None and failure.code not in _ENDED_AT_SERVICE
+    young = known.task is not None and now - known.task.submitted_at.timestamp() < TASK_LIFE_S
+    if passing and young and not decision.abandon_task:
+        moves.move(connection, known.id, DocumentState.SUBMITTED)
+    else:
+        moves.released(connection, known.id)
+
+
+def _choose(connection: sqlite3.Connection, decision: Decision) -> None:
+    connection.execute(
+        "UPDATE found SET chosen = ? WHERE path = ?",
+        (decision.planned.document.id, decision.planned.key),
+    )
+
+
+def _record(
+    connection: sqlite3.Connection, run: int, decision: Decision, status: FileStatus
+) -> None:
+    known = decision.planned.document
+    if status is FileStatus.SKIPPED:
+        moves.insert_outcome(connection, {"run": run, "document": known.id, "status": status.value})
+        return
+    report = FileReport(
+        source=known.source,
+        source_root=known.source_root,
+        output=known.output,
+        status=status,
+        task_id=known.task.task_id if known.task else None,
+        bytes_in=decision.planned.found_size_bytes,
+        pages=known.pages,
+        error=decision.failure,
+    )
+    moves.record_outcome(connection, run, known.id, known.path, report)
+
+
+def enqueue(connection: sqlite3.Connection, *, engine: str, order: str) -> int:
+    """Line up what is to be done, tasks out at the engine first; returns the length."""
+    connection.execute(_OUT, (engine,))
+    connection.execute(_CHOSEN.format(order=ORDERS[order]))
+    (length,) = connection.execute("SELECT count(*) FROM queue").fetchone()
+    return int(length)
+
+
+def take(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, Document]]:
+    """Return the next documents in line with their positions."""
+    return [(row[11], document(row)) for row in connection.execute(_TAKE, (after, limit))]
+
+
+def vanished(connection: sqlite3.Connection, roots: Sequence[str]) -> list[tuple[str, str]]:
+    """Return path and output of known files below `roots` that were not found this time."""
+    rows: list[tuple[str, str]] = []
+    for root in roots:
+        prefix = os.fsencode(root).rstrip(b"/") + b"/"
+        rows += [
+            (os.fsdecode(path), os.fsdecode(output))
+            for path, output in connection.execute(
+                "SELECT document.path, document.output FROM document"
+                " LEFT JOIN found ON found.path = document.path"
+                " WHERE document.path >= ? AND document.path < ? AND found.path IS NULL",
+                (prefix, prefix[:-1] + b"0"),
+            )
+        ]
+    return rows

@@ -1,0 +1,213 @@
+"""The ledger as others read it: status, past runs, manifest; also while a run writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from batch_converter.errors import ExitCode, LedgerError
+from batch_converter.ledger.rows import file_report, moment
+from batch_converter.ledger.store import connect
+from batch_converter.models import (
+    ApiCalls,
+    CallKind,
+    DocumentState,
+    EngineName,
+    RunSummary,
+    Totals,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from batch_converter.models import FileReport
+
+LEDGER_NAME: Final = "ledger.sqlite3"
+
+_FILES: Final = """
+SELECT outcome.status, outcome.attempts, outcome.polls,
+    coalesce(outcome.source_root, document.source_root) AS source_root,
+    coalesce(outcome.source, document.source) AS source,
+    coalesce(outcome.output, document.output) AS output,
+    outcome.task_id, outcome.submitted_at, outcome.completed_at,
+    coalesce(outcome.bytes_in, document.size_bytes) AS bytes_in,
+    CASE outcome.status WHEN 'skipped' THEN document.pdf_bytes ELSE outcome.bytes_out END
+        AS bytes_out,
+    coalesce(outcome.pages, document.pages) AS pages,
+    CASE outcome.status WHEN 'skipped' THEN document.pdf_sha256 ELSE outcome.sha256 END AS sha256,
+    outcome.error_code, outcome.error_message, outcome.warnings
+FROM outcome LEFT JOIN document ON document.id = outcome.document
+WHERE outcome.run = ? ORDER BY coalesce(outcome.path, document.path)
+"""
+_TOTALS: Final = """
+SELECT count(*), sum(outcome.status = 'converted'), sum(outcome.status = 'skipped'),
+    sum(outcome.status = 'failed'), sum(outcome.status = 'remaining'),
+    sum(CASE outcome.status WHEN 'converted' THEN bytes_in ELSE 0 END),
+    sum(CASE outcome.status WHEN 'converted' THEN bytes_out ELSE 0 END),
+    sum(CASE outcome.status WHEN 'converted' THEN coalesce(pages, 0) ELSE 0 END)
+FROM outcome WHERE run = ?
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerStatus:
+    """What the ledger knows, counted.
+
+    Attributes:
+        states: Documents in each state.
+        known_failures: Failed documents by error code.
+        api_calls: Requests of all runs.
+        last_run: The newest run, if there was one.
+    """
+
+    states: Mapping[DocumentState, int]
+    failures: Mapping[str, int] = field(default_factory=dict)
+    api_calls: ApiCalls
+    last_run: RunSummary | None
+
+
+class LedgerReader:
+    """A read-only view; a context manager. Blocking: use it in a thread.
+
+    Raises:
+        LedgerError: There is no ledger, or it cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = connect(path, read_only=True)
+        self._connection.row_factory = sqlite3.Row
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+
+    def status(self) -> LedgerStatus:
+        """Count documents, failures and calls."""
+        counts = dict.fromkeys(DocumentState, 0) | {
+            DocumentState(word): count
+            for word, count in self._connection.execute(
+                "SELECT state, count(*) FROM document GROUP BY state"
+            )
+        }
+        failures = self._connection.execute(
+            "SELECT error_code, count(*) FROM document WHERE state = 'failed' GROUP BY error_code"
+        )
+        return LedgerStatus(
+            states=counts,
+            failures=dict(tuple(row) for row in failures),
+            api_calls=count_calls(self._connection, None),
+            last_run=self._last_run(),
+        )
+
+    def _last_run(self) -> RunSummary | None:
+        row = self._connection.execute("SELECT * FROM run ORDER BY id DESC LIMIT 1").fetchone()
+        return None if row is None else summary(self._connection, row)
+
+    def run(self, run_id: str | None = None) -> RunSummary:
+        """Return a run, the newest where none is named.
+
+        Raises:
+            LedgerError: There is no such run.
+        """
+        row = self._run_row(run_id)
+        return summary(self._connection, row)
+
+    def files(self, run_id: str | None = None) -> Iterator[FileReport]:
+        """Yield what the run did with each file, by path, one row at a time."""
+        row = self._run_row(run_id)
+        for file in self._connection.execute(_FILES, (row["id"],)):
+            yield file_report(file)
+
+    def failed_paths(self, run_id: str | None = None) -> Iterator[str]:
+        """Yield the absolute paths of the sources that failed in the run."""
+        row = self._run_row(run_id)
+        query = (
+            "SELECT coalesce(outcome.path, document.path) AS path FROM outcome"
+            " LEFT JOIN document ON document.id = outcome.document"
+            " WHERE run = ? AND status = 'failed' ORDER BY 1"
+        )
+        for (path,) in self._connection.execute(query, (row["id"],)):
+            yield os.fsdecode(path)
+
+    def converted(self) -> Iterator[tuple[str, str, int]]:
+        """Yield output, SHA-256 and size of every PDF known as converted, by output."""
+        query = (
+            "SELECT output, pdf_sha256, pdf_bytes FROM document WHERE state = 'converted'"
+            " ORDER BY output"
+        )
+        for output, sha256, size_bytes in self._connection.execute(query):
+            yield os.fsdecode(output), sha256, size_bytes
+
+    def _run_row(self, run_id: str | None) -> sqlite3.Row:
+        row = self._connection.execute(
+            "SELECT * FROM run WHERE ?1 IS NULL OR run_id = ?1 ORDER BY id DESC LIMIT 1", (run_id,)
+        ).fetchone()
+        if row is None:
+            what = "no run yet" if run_id is None else f"no run {run_id!r}"
+            msg = f"the ledger {self._path} knows {what}"
+            raise LedgerError(msg)
+        found: sqlite3.Row = row
+        return found
+
+
+def summary(connection: sqlite3.Connection, row: Any) -> RunSummary:  # noqa: ANN401  # a row of any factory
+    """Return the run of a row of `run`."""
+    run = dict(zip((column for column, *_ in _run_columns(connection)), row, strict=True))
+    stored = run["totals"]
+    started_at = moment(run["started_at"])
+    if started_at is None:
+        msg = f"run {run['run_id']} has no beginning"
+        raise LedgerError(msg)
+    return RunSummary(
+        run_id=run["run_id"],
+        started_at=started_at,
+        finished_at=moment(run["finished_at"]),
+        engine=EngineName(run["engine"]),
+        exit_code=None if run["exit_code"] is None else ExitCode(run["exit_code"]),
+        totals=Totals(**json.loads(stored)) if stored else totals(connection, run["id"]),
+        api_calls=count_calls(connection, run["id"]),
+        submit_unknown=_count_lost(connection, run["id"]),
+    )
+
+
+def _run_columns(connection: sqlite3.Connection) -> list[tuple[str]]:
+    return [(row[1],) for row in connection.execute("PRAGMA table_info(run)")]
+
+
+def totals(connection: sqlite3.Connection, run: int) -> Totals:
+    """Count the outcomes of a run."""
+    row = connection.execute(_TOTALS, (run,)).fetchone()
+    names = Totals.__dataclass_fields__
+    return Totals(**{name: value or 0 for name, value in zip(names, row, strict=True)})
+
+
+def count_calls(connection: sqlite3.Connection, run: int | None) -> ApiCalls:
+    """Count the requests that left, of one run or of all."""
+    rows = connection.execute(
+        "SELECT kind, count(*) FROM call WHERE (?1 IS NULL OR run = ?1)"
+        " AND outcome IS NOT 'unsent' GROUP BY kind",
+        (run,),
+    )
+    counts = {CallKind(kind).value: count for kind, count in rows}
+    return ApiCalls(**counts)
+
+
+def _count_lost(connection: sqlite3.Connection, run: int) -> int:
+    (count,) = connection.execute(
+        "SELECT count(*) FROM call WHERE run = ? AND kind = 'submit' AND outcome = 'lost'", (run,)
+    ).fetchone()
+    return int(count)

@@ -1,0 +1,216 @@
+"""One SQLite connection, owned by one thread, with grouped commits.
+
+Operations queue up while a commit is on its way to the disk and share the next
+one, so that durability (`synchronous=FULL`) costs one flush a group, not one a
+statement. An awaited operation is durable when it returns. A cancelled await
+still executes: operations must be right to run whether or not anybody waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from batch_converter.errors import ErrorCode, ExitCode, LedgerError, RunStoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+APPLICATION_ID: Final = 0x446A5650  # "DjVP"
+SCHEMA_VERSION: Final = 1
+_MAX_GROUP: Final = 1_000
+
+T = TypeVar("T")
+
+
+class LedgerWriteError(RunStoppedError):
+    """The ledger can no longer be written: nothing may be paid for any more."""
+
+    exit_code = ExitCode.SOME_FAILED
+    code = ErrorCode.OUTPUT_ERROR
+
+
+@dataclass(slots=True)
+class _Job:
+    operation: Callable[[sqlite3.Connection], Any]
+    future: asyncio.Future[Any] | None
+    result: Any = None
+    error: BaseException | None = None
+
+
+def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """Open the ledger, creating it where it is missing and may be written.
+
+    Raises:
+        LedgerError: It is damaged, no ledger, or written by a newer version; the
+            file was not touched.
+    """
+    try:
+        if path.exists():
+            _inspect(path)
+        elif read_only:
+            msg = f"there is no ledger at {path}: nothing was converted into this folder yet"
+            raise LedgerError(msg)
+        connection = _open(path, read_only=read_only)
+        if not read_only:
+            _prepare(connection)
+    except sqlite3.Error as error:
+        msg = (
+            f"the ledger {path} cannot be used ({error}); nothing was touched. Restore it from a"
+            " backup, or move it away to start a new one"
+        )
+        raise LedgerError(msg) from error
+    return connection
+
+
+def _open(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    mode = "ro" if read_only else "rwc"
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=30,
+    )
+
+
+def _inspect(path: Path) -> None:
+    connection = _open(path, read_only=True)
+    try:
+        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if application_id == 0 and version == 0 and path.stat().st_size == 0:
+            return
+        if application_id != APPLICATION_ID:
+            msg = f"{path} is not a ledger of batch-converter; nothing was touched"
+            raise LedgerError(msg)
+        if version > SCHEMA_VERSION:
+            msg = (
+                f"the ledger {path} was written by a newer version of batch-converter (schema"
+                f" {version}, this one knows {SCHEMA_VERSION}); nothing was touched. Upgrade it"
+            )
+            raise LedgerError(msg)
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+    finally:
+        connection.close()
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        schema = resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {schema}"
+            f"PRAGMA application_id = {APPLICATION_ID};"
+            f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
+
+
+class Store:
+    """Runs operations on the connection, in order, in groups."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._serve, name="ledger", daemon=True)
+        self._thread.start()
+
+    async def execute(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `operation` in a transaction; its effects are on disk at return.
+
+        Raises:
+            LedgerWriteError: The disk is full or gone; nothing of the group counts.
+        """
+        if self._failure is not None:
+            raise self._failure
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put(_Job(operation, future))
+        return await future
+
+    def post(self, operation: Callable[[sqlite3.Connection], object]) -> None:
+        """Queue `operation` without waiting; it runs before any later one.
+
+        What fails here is raised by the next `execute`.
+        """
+        self._jobs.put(_Job(operation, None))
+
+    def close(self) -> None:
+        """Finish what is queued and close the connection; blocks."""
+        self._jobs.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def _serve(self) -> None:
+        going = True
+        while going:
+            group, going = self._next_group()
+            if group:
+                self._run_group(group)
+                self._loop.call_soon_threadsafe(self._deliver, group)
+
+    def _next_group(self) -> tuple[list[_Job], bool]:
+        group: list[_Job] = []
+        job = self._jobs.get()
+        while job is not None:
+            group.append(job)
+            if len(group) == _MAX_GROUP or self._jobs.empty():
+                return group, True
+            job = self._jobs.get()
+        return group, False
+
+    def _run_group(self, group: Sequence[_Job]) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for job in group:
+                self._run(job)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            for job in group:
+                job.error = error
+
+    def _run(self, job: _Job) -> None:
+        self._connection.execute("SAVEPOINT job")
+        try:
+            job.result = job.operation(self._connection)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001  # handed to the awaiting coroutine
+            self._connection.execute("ROLLBACK TO job")
+            job.error = error
+        self._connection.execute("RELEASE job")
+
+    def _deliver(self, group: Sequence[_Job]) -> None:
+        for job in group:
+            error = self._translated(job.error)
+            if job.future is None:
+                self._failure = self._failure or error
+            elif job.future.done():
+                continue
+            elif error is None:
+                job.future.set_result(job.result)
+            else:
+                job.future.set_exception(error)
+
+    def _translated(self, error: BaseException | None) -> BaseException | None:
+        if not isinstance(error, sqlite3.Error):
+            return error
+        lost = LedgerWriteError(
+            f"the ledger could not be written ({error}); the run stops so that nothing is paid for"
+            " without being recorded. Free some space and run the same command again"
+        )
+        lost.__cause__ = error
+        return lost
