@@ -1,0 +1,28 @@
+"""Sources → a stream of DjVu files. Everything here blocks: run it in a worker thread."""
+
+from __future__ import annotations
+
+from batch_converter.discovery.selection import Selection
+from batch_converter.discovery.sources import check_sources, read_files_from
+from batch_converter.discovery.walk import (
+    Found,
+    Passed,
+    PassedKind,
+    UnreadableSource,
+    walk_sources,
+)
+from batch_converter.naming import clash_key, clash_name, wanted_output
+
+__all__ = [
+    "Found",
+    "Passed",
+    "PassedKind",
+    "Selection",
+    "UnreadableSource",
+    "check_sources",
+    "clash_key",
+    "clash_name",
+    "read_files_from",
+    "walk_sources",
+    "wanted_output",
+]

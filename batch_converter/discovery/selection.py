@@ -1,0 +1,105 @@
+"""Which of the files below the sources are meant."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from pathspec import GitIgnoreSpec
+
+from batch_converter.errors import UsageError
+from batch_converter.naming import clash_key, wanted_output
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The filters of a run, by name and by size.
+
+    Attributes:
+        include: Globs in gitignore syntax, on the path below the source; if any
+            are given, a file must match them.
+        exclude: The same; wins over `include`, and prunes whole folders.
+        min_bytes: Smaller files are left out.
+        max_bytes: Larger files are left out.
+        follow_symlinks: Enter linked folders, each real folder once.
+        shard: `(k, n)`: the k-th (from 1) of n parts. Files that would meet at one
+            PDF are always in one part, so that one ledger settles the clash.
+
+    Raises:
+        UsageError: A glob is malformed or says nothing, or a number is senseless.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    min_bytes: int = 0
+    max_bytes: int | None = None
+    follow_symlinks: bool = False
+    shard: tuple[int, int] | None = None
+    _included: GitIgnoreSpec = field(init=False, repr=False, compare=False)
+    _excluded: GitIgnoreSpec = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compile the globs and refuse what cannot be meant."""
+        object.__setattr__(self, "_included", _compiled("include", self.include))
+        object.__setattr__(self, "_excluded", _compiled("exclude", self.exclude))
+        if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
+            raise UsageError(f"shard {self.shard[0]}/{self.shard[1]}: K/N needs 1 <= K <= N")
+        if self.max_bytes is not None and self.max_bytes < self.min_bytes:
+            raise UsageError(
+                f"no file has at least {self.min_bytes} and at most {self.max_bytes} bytes;"
+                " change the smallest or the largest size"
+            )
+
+    def wants(self, source: str) -> bool:
+        """Tell whether the file's name, not yet its size, is among those meant."""
+        return (
+            not (self.include and not self._included.match_file(source))
+            and not (self.exclude and self._excluded.match_file(source))
+            and self._in_shard(source)
+        )
+
+    def wants_size(self, size_bytes: int) -> bool:
+        """Tell whether a file of this size is meant."""
+        return self.min_bytes <= size_bytes and (
+            self.max_bytes is None or size_bytes <= self.max_bytes
+        )
+
+    def prunes(self, folder: str) -> bool:
+        """Tell whether nothing below this folder of a source can be meant.
+
+        A negated glob may take back a single file anywhere; then no folder is pruned.
+        """
+        return (
+            bool(self.exclude)
+            and self._excluded.match_file(folder + "/")
+            and all(pattern.include is not False for pattern in self._excluded.patterns)
+        )
+
+    def _in_shard(self, source: str) -> bool:
+        if self.shard is None:
+            return True
+        part, parts = self.shard
+        key = os.fsencode(clash_key(wanted_output(source)))
+        return int.from_bytes(blake2b(key, digest_size=8).digest(), "big") % parts == part - 1
+
+
+def _compiled(option: str, globs: tuple[str, ...]) -> GitIgnoreSpec:
+    for glob in globs:
+        _check_glob(option, glob)
+    return _spec(globs)
+
+
+def _check_glob(option: str, glob: str) -> None:
+    try:
+        patterns = _spec((glob,)).patterns
+    except (ValueError, re.error) as error:
+        raise UsageError(f"{option} {glob!r} is no glob in gitignore syntax") from error
+    if all(pattern.include is None for pattern in patterns):
+        raise UsageError(f"{option} {glob!r} can match nothing in gitignore syntax")
+
+
+def _spec(globs: tuple[str, ...]) -> GitIgnoreSpec:
+    # The other backends of pathspec cannot take names that are not UTF-8.
+    return GitIgnoreSpec.from_lines(globs, backend="simple")

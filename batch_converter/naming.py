@@ -1,0 +1,45 @@
+"""What a PDF is called: pure functions on names, no file is looked at.
+
+Names are `str` as `os.fsdecode` gives them; slashes separate folders.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+_SUFFIXES: Final = (".djvu", ".djv")
+
+
+def is_djvu_name(name: str) -> bool:
+    """Tell whether a file of this name is taken for a DjVu."""
+    return name.lower().endswith(_SUFFIXES)
+
+
+def wanted_output(source: str) -> str:
+    """Return the PDF's path for a path below a source, before clashes are settled.
+
+    A file that is called nothing but `.djvu`, or that is no DjVu by its name, keeps
+    its whole name.
+    """
+    folder, slash, name = source.rpartition("/")
+    return folder + slash + _without_suffix(name) + ".pdf"
+
+
+def _without_suffix(name: str) -> str:
+    for suffix in _SUFFIXES:
+        if name.lower().endswith(suffix) and len(name) > len(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def clash_key(output: str) -> str:
+    """Return what two outputs share if any file system may take them for one."""
+    folded = unicodedata.normalize("NFC", output).casefold()
+    return unicodedata.normalize("NFC", folded)
+
+
+def clash_name(source: str, n: int) -> str:
+    """Return the n-th (from 1) file name to try for a source that lost its wanted one."""
+    name = source.rpartition("/")[2]
+    return f"{name}.pdf" if n == 1 else f"{name}~{n}.pdf"
