@@ -17,15 +17,17 @@ from structlog.processors import TimeStamper, add_log_level, format_exc_info
 
 from batch_converter.errors import UsageError
 from batch_converter.logs.cleaning import Cleaner, SecretScrubber, printable
-from batch_converter.logs.writing import DescriptorSink, LineWriter, sink_for
+from batch_converter.logs.writing import DescriptorSink, LineWriter, Nowhere, sink_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
-    from typing import NoReturn, TextIO
+    from typing import NoReturn
 
     from structlog.typing import EventDict
+
+    from batch_converter.logs.writing import LineStream
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "console", "json"]
@@ -33,6 +35,7 @@ LogFormat = Literal["auto", "console", "json"]
 _LEVELS: Final[tuple[LogLevel, ...]] = ("debug", "info", "warning", "error")
 _SEVERITIES: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 _FIRST_KEYS: Final = ("timestamp", "level", "event", "run_id")
+_EVENT_WIDTH: Final = 19  # the longest common one, `auth.token_obtained`
 _DRAIN_S: Final = 5.0
 
 
@@ -130,7 +133,7 @@ def configure_logging(
     log_format: LogFormat = "auto",
     file: Path | None = None,
     run_id: str | None = None,
-    stream: TextIO | None = None,
+    stream: LineStream | None = None,
     scrubber: SecretScrubber | None = None,
 ) -> LogSession:
     """Send structlog's events, and what libraries log, to `stream` and `file`.
@@ -150,7 +153,7 @@ def configure_logging(
     Raises:
         UsageError: The file cannot be opened.
     """
-    console = sys.stderr if stream is None else stream
+    console = stream or sys.stderr or Nowhere()
     session = LogSession(run_id=run_id or uuid.uuid4().hex, scrubber=scrubber or SecretScrubber())
     file_output = None if file is None else _file_output(file)
     outputs = [_console_output(console, level, log_format), file_output]
@@ -164,7 +167,7 @@ def shifted_level(level: LogLevel, *, louder: int) -> LogLevel:
     return _LEVELS[min(max(wanted, 0), len(_LEVELS) - 1)]
 
 
-def _console_output(stream: TextIO, level: LogLevel, log_format: LogFormat) -> _Output:
+def _console_output(stream: LineStream, level: LogLevel, log_format: LogFormat) -> _Output:
     terminal = stream.isatty()
     lines_for_people = log_format == "console" or (log_format == "auto" and terminal)
     colors = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -200,6 +203,7 @@ class _ConsoleLines:
 
     def __init__(self, *, colors: bool) -> None:
         self._render = ConsoleRenderer(
+            _EVENT_WIDTH,
             colors=colors,
             repr_native_str=True,  # escapes what a terminal would obey, and surrogates
             sort_keys=False,

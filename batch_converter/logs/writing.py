@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TextIO
 
 MAX_WAITING_LINES: Final = 100_000
 
@@ -35,6 +34,36 @@ class Sink(Protocol):
     def close(self) -> None:
         """Release what the sink has opened itself."""
         ...
+
+
+class LineStream(Protocol):
+    """The part of a text stream that lines need; the live display has one, too."""
+
+    def write(self, text: str, /) -> object:
+        """Take the text of a whole line, its end included."""
+        ...
+
+    def flush(self) -> object:
+        """Let nothing wait."""
+        ...
+
+    def isatty(self) -> bool:
+        """Whether a person may be looking."""
+        ...
+
+
+class Nowhere:
+    """The stream of a process that was started without standard error."""
+
+    def write(self, text: str, /) -> object:
+        """Forget the text."""
+
+    def flush(self) -> object:
+        """Do nothing."""
+
+    def isatty(self) -> bool:
+        """Return False."""
+        return False
 
 
 class DescriptorSink:
@@ -69,7 +98,7 @@ class DescriptorSink:
 class StreamSink:
     """Writes to a text stream that has no descriptor, such as the live display's."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: LineStream) -> None:
         self._stream = stream
 
     def write(self, line: str) -> None:
@@ -81,13 +110,13 @@ class StreamSink:
         """Do nothing: the stream belongs to whoever gave it."""
 
 
-def sink_for(stream: TextIO) -> Sink:
+def sink_for(stream: LineStream) -> Sink:
     """Return the sink that reaches the stream most directly."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return StreamSink(stream)
     try:
         descriptor = stream.fileno()
-    except (OSError, AttributeError):  # io.UnsupportedOperation is an OSError
-        return StreamSink(stream)
-    if not isinstance(stream, io.TextIOWrapper):  # a wrapper that does more than write
+    except io.UnsupportedOperation:  # a wrapper around memory
         return StreamSink(stream)
     stream.flush()
     return DescriptorSink(descriptor, owned=False, encoding=stream.encoding)

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import io
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from batch_converter.logs import configure_logging
+from batch_converter.progress import Pace, ProgressDisplay, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def terminal(width: int = 100) -> tuple[Console, io.StringIO]:
+    screen = Terminal()
+    return Console(file=screen, force_terminal=True, width=width, color_system="standard"), screen
+
+
+def drawn(tally: Tally, *, width: int = 100) -> str:
+    """Return the display as plain text, as it stands at the first moment."""
+    display = ProgressDisplay(tally, console=terminal(width)[0], clock=lambda: 0.0)
+    paper = Console(file=io.StringIO(), width=width)
+    with paper.capture() as capture:
+        paper.print(display._draw())
+    return capture.get()
+
+
+def test_it_counts_what_it_knows_and_leaves_out_what_is_nought() -> None:
+    tally = Tally(
+        found=12_000,
+        converted=3_000,
+        skipped=2_900,
+        failed=100,
+        in_flight=64,
+        bytes_in=5_000_000,
+        bytes_out=7_500_000,
+        api_calls_billed=6_400,
+        discovering=False,
+    )
+    bar, counts = drawn(tally, width=120).splitlines()
+    assert bar.rstrip().endswith("6,000/12,000  50%")
+    assert counts.split(" · ") == [
+        "3,000 converted",
+        "2,900 up to date",
+        "100 failed",
+        "64 in flight",
+        "6,400 API calls",
+        "5.0 MB in, 7.5 MB out",
+    ]
+    assert drawn(Tally()).splitlines()[1] == "0 converted · 0 in flight · 0 bytes in, 0 bytes out"
+
+
+def test_while_files_are_being_found_there_is_no_share_and_no_end() -> None:
+    text = drawn(Tally(found=10, converted=5))
+    assert "5/10 found so far" in text
+    assert "%" not in text
+
+
+def test_a_run_without_files_is_complete() -> None:
+    assert "0/0  100%" in drawn(Tally(discovering=False))
+
+
+def test_a_narrow_terminal_gets_two_lines_all_the_same() -> None:
+    tally = Tally(found=10**6, converted=10**5, skipped=10**5, failed=10**5, discovering=False)
+    lines = drawn(tally, width=40).splitlines()
+    assert len(lines) == 2
+    assert lines[1].endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(1, "1:30 left"), (0.1, "0:09 left"), (40, "1:00:00 left")],
+)
+def test_the_time_left_follows_the_pace(seconds: float, expected: str) -> None:
+    """Ninety files are left, one a `seconds`."""
+    tally, now_s = Tally(found=100, discovering=False), 0.0
+    display = ProgressDisplay(tally, console=terminal()[0], clock=lambda: now_s)
+    paper = Console(file=io.StringIO(), width=100)
+    for _ in range(10):
+        display._draw()
+        now_s += seconds
+        tally.converted += 1
+    with paper.capture() as capture:
+        paper.print(display._draw())
+    assert expected in capture.get()
+
+
+def test_files_that_were_up_to_date_do_not_quicken_the_pace() -> None:
+    tally, now_s = Tally(found=1000, discovering=False), 0.0
+    display = ProgressDisplay(tally, console=terminal()[0], clock=lambda: now_s)
+    display._draw()
+    now_s, tally.skipped, tally.converted = 10.0, 880, 20
+    paper = Console(file=io.StringIO(), width=100)
+    with paper.capture() as capture:
+        paper.print(display._draw())
+    assert "0:50 left" in capture.get()
+
+
+def test_the_pace_forgets_what_is_long_past() -> None:
+    pace = Pace()
+    pace.observe(0, at_s=0)
+    pace.observe(1000, at_s=1)
+    for second in range(2, 700):
+        pace.observe(1000 + second // 10, at_s=second)
+    left_s = pace.seconds_for(10)
+    assert left_s == pytest.approx(100, rel=0.1)
+
+
+def test_nobody_knows_the_pace_at_first() -> None:
+    pace = Pace()
+    assert pace.seconds_for(5) is None
+    pace.observe(0, at_s=1)
+    assert pace.seconds_for(5) is None
+    pace.observe(3, at_s=1)
+    assert pace.seconds_for(5) is None, "no time has passed"
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 10)), max_size=50))
+def test_the_pace_is_never_negative(steps: list[tuple[float, int]]) -> None:
+    pace, now_s, done = Pace(), 0.0, 0
+    for waited_s, ended in steps:
+        now_s += waited_s
+        done += ended
+        pace.observe(done, at_s=now_s)
+        left_s = pace.seconds_for(7)
+        assert left_s is None or left_s >= 0
+
+
+@pytest.mark.parametrize(
+    ("stream", "wanted", "term"),
+    [
+        (io.StringIO(), None, "xterm"),
+        (io.StringIO(), True, "xterm"),
+        (Terminal(), False, "xterm"),
+        (Terminal(), None, "dumb"),
+    ],
+)
+def test_nothing_is_drawn_where_it_is_unwanted_or_unseen(
+    monkeypatch: pytest.MonkeyPatch,
+    stream: io.StringIO,
+    term: str,
+    *,
+    wanted: bool | None,
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    with ProgressDisplay(Tally(), wanted=wanted, stream=stream) as display:
+        assert not display.is_drawn
+        assert display.log_stream is stream
+    assert stream.getvalue() == ""
+
+
+def test_a_process_without_standard_error_is_served_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    with (
+        ProgressDisplay(Tally()) as display,
+        configure_logging(stream=display.log_stream),
+    ):
+        log.info("run.started")
+
+
+def test_a_terminal_is_drawn_on_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    screen = Terminal()
+    with ProgressDisplay(Tally(found=3), stream=screen) as display:
+        assert display.is_drawn
+    assert "0/3 found so far" in screen.getvalue()
+
+
+def test_the_display_wipes_itself_and_shows_the_cursor_again() -> None:
+    console, screen = terminal()
+    with ProgressDisplay(Tally(), console=console):
+        assert "\x1b[?25l" in screen.getvalue()
+    assert "\x1b[?25h" in screen.getvalue()
+    last_text = screen.getvalue().rpartition("out")[2]
+    assert last_text.count("\x1b[2K") == 2, "both lines are cleared"
+
+
+def on_screen(act: Callable[[], object]) -> str:
+    console, screen = terminal(width=40)
+    with (
+        ProgressDisplay(Tally(found=3), console=console) as display,
+        configure_logging(stream=display.log_stream),
+    ):
+        act()
+    return screen.getvalue()
+
+
+def test_log_lines_appear_whole_above_the_display() -> None:
+    name = "long " * 30 + "[bold]x[/bold]"
+    text = on_screen(lambda: log.info("file.converted", source=name))
+    assert repr(name) in text, "neither wrapped nor taken for markup"
+    assert text.index("found so far") < text.index("file.converted") < text.rindex("found so far")
+
+
+def test_lines_of_many_threads_do_not_mix() -> None:
+    def act() -> None:
+        threads = [threading.Thread(target=say, args=(str(n) * 50,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def say(word: str) -> None:
+        for _ in range(20):
+            log.info("x.said", word=word)
+
+    text = on_screen(act)
+    for n in range(4):
+        assert text.count(f"'{str(n) * 50}'") == 20
+
+
+def test_an_error_inside_still_gives_the_terminal_back() -> None:
+    console, screen = terminal()
+    with pytest.raises(ZeroDivisionError), ProgressDisplay(Tally(), console=console):
+        raise ZeroDivisionError
+    assert "\x1b[?25h" in screen.getvalue()
