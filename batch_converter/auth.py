@@ -1,0 +1,92 @@
+"""One token for all: asked for once, renewed once, compared by value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import structlog
+
+from batch_converter.errors import AccountRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from batch_converter.clock import Clock
+    from batch_converter.wire import TokenAnswer
+
+_MARGIN_S: Final = 60.0
+_MARGIN_SHARE: Final = 0.1
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    token: str = field(repr=False)
+    renew_at_s: float
+
+
+class TokenKeeper:
+    """Keeps the token that all requests share.
+
+    While one coroutine asks for it the others wait and share its answer. A refusal
+    of the credentials is final: everybody gets it, and nobody asks again, since
+    the service locks an account out that keeps knocking.
+
+    Args:
+        ask: Makes the request, with its retries.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[TokenAnswer]], *, clock: Clock) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._lock = anyio.Lock()
+        self._held: _Held | None = None
+        self._refusal: str | None = None
+
+    async def current(self) -> str:
+        """Return a token that is valid for a while yet.
+
+        Raises:
+            AccountRefusedError: The credentials are wrong.
+            FileError: The token could not be fetched now.
+            RunStoppedError: It cannot be fetched at all.
+        """
+        held = self._fresh()
+        return held.token if held else await self._renewed(stale=None)
+
+    async def renew(self, *, stale: str) -> str:
+        """Return another token than `stale`, which the service has refused.
+
+        Raises:
+            As `current`.
+        """
+        return await self._renewed(stale=stale)
+
+    def _fresh(self) -> _Held | None:
+        held = self._held
+        return held if held and self._clock.monotonic_s() < held.renew_at_s else None
+
+    async def _renewed(self, *, stale: str | None) -> str:
+        async with self._lock:
+            held = self._fresh()
+            if held is None or held.token == stale:
+                held = await self._fetched()
+            return held.token
+
+    async def _fetched(self) -> _Held:
+        if self._refusal is not None:
+            raise AccountRefusedError(self._refusal)
+        asked_at_s = self._clock.monotonic_s()
+        try:
+            answer = await self._ask()
+        except AccountRefusedError as error:
+            self._refusal = str(error)
+            raise
+        margin_s = min(_MARGIN_S, answer.lifetime_s * _MARGIN_SHARE)
+        self._held = _Held(
+            token=answer.access_token, renew_at_s=asked_at_s + answer.lifetime_s - margin_s
+        )
+        _log.info("auth.token_obtained", lifetime_s=answer.lifetime_s)
+        return self._held

@@ -1,0 +1,115 @@
+"""Whether and when a request is tried again. Pure: time and chance are arguments."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch_converter.errors import PassingError
+
+THROTTLING_STATUSES: Final = frozenset({429, 503})
+_PASSING_STATUSES: Final = frozenset({408, 425, 429})
+_SERVER_FAULTS: Final = range(500, 600)
+_MAX_DOUBLINGS: Final = 30
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """A request that failed in passing.
+
+    Attributes:
+        error: What the document gets when no try is left.
+        retry_after_s: How long the service asked to be left alone.
+        throttled: The service has too much to do: everybody slows down.
+    """
+
+    error: PassingError
+    retry_after_s: float | None = None
+    throttled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often and how patiently; see the `[retry]` section of the configuration."""
+
+    attempts: int = 6
+    initial_wait_s: float = 0.5
+    max_wait_s: float = 60.0
+    max_retry_after_s: float = 900.0
+    unavailable_after_s: float = 300.0
+
+
+def is_passing(status: int) -> bool:
+    """Whether the same request may well succeed later."""
+    return status in _PASSING_STATUSES or status in _SERVER_FAULTS
+
+
+def next_wait_s(
+    policy: RetryPolicy, trouble: Trouble, *, attempt: int, random: Callable[[], float]
+) -> float | None:
+    """Return how long to wait after the `attempt`-th try failed; None to give up.
+
+    What the service asked for wins; otherwise the wait doubles from try to try up
+    to `max_wait_s`, and chance takes away up to half of it, so that those who
+    failed together do not come back together.
+
+    Args:
+        policy: How often and how patiently.
+        trouble: What happened.
+        attempt: Tries made so far, 1 after the first.
+        random: Returns a number from 0 to 1.
+    """
+    if attempt >= policy.attempts:
+        return None
+    if trouble.retry_after_s is not None:
+        return trouble.retry_after_s
+    doublings = min(attempt - 1, _MAX_DOUBLINGS)
+    wait_s = min(policy.max_wait_s, policy.initial_wait_s * 2.0**doublings)
+    return wait_s * (1 - random() / 2)
+
+
+def reason_to_stop(policy: RetryPolicy, trouble: Trouble, *, failing_for_s: float) -> str | None:
+    """Say why no document can go on; None where trying again makes sense.
+
+    Args:
+        policy: How patiently.
+        trouble: What happened.
+        failing_for_s: For how long every request has failed.
+    """
+    asked_s = trouble.retry_after_s
+    if asked_s is not None and asked_s > policy.max_retry_after_s:
+        return f"the service asks to be left alone for {asked_s:.0f} s"
+    if failing_for_s >= policy.unavailable_after_s:
+        return f"no request has succeeded for {failing_for_s:.0f} s"
+    return None
+
+
+def retry_after_s(value: str | None, *, date: str | None, now: datetime) -> float | None:
+    """Read a `Retry-After` header: seconds, or an HTTP date.
+
+    A date is compared with the answer's own `Date`, where there is one: the two
+    machines' clocks may differ. A moment in the past is no wait. What cannot be
+    read counts as absent.
+    """
+    text = (value or "").strip()
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    moment = _http_date(text)
+    if moment is None:
+        return None
+    return max(0.0, (moment - (_http_date(date) or now)).total_seconds())
+
+
+def _http_date(text: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from structlog.testing import capture_logs
+
+from batch_converter.auth import TokenKeeper
+from batch_converter.errors import AccountRefusedError, NetworkError
+from batch_converter.wire import TokenAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class SetClock:
+    """Shows what the test sets."""
+
+    def __init__(self) -> None:
+        self.at_s = 0.0
+
+    def now(self) -> datetime:
+        return datetime(2025, 1, 1, tzinfo=UTC)
+
+    def monotonic_s(self) -> float:
+        return self.at_s
+
+    async def wait_until(self, at_s: float, wake: anyio.Event) -> None:
+        raise NotImplementedError
+
+
+class Endpoint:
+    """Gives `token-1`, `token-2` and so on, or raises what it is told to."""
+
+    def __init__(self, *, lifetime_s: float = 3600) -> None:
+        self.lifetime_s = lifetime_s
+        self.asked = 0
+        self.failures: list[Exception] = []
+        self.before_answer: Callable[[], object] = lambda: None
+
+    async def __call__(self) -> TokenAnswer:
+        self.asked += 1
+        token = f"token-{self.asked}"
+        self.before_answer()
+        await anyio.wait_all_tasks_blocked()
+        if self.failures:
+            raise self.failures.pop(0)
+        return TokenAnswer(access_token=token, lifetime_s=self.lifetime_s)
+
+
+async def at_once(count: int, get: Callable[[], object]) -> None:
+    async with anyio.create_task_group() as group:
+        for _ in range(count):
+            group.start_soon(get)  # type: ignore[arg-type]  # any coroutine function will do
+
+
+async def test_all_share_one_request() -> None:
+    endpoint = Endpoint()
+    keeper = TokenKeeper(endpoint, clock=SetClock())
+    tokens: list[str] = []
+
+    async def get() -> None:
+        tokens.append(await keeper.current())
+
+    with capture_logs() as logs:
+        await at_once(20, get)
+    assert tokens == ["token-1"] * 20
+    assert endpoint.asked == 1
+    assert logs == [{"event": "auth.token_obtained", "log_level": "info", "lifetime_s": 3600}]
+
+
+@pytest.mark.parametrize(("lifetime_s", "margin_s"), [(3600, 60), (600, 60), (100, 10), (2, 0.2)])
+async def test_the_token_is_renewed_a_little_before_its_end(
+    lifetime_s: float, margin_s: float
+) -> None:
+    clock, endpoint = SetClock(), Endpoint(lifetime_s=lifetime_s)
+    keeper = TokenKeeper(endpoint, clock=clock)
+    await keeper.current()
+    clock.at_s = lifetime_s - margin_s - 0.01
+    assert await keeper.current() == "token-1"
+    clock.at_s = lifetime_s - margin_s
+    assert await keeper.current() == "token-2"
+
+
+async def test_the_token_lives_from_the_question_not_from_the_answer() -> None:
+    clock, endpoint = SetClock(), Endpoint(lifetime_s=100)
+    keeper = TokenKeeper(endpoint, clock=clock)
+    endpoint.before_answer = lambda: setattr(clock, "at_s", 50.0)
+    await keeper.current()
+    clock.at_s = 91
+    assert await keeper.current() == "token-2"
+
+
+async def test_a_refused_token_is_renewed_once_for_all() -> None:
+    endpoint = Endpoint()
+    keeper = TokenKeeper(endpoint, clock=SetClock())
+    stale = await keeper.current()
+    tokens: list[str] = []
+
+    async def renew() -> None:
+        tokens.append(await keeper.renew(stale=stale))
+
+    await at_once(20, renew)
+    assert tokens == ["token-2"] * 20
+    assert endpoint.asked == 2
+    assert await keeper.renew(stale=stale) == "token-2"
+    assert await keeper.renew(stale="token-2") == "token-3"
+
+
+async def test_a_refusal_of_the_credentials_is_final() -> None:
+    endpoint = Endpoint()
+    endpoint.failures = [AccountRefusedError("wrong client_id or client_secret")]
+    keeper = TokenKeeper(endpoint, clock=SetClock())
+    refused = 0
+
+    async def get() -> None:
+        nonlocal refused
+        with pytest.raises(AccountRefusedError, match="wrong client_id"):
+            await keeper.current()
+        refused += 1
+
+    await at_once(5, get)
+    assert (refused, endpoint.asked) == (5, 1)
+
+
+async def test_after_a_passing_failure_the_next_one_asks_again() -> None:
+    endpoint = Endpoint()
+    endpoint.failures = [NetworkError("reset")]
+    keeper = TokenKeeper(endpoint, clock=SetClock())
+    with pytest.raises(NetworkError):
+        await keeper.current()
+    assert await keeper.current() == "token-2"
+
+
+async def test_a_waiter_takes_over_from_one_that_is_cancelled() -> None:
+    endpoint = Endpoint()
+    keeper = TokenKeeper(endpoint, clock=SetClock())
+    tokens: list[str] = []
+
+    async def get() -> None:
+        tokens.append(await keeper.current())
+
+    async with anyio.create_task_group() as group:
+        with anyio.CancelScope() as scope:
+            endpoint.before_answer = scope.cancel
+            await keeper.current()
+        endpoint.before_answer = lambda: None
+        group.start_soon(get)
+    assert tokens == ["token-2"]
+
+
+async def test_the_token_stands_in_no_repr() -> None:
+    keeper = TokenKeeper(Endpoint(), clock=SetClock())
+    await keeper.current()
+    assert "token-1" not in repr(vars(keeper))
