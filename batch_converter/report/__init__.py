@@ -1,1 +1,19 @@
-"""TODO."""
+"""A finished run as others read it: JSON, manifest, list of failures, summary."""
+
+from __future__ import annotations
+
+from batch_converter.report.failed_list import write_failed_list
+from batch_converter.report.human import human_summary
+from batch_converter.report.json_report import SCHEMA, summary_json, write_json_report
+from batch_converter.report.manifest import write_manifest
+from batch_converter.report.replacing import ensure_writable
+
+__all__ = [
+    "SCHEMA",
+    "ensure_writable",
+    "human_summary",
+    "summary_json",
+    "write_failed_list",
+    "write_json_report",
+    "write_manifest",
+]

@@ -1,0 +1,159 @@
+"""The summary that a person reads at the end of a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.errors import ExitCode
+from batch_converter.logs import printable
+from batch_converter.models import FileStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from batch_converter.models import ApiCalls, FileReport, RunSummary, Totals
+
+_MOST_FAILURES: Final = 10
+_STEP: Final = 1024
+_WHY_IT_ENDED: Final = {
+    ExitCode.ACCOUNT_REFUSED: "The service refused the account; with that settled,",
+    ExitCode.STOPPED_EARLY: "Stopped early, as told by the budget, the deadline or --max-errors:",
+    ExitCode.UNAVAILABLE: "The service could not be reached or stayed unavailable: later,",
+    ExitCode.SIGINT: "Interrupted; what is out at the service is remembered:",
+    ExitCode.SIGTERM: "Interrupted; what is out at the service is remembered:",
+}
+
+
+@dataclass(slots=True)
+class _Failures:
+    first: list[FileReport] = field(default_factory=list)
+    codes: Counter[str] = field(default_factory=Counter)
+
+
+def human_summary(
+    summary: RunSummary,
+    files: Iterable[FileReport],
+    *,
+    price_per_call: float | None = None,
+    currency: str | None = None,
+) -> str:
+    """Return some lines of text, the last one without its end, safe for a terminal.
+
+    Args:
+        summary: The run.
+        files: What it did with each file; gone through once, only the first
+            failures are kept.
+        price_per_call: Of one billed call, where it is known.
+        currency: What the price is in.
+    """
+    failures = _gather(files)
+    lines = [_headline(summary), *_totals(summary.totals)]
+    lines += _calls(summary, price_per_call, currency)
+    lines += _failed(failures)
+    lines += _how_to_go_on(summary, failures)
+    return "\n".join(lines)
+
+
+def _gather(files: Iterable[FileReport]) -> _Failures:
+    failures = _Failures()
+    for file in files:
+        if file.status is FileStatus.FAILED:
+            failures.codes[file.error.code if file.error else "unknown"] += 1
+            if len(failures.first) < _MOST_FAILURES:
+                failures.first.append(file)
+    return failures
+
+
+def _headline(summary: RunSummary) -> str:
+    totals = summary.totals
+    if not totals.found:
+        return "No DjVu files were found."
+    took = ""
+    if summary.finished_at is not None:
+        seconds = (summary.finished_at - summary.started_at).total_seconds()
+        took = f" in {_duration(seconds)}"
+    files = _many(totals.found, "file")
+    return f"Converted {totals.converted:,} of {files}{took} (engine: {summary.engine})."
+
+
+def _totals(totals: Totals) -> Iterator[str]:
+    if totals.converted:
+        pages = _many(totals.pages, "page")
+        sizes = f"{_size(totals.bytes_in)} of DjVu became {_size(totals.bytes_out)} of PDF"
+        yield f"  converted   {totals.converted:,} ({pages}; {sizes})"
+    if totals.skipped:
+        yield f"  up to date  {totals.skipped:,}"
+    if totals.failed:
+        yield f"  failed      {totals.failed:,}"
+    if totals.remaining:
+        yield f"  remaining   {totals.remaining:,}"
+
+
+def _calls(summary: RunSummary, price: float | None, currency: str | None) -> Iterator[str]:
+    calls = summary.api_calls
+    if calls.billed or calls.token:
+        yield f"API calls: {calls.billed:,} billed{_kinds(calls)}{_cost(calls, price, currency)}."
+    if summary.submit_unknown:
+        uploads = _many(summary.submit_unknown, "upload")
+        yield f"{uploads} got no answer and may have been billed without a result."
+
+
+def _kinds(calls: ApiCalls) -> str:
+    kinds = {"submit": calls.submit, "poll": calls.poll, "cancel": calls.cancel}
+    told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items() if count)
+    return f" ({told})" if told else ""
+
+
+def _cost(calls: ApiCalls, price: float | None, currency: str | None) -> str:
+    if price is None:
+        return ""
+    return f", {calls.billed * price:,.2f} {printable(currency or '')}".rstrip()
+
+
+def _failed(failures: _Failures) -> Iterator[str]:
+    if not failures.first:
+        return
+    codes = ", ".join(f"{count:,} {code}" for code, count in failures.codes.most_common())
+    yield f"Failed ({codes}):"
+    for file in failures.first:
+        reason = f"{file.error.code}: {file.error.message}" if file.error else "unknown"
+        yield printable(f"  {file.source}: {reason}")
+    more = failures.codes.total() - len(failures.first)
+    if more:
+        yield f"  and {more:,} more; --report FILE lists them all."
+
+
+def _how_to_go_on(summary: RunSummary, failures: _Failures) -> Iterator[str]:
+    code = summary.exit_code
+    if code in _WHY_IT_ENDED:
+        yield f"{_WHY_IT_ENDED[code]} the same command goes on from here."
+    elif summary.totals.remaining:
+        yield "The same command goes on with what remains."
+    if failures.first:
+        yield (
+            "What failed in passing is tried again by the next run; the rest waits until the file"
+            " changes, or for --retry-failed."
+        )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _size(size_bytes: int) -> str:
+    size = float(size_bytes)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < _STEP:
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= _STEP
+    return f"{size:,.1f} TiB"

@@ -1,0 +1,106 @@
+"""Files that appear whole or not at all, under a name that may be taken already."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from batch_converter.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_STANDARD_STREAMS: Final = frozenset({"/dev/stdout", "/dev/stderr"})
+
+
+@contextmanager
+def replacing(path: Path, what: str) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` when the block ends without an error.
+
+    It is on disk before it gets its name, and the name is before this returns;
+    after an error the old file stands as it was. Missing folders are made. A link
+    stays a link to the new file; a pipe or a device is written as it comes.
+
+    Raises:
+        OutputError: It cannot be written; the message names `what` and the path.
+    """
+    try:
+        with _directly(path) if _is_stream(path) else _beside(path) as file:
+            yield file
+    except OSError as error:
+        msg = f"cannot write the {what} {path}: {error.strerror}"
+        raise OutputError(msg) from error
+
+
+def ensure_writable(path: Path, what: str) -> None:
+    """Find out before a run whether `replacing` will be able to write `path` after it.
+
+    Raises:
+        UsageError: It will not.
+    """
+    try:
+        if path.is_dir():
+            os.open(path, os.O_WRONLY)  # asks the system for its own words
+        if not _is_stream(path):
+            part, descriptor = _new_part(path)
+            os.close(descriptor)
+            part.unlink()
+    except OSError as error:
+        msg = f"cannot write the {what} {path}: {error.strerror}"
+        raise UsageError(msg) from error
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether the path leads to something that cannot be replaced by a file."""
+    if str(path) in _STANDARD_STREAMS or os.path.realpath(path.parent).startswith("/proc/"):
+        return True  # a descriptor, whatever is behind it
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode)
+
+
+@contextmanager
+def _directly(path: Path) -> Iterator[BinaryIO]:
+    with path.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[BinaryIO]:
+    target = Path(os.path.realpath(path))
+    part, descriptor = _new_part(target)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _new_part(target: Path) -> tuple[Path, int]:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # the system's word for a file in a folder's place
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+    part = target.with_name(f".batch-converter-{secrets.token_hex(6)}.part")
+    return part, os.open(part, _NEW_FILE, 0o666)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
