@@ -1,10 +1,10 @@
 """What the service is believed to be: a cloud of guesses, sharpened by each answer.
 
-A guess is a service that works on documents in the order of their submission, some at
-once: `level` is the logarithm of a typical document's time, `rate` the weight it works
-off in a second, `done` how far it is. A service without a queue is one that works on very
-many at once. An answer makes the guesses likelier that foresaw it; what no guess foresaw
-scatters them.
+A guess is a service that takes documents in the order of their submission: `level` is
+the logarithm of a typical document's time, `servers` how many are worked on at once,
+`clock` the work that each server has done and `rate` what a second adds to it. A service
+without a queue serves everyone at once. An answer makes the guesses likelier that foresaw
+it; one that nobody foresaw scatters them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.polling.base import Answer
+from batch_converter.polling.schedule import Schedules
 
 if TYPE_CHECKING:
     from random import Random
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from batch_converter.polling.service_time import ServiceTimes
 
 _GUESSES: Final = 100
-_UNQUEUED: Final = 1e5
 _UNQUEUED_SHARE: Final = 0.5
-_MOST_SERVERS: Final = 256.0
 _DOUBT: Final = 0.02
 _SURPRISE: Final = 0.06
+_SURE: Final = 0.97
+_DRIFT: Final = 5e-5
+_SHRINK: Final = 0.98
+_UNEVEN: Final = 0.3
+_FORGETS: Final = 0.005
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,10 +37,14 @@ class Place:
     """A document out at the service.
 
     Attributes:
+        sequence: Its number in the order of submission.
         weight: Its time relative to a typical document's.
-        ahead: Weight submitted before it.
+        starts: When it starts in each timetable.
         rank: Documents out when it was submitted, itself included.
         asked_at_s: When it was last seen unfinished.
+        probe: It is asked early on purpose, to learn.
+        stray: Later documents were served before it: it tells nothing of the queue.
+        planned_s: When it is to be asked.
     """
 
     document_id: int
@@ -44,7 +52,7 @@ class Place:
     submitted_at_s: float
     pages: float
     weight: float
-    ahead: float
+    starts: tuple[float, ...]
     rank: int
     asked_at_s: float | None = None
     probe: bool = False
@@ -52,12 +60,18 @@ class Place:
     planned_s: float = math.inf
 
 
-@dataclass(slots=True)
 class _Guess:
-    level: float
-    servers: float
-    done: float
-    likelihood: float = 1.0
+    """One service that may be the real one; `index` is its timetable, None without queue."""
+
+    __slots__ = ("clock", "index", "level", "likelihood", "rate", "scale_s")
+
+    def __init__(self, *, level: float, index: int | None, rate: float, clock: float) -> None:
+        self.level = level
+        self.index = index
+        self.rate = rate
+        self.clock = clock
+        self.likelihood = 1.0
+        self.scale_s = math.exp(level)
 
 
 class Belief:
@@ -68,32 +82,43 @@ class Belief:
         times: ServiceTimes,
         random: Random,
         *,
+        max_in_flight: int,
         typical_s: float,
         spread: float,
         servers: float | None = None,
     ) -> None:
+        self.schedules = Schedules(max_in_flight=max_in_flight)
+        self.mean_weight = 1.0
         self._times = times
         self._random = random
+        self._max_in_flight = max_in_flight
         self._at_s = -math.inf
-        self.submitted = 0.0
-        self._count = 0
-        self.mean_weight = 1.0
+        self._chosen_s = math.inf
+        self._seen: tuple[int, float] | None = None
         self._guesses = [
             self._first_guess(k, math.log(typical_s), spread, servers) for k in range(_GUESSES)
         ]
 
     def _first_guess(self, k: int, level: float, spread: float, servers: float | None) -> _Guess:
-        random = self._random
-        if servers is not None and k % 5:
-            count = servers * math.exp(random.gauss(0.0, 0.2)) if servers < 1e4 else servers
-        else:
-            count = self._any_servers()
-        return _Guess(level=level + random.gauss(0.0, spread), servers=count, done=0.0)
+        level += self._random.gauss(0.0, spread)
+        if servers is None or k % 5 == 0:
+            return self._guess(level, self._any_index())
+        counts = self.schedules.servers
+        if not counts or servers >= self._max_in_flight:
+            return self._guess(level, None)
+        wanted = servers * math.exp(self._random.gauss(0.0, 0.2))
+        return self._guess(level, min(range(len(counts)), key=lambda i: abs(counts[i] - wanted)))
 
-    def _any_servers(self) -> float:
-        if self._random.random() < _UNQUEUED_SHARE:
-            return _UNQUEUED
-        return math.exp(self._random.uniform(0.0, math.log(_MOST_SERVERS)))
+    def _guess(self, level: float, index: int | None, clock: float = 0.0) -> _Guess:
+        rate = math.exp(-level + self._random.gauss(0.0, _UNEVEN / 3))
+        rate /= self._times.residuals.mean_factor
+        return _Guess(level=level, index=index, rate=rate, clock=clock)
+
+    def _any_index(self) -> int | None:
+        count = len(self.schedules.servers)
+        if not count or self._random.random() < _UNQUEUED_SHARE:
+            return None
+        return self._random.randrange(count)
 
     @property
     def level(self) -> float:
@@ -107,26 +132,47 @@ class Belief:
 
     @property
     def servers(self) -> float:
-        """The median of the documents worked on at once."""
-        return sorted(guess.servers for guess in self._guesses)[_GUESSES // 2]
+        """The median of the documents worked on at once, at most `max_in_flight`."""
+        counts = self.schedules.servers
+        return sorted(
+            counts[guess.index] if guess.index is not None else self._max_in_flight
+            for guess in self._guesses
+        )[_GUESSES // 2]
 
-    def submit(self, weight: float) -> float:
-        """Take in a document's weight; returns the weight ahead of it."""
-        ahead = self.submitted
-        self.submitted += weight
-        self._count += 1
-        self.mean_weight += (weight - self.mean_weight) / min(self._count, 200)
-        return ahead
+    def submit(self, weight: float, at_s: float) -> tuple[float, ...]:
+        """Take in a document; returns its start in each timetable."""
+        self.advance(at_s)
+        starts = self.schedules.append(weight)
+        self.mean_weight += (weight - self.mean_weight) / min(len(self.schedules), 200)
+        return starts
 
-    def rescale(self, factor: float) -> None:
-        """The weights were learned anew: keep the front where it was."""
-        self.submitted *= factor
-        self.mean_weight *= factor
-        for guess in self._guesses:
-            guess.done *= factor
+    def reshape(self, places: list[Place]) -> None:
+        """The weights were learned anew: lay the documents from the oldest on out again."""
+        total = len(self.schedules)
+        first = min((place.sequence for place in places), default=total)
+        known = {place.sequence: place for place in places}
+        fronts = [self._front(guess) for guess in self._guesses]
+        weights = [known[k].weight if k in known else self.mean_weight for k in range(first, total)]
+        rows = self.schedules.rebuild(weights)
+        for place in places:
+            place.starts = rows[place.sequence - first]
+        for guess, front in zip(self._guesses, fronts, strict=True):
+            if guess.index is not None:
+                guess.clock = self.schedules.start(front, guess.index, mean_weight=self.mean_weight)
 
-    def _rate(self, guess: _Guess) -> float:
-        return guess.servers / (math.exp(guess.level) * self._times.residuals.mean_factor)
+    def _front(self, guess: _Guess) -> int:
+        """Return the number of the document that the guess starts next."""
+        if guess.index is None:
+            return 0
+        low, high = 0, len(self.schedules)
+        while low < high:
+            middle = (low + high) // 2
+            start = self.schedules.start(middle, guess.index, mean_weight=self.mean_weight)
+            if start < guess.clock:
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
     def advance(self, at_s: float) -> None:
         """Let the guesses work until `at_s`."""
@@ -136,35 +182,31 @@ class Belief:
         if step_s <= 0.0:
             return
         self._at_s = at_s
+        counts = self.schedules.servers
         for guess in self._guesses:
-            gap = self.submitted - guess.done
-            lead = guess.servers * self.mean_weight
-            rate = self._rate(guess)
-            if gap > lead:
-                worked = min(rate * step_s, gap - lead)
-                worked += self._random.gauss(0.0, 0.15) * math.sqrt(worked * self.mean_weight)
-                guess.done += max(0.0, worked)
-                rest_s = step_s - worked / rate
-                gap = self.submitted - guess.done
-            else:
-                rest_s = step_s
-            if rest_s > 0.0:
-                guess.done += gap * (1.0 - math.exp(-rest_s * rate / lead))
+            if guess.index is None:
+                continue
+            work = guess.rate * step_s
+            shake = _UNEVEN * math.sqrt(work * self.mean_weight / counts[guess.index])
+            clock = guess.clock + max(0.0, work + self._random.gauss(0.0, shake))
+            guess.clock = min(clock, self.schedules.next_start(guess.index))
 
-    def start_s(self, guess: _Guess, place: Place) -> float:
+    def _start_s(self, guess: _Guess, place: Place) -> float:
         """When the guess starts (or started) the document."""
-        if guess.servers >= place.rank:
+        if guess.index is None or self.schedules.servers[guess.index] >= place.rank:
             return place.submitted_at_s
-        front = guess.done + guess.servers * self.mean_weight
-        start = self._at_s + (place.ahead - front) / self._rate(guess)
+        start = self._at_s + (place.starts[guess.index] - guess.clock) / guess.rate
         return max(start, place.submitted_at_s)
 
-    def front_reaches_s(self, ahead: float) -> float:
-        """When about the document behind `ahead` is started; for the median guess."""
+    def reaches_s(self, sequence: int) -> float:
+        """When the document `sequence` is started; a cautious estimate."""
         times = []
-        for guess in self._guesses[::5]:
-            front = guess.done + guess.servers * self.mean_weight
-            times.append(self._at_s + (ahead - front) / self._rate(guess))
+        for guess in self._guesses[::4]:
+            if guess.index is None:
+                times.append(self._at_s)
+                continue
+            start = self.schedules.start(sequence, guess.index, mean_weight=self.mean_weight)
+            times.append(self._at_s + (start - guess.clock) / guess.rate)
         times.sort()
         return times[len(times) // 3]
 
@@ -176,8 +218,8 @@ class Belief:
         stride = _GUESSES // guesses
         for k in range(guesses):
             guess = self._guesses[k * stride]
-            start = self.start_s(guess, place)
-            scale = place.weight * math.exp(guess.level)
+            start = self._start_s(guess, place)
+            scale = place.weight * guess.scale_s
             known = 0.0
             if seen is not None and seen > start:
                 known = residuals.below(math.log((seen - start) / scale))
@@ -191,9 +233,9 @@ class Belief:
 
     def service_interval_s(self, place: Place, at_s: float) -> tuple[float, float] | None:
         """Bounds of the time that the document was worked on; None where they are vague."""
-        starts = sorted(self.start_s(guess, place) for guess in self._guesses[::5])
+        starts = sorted(self._start_s(guess, place) for guess in self._guesses[::5])
         vague = starts[-4] - starts[3]
-        if vague > 0.2 * place.weight * math.exp(self.level):
+        if vague > 0.15 * place.weight * math.exp(self.level):
             return None
         start = starts[len(starts) // 2]
         low = place.asked_at_s - start if place.asked_at_s is not None else 0.0
@@ -203,29 +245,31 @@ class Belief:
     def learn(self, place: Place, answer: Answer, at_s: float) -> float:
         """Weigh the guesses by an answer; returns how much it was foreseen."""
         self.advance(at_s)
+        if answer is not Answer.PENDING and (self._seen is None or place.sequence >= self._seen[0]):
+            self._seen = (place.sequence, at_s)
         foreseen = self._weigh(place, answer, at_s)
+        if foreseen > _SURE:
+            return foreseen
         if foreseen < _SURPRISE:
-            self._scatter()
+            self._scatter(place, answer)
             self._weigh(place, answer, at_s)
-        self._choose()
+        self._choose(at_s)
         return foreseen
 
     def _weigh(self, place: Place, answer: Answer, at_s: float) -> float:
         total = 0.0
         for guess in self._guesses:
-            guess.likelihood = _DOUBT + (1 - _DOUBT) * self._likelihood(guess, place, answer, at_s)
+            likelihood = self._likelihood(guess, place, answer, at_s)
+            guess.likelihood = _DOUBT + (1 - _DOUBT) * likelihood
             total += guess.likelihood
         return total / _GUESSES
 
     def _likelihood(self, guess: _Guess, place: Place, answer: Answer, at_s: float) -> float:
-        start = self.start_s(guess, place)
-        typical_s = math.exp(guess.level) * self.mean_weight
-        softness = typical_s * (1.0 / guess.servers + 0.05)
-        ratio = (start - at_s) / softness
-        pending = 1.0 / (1.0 + math.exp(-ratio)) if -50 < ratio < 50 else float(ratio > 0)
+        start = self._start_s(guess, place)
+        pending = self._pending(guess, start - at_s)
         if answer is Answer.PENDING:
             return pending
-        scale = place.weight * math.exp(guess.level)
+        scale = place.weight * guess.scale_s
         done = self._share_done(at_s - start, scale)
         known = (
             self._share_done(place.asked_at_s - start, scale)
@@ -236,48 +280,126 @@ class Belief:
         share = (done - known) / left if answer is Answer.ENDED else (1.0 - done) / left
         return (1.0 - pending) * min(share, 1.0)
 
+    def _pending(self, guess: _Guess, wait_s: float) -> float:
+        """Return how likely the document is still waiting."""
+        each = 1.0 / self.schedules.servers[guess.index] if guess.index is not None else 0.0
+        softness = guess.scale_s * self.mean_weight * (0.5 * each + 0.05)
+        ratio = wait_s / softness
+        return 1.0 / (1.0 + math.exp(-ratio)) if -50 < ratio < 50 else float(ratio > 0)
+
     def _share_done(self, worked_s: float, scale: float) -> float:
         if worked_s <= 0.0:
             return 0.0
         return self._times.residuals.below(math.log(worked_s / scale))
 
-    def _scatter(self) -> None:
+    def _scatter(self, place: Place, answer: Answer) -> None:
         """Nobody foresaw the answer: spread the guesses out."""
-        for guess in self._guesses[1::2]:
-            guess.level += self._random.gauss(0.0, 0.5)
-            if self._random.random() < 0.3:
-                guess.servers = self._any_servers()
-
-    def _choose(self) -> None:
-        """Draw the guesses again by their likelihood where it has become uneven."""
-        total = sum(guess.likelihood for guess in self._guesses)
-        squares = sum(guess.likelihood**2 for guess in self._guesses)
-        level = self.level
-        spread = math.sqrt(sum((g.level - level) ** 2 for g in self._guesses) / _GUESSES)
         random = self._random
-        jitter = min(max(0.02, 0.2 * spread), 0.3)
+        for k, guess in enumerate(self._guesses):
+            level, rate, clock = guess.level, guess.rate, guess.clock
+            if k % 4 == 0:
+                level += random.gauss(0.0, 0.7)
+            elif k % 4 == 1:
+                rate *= math.exp(random.gauss(0.0, 0.7))
+            elif k % 4 == 2:
+                clock = self._moved(guess, place, answer)
+            else:
+                continue
+            if random.random() < 0.2:
+                self._guesses[k] = self._converted(level)
+            else:
+                self._guesses[k] = _Guess(level=level, index=guess.index, rate=rate, clock=clock)
+
+    def _moved(self, guess: _Guess, place: Place, answer: Answer) -> float:
+        """Put the guess's clock where the answer says that it is."""
+        if guess.index is None:
+            return guess.clock
+        each = 1.0 / self.schedules.servers[guess.index]
+        beside = self._random.expovariate(1.0) * self.mean_weight * (each + 0.5)
+        start = place.starts[guess.index]
+        if answer is Answer.PENDING:
+            return min(guess.clock, start - beside)
+        return min(self.schedules.next_start(guess.index), max(guess.clock, start + beside))
+
+    def _converted(self, level: float) -> _Guess:
+        """Make a guess of any kind, its clock put where the front was last seen."""
+        guess = self._guess(level, self._any_index())
+        if guess.index is None:
+            return guess
+        sequence, seen_s = self._seen or (0, self._at_s)
+        start = self.schedules.start(sequence, guess.index, mean_weight=self.mean_weight)
+        clock = start + guess.rate * max(0.0, self._at_s - seen_s)
+        guess.clock = min(clock, self.schedules.next_start(guess.index))
+        return guess
+
+    def _choose(self, at_s: float) -> None:
+        """Draw the guesses again by their likelihood, shaken a little about their means."""
+        chosen = self._drawn()
+        drift = math.sqrt(_DRIFT * max(0.0, at_s - self._chosen_s))
+        self._chosen_s = at_s
+        queued = [guess for guess in chosen if guess.index is not None]
+        free = [guess for guess in chosen if guess.index is None]
+        self._guesses = [*self._shaken(queued, drift), *self._shaken(free, drift)]
+        self._random.shuffle(self._guesses)
+
+    def _drawn(self) -> list[_Guess]:
+        total = sum(guess.likelihood for guess in self._guesses)
         step = total / _GUESSES
-        point = random.random() * step
+        point = self._random.random() * step
         chosen: list[_Guess] = []
         running = 0.0
         for guess in self._guesses:
             running += guess.likelihood
             while point < running and len(chosen) < _GUESSES:
-                chosen.append(self._child(guess, jitter))
+                chosen.append(guess)
                 point += step
         while len(chosen) < _GUESSES:
-            chosen.append(self._child(self._guesses[-1], jitter))
-        del squares
-        random.shuffle(chosen)
-        self._guesses = chosen
+            chosen.append(self._guesses[-1])
+        return chosen
 
-    def _child(self, guess: _Guess, jitter: float) -> _Guess:
+    def _shaken(self, guesses: list[_Guess], drift: float) -> list[_Guess]:
+        """Shrink towards the mean and shake by as much: the spread stays, ties part."""
+        if not guesses:
+            return []
+        levels = _moments([guess.level for guess in guesses])
+        rates = _moments([math.log(guess.rate) for guess in guesses])
+        return [self._child(guess, levels, rates, drift) for guess in guesses]
+
+    def _child(
+        self,
+        guess: _Guess,
+        levels: tuple[float, float],
+        rates: tuple[float, float],
+        drift: float,
+    ) -> _Guess:
         random = self._random
-        servers = guess.servers
-        if random.random() < 0.01:
-            servers = self._any_servers()
-        elif servers < _UNQUEUED:
-            servers = max(1.0, servers * math.exp(random.gauss(0.0, 0.06)))
-        return _Guess(
-            level=guess.level + random.gauss(0.0, jitter), servers=servers, done=guess.done
-        )
+        level = self._stirred(guess.level, levels, drift)
+        if random.random() < _FORGETS:
+            return self._converted(level)
+        rate = math.exp(self._stirred(math.log(guess.rate), rates, drift))
+        index = guess.index
+        if index is not None and random.random() < 0.05:
+            index = min(max(index + random.choice((-1, 1)), 0), len(self.schedules.servers) - 1)
+            if index != guess.index:
+                return self._neighbour(guess, level, rate, index)
+        return _Guess(level=level, index=index, rate=rate, clock=guess.clock)
+
+    def _neighbour(self, guess: _Guess, level: float, rate: float, index: int) -> _Guess:
+        """Move a guess to another number of servers, its front where it was."""
+        front = self._front(guess)
+        counts = self.schedules.servers
+        assert guess.index is not None  # noqa: S101  # the caller has looked
+        clock = self.schedules.start(front, index, mean_weight=self.mean_weight)
+        factor = counts[guess.index] / counts[index]
+        return _Guess(level=level, index=index, rate=rate * factor, clock=clock)
+
+    def _stirred(self, value: float, moments: tuple[float, float], drift: float) -> float:
+        mean, spread = moments
+        kernel = math.sqrt(1 - _SHRINK * _SHRINK) * spread
+        shake = math.hypot(kernel, drift) + 0.003
+        return mean + _SHRINK * (value - mean) + self._random.gauss(0.0, shake)
+
+
+def _moments(values: list[float]) -> tuple[float, float]:
+    mean = sum(values) / len(values)
+    return mean, math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _PRIOR_S: Final = 7.5
 _PRIOR_SPREAD: Final = 1.3
 _WARM_SPREAD: Final = 0.4
+_PROMPTNESS: Final = 0.004
+_PROBE_SHARE: Final = 0.7
+_SPARE_USED: Final = 0.6
 
 
 class Predictive:
@@ -47,7 +50,6 @@ class Predictive:
         self._times = ServiceTimes()
         self._belief = self._believe(known)
         self._places: dict[int, Place] = {}
-        self._aheads: list[float] = []
         self._remaining: int | None = None
         self._submitted = 0
         self._first_s: float | None = None
@@ -59,7 +61,13 @@ class Predictive:
 
     def _believe(self, known: Sequence[Observation]) -> Belief:
         if not known:
-            return Belief(self._times, self._random, typical_s=_PRIOR_S, spread=_PRIOR_SPREAD)
+            return Belief(
+                self._times,
+                self._random,
+                max_in_flight=self._max_in_flight,
+                typical_s=_PRIOR_S,
+                spread=_PRIOR_SPREAD,
+            )
         level = self._level_of(known)
         for each in known:
             self._times.learn(pages=each.pages, low_s=each.low_s, high_s=each.high_s, level=level)
@@ -68,6 +76,7 @@ class Predictive:
         return Belief(
             self._times,
             self._random,
+            max_in_flight=self._max_in_flight,
             typical_s=math.exp(level),
             spread=_WARM_SPREAD,
             servers=servers,
@@ -96,20 +105,18 @@ class Predictive:
         if self._first_s is None:
             self._first_s = at_s
         known_pages = self._times.pages_of(pages, size_bytes)
-        self._belief.advance(at_s)
         weight = self._times.weight(known_pages)
-        ahead = self._belief.submit(weight)
+        starts = self._belief.submit(weight, at_s)
         self._places[document_id] = Place(
             document_id=document_id,
             sequence=self._submitted,
             submitted_at_s=at_s,
             pages=known_pages,
             weight=weight,
-            ahead=ahead,
+            starts=starts,
             rank=len(self._places) + 1,
-            probe=self._submitted < 3 or self._submitted % 12 == 0,
+            probe=self._submitted < 3 or self._submitted % 8 == 0,
         )
-        self._aheads.append(ahead)
         self._submitted += 1
 
     def next_poll_at_s(self, document_id: int, *, now_s: float) -> float:
@@ -121,9 +128,12 @@ class Predictive:
         if place.stray:
             return max(earliest, place.planned_s)
         ends = self._belief.ends_s(place)
-        plan = best_ask_s(
-            ends, self._delay(place, ends, now_s), not_before_s=earliest, floor_s=self._floor_s
-        )
+        if place.probe and asked is None:
+            plan = max(ends[int(len(ends) * _PROBE_SHARE)], earliest)
+        else:
+            plan = best_ask_s(
+                ends, self._delay(place, now_s), not_before_s=earliest, floor_s=self._floor_s
+            )
         plan = self._guarded(place, plan, ends, now_s)
         place.planned_s = plan
         if plan <= now_s + 1e-6:
@@ -149,7 +159,7 @@ class Predictive:
                 return each is place
         return False
 
-    def _delay(self, place: Place, ends: list[float], now_s: float) -> Delay:
+    def _delay(self, place: Place, now_s: float) -> Delay:
         """Price a second's delay of this document, in calls."""
         servers = self._belief.servers
         width = min(servers, float(self._max_in_flight))
@@ -158,10 +168,12 @@ class Predictive:
         )
         slot = 1.0 / (width * call_s)
         if self._remaining == 0:
-            return Delay(base=0.03 * slot, last=1.0 / call_s, last_from_s=self._others_end_s(place))
-        if place.probe:
-            return Delay(base=slot)
-        return Delay(base=0.03 * slot, place=slot, place_from_s=self._needed_s(place, servers))
+            return Delay(
+                base=_PROMPTNESS * slot, last=1.0 / call_s, last_from_s=self._others_end_s(place)
+            )
+        return Delay(
+            base=_PROMPTNESS * slot, place=slot, place_from_s=self._needed_s(place, servers)
+        )
 
     def _makespan_s(self, width: float, now_s: float) -> float:
         elapsed = now_s - (self._first_s if self._first_s is not None else now_s)
@@ -172,15 +184,9 @@ class Predictive:
     def _needed_s(self, place: Place, servers: float) -> float:
         """When the service would run dry for want of this document's place."""
         if servers >= self._max_in_flight or len(self._places) < 0.8 * self._max_in_flight:
-            return -math.inf if servers >= self._max_in_flight else math.inf
-        spare = (self._max_in_flight - servers) / 2
-        target = place.sequence + int(servers + spare)
-        if target < len(self._aheads):
-            ahead = self._aheads[target]
-        else:
-            extra = target - len(self._aheads)
-            ahead = self._belief.submitted + extra * self._belief.mean_weight
-        return self._belief.front_reaches_s(ahead)
+            return place.submitted_at_s if servers >= self._max_in_flight else math.inf
+        spare = (self._max_in_flight - servers) * _SPARE_USED
+        return self._belief.reaches_s(place.sequence + int(servers + spare))
 
     def _others_end_s(self, place: Place) -> float:
         """When the last of the other documents is expected to be done."""
@@ -195,7 +201,7 @@ class Predictive:
         for end, number in latest:
             if number != place.document_id and number in self._places:
                 return end
-        return -math.inf
+        return place.submitted_at_s
 
     def _latest_ends(self) -> list[tuple[float, int]]:
         ends = []
@@ -237,6 +243,9 @@ class Predictive:
         if interval is None:
             return
         low_s, high_s = interval
+        likely_s = place.weight * math.exp(self._belief.level)
+        if low_s <= 0.0 and high_s > 3.0 * likely_s:
+            return
         changed = self._times.learn(
             pages=place.pages, low_s=low_s, high_s=high_s, level=self._belief.level
         )
@@ -248,15 +257,9 @@ class Predictive:
 
     def _reweigh(self) -> None:
         """The weights have another shape: lay the documents out again."""
-        before = sum(place.weight for place in self._places.values())
         for place in self._places.values():
             place.weight = self._times.weight(place.pages)
-        after = sum(place.weight for place in self._places.values())
-        factor = after / before if before > 0 else 1.0
-        self._belief.rescale(factor)
-        self._aheads = [ahead * factor for ahead in self._aheads]
-        for place in self._places.values():
-            place.ahead *= factor
+        self._belief.reshape(list(self._places.values()))
 
     def _woken(self, document_id: int, *, oldest: bool) -> list[int]:
         level = self._belief.level

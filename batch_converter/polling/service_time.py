@@ -237,7 +237,7 @@ class ServiceTimes:
         if self._seen < 8:
             return False
         before = self._flat_pages
-        best, best_score = before, self._score(before) + 2.0
+        best, best_score = before, self._score(before) + 4.0
         for flat_pages in _FLAT_PAGES:
             if flat_pages != before and (score := self._score(flat_pages)) > best_score:
                 best, best_score = flat_pages, score
