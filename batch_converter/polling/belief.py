@@ -17,6 +17,7 @@ from batch_converter.polling.base import Answer
 from batch_converter.polling.schedule import Schedules
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from random import Random
 
     from batch_converter.polling.service_time import ServiceTimes
@@ -60,7 +61,7 @@ class Place:
     planned_s: float = math.inf
 
 
-class _Guess:
+class Guess:
     """One service that may be the real one; `index` is its timetable, None without queue."""
 
     __slots__ = ("clock", "index", "level", "likelihood", "rate", "scale_s")
@@ -99,7 +100,7 @@ class Belief:
             self._first_guess(k, math.log(typical_s), spread, servers) for k in range(_GUESSES)
         ]
 
-    def _first_guess(self, k: int, level: float, spread: float, servers: float | None) -> _Guess:
+    def _first_guess(self, k: int, level: float, spread: float, servers: float | None) -> Guess:
         level += self._random.gauss(0.0, spread)
         if servers is None or k % 5 == 0:
             return self._guess(level, self._any_index())
@@ -109,10 +110,10 @@ class Belief:
         wanted = servers * math.exp(self._random.gauss(0.0, 0.2))
         return self._guess(level, min(range(len(counts)), key=lambda i: abs(counts[i] - wanted)))
 
-    def _guess(self, level: float, index: int | None, clock: float = 0.0) -> _Guess:
+    def _guess(self, level: float, index: int | None, clock: float = 0.0) -> Guess:
         rate = math.exp(-level + self._random.gauss(0.0, _UNEVEN / 3))
         rate /= self._times.residuals.mean_factor
-        return _Guess(level=level, index=index, rate=rate, clock=clock)
+        return Guess(level=level, index=index, rate=rate, clock=clock)
 
     def _any_index(self) -> int | None:
         count = len(self.schedules.servers)
@@ -142,6 +143,9 @@ class Belief:
     def submit(self, weight: float, at_s: float) -> tuple[float, ...]:
         """Take in a document; returns its start in each timetable."""
         self.advance(at_s)
+        for guess in self._guesses:
+            if guess.index is not None:  # a server that has idled takes it at once
+                guess.clock = min(guess.clock, self.schedules.next_start(guess.index))
         starts = self.schedules.append(weight)
         self.mean_weight += (weight - self.mean_weight) / min(len(self.schedules), 200)
         return starts
@@ -160,7 +164,7 @@ class Belief:
             if guess.index is not None:
                 guess.clock = self.schedules.start(front, guess.index, mean_weight=self.mean_weight)
 
-    def _front(self, guess: _Guess) -> int:
+    def _front(self, guess: Guess) -> int:
         """Return the number of the document that the guess starts next."""
         if guess.index is None:
             return 0
@@ -188,47 +192,54 @@ class Belief:
                 continue
             work = guess.rate * step_s
             shake = _UNEVEN * math.sqrt(work * self.mean_weight / counts[guess.index])
-            clock = guess.clock + max(0.0, work + self._random.gauss(0.0, shake))
-            guess.clock = min(clock, self.schedules.next_start(guess.index))
+            guess.clock += max(0.0, work + self._random.gauss(0.0, shake))
 
-    def _start_s(self, guess: _Guess, place: Place) -> float:
+    def _start_s(self, guess: Guess, place: Place) -> float:
         """When the guess starts (or started) the document."""
         if guess.index is None or self.schedules.servers[guess.index] >= place.rank:
             return place.submitted_at_s
         start = self._at_s + (place.starts[guess.index] - guess.clock) / guess.rate
         return max(start, place.submitted_at_s)
 
-    def reaches_s(self, sequence: int) -> float:
-        """When the document `sequence` is started; a cautious estimate."""
-        times = []
-        for guess in self._guesses[::4]:
-            if guess.index is None:
-                times.append(self._at_s)
-                continue
-            start = self.schedules.start(sequence, guess.index, mean_weight=self.mean_weight)
-            times.append(self._at_s + (start - guess.clock) / guess.rate)
-        times.sort()
-        return times[len(times) // 3]
+    def sample(self, count: int) -> list[Guess]:
+        """Return some of the guesses, spread over all."""
+        return self._guesses[:: _GUESSES // count][:count]
 
-    def ends_s(self, place: Place, *, guesses: int = 10, each: int = 4) -> list[float]:
-        """Draw moments, sorted, when the document may be done, given what was seen of it."""
+    def servers_of(self, guess: Guess) -> int:
+        """Return the documents worked on at once, at most `max_in_flight`."""
+        if guess.index is None:
+            return self._max_in_flight
+        return self.schedules.servers[guess.index]
+
+    def mean_s(self, guess: Guess) -> float:
+        """Return the seconds that a document is worked on, in the mean."""
+        return guess.scale_s * self._times.residuals.mean_factor * self.mean_weight
+
+    def reaches_s(self, guess: Guess, sequence: int) -> float:
+        """When the guess starts the document `sequence`, also of one that is yet to come."""
+        if guess.index is None:
+            return self._at_s
+        start = self.schedules.start(sequence, guess.index, mean_weight=self.mean_weight)
+        return self._at_s + (start - guess.clock) / guess.rate
+
+    def end_s(self, guess: Guess, place: Place) -> float:
+        """When the guess has the document done, about."""
+        return self.ends_s(guess, place, (0.5,))[0]
+
+    def ends_s(self, guess: Guess, place: Place, shares: Sequence[float]) -> list[float]:
+        """When the guess has the document done, as often as `shares`, given what was seen."""
         residuals = self._times.residuals
         seen = place.asked_at_s
+        start = self._start_s(guess, place)
+        scale = place.weight * guess.scale_s
+        known = 0.0
+        if seen is not None and seen > start:
+            known = residuals.below(math.log((seen - start) / scale))
         ends = []
-        stride = _GUESSES // guesses
-        for k in range(guesses):
-            guess = self._guesses[k * stride]
-            start = self._start_s(guess, place)
-            scale = place.weight * guess.scale_s
-            known = 0.0
-            if seen is not None and seen > start:
-                known = residuals.below(math.log((seen - start) / scale))
-            offset = (k * 0.618 + 0.5) % 1.0
-            for q in range(each):
-                share = known + (1.0 - known) * (q + offset) / each
-                end = start + scale * math.exp(residuals.quantile(share))
-                ends.append(end if seen is None or end > seen else seen + 0.05 * scale)
-        ends.sort()
+        for share in shares:
+            quantile = residuals.quantile(known + (1.0 - known) * share)
+            end = start + scale * math.exp(quantile)
+            ends.append(end if seen is None or end > seen else seen + 0.05 * scale)
         return ends
 
     def service_interval_s(self, place: Place, at_s: float) -> tuple[float, float] | None:
@@ -264,7 +275,7 @@ class Belief:
             total += guess.likelihood
         return total / _GUESSES
 
-    def _likelihood(self, guess: _Guess, place: Place, answer: Answer, at_s: float) -> float:
+    def _likelihood(self, guess: Guess, place: Place, answer: Answer, at_s: float) -> float:
         start = self._start_s(guess, place)
         pending = self._pending(guess, start - at_s)
         if answer is Answer.PENDING:
@@ -280,7 +291,7 @@ class Belief:
         share = (done - known) / left if answer is Answer.ENDED else (1.0 - done) / left
         return (1.0 - pending) * min(share, 1.0)
 
-    def _pending(self, guess: _Guess, wait_s: float) -> float:
+    def _pending(self, guess: Guess, wait_s: float) -> float:
         """Return how likely the document is still waiting."""
         each = 1.0 / self.schedules.servers[guess.index] if guess.index is not None else 0.0
         softness = guess.scale_s * self.mean_weight * (0.5 * each + 0.05)
@@ -308,9 +319,9 @@ class Belief:
             if random.random() < 0.2:
                 self._guesses[k] = self._converted(level)
             else:
-                self._guesses[k] = _Guess(level=level, index=guess.index, rate=rate, clock=clock)
+                self._guesses[k] = Guess(level=level, index=guess.index, rate=rate, clock=clock)
 
-    def _moved(self, guess: _Guess, place: Place, answer: Answer) -> float:
+    def _moved(self, guess: Guess, place: Place, answer: Answer) -> float:
         """Put the guess's clock where the answer says that it is."""
         if guess.index is None:
             return guess.clock
@@ -319,17 +330,16 @@ class Belief:
         start = place.starts[guess.index]
         if answer is Answer.PENDING:
             return min(guess.clock, start - beside)
-        return min(self.schedules.next_start(guess.index), max(guess.clock, start + beside))
+        return max(guess.clock, start + beside)
 
-    def _converted(self, level: float) -> _Guess:
+    def _converted(self, level: float) -> Guess:
         """Make a guess of any kind, its clock put where the front was last seen."""
         guess = self._guess(level, self._any_index())
         if guess.index is None:
             return guess
         sequence, seen_s = self._seen or (0, self._at_s)
         start = self.schedules.start(sequence, guess.index, mean_weight=self.mean_weight)
-        clock = start + guess.rate * max(0.0, self._at_s - seen_s)
-        guess.clock = min(clock, self.schedules.next_start(guess.index))
+        guess.clock = start + guess.rate * max(0.0, self._at_s - seen_s)
         return guess
 
     def _choose(self, at_s: float) -> None:
@@ -342,11 +352,11 @@ class Belief:
         self._guesses = [*self._shaken(queued, drift), *self._shaken(free, drift)]
         self._random.shuffle(self._guesses)
 
-    def _drawn(self) -> list[_Guess]:
+    def _drawn(self) -> list[Guess]:
         total = sum(guess.likelihood for guess in self._guesses)
         step = total / _GUESSES
         point = self._random.random() * step
-        chosen: list[_Guess] = []
+        chosen: list[Guess] = []
         running = 0.0
         for guess in self._guesses:
             running += guess.likelihood
@@ -357,7 +367,7 @@ class Belief:
             chosen.append(self._guesses[-1])
         return chosen
 
-    def _shaken(self, guesses: list[_Guess], drift: float) -> list[_Guess]:
+    def _shaken(self, guesses: list[Guess], drift: float) -> list[Guess]:
         """Shrink towards the mean and shake by as much: the spread stays, ties part."""
         if not guesses:
             return []
@@ -367,11 +377,11 @@ class Belief:
 
     def _child(
         self,
-        guess: _Guess,
+        guess: Guess,
         levels: tuple[float, float],
         rates: tuple[float, float],
         drift: float,
-    ) -> _Guess:
+    ) -> Guess:
         random = self._random
         level = self._stirred(guess.level, levels, drift)
         if random.random() < _FORGETS:
@@ -382,16 +392,16 @@ class Belief:
             index = min(max(index + random.choice((-1, 1)), 0), len(self.schedules.servers) - 1)
             if index != guess.index:
                 return self._neighbour(guess, level, rate, index)
-        return _Guess(level=level, index=index, rate=rate, clock=guess.clock)
+        return Guess(level=level, index=index, rate=rate, clock=guess.clock)
 
-    def _neighbour(self, guess: _Guess, level: float, rate: float, index: int) -> _Guess:
+    def _neighbour(self, guess: Guess, level: float, rate: float, index: int) -> Guess:
         """Move a guess to another number of servers, its front where it was."""
         front = self._front(guess)
         counts = self.schedules.servers
         assert guess.index is not None  # noqa: S101  # the caller has looked
         clock = self.schedules.start(front, index, mean_weight=self.mean_weight)
         factor = counts[guess.index] / counts[index]
-        return _Guess(level=level, index=index, rate=rate * factor, clock=clock)
+        return Guess(level=level, index=index, rate=rate * factor, clock=clock)
 
     def _stirred(self, value: float, moments: tuple[float, float], drift: float) -> float:
         mean, spread = moments

@@ -1,68 +1,78 @@
-"""The best moments to ask, for a price of a question and a price of a second's delay."""
+"""The best moment to ask, for a price of a question and a price of a second's delay."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delay:
-    """What it costs, in calls, that a finished document is fetched late.
+class End(NamedTuple):
+    """A moment when the document may be done, and what a later question would cost then.
 
-    A second costs `base` at any time, `place` more from `place_from_s` on, when its
-    place is missed, and `last` more from `last_from_s` on, when the batch waits for it.
+    Attributes:
+        at_s: When it is done.
+        base: Calls that each second from then on is worth.
+        need: Calls that each second is worth besides, once it is needed.
+        need_from_s: From when on it is needed: the service runs dry without its place,
+            or the batch waits for nothing else.
     """
 
+    at_s: float
     base: float
-    place: float = 0.0
-    place_from_s: float = math.inf
-    last: float = 0.0
-    last_from_s: float = math.inf
+    need: float = 0.0
+    need_from_s: float = math.inf
 
-    def until(self, at_s: float) -> float:
-        """Return the cost of being out until `at_s`, up to a constant."""
-        cost = self.base * at_s
-        if at_s > self.place_from_s:
-            cost += self.place * (at_s - self.place_from_s)
-        if at_s > self.last_from_s:
-            cost += self.last * (at_s - self.last_from_s)
+    def cost(self, asked_s: float) -> float:
+        """Return what it costs, in calls, to fetch the document at `asked_s`."""
+        late = asked_s - self.at_s
+        if late <= 0.0:
+            return 0.0
+        cost = self.base * late
+        needed_s = max(self.at_s, self.need_from_s)
+        if asked_s > needed_s:
+            cost += self.need * (asked_s - needed_s)
         return cost
 
 
-def best_ask_s(
-    ends_s: Sequence[float], delay: Delay, *, not_before_s: float, floor_s: float
-) -> float:
+def best_ask_s(ends: Sequence[End], *, not_before_s: float, floor_s: float) -> float:
     """Return the moment of the next question with the least expected cost.
 
-    Dynamic programming from the last of the equally likely `ends_s` (sorted) to the
-    first: a question at one of them finds the document done or costs a call and leaves
-    the later ones.
+    Dynamic programming from the last of the equally likely `ends` (sorted) to the first:
+    a question at one of them finds the document done, or costs a call and leaves the
+    later ones.
     """
-    count = len(ends_s)
-    asks = [max(end, not_before_s) for end in ends_s]
-    costs = [delay.until(ask) for ask in asks]
-    sums = [0.0]
-    for cost in costs:
-        sums.append(sums[-1] + cost)
+    count = len(ends)
+    asks = [max(end.at_s, not_before_s) for end in ends]
+    sums = [_sums(ends, asks[j], j) for j in range(count)]
     later = [0.0] * count
     for i in range(count - 2, -1, -1):
-        floor = asks[i] + floor_s
-        floor_cost = delay.until(floor)
-        best = math.inf
+        allowed = asks[i] + floor_s
         failed = float(count - i - 1)
-        for j in range(i + 1, count):
-            cost = costs[j] if asks[j] > floor else floor_cost
-            total = failed + (j - i) * cost - (sums[j + 1] - sums[i + 1]) + later[j]
-            best = min(best, total)
-        later[i] = best
+        best = sums[-1][count] - sums[-1][i + 1]
+        for j in range(i + 1, count - 1):
+            if asks[j] >= allowed:
+                total = sums[j][j + 1] - sums[j][i + 1] + later[j]
+                best = min(best, total)
+        later[i] = best + failed
     best, choice = math.inf, asks[-1]
     for j in range(count):
-        total = (j + 1) * costs[j] - sums[j + 1] + later[j]
+        total = sums[j][j + 1] + later[j]
         if total < best:
             best, choice = total, asks[j]
     return choice
+
+
+def _sums(ends: Sequence[End], asked_s: float, last: int) -> list[float]:
+    """Return the costs of the ends up to `last`, summed up, of one question."""
+    total, sums = 0.0, [0.0]
+    for at_s, base, need, need_from_s in ends[: last + 1]:
+        if asked_s > at_s:
+            total += base * (asked_s - at_s)
+            needed_s = max(need_from_s, at_s)
+            if asked_s > needed_s:
+                total += need * (asked_s - needed_s)
+        sums.append(total)
+    return sums

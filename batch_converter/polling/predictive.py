@@ -7,8 +7,8 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.polling.base import Answer
-from batch_converter.polling.belief import Belief, Place
-from batch_converter.polling.plan import Delay, best_ask_s
+from batch_converter.polling.belief import Belief, Guess, Place
+from batch_converter.polling.plan import End, best_ask_s
 from batch_converter.polling.service_time import Observation, ServiceTimes
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ _PRIOR_S: Final = 7.5
 _PRIOR_SPREAD: Final = 1.3
 _WARM_SPREAD: Final = 0.4
 _PROMPTNESS: Final = 0.004
+_END_PROMPTNESS: Final = 0.03
 _PROBE_SHARE: Final = 0.7
+_SAMPLED: Final = 10
+_EACH: Final = 4
 _SPARE_USED: Final = 0.6
 
 
@@ -57,7 +60,9 @@ class Predictive:
         self._front = -1
         self._woken_level = self._belief.level
         self._learned: list[Observation] = []
-        self._last_ends: tuple[float, list[tuple[float, int]]] = (-math.inf, [])
+        self._last: list[int] = []
+        self._last_made = -1
+        self._answers = 0
 
     def _believe(self, known: Sequence[Observation]) -> Belief:
         if not known:
@@ -127,13 +132,11 @@ class Predictive:
         earliest = now_s if asked is None else max(now_s, asked + self._floor_s)
         if place.stray:
             return max(earliest, place.planned_s)
-        ends = self._belief.ends_s(place)
+        ends = self._ends(place, now_s)
         if place.probe and asked is None:
-            plan = max(ends[int(len(ends) * _PROBE_SHARE)], earliest)
+            plan = max(ends[int(len(ends) * _PROBE_SHARE)].at_s, earliest)
         else:
-            plan = best_ask_s(
-                ends, self._delay(place, now_s), not_before_s=earliest, floor_s=self._floor_s
-            )
+            plan = best_ask_s(ends, not_before_s=earliest, floor_s=self._floor_s)
         plan = self._guarded(place, plan, ends, now_s)
         place.planned_s = plan
         if plan <= now_s + 1e-6:
@@ -142,10 +145,10 @@ class Predictive:
         check = max(0.6 * wait, 0.25 * self._belief.typical_s, 0.1)
         return now_s + min(wait, check)
 
-    def _guarded(self, place: Place, plan: float, ends: list[float], now_s: float) -> float:
+    def _guarded(self, place: Place, plan: float, ends: list[End], now_s: float) -> float:
         since = place.asked_at_s if place.asked_at_s is not None else place.submitted_at_s
         age = now_s - place.submitted_at_s
-        mean = sum(ends) / len(ends) - now_s
+        mean = sum(end.at_s for end in ends) / len(ends) - now_s
         plan = min(plan, max(now_s, since) + 3.0 * max(mean, self._floor_s) + 0.3 * age)
         if self._is_oldest(place):
             silence = self._answered_s if self._answered_s > -math.inf else place.submitted_at_s
@@ -159,57 +162,60 @@ class Predictive:
                 return each is place
         return False
 
-    def _delay(self, place: Place, now_s: float) -> Delay:
-        """Price a second's delay of this document, in calls."""
-        servers = self._belief.servers
-        width = min(servers, float(self._max_in_flight))
-        call_s = self._makespan_s(width, now_s) / (
-            self._calls_per_makespan * (self._submitted + (self._remaining or 0))
-        )
-        slot = 1.0 / (width * call_s)
-        if self._remaining == 0:
-            return Delay(
-                base=_PROMPTNESS * slot, last=1.0 / call_s, last_from_s=self._others_end_s(place)
-            )
-        return Delay(
-            base=_PROMPTNESS * slot, place=slot, place_from_s=self._needed_s(place, servers)
-        )
-
-    def _makespan_s(self, width: float, now_s: float) -> float:
-        elapsed = now_s - (self._first_s if self._first_s is not None else now_s)
-        left = (self._remaining or 0) + len(self._places)
-        typical_s = self._belief.typical_s
-        return elapsed + max(left * typical_s / width, typical_s)
-
-    def _needed_s(self, place: Place, servers: float) -> float:
-        """When the service would run dry for want of this document's place."""
-        if servers >= self._max_in_flight or len(self._places) < 0.8 * self._max_in_flight:
-            return place.submitted_at_s if servers >= self._max_in_flight else math.inf
-        spare = (self._max_in_flight - servers) * _SPARE_USED
-        return self._belief.reaches_s(place.sequence + int(servers + spare))
-
-    def _others_end_s(self, place: Place) -> float:
-        """When the last of the other documents is expected to be done."""
-        made_s, latest = self._last_ends
-        if (
-            not latest
-            or all(number not in self._places for _, number in latest[:2])
-            or (self._answered_s > made_s)
-        ):
-            latest = self._latest_ends()
-            self._last_ends = (self._answered_s, latest)
-        for end, number in latest:
-            if number != place.document_id and number in self._places:
-                return end
-        return place.submitted_at_s
-
-    def _latest_ends(self) -> list[tuple[float, int]]:
+    def _ends(self, place: Place, now_s: float) -> list[End]:
+        """Draw moments when the document may be done, each with its price of a delay."""
+        belief = self._belief
         ends = []
-        for place in self._places.values():
-            if not place.stray:
-                drawn = self._belief.ends_s(place, guesses=5, each=1)
-                ends.append((drawn[2], place.document_id))
-        return heapq.nlargest(4, ends)
+        total = self._submitted + (self._remaining or 0)
+        elapsed = now_s - (self._first_s if self._first_s is not None else now_s)
+        last = self._last_places(place) if self._remaining == 0 else []
+        servers = belief.servers
+        for k, guess in enumerate(belief.sample(_SAMPLED)):
+            last_s = max((belief.end_s(guess, other) for other in last), default=now_s)
+            width = min(belief.servers_of(guess), total)
+            mean_s = belief.mean_s(guess)
+            left = (self._remaining or 0) + len(self._places)
+            makespan = elapsed + max(left * mean_s / width, mean_s, last_s - now_s)
+            call_s = makespan / (self._calls_per_makespan * total)
+            slot = 1.0 / (width * call_s)
+            if self._remaining == 0:
+                base, need, need_from = _END_PROMPTNESS * slot, 1.0 / call_s, last_s
+            else:
+                base, need = _PROMPTNESS * slot, slot
+                need_from = self._needed_s(guess, place, servers)
+            offset = (k * 0.618 + 0.5) % 1.0
+            shares = [(q + offset) / _EACH for q in range(_EACH)]
+            ends += [
+                End(at_s, base, need, need_from) for at_s in belief.ends_s(guess, place, shares)
+            ]
+        ends.sort()
+        return ends
+
+    def _needed_s(self, guess: Guess, place: Place, servers: float) -> float:
+        """When the service would run dry for want of this document's place."""
+        if servers >= self._max_in_flight or guess.index is None:
+            return place.submitted_at_s
+        if len(self._places) < 0.8 * self._max_in_flight:
+            return math.inf
+        spare = (self._max_in_flight - servers) * _SPARE_USED
+        return self._belief.reaches_s(guess, place.sequence + int(servers + spare))
+
+    def _last_places(self, place: Place) -> list[Place]:
+        """Return the documents that may be the last to be done, without this one."""
+        if not self._last or self._last_made != self._answers:
+            self._last_made = self._answers
+            guess = self._belief.sample(1)[0]
+            ends = [
+                (self._belief.end_s(guess, each), each.document_id)
+                for each in self._places.values()
+                if not each.stray
+            ]
+            self._last = [number for _, number in heapq.nlargest(6, ends)]
+        return [
+            self._places[number]
+            for number in self._last
+            if number != place.document_id and number in self._places
+        ]
 
     def answered(self, document_id: int, answer: Answer, *, at_s: float) -> Collection[int]:
         """Learn from the answer; returns the documents that had better be planned again."""
@@ -218,6 +224,7 @@ class Predictive:
             return ()
         oldest = self._is_oldest(place)
         self._answered_s = at_s
+        self._answers += 1
         if answer is Answer.PENDING and place.sequence < self._front:
             place.stray = True
         elif answer is not Answer.PENDING:
@@ -263,15 +270,15 @@ class Predictive:
 
     def _woken(self, document_id: int, *, oldest: bool) -> list[int]:
         level = self._belief.level
-        if level < self._woken_level - 0.15:
-            self._woken_level = level
+        moved = level < self._woken_level - 0.15
+        self._woken_level = level if moved else max(level, self._woken_level)
+        if moved or (self._remaining == 0 and len(self._places) <= 16):
             waiting = [
                 (place.planned_s, number)
                 for number, place in self._places.items()
                 if number != document_id
             ]
             return [number for _, number in heapq.nsmallest(64, waiting)]
-        self._woken_level = max(level, self._woken_level)
         if oldest:
             for number in self._places:
                 if number != document_id:
