@@ -11,7 +11,7 @@ import json
 import os
 import stat
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,15 +31,16 @@ _CREDENTIALS: Final = {
     "ASPOSE_CLIENT_SECRET": "aspose.client_secret",
 }
 _FREE_FORM: Final = "aspose.settings"
+_PROXY: Final = "aspose.proxy"
 _SECRET: Final = "aspose.client_secret"  # noqa: S105  # a key, not a secret
 _SECRET_FILE: Final = "aspose.client_secret_file"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """A value as it was given, and where."""
+    """A value as it was given, and where; its `repr` tells the place alone."""
 
-    value: object
+    value: object = field(repr=False)
     origin: str
 
 
@@ -63,7 +64,15 @@ class LoadedSettings:
             value: object = self.settings
             for name in key.split("."):
                 value = getattr(value, name)
+            if key == _PROXY and value is not None:
+                value = _without_password(str(value))
             yield key, value, self.origins.get(key, "default")
+
+
+def _without_password(url: str) -> str:
+    scheme, separator, rest = url.rpartition("://")
+    user, at, host = rest.rpartition("@")
+    return f"{scheme}{separator}{'***' if user else ''}{at}{host}"
 
 
 def load_settings(
@@ -133,10 +142,15 @@ def _from_file(path: Path | None) -> dict[str, Given]:
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
     for name, value in table.items():
         key = prefix + name
-        if isinstance(value, dict) and key != _FREE_FORM:
+        if isinstance(value, dict) and key != _FREE_FORM and (value or _is_section(key)):
             yield from _flatten(value, f"{key}.")
         else:
             yield key, value
+
+
+def _is_section(key: str) -> bool:
+    """Whether an empty table may stand here; elsewhere it is an unknown key."""
+    return any(known.startswith(f"{key}.") for known in known_keys())
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, Given]:
@@ -166,7 +180,10 @@ def _structured(key: str, text: str, name: str) -> object:
 
 
 def _from_flags(flags: Mapping[str, object]) -> dict[str, Given]:
-    return {key: Given(value=value, origin="flag") for key, value in flags.items()}
+    """Take the flags that were given; None is how an absent one is passed on."""
+    return {
+        key: Given(value=value, origin="flag") for key, value in flags.items() if value is not None
+    }
 
 
 def _checked(key: str, *, where: str) -> str:
@@ -188,10 +205,17 @@ def _resolve_secret_file(given: dict[str, Given]) -> list[str]:
     try:
         secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"cannot read aspose.client_secret_file {path}: {error}"
+        msg = f"cannot read aspose.client_secret_file {path}: {_reason(error)}"
         raise ConfigError(msg) from error
+    if not secret:
+        msg = f"aspose.client_secret_file {path} is empty"
+        raise ConfigError(msg)
     given[_SECRET] = Given(value=SecretStr(secret), origin=f"{file.origin}, read from {path}")
     return _exposure_warnings(path, "secret file")
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return f"{error.strerror}" if isinstance(error, OSError) else "it is not UTF-8 text"
 
 
 def _rank(given: Given, order: tuple[str, ...]) -> int:
@@ -226,8 +250,20 @@ def _explain(error: ValidationError, given: Mapping[str, Given]) -> str:
     """Say what is wrong with each value, never the value itself: it may be a secret."""
     lines = []
     for detail in error.errors(include_url=False, include_input=False, include_context=False):
-        key = ".".join(str(part) for part in detail["loc"])
-        origins = [item.origin for name, item in given.items() if key.startswith(name)]
-        where = f" ({origins[0]})" if origins else ""
-        lines.append(f"{key}{where}: {detail['msg'].removeprefix('Value error, ')}")
+        message = detail["msg"].removeprefix("Value error, ")
+        place = ".".join(str(part) for part in detail["loc"])
+        key = _given_key(place, message, given)
+        where = f" ({given[key].origin})" if key in given else ""
+        lines.append(f"{key}{where}: {message}")
     return "; ".join(lines)
+
+
+def _given_key(place: str, message: str, given: Mapping[str, Given]) -> str:
+    """Return the key that the user wrote and that an error at `place` is about.
+
+    The place may lie inside the key's value (`input.include.0`), or be the whole
+    section, whose rules name the key in their message.
+    """
+    inside = [key for key in given if place == key or place.startswith(f"{key}.")]
+    named = [key for key in given if message.startswith(f"{key.removeprefix(f'{place}.')} ")]
+    return next(iter(inside + named), place)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -37,6 +37,16 @@ def _expand_user(value: object) -> object:
 
 
 UserPath = Annotated[Path, BeforeValidator(_expand_user)]
+
+
+def _split_url(url: str) -> SplitResult | None:
+    """Split what is an address at all; the reasons of `urlsplit` would echo it."""
+    try:
+        parts = urlsplit(url)
+        bad_port = parts.port == 0
+    except ValueError:
+        return None
+    return None if bad_port or any(char.isspace() for char in url) else parts
 
 
 class Section(BaseModel):
@@ -86,7 +96,7 @@ class AsposeSettings(Section):
     max_upload_bytes: Size = 0
     requests_per_second: Seconds | None = None
     ca_file: UserPath | None = None
-    proxy: str | None = None
+    proxy: Annotated[str | None, Field(repr=False)] = None  # may hold a password
     allow_insecure_http: bool = False
     settings: dict[str, object] = {}
 
@@ -97,10 +107,10 @@ class AsposeSettings(Section):
 
     @model_validator(mode="after")
     def _check_base_url(self) -> Self:
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        parts = _split_url(self.base_url)
+        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("base_url must be an http or https address")
-        if parts.username or parts.password or parts.query or parts.fragment:
+        if "@" in parts.netloc or parts.query or parts.fragment:
             raise ValueError("base_url must not carry a user, a password, a query or a fragment")
         if parts.scheme == "http" and not (self.allow_insecure_http or is_loopback(parts.hostname)):
             raise ValueError(
@@ -170,9 +180,26 @@ class ReportSettings(Section):
 
 
 class LocalSettings(Section):
-    """The embedded engine."""
+    """The embedded engine.
+
+    Attributes:
+        workers: Processes at once; 0 is one for each core.
+        preset: Where `color_dpi` and `jpeg_quality` come from where they are not
+            given. Masks (text, line art) are lossless in all of them.
+        color_dpi: Colour layers with more pixels an inch are reduced to this; 0
+            keeps them.
+        on_damage: What happens to a document with pages that cannot be decoded.
+        max_memory_bytes: Address space of a worker.
+        page_timeout_s: Patience for each page of a document, and a minute for all.
+    """
 
     workers: Annotated[int, Field(ge=0)] = 0
+    preset: Literal["archive", "balanced", "small"] = "balanced"
+    color_dpi: Annotated[int, Field(ge=0, le=6000)] | None = None
+    jpeg_quality: Annotated[int, Field(ge=1, le=95)] | None = None
+    on_damage: Literal["fail", "keep"] = "fail"
+    max_memory_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=512 << 20)] = 2 << 30
+    page_timeout_s: Seconds = 30
 
 
 class ServeSettings(Section):

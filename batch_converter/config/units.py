@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Final
 
 _FACTORS: Final = {"": 1} | {
     prefix + suffix: base**power
     for power, prefix in enumerate("kmgt", start=1)
-    for suffix, base in (("", 1024), ("ib", 1024), ("b", 1000))
+    for suffix, base in (("", 1024), ("i", 1024), ("ib", 1024), ("b", 1000))
 }
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?(?:i?b)?)", re.IGNORECASE)
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*((?:[kmgt]i?)?b?)", re.IGNORECASE | re.ASCII)
 _DURATION: Final = re.compile(
-    r"(?=.)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", re.IGNORECASE
+    r"(?=.)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", re.IGNORECASE | re.ASCII
 )
 _UNIT_SECONDS: Final = (86_400, 3_600, 60, 1)
 
@@ -28,7 +29,7 @@ def parse_size(value: str | int) -> int:
         msg = f"{value!r} is not a size; write bytes or a unit, such as 500K or 10M"
         raise ValueError(msg)
     number, unit = match.groups()
-    return int(float(number) * _FACTORS[unit.lower().removeprefix("b")])
+    return int(Decimal(number) * _FACTORS[unit.lower().removeprefix("b")])
 
 
 def parse_duration_s(value: str | float) -> float:

@@ -1,0 +1,530 @@
+from __future__ import annotations
+
+import contextlib
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from batch_converter.config import (
+    AsposeSettings,
+    Settings,
+    is_loopback,
+    load_settings,
+    parse_shard,
+)
+from batch_converter.config.layers import known_keys
+from batch_converter.config.units import parse_duration_s, parse_size
+from batch_converter.errors import ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from batch_converter.config import LoadedSettings
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
+SECRET = "s3cr3t-value"
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def private(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+def load(
+    toml: str = "", env: dict[str, str] | None = None, flags: dict[str, object] | None = None
+) -> LoadedSettings:
+    path = private(Path("given.toml"), toml)
+    return load_settings(config_file=path, environ=env or {}, flags=flags)
+
+
+def error(toml: str = "", env: dict[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(toml, env)
+    assert caught.value.exit_code is ExitCode.USAGE
+    return str(caught.value)
+
+
+# Precedence and origins
+
+
+def test_without_anything_the_defaults_are_in_force() -> None:
+    loaded = load_settings(environ={})
+    assert loaded.settings == Settings()
+    assert (loaded.origins, loaded.warnings) == ({}, ())
+
+
+def test_flags_win_over_environment_over_file_over_defaults() -> None:
+    toml = "[concurrency]\nmax_submissions = 1\nmax_in_flight = 1\nmax_pollers = 1"
+    env = {
+        "BATCH_CONVERTER_CONCURRENCY__MAX_SUBMISSIONS": "2",
+        "BATCH_CONVERTER_CONCURRENCY__MAX_IN_FLIGHT": "2",
+    }
+    loaded = load(toml, env, {"concurrency.max_submissions": 3})
+    concurrency = loaded.settings.concurrency
+    assert (concurrency.max_submissions, concurrency.max_in_flight) == (3, 2)
+    assert (concurrency.max_pollers, loaded.settings.retry.max_attempts) == (1, 3)
+    told = {key: origin for key, _, origin in loaded.in_force()}
+    assert told["concurrency.max_submissions"] == "flag"
+    assert told["concurrency.max_in_flight"] == (
+        "environment BATCH_CONVERTER_CONCURRENCY__MAX_IN_FLIGHT"
+    )
+    assert told["concurrency.max_pollers"] == "file given.toml"
+    assert told["retry.max_attempts"] == "default"
+
+
+def test_every_key_is_told_in_force() -> None:
+    assert [key for key, _, _ in load().in_force()] == known_keys()
+
+
+def test_an_absent_flag_and_an_empty_variable_say_nothing() -> None:
+    toml = "[polling]\ninterval = 5"
+    loaded = load(toml, {"BATCH_CONVERTER_POLLING__INTERVAL": ""}, {"polling.interval": None})
+    assert loaded.settings.polling.interval == 5
+
+
+def test_the_folders_own_file_comes_before_the_users(tmp_path: Path) -> None:
+    users = private(tmp_path / "xdg" / "batch-converter" / "config.toml", 'engine = "local"')
+    env = {"XDG_CONFIG_HOME": str(tmp_path / "xdg")}
+    assert load_settings(environ=env).origins == {"engine": f"file {users}"}
+    private(Path("batch-converter.toml"), 'engine = "aspose"')
+    loaded = load_settings(environ=env)
+    assert loaded.settings.engine == "aspose"
+    assert loaded.origins == {"engine": "file batch-converter.toml"}
+
+
+def test_the_users_file_is_found_in_its_usual_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    private(Path("~/.config/batch-converter/config.toml").expanduser(), 'engine = "local"')
+    assert load_settings(environ={}).settings.engine == "local"
+
+
+# What the environment may say
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "key", "expected"),
+    [
+        ("ENGINE", "local", "engine", "local"),
+        ("POLLING__INTERVAL", "2.5", "polling.interval", 2.5),
+        ("INPUT__MAX_SIZE", "10M", "input.max_size", 10 * 1024**2),
+        ("INPUT__FOLLOW_SYMLINKS", "true", "input.follow_symlinks", True),
+        ("INPUT__INCLUDE", '["a/*.djvu", "b"]', "input.include", ("a/*.djvu", "b")),
+        ("BUDGET__DEADLINE", "90m", "budget.deadline", 5400),
+        ("ASPOSE__SETTINGS", '{"language": "Czech"}', "aspose.settings", {"language": "Czech"}),
+        ("LOGGING__PROGRESS", "0", "logging.progress", False),
+        ("REPORT__FILE", "/r.json", "report.file", Path("/r.json")),
+    ],
+)
+def test_the_environment_names_every_key(name: str, text: str, key: str, expected: object) -> None:
+    loaded = load(env={f"BATCH_CONVERTER_{name}": text})
+    values = {key: value for key, value, _ in loaded.in_force()}
+    assert values[key] == expected
+
+
+def test_a_path_may_begin_with_the_home_folder() -> None:
+    loaded = load('[report]\nfile = "~/r.json"')
+    assert loaded.settings.report.file == Path("~/r.json").expanduser()
+
+
+def test_lists_and_tables_in_the_environment_are_json() -> None:
+    message = error(env={"BATCH_CONVERTER_INPUT__INCLUDE": "*.djvu"})
+    assert message == 'BATCH_CONVERTER_INPUT__INCLUDE must be JSON, such as ["*.djvu"]'
+
+
+def test_credentials_come_under_their_usual_names() -> None:
+    env = {"ASPOSE_CLIENT_ID": "me", "ASPOSE_CLIENT_SECRET": SECRET}
+    aspose = load('[aspose]\nclient_id = "other"', env).settings.aspose
+    assert aspose.client_id == "me"
+    assert aspose.client_secret == SecretStr(SECRET)
+    assert aspose.has_credentials
+
+
+@pytest.mark.parametrize("half", ["ASPOSE_CLIENT_ID", "ASPOSE_CLIENT_SECRET"])
+def test_half_of_the_credentials_is_none(half: str) -> None:
+    assert not load(env={half: "x"}).settings.aspose.has_credentials
+
+
+# Unknown keys and refused values
+
+
+@pytest.mark.parametrize(
+    ("toml", "key"),
+    [
+        ("[polling]\nintervall = 5", "polling.intervall"),
+        ("[poling]\ninterval = 5", "poling.interval"),
+        ("[polling.interval]\nseconds = 5", "polling.interval.seconds"),
+        ("[inputt]", "inputt"),
+        ("[polling]\nmax_pollers = {}", "polling.max_pollers"),
+        ("aspose = 5", "aspose"),
+    ],
+)
+def test_an_unknown_key_in_the_file_is_named(toml: str, key: str) -> None:
+    start = f"unknown key {key!r} in given.toml; the nearest known key is '"
+    assert error(toml).startswith(start)
+
+
+def test_the_nearest_key_is_the_one_that_was_meant() -> None:
+    assert error("[polling]\nintervall = 5").endswith("the nearest known key is 'polling.interval'")
+    assert error("max_in_flight = 5").endswith("key is 'concurrency.max_in_flight'")
+
+
+def test_an_unknown_variable_is_named_with_the_nearest_key() -> None:
+    message = error(env={"BATCH_CONVERTER_POLLING__INTERVALL": "5"})
+    assert message == (
+        "unknown key 'polling.intervall' in the environment variable"
+        " BATCH_CONVERTER_POLLING__INTERVALL; the nearest known key is 'polling.interval'"
+    )
+
+
+def test_an_empty_section_and_free_settings_are_fine() -> None:
+    loaded = load("[polling]\n[aspose.settings]\nanything = {deep = 1}")
+    assert loaded.settings.aspose.settings == {"anything": {"deep": 1}}
+
+
+@pytest.mark.parametrize(
+    ("toml", "start"),
+    [
+        ("[polling]\ninterval = 0", "polling.interval (file given.toml): "),
+        ("[polling]\ninterval = nan", "polling.interval (file given.toml): "),
+        ("[concurrency]\nmax_pollers = 0", "concurrency.max_pollers (file given.toml): "),
+        ('[input]\ninclude = ["a", 5]', "input.include (file given.toml): "),
+        ('[input]\norder = "size"', "input.order (file given.toml): Input should be 'name', "),
+        ('[input]\nmin_size = "big"', "input.min_size (file given.toml): 'big' is not a size"),
+        ('[input]\nshard = "5/4"', "input.shard (file given.toml): '5/4' is not a shard"),
+        ('[budget]\ndeadline = "soon"', "budget.deadline (file given.toml): 'soon' is not a dur"),
+        ("[budget]\nmonth_starts_on = 29", "budget.month_starts_on (file given.toml): "),
+        ('[aspose]\nbase_url = "ftp://x"', "aspose.base_url (file given.toml): base_url must be"),
+        ("[serve]\nport = 65536", "serve.port (file given.toml): "),
+    ],
+)
+def test_a_refused_value_is_named_with_its_origin(toml: str, start: str) -> None:
+    assert error(toml).startswith(start)
+
+
+def test_several_refused_values_are_all_told() -> None:
+    message = error("[polling]\ninterval = 0", {"BATCH_CONVERTER_RETRY__MAX_ATTEMPTS": "x"})
+    polling, retry = message.split("; ")
+    assert polling.startswith("polling.interval (file given.toml): ")
+    assert retry.startswith("retry.max_attempts (environment BATCH_CONVERTER_RETRY__MAX_ATTEMPTS):")
+
+
+@pytest.mark.parametrize("text", ["not toml", "a = 1\na = 2"])
+def test_a_file_that_is_no_toml_is_refused(text: str) -> None:
+    assert error(text).startswith("the configuration file given.toml is not valid TOML")
+
+
+def test_a_file_in_another_encoding_is_refused() -> None:
+    Path("latin.toml").write_bytes(b'engine = "\xe9"')
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load_settings(config_file=Path("latin.toml"), environ={})
+
+
+def test_a_file_that_is_named_must_be_there() -> None:
+    with pytest.raises(ConfigError, match=r"cannot read the configuration file no\.toml: No such"):
+        load_settings(config_file=Path("no.toml"), environ={})
+
+
+# Secrets
+
+
+def test_secrets_are_masked_in_every_repr_and_listing() -> None:
+    toml = (
+        f'[aspose]\nclient_secret = "{SECRET}"\nproxy = "http://user:{SECRET}@proxy:3128"\n'
+        f'[serve]\nclient_secret = "{SECRET}"'
+    )
+    loaded = load(toml)
+    assert SECRET not in repr(loaded) + str(loaded) + repr(loaded.settings.aspose)
+    listing = "\n".join(f"{key} = {value}" for key, value, _ in loaded.in_force())
+    assert SECRET not in listing
+    assert "aspose.proxy = http://***@proxy:3128" in listing
+    assert loaded.settings.aspose.proxy == f"http://user:{SECRET}@proxy:3128"
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        f'[aspose]\nclient_secret = ["{SECRET}"]',
+        f'[aspose]\nclient_secret = "{SECRET}"\nbase_url = "http://elsewhere"',
+        f'[aspose]\nbase_url = "https://user:{SECRET}@host"',
+        f'[aspose]\nbase_url = "https://user:{SECRET}"',
+        f'[aspose]\nbase_url = "https://host?key={SECRET}"',
+        f'[aspose]\nclient_secret = "{SECRET}',
+        f'[polling]\ninterval = "{SECRET}"',
+    ],
+)
+def test_no_error_tells_a_secret(toml: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(toml)
+    link: BaseException | None = caught.value
+    while link is not None:
+        assert SECRET not in f"{link!s} {link!r}"
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
+def secret_file(text: str = f"{SECRET}\n", mode: int = 0o600) -> str:
+    path = private(Path("secret"), text)
+    path.chmod(mode)
+    return f'[aspose]\nclient_secret_file = "{path}"\n'
+
+
+def test_the_secret_is_read_from_its_file_without_the_line_end() -> None:
+    loaded = load(secret_file())
+    assert loaded.settings.aspose.client_secret == SecretStr(SECRET)
+    assert loaded.origins["aspose.client_secret"] == "file given.toml, read from secret"
+
+
+@pytest.mark.parametrize(
+    ("toml", "env", "expected"),
+    [
+        ('client_secret = "direct"', {}, "direct"),
+        ("", {"ASPOSE_CLIENT_SECRET": "direct"}, "direct"),
+        (
+            'client_secret = "direct"',
+            {"BATCH_CONVERTER_ASPOSE__CLIENT_SECRET_FILE": "secret"},
+            SECRET,
+        ),
+        (
+            "",
+            {
+                "BATCH_CONVERTER_ASPOSE__CLIENT_SECRET_FILE": "secret",
+                "ASPOSE_CLIENT_SECRET": "direct",
+            },
+            "direct",
+        ),
+    ],
+)
+def test_the_stronger_layer_gives_the_secret_and_on_one_layer_the_direct_one(
+    toml: str, env: dict[str, str], expected: str
+) -> None:
+    assert load(secret_file() + toml, env).settings.aspose.client_secret == SecretStr(expected)
+
+
+def test_a_secret_file_that_is_not_needed_is_not_read() -> None:
+    toml = '[aspose]\nclient_secret_file = "missing"'
+    assert load(toml, {"ASPOSE_CLIENT_SECRET": "direct"}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, "cannot read aspose.client_secret_file secret: No such file or directory"),
+        (b"\xff" + SECRET.encode(), "cannot read aspose.client_secret_file secret: it is not UTF-"),
+        (b" \n", "aspose.client_secret_file secret is empty"),
+    ],
+)
+def test_a_secret_file_without_a_secret_is_an_error(text: bytes | None, expected: str) -> None:
+    if text is not None:
+        Path("secret").write_bytes(text)
+    assert error('[aspose]\nclient_secret_file = "secret"').startswith(expected)
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])
+def test_a_secret_file_that_others_may_read_draws_a_warning(mode: int, *, warned: bool) -> None:
+    expected = ("others may read the secret file secret; run: chmod 600 secret",)
+    assert load(secret_file(mode=mode)).warnings == (expected if warned else ())
+
+
+def test_a_configuration_that_others_may_read_draws_a_warning() -> None:
+    path = private(Path("given.toml"), "")
+    path.chmod(0o644)
+    (warning,) = load_settings(config_file=path, environ={}).warnings
+    assert warning == "others may read the configuration file given.toml; run: chmod 600 given.toml"
+
+
+# The service's address
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.aspose.cloud",
+        "https://example.org:8443/base/",
+        "http://localhost:8080",
+        "http://LOCALHOST",
+        "http://a.localhost",
+        "http://127.0.0.1:1",
+        "http://127.9.9.9",
+        "http://[::1]:8080",
+    ],
+)
+def test_an_address_is_https_or_on_this_machine(url: str) -> None:
+    assert AsposeSettings(base_url=url).base_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://example.org", "plain http"),
+        ("http://localhost.example.org", "plain http"),
+        ("http://10.0.0.1", "plain http"),
+        ("http://0.0.0.0", "plain http"),
+        ("http://[::2]", "plain http"),
+        ("http://127.0.0.1@example.org", "must not carry a user"),
+        ("https://user@example.org", "must not carry a user"),
+        ("https://@example.org", "must not carry a user"),
+        ("https://example.org/?a=b", "must not carry a user"),
+        ("https://example.org/#a", "must not carry a user"),
+        ("example.org", "must be an http or https address"),
+        ("ftp://example.org", "must be an http or https address"),
+        ("https://", "must be an http or https address"),
+        ("https://[::1", "must be an http or https address"),
+        ("https://example.org:99999", "must be an http or https address"),
+        ("https://example.org:0", "must be an http or https address"),
+        ("https://example.org ", "must be an http or https address"),
+    ],
+)
+def test_other_addresses_are_refused(url: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        AsposeSettings(base_url=url)
+
+
+def test_plain_http_can_be_allowed() -> None:
+    url = "http://example.org"
+    assert AsposeSettings(base_url=url, allow_insecure_http=True).base_url == url
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("x.localhost", True),
+        ("127.1.2.3", True),
+        ("::1", True),
+        ("notlocalhost", False),
+        ("192.168.0.1", False),
+        ("::", False),
+    ],
+)
+def test_loopback_is_known_by_name_or_address(host: str, *, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+# Sizes, durations, shards
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (0, 0),
+        ("1000", 1000),
+        ("10b", 10),
+        ("500K", 500 * 1024),
+        ("10m", 10 * 1024**2),
+        ("10Mi", 10 * 1024**2),
+        ("10MiB", 10 * 1024**2),
+        ("10MB", 10**7),
+        ("1.5 G", 3 * 2**29),
+        ("2T", 2**41),
+        ("9007199254740993", 2**53 + 1),
+    ],
+)
+def test_sizes(text: str | int, expected: int) -> None:
+    assert parse_size(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "M", "-1", "1.", ".5", "1e3", "1X", "10ib", "10i", "10bb", "1 0", "10K\u0131", True],
+)
+def test_what_is_no_size_is_refused(text: str | int) -> None:
+    with pytest.raises(ValueError, match="is not a size"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (90, 90),
+        (0.5, 0.5),
+        ("45s", 45),
+        ("90m", 5400),
+        ("6H", 21_600),
+        ("1h30m", 5400),
+        ("2d", 172_800),
+        ("1d2h3m4.5s", 93_784.5),
+    ],
+)
+def test_durations(text: str | float, expected: float) -> None:
+    assert parse_duration_s(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "h", "-5", "5x", "1m1h", "1.5h", "5 m", "nan", "inf"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
+        parse_duration_s(text)
+
+
+@given(st.text(alphabet="0123456789.kmgtibdhs \u0131\u0130\u212a", max_size=8))
+def test_any_text_is_a_quantity_or_a_value_error(text: str) -> None:
+    for parse in (parse_size, parse_duration_s):
+        with contextlib.suppress(ValueError):
+            assert parse(text) >= 0
+
+
+def test_shards() -> None:
+    assert parse_shard("1/1") == (1, 1)
+    assert parse_shard("2/4") == (2, 4)
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/4", "5/4", "-1/4", "1/0", "a/b", "1/2/3", "²/4"])
+def test_what_is_no_shard_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a shard"):
+        parse_shard(text)
+
+
+# The models
+
+
+def test_settings_compare_by_value_and_cannot_be_changed() -> None:
+    settings = load("[retry]\nmax_attempts = 4").settings
+    assert settings == load("[retry]\nmax_attempts = 4").settings != Settings()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.retry.max_attempts = 5
+
+
+# The example
+
+
+def example_keys(text: str) -> list[str]:
+    """Return every key of the file, those behind a `#` too, in its order."""
+    keys, section = [], ""
+    for line in text.splitlines():
+        if header := re.fullmatch(r"\[([\w.]+)\]", line):
+            section = f"{header[1]}."
+            keys += [header[1]] if header[1] == "aspose.settings" else []
+        elif (key := re.match(r"(?:# )?(\w+) = ", line)) and section != "aspose.settings.":
+            keys.append(section + key[1])
+    return keys
+
+
+def uncommented(text: str) -> dict[str, Any]:
+    return tomllib.loads(re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE))
+
+
+def test_the_example_is_the_defaults() -> None:
+    loaded = load(EXAMPLE.read_text())
+    assert loaded.settings == Settings()
+
+
+def test_the_example_documents_every_key_once_and_in_order() -> None:
+    assert example_keys(EXAMPLE.read_text()) == known_keys()
+
+
+def test_what_the_example_suggests_is_valid() -> None:
+    suggested = Settings.model_validate(uncommented(EXAMPLE.read_text()))
+    for key in known_keys():
+        value: Any = suggested
+        for name in key.split("."):
+            value = getattr(value, name)
+        assert value is not None, key
