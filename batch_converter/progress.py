@@ -39,6 +39,7 @@ class Tally:
 
     Attributes:
         discovering: True while `found` may still grow.
+        known_failures: Those of `failed` that an earlier run had tried.
         in_flight: Documents handed to the engine and not ended.
         bytes_in: Bytes of the DjVu files that ended in a PDF.
         bytes_out: Bytes of those PDFs.
@@ -48,6 +49,7 @@ class Tally:
     converted: int = 0
     skipped: int = 0
     failed: int = 0
+    known_failures: int = 0
     in_flight: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
@@ -55,14 +57,19 @@ class Tally:
     discovering: bool = True
 
     @property
+    def newly_failed(self) -> int:
+        """Files that failed in this run."""
+        return self.failed - self.known_failures
+
+    @property
     def worked_off(self) -> int:
         """Files that took work in this run and have ended."""
-        return self.converted + self.failed
+        return self.converted + self.newly_failed
 
     @property
     def done(self) -> int:
         """Files that need nothing more."""
-        return self.worked_off + self.skipped
+        return self.converted + self.failed + self.skipped
 
 
 class Pace:
@@ -131,6 +138,7 @@ class ProgressDisplay:
     def __enter__(self) -> Self:
         if self._live is not None:
             self._live.start(refresh=True)
+            self._live.console.show_cursor()  # a killed run leaves the terminal usable
         return self
 
     def __exit__(

@@ -99,11 +99,12 @@ def test_the_time_left_follows_the_pace(seconds: float, expected: str) -> None:
     assert expected in capture.get()
 
 
-def test_files_that_were_up_to_date_do_not_quicken_the_pace() -> None:
+def test_files_that_needed_no_work_do_not_quicken_the_pace() -> None:
     tally, now_s = Tally(found=1000, discovering=False), 0.0
     display = ProgressDisplay(tally, console=terminal()[0], clock=lambda: now_s)
     display._draw()
-    now_s, tally.skipped, tally.converted = 10.0, 880, 20
+    now_s, tally.skipped, tally.converted = 10.0, 780, 20
+    tally.failed = tally.known_failures = 100
     paper = Console(file=io.StringIO(), width=100)
     with paper.capture() as capture:
         paper.print(display._draw())
@@ -180,11 +181,11 @@ def test_a_terminal_is_drawn_on_by_default(monkeypatch: pytest.MonkeyPatch) -> N
     assert "0/3 found so far" in screen.getvalue()
 
 
-def test_the_display_wipes_itself_and_shows_the_cursor_again() -> None:
+def test_the_display_wipes_itself_and_never_leaves_the_cursor_hidden() -> None:
     console, screen = terminal()
     with ProgressDisplay(Tally(), console=console):
-        assert "\x1b[?25l" in screen.getvalue()
-    assert "\x1b[?25h" in screen.getvalue()
+        text = screen.getvalue()
+        assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l"), "a killed run leaves it so"
     last_text = screen.getvalue().rpartition("out")[2]
     assert last_text.count("\x1b[2K") == 2, "both lines are cleared"
 
