@@ -1,0 +1,131 @@
+"""The work itself: each task through the engine, as many at once as there are workers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import structlog
+
+from batch_converter.engines.base import Failed, Fetched, Gone, NotReady, Ready
+from batch_converter.errors import BatchConverterError
+from batch_converter.models import Task
+from batch_converter.server.files import PieceFile
+from batch_converter.wire import TaskStatus
+
+if TYPE_CHECKING:
+    from batch_converter.clock import Clock
+    from batch_converter.engines.base import Engine
+    from batch_converter.server.metrics import ServerMetrics
+    from batch_converter.server.storage import DataFolder
+    from batch_converter.server.tasks import ServedTask
+
+_log = structlog.get_logger()
+
+PUBLIC_NAME: Final = "document.djvu"
+"""What messages call the document: the client knows no name of ours."""
+
+_CANCEL_LIMIT_S: Final = 5.0
+
+
+class Conversions:
+    """Takes tasks from Pending to their end."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        folder: DataFolder,
+        *,
+        workers: int,
+        metrics: ServerMetrics,
+        clock: Clock,
+    ) -> None:
+        self._engine = engine
+        self._folder = folder
+        self._workers = anyio.CapacityLimiter(workers)
+        self._metrics = metrics
+        self._clock = clock
+
+    async def run(self, task: ServedTask) -> None:
+        """Convert the document, waiting for a free worker first.
+
+        However it ends, the upload is deleted; of a task that was called off, so is
+        the result.
+        """
+        with task.scope:
+            async with self._workers:
+                await self._convert(task)
+        if task.status is TaskStatus.NOT_EXIST:
+            await self._folder.remove(task.task_id)
+
+    async def _convert(self, task: ServedTask) -> None:
+        task.move(TaskStatus.PROCESSING)
+        began_s = self._clock.monotonic_s()
+        outcome = await self._outcome(task)
+        await self._folder.remove_upload(task.task_id)
+        if task.status is TaskStatus.NOT_EXIST:
+            return
+        self._settle(task, outcome)
+        seconds = self._clock.monotonic_s() - began_s
+        self._metrics.conversion_ended(task.status, seconds)
+        _log.info(
+            "server.task_ended",
+            task_id=task.task_id,
+            status=task.status,
+            bytes_in=task.document.size_bytes,
+            seconds=round(seconds, 3),
+            messages=task.messages,
+        )
+
+    async def _outcome(self, task: ServedTask) -> Fetched:
+        """Ask the engine; whatever goes wrong is this task's end and no other's."""
+        try:
+            return await self._ask(task)
+        except BatchConverterError as error:
+            return Failed(messages=(str(error),))
+        except Exception:  # noqa: BLE001  # logged; one task's fault must not end the others
+            _log.exception("server.task_crashed", task_id=task.task_id)
+            return Failed(messages=("the conversion ended with an internal error",))
+
+    async def _ask(self, task: ServedTask) -> Fetched:
+        name = await self._engine.submit(task.document)
+        order = Task(task_id=name, submitted_at=self._clock.now())
+        sink = PieceFile(task.result)
+        try:
+            return await self._engine.fetch(task.document, order, sink)
+        except anyio.get_cancelled_exc_class():
+            await self._call_off(task, order)
+            raise
+        finally:
+            await sink.close()
+
+    async def _call_off(self, task: ServedTask, order: Task) -> None:
+        with anyio.move_on_after(_CANCEL_LIMIT_S, shield=True):
+            try:
+                await self._engine.cancel(task.document, order)
+            except BatchConverterError as error:
+                _log.warning("server.cancel_failed", task_id=task.task_id, message=str(error))
+
+    def _settle(self, task: ServedTask, outcome: Fetched) -> None:
+        match outcome:
+            case Ready(warnings=warnings):
+                task.warnings = _public(task, warnings)
+                task.move(TaskStatus.COMPLETED)
+            case Failed(messages=messages):
+                task.messages = _public(task, messages) or ("the document could not be converted",)
+                task.move(TaskStatus.ERROR)
+            case NotReady() | Gone():
+                task.messages = ("the conversion engine lost the document",)
+                task.move(TaskStatus.ERROR)
+
+
+def _public(task: ServedTask, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Take our own paths out of what a client is told."""
+    paths = ((task.document.path, PUBLIC_NAME), (str(task.result), "document.pdf"))
+    return tuple(_replaced(text, paths) for text in texts)
+
+
+def _replaced(text: str, pairs: tuple[tuple[str, str], ...]) -> str:
+    for old, new in pairs:
+        text = text.replace(old, new)
+    return text

@@ -1,0 +1,169 @@
+"""Listening on an address, from ready to stopped."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import structlog
+from aiohttp import web
+from anyio import CancelScope, to_thread
+
+from batch_converter.errors import UsageError
+from batch_converter.server.application import account_of, open_application
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from batch_converter.config.settings import ServeSettings
+    from batch_converter.engines.base import Engine
+
+_log = structlog.get_logger()
+
+_GRACE_S: Final = 5.0
+_BACKLOG: Final = 1024
+_FAMILY_ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+
+
+async def serve(
+    settings: ServeSettings,
+    engine: Engine,
+    *,
+    workers: int,
+    on_ready: Callable[[str], None],
+) -> None:
+    """Serve until cancelled; then requests under way have a few seconds to end.
+
+    Args:
+        settings: Where to listen, who may use it, where files stand.
+        engine: Where documents are converted; opened and closed here.
+        workers: Conversions at once.
+        on_ready: Called once with the address, such as `http://127.0.0.1:8080`.
+
+    Raises:
+        UsageError: The address cannot be listened on, or must not be without
+            credentials; the settings contradict each other.
+        StateLockedError: Another service works in the data folder.
+    """
+    loopback_only = account_of(settings) is None
+    sockets = await to_thread.run_sync(
+        partial(listen, settings.host, settings.port, loopback_only=loopback_only)
+    )
+    async with (
+        _closing(sockets),
+        open_application(settings, engine, workers=workers) as app,
+        _answering(app, sockets),
+    ):
+        address = _address(settings.host, sockets[0])
+        _log.info("server.started", address=address, workers=workers, engine=engine.name)
+        on_ready(address)
+        await anyio.sleep_forever()
+
+
+@asynccontextmanager
+async def _closing(sockets: list[socket.socket]) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        _close_all(sockets)
+
+
+@asynccontextmanager
+async def _answering(app: web.Application, sockets: list[socket.socket]) -> AsyncIterator[None]:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_S)
+    try:
+        await runner.setup()
+        for one in sockets:
+            await web.SockSite(runner, one, backlog=_BACKLOG).start()
+        yield
+    finally:
+        with CancelScope(shield=True):
+            await runner.cleanup()
+        _log.info("server.stopped")
+
+
+def listen(host: str, port: int, *, loopback_only: bool) -> list[socket.socket]:
+    """Bind every address of the host, all to one port; blocks.
+
+    Args:
+        host: A name or an address.
+        port: 0 takes a free one.
+        loopback_only: Refuse addresses that other machines can reach.
+
+    Raises:
+        UsageError: An address is refused, in use, or not this machine's.
+    """
+    try:
+        addresses = _addresses(host)
+        if loopback_only:
+            _check_loopback(host, [address for _, address in addresses])
+        return _bind(addresses, port)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        msg = f"cannot listen on {host} port {port}: {reason}"
+        raise UsageError(msg) from error
+
+
+def _addresses(host: str) -> list[tuple[int, str]]:
+    """Return the families and addresses that the name stands for."""
+    found = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((int(family), str(address[0])) for family, *_, address in found))
+
+
+def _check_loopback(host: str, addresses: list[str]) -> None:
+    if all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in addresses):
+        return
+    msg = (
+        f"without --client-id and --client-secret everybody is let in, so only loopback addresses"
+        f" can be listened on; {host or 'every address'} is none"
+    )
+    raise UsageError(msg)
+
+
+def _bind(addresses: list[tuple[int, str]], port: int) -> list[socket.socket]:
+    """Bind them all; a name may stand for a family that this machine has switched off."""
+    bound: list[socket.socket] = []
+    absent: OSError | None = None
+    for family, address in addresses:
+        try:
+            bound.append(_bound(family, address, port))
+        except OSError as error:
+            if error.errno not in _FAMILY_ABSENT:
+                _close_all(bound)
+                raise
+            absent = error
+            continue
+        port = bound[0].getsockname()[1]
+    if absent and not bound:
+        raise absent
+    return bound
+
+
+def _bound(family: int, address: str, port: int) -> socket.socket:
+    one = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind((address, port))
+    except OSError:
+        one.close()
+        raise
+    return one
+
+
+def _close_all(sockets: list[socket.socket]) -> None:
+    for one in sockets:
+        one.close()
+
+
+def _address(host: str, bound: socket.socket) -> str:
+    """Return the URL of the service; an IPv6 address stands in brackets."""
+    name = host or bound.getsockname()[0]
+    shown = f"[{name}]" if ":" in name else name
+    return f"http://{shown}:{bound.getsockname()[1]}"
