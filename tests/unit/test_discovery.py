@@ -374,6 +374,21 @@ def test_a_link_that_leads_nowhere_may_have_been_a_folder(tmp_path: Path) -> Non
     assert passed(tmp_path, selection=following) == [("archive", PassedKind.DANGLING_LINK)]
 
 
+def test_a_link_that_cannot_be_followed_for_another_reason_is_unreadable(tmp_path: Path) -> None:
+    (tmp_path / "x.djvu").symlink_to("n" * 300)
+
+    assert [item.source for item in unreadable(tmp_path)] == ["x.djvu"]
+
+
+def test_a_folder_that_vanishes_is_unreadable_where_links_are_followed_too(tmp_path: Path) -> None:
+    grow(tmp_path, "a.djvu", "b/x.djvu")
+    walk = walk_sources([str(tmp_path)], Selection(follow_symlinks=True))
+    next(walk)
+    shutil.rmtree(tmp_path / "b")
+
+    assert [(type(item), item.source) for item in walk] == [(UnreadableSource, "b")]
+
+
 # -- filters ----------------------------------------------------------------------------
 
 

@@ -1,0 +1,17 @@
+"""Bytes → a checked PDF under its final name, or nothing."""
+
+from __future__ import annotations
+
+from batch_converter.output.checking import Verify, check_pdf, page_warning
+from batch_converter.output.files import free_bytes, hash_file
+from batch_converter.output.parts import PartFile, PartFolder
+
+__all__ = [
+    "PartFile",
+    "PartFolder",
+    "Verify",
+    "check_pdf",
+    "free_bytes",
+    "hash_file",
+    "page_warning",
+]

@@ -1,0 +1,166 @@
+"""A part file as a worker thread sees it: nothing here knows of the event loop."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batch_converter.errors import BadPdfError
+from batch_converter.models import StoredPdf
+from batch_converter.output.checking import Verify, check_pdf, page_warning
+from batch_converter.output.files import copy_file, hash_file, make_folder, writing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """Where the bytes of a document lie until they have their name.
+
+    Attributes:
+        output: The PDF's path below the output folder.
+        target: The PDF's absolute path.
+        part: The file that is written; the same as `beside` where the state
+            directory is on another file system than the target.
+        beside: `.NAME.part` in the target's folder.
+        marker: In the state directory, tells a later run of a file at `beside`.
+    """
+
+    output: str
+    target: Path
+    part: Path
+    beside: Path
+    marker: Path
+
+    def mark(self) -> None:
+        """Leave word of a part file outside the state directory, before it is made."""
+        self.marker.write_bytes(os.fsencode(self.output))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealOptions:
+    """How a part is checked and finished; see `PartFile.seal`."""
+
+    verify: Verify
+    expected_pages: int | None
+    strict_pages: bool
+    mtime_ns: int | None
+
+
+class DiskPart:
+    """The bytes go to the file and into the hash together; one thread at a time."""
+
+    def __init__(self, spot: Spot) -> None:
+        self.spot = spot
+        self._descriptor: int | None = None
+        self._hash = hashlib.sha256()  # of what was appended since the file was opened
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything was appended."""
+        return self._descriptor is not None
+
+    def append(self, data: bytes | bytearray) -> None:
+        """Write and hash a piece; opens the file with the first one."""
+        with writing(self.spot.target):
+            if self._descriptor is None:
+                self._descriptor = self._open()
+                self._hash = hashlib.sha256()
+            _write_all(self._descriptor, data)
+        self._hash.update(data)
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        return os.open(self.spot.part, flags, 0o666)
+
+    def empty(self) -> None:
+        """Forget what was appended: the next piece opens the file anew."""
+        self._close()
+        with writing(self.spot.target):
+            os.truncate(self.spot.part, 0)
+
+    def seal(self, options: SealOptions, rest: bytearray) -> StoredPdf:
+        """Append the rest, check the part and bring it to the disk, still under its own name."""
+        part = self.spot.part
+        if rest:
+            self.append(rest)
+        if self._descriptor is None and not part.exists():
+            raise BadPdfError(f"no PDF arrived for {self.spot.output}")
+        pages = self._checked(options)
+        sha256 = hash_file(part) if self._descriptor is None else self._hash.hexdigest()
+        with writing(self.spot.target):
+            size_bytes = self._settle(options.mtime_ns)
+        return StoredPdf(path=self.spot.target, sha256=sha256, size_bytes=size_bytes, pages=pages)
+
+    def _checked(self, options: SealOptions) -> int | None:
+        try:
+            pages = check_pdf(self.spot.part, verify=options.verify)
+        except BadPdfError as error:
+            raise BadPdfError(f"{self.spot.output}: {error}") from error.__cause__
+        difference = page_warning(pages, options.expected_pages)
+        if difference and options.strict_pages:
+            raise BadPdfError(f"{self.spot.output}: {difference}")
+        return pages
+
+    def _settle(self, mtime_ns: int | None) -> int:
+        if self._descriptor is None:
+            self._descriptor = os.open(self.spot.part, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        if mtime_ns is not None:
+            os.utime(self._descriptor, ns=(mtime_ns, mtime_ns))
+        os.fsync(self._descriptor)
+        size_bytes = os.fstat(self._descriptor).st_size
+        self._close()
+        return size_bytes
+
+    def publish(self) -> None:
+        """Give the part its final name, replacing what stands there; not durable yet."""
+        with writing(self.spot.target):
+            try:
+                self._rename()
+            except FileNotFoundError:
+                make_folder(self.spot.target.parent)
+                self._rename()
+
+    def _rename(self) -> None:
+        try:
+            self.spot.part.replace(self.spot.target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self._cross_over()
+        if self.spot.part == self.spot.beside:
+            self.spot.marker.unlink(missing_ok=True)
+
+    def _cross_over(self) -> None:
+        """Copy to the target's file system, which only now proves to be another one."""
+        self.spot.mark()
+        copy_file(self.spot.part, self.spot.beside)
+        self.spot.beside.replace(self.spot.target)
+        self.spot.part.unlink()
+        self.spot.marker.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Remove what is there under any name but the final one, as far as the disk lets."""
+        self._close()
+        with suppress(OSError):
+            self.spot.part.unlink(missing_ok=True)
+        with suppress(OSError):
+            if self.spot.marker.exists():
+                self.spot.beside.unlink(missing_ok=True)
+                self.spot.marker.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _write_all(descriptor: int, data: bytes | bytearray) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

@@ -1,0 +1,103 @@
+"""What the disk is asked to do, and what is said when it does not. Blocks: run it in a thread."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_ADVICE: Final[Mapping[int, str]] = {
+    errno.ENOSPC: "the disk is full; free some space and run again",
+    errno.EDQUOT: "the disk quota is used up; free some space and run again",
+    errno.EROFS: "the file system is read-only; mount it for writing and run again",
+    errno.EACCES: "permission denied; check who may write to its folder",
+    errno.EPERM: "the system forbids it; check who may write to its folder",
+    errno.ENOENT: "its folder has vanished; see that the disk is mounted and run again",
+    errno.ENOTDIR: "a file stands where a folder is needed; move it away",
+    errno.EEXIST: "a file stands where a folder is needed; move it away",
+    errno.EISDIR: "a folder stands where the PDF should go; move it away",
+    errno.ENAMETOOLONG: "the file system takes no name as long as that; shorten the source's name",
+    errno.EFBIG: "the file system, or a limit on this process, takes no file as large as that",
+    errno.EIO: "the disk reports an error; check the disk",
+}
+_NO_FOLDER_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP})
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Map every `OSError` inside to an `OutputError` about `path`; it stays as the cause."""
+    try:
+        yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0) or error.strerror or type(error).__name__
+        where = "" if error.filename in {None, os.fspath(path)} else f" ({error.filename})"
+        raise OutputError(f"{path} could not be written: {advice}{where}") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder with all that leads to it, durably."""
+    missing = [folder, *folder.parents]
+    missing = missing[: missing.index(nearest_folder(folder))]
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+
+
+def nearest_folder(path: Path) -> Path:
+    """Return the path if it is a folder, else the nearest above it that is one."""
+    return next(place for place in (path, *path.parents) if place.is_dir())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable; some network file systems cannot and need not."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file's bytes and times, durably."""
+    shutil.copyfile(source, target)
+    status = source.stat()
+    with target.open("rb+") as copy:
+        os.utime(copy.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+        os.fsync(copy.fileno())
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits.
+
+    Raises:
+        OutputError: It cannot be read; its `__cause__` is the `OSError`.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise OutputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def free_bytes(path: Path) -> int:
+    """Return how many bytes can be written below a folder that need not exist yet.
+
+    Raises:
+        OutputError: The file system does not tell.
+    """
+    try:
+        return shutil.disk_usage(nearest_folder(path)).free
+    except OSError as error:
+        raise OutputError(f"the free space of {path} is unknown: {error.strerror}") from error

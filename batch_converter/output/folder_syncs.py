@@ -1,0 +1,64 @@
+"""One fsync of a folder for all PDFs that got their names in it meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from batch_converter.errors import OutputError
+from batch_converter.output.files import sync_folder, writing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_AT_ONCE: Final = 2
+
+
+@dataclass(slots=True)
+class _Sync:
+    done: anyio.Event = field(default_factory=anyio.Event)
+    error: OutputError | None = None
+
+
+class FolderSyncs:
+    """Joins those who wait for the same folder: they share the next fsync to begin."""
+
+    def __init__(self) -> None:
+        self._to_begin: dict[Path, _Sync] = {}
+        self._turn = anyio.Semaphore(_AT_ONCE)
+        self._threads = anyio.CapacityLimiter(_AT_ONCE)
+
+    async def sync(self, folder: Path) -> None:
+        """Return when every name that the folder has now is durable.
+
+        To be shielded: others may wait for the same fsync.
+
+        Raises:
+            OutputError: The disk does not say so.
+        """
+        shared = self._to_begin.get(folder)
+        if shared is not None:
+            await shared.done.wait()
+        else:
+            shared = self._to_begin[folder] = _Sync()
+            await self._lead(folder, shared)
+        if shared.error is not None:
+            raise type(shared.error)(*shared.error.args) from shared.error.__cause__
+
+    async def _lead(self, folder: Path, shared: _Sync) -> None:
+        async with self._turn:
+            del self._to_begin[folder]  # who comes from now on may be too late for this one
+            shared.error = await anyio.to_thread.run_sync(_sync, folder, limiter=self._threads)
+        shared.done.set()
+
+
+def _sync(folder: Path) -> OutputError | None:
+    try:
+        with writing(folder):
+            sync_folder(folder)
+    except OutputError as error:
+        return error
+    return None

@@ -1,0 +1,267 @@
+"""Part files: who gives them out, and the sink that an engine writes into."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from batch_converter.errors import OutputError, UsageError
+from batch_converter.output.disk_part import DiskPart, SealOptions, Spot
+from batch_converter.output.files import make_folder, nearest_folder, writing
+from batch_converter.output.folder_syncs import FolderSyncs
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from batch_converter.models import StoredPdf
+    from batch_converter.output.checking import Verify
+
+PIECE_BYTES: Final = 1 << 19
+"""Smaller pieces are gathered before a worker thread is bothered."""
+
+_THREADS: Final = 8  # where fsync is what is waited for, more bring nothing
+_KNOWN_FOLDERS: Final = 1_000
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class PartFolder:
+    """Gives out part files in the state directory, or beside their targets.
+
+    Args:
+        output_dir: Where the PDFs go.
+        state_dir: Parts lie in its folder `parts`; the caller holds its lock.
+        run_id: Keeps the parts of this run apart from those of dead ones.
+        verify: How closely a PDF is looked at before it gets its name.
+    """
+
+    def __init__(
+        self, *, output_dir: Path, state_dir: Path, run_id: str, verify: Verify = "full"
+    ) -> None:
+        self._output_dir = output_dir.absolute()
+        self._parts_dir = state_dir.absolute() / "parts"
+        self._run_id = run_id
+        self._verify = verify
+        self._threads = anyio.CapacityLimiter(_THREADS)
+        self._syncs = FolderSyncs()
+        self._elsewhere: dict[Path, bool] = {}
+
+    async def prepare(self) -> int:
+        """Create the folders and clear the parts of dead runs, wherever they lie.
+
+        To be called before the first part, under the lock of the state directory.
+
+        Returns:
+            How many part files were cleared.
+
+        Raises:
+            UsageError: One of the folders cannot be created or read.
+        """
+        return await _in_thread(self._threads, self._prepare)
+
+    def _prepare(self) -> int:
+        try:
+            with writing(self._output_dir):
+                make_folder(self._output_dir)
+            with writing(self._parts_dir):
+                make_folder(self._parts_dir)
+                return self._clear_stale()
+        except OutputError as error:
+            raise UsageError(str(error)) from error.__cause__
+
+    def _clear_stale(self) -> int:
+        cleared = 0
+        for path in list(self._parts_dir.iterdir()):
+            if path.suffix == ".beside":
+                cleared += self._clear_marked(path)
+            elif path.suffix == ".part":
+                path.unlink()
+                cleared += 1
+        return cleared
+
+    def _clear_marked(self, marker: Path) -> int:
+        cleared = 0
+        with suppress(OSError, OutputError):
+            _beside(self._target(os.fsdecode(marker.read_bytes()))).unlink()
+            cleared = 1
+        marker.unlink()
+        return cleared
+
+    @asynccontextmanager
+    async def part(self, output: str, *, document_id: int) -> AsyncIterator[PartFile]:
+        """Give a document its part file; on leaving, what was not published is removed.
+
+        Nothing is created before the first piece is written, but for the target's
+        folder where the part must lie beside it.
+
+        Args:
+            output: The PDF's path below the output folder.
+            document_id: One document has one part at a time.
+
+        Raises:
+            OutputError: The name would leave the output folder, or the part has no place.
+        """
+        spot = await self._spot(output, document_id)
+        part = PartFile(DiskPart(spot), self._verify, self._threads, self._syncs)
+        try:
+            yield part
+        finally:
+            await part.discard()
+
+    async def _spot(self, output: str, document_id: int) -> Spot:
+        target = self._target(output)
+        elsewhere = await self._is_elsewhere(target.parent)
+        name = f"{self._run_id}-{document_id}"
+        spot = Spot(
+            output=output,
+            target=target,
+            part=_beside(target) if elsewhere else self._parts_dir / f"{name}.part",
+            beside=_beside(target),
+            marker=self._parts_dir / f"{name}.beside",
+        )
+        if elsewhere:
+            await _in_thread(self._threads, _prepare_beside, spot)
+        return spot
+
+    async def _is_elsewhere(self, folder: Path) -> bool:
+        """Whether a rename from the state directory cannot get there; asked once a folder."""
+        if folder not in self._elsewhere:
+            if len(self._elsewhere) >= _KNOWN_FOLDERS:
+                self._elsewhere.clear()
+            self._elsewhere[folder] = await _in_thread(
+                self._threads, _on_other_file_system, folder, self._parts_dir
+            )
+        return self._elsewhere[folder]
+
+    def _target(self, output: str) -> Path:
+        if output.startswith("/") or not {"", ".", ".."}.isdisjoint(output.split("/")):
+            raise OutputError(f"{output!r} is no name for a PDF below the output folder")
+        return self._output_dir / output
+
+
+class PartFile:
+    """A document's part: a `PdfSink` for the engine, and the way to the final name.
+
+    `seal`, then `publish`: between them the caller can record the digest of what
+    is about to appear.
+    """
+
+    def __init__(
+        self, disk: DiskPart, verify: Verify, threads: anyio.CapacityLimiter, syncs: FolderSyncs
+    ) -> None:
+        self._disk = disk
+        self._verify = verify
+        self._threads = threads
+        self._syncs = syncs
+        self._gathered = bytearray()
+        self._is_done = False
+
+    @property
+    def path(self) -> Path:
+        """Absolute path, for an engine whose worker writes the file itself."""
+        return self._disk.spot.part
+
+    async def restart(self) -> None:
+        """Empty the part: what was written so far does not count.
+
+        Raises:
+            OutputError: The file cannot be emptied.
+        """
+        self._gathered = bytearray()
+        if self._disk.is_open:
+            await _in_thread(self._threads, self._disk.empty)
+
+    async def write(self, data: bytes) -> None:
+        """Append a piece of any size; returns when it is gathered, or written and hashed.
+
+        Raises:
+            OutputError: The disk is full or gone.
+        """
+        if not self._gathered and len(data) >= PIECE_BYTES:
+            await _in_thread(self._threads, self._disk.append, data)
+            return
+        self._gathered += data
+        if len(self._gathered) >= PIECE_BYTES:
+            await _in_thread(self._threads, self._disk.append, self._take())
+
+    def _take(self) -> bytearray:
+        gathered, self._gathered = self._gathered, bytearray()
+        return gathered
+
+    async def seal(
+        self,
+        *,
+        expected_pages: int | None = None,
+        strict_pages: bool = False,
+        mtime_ns: int | None = None,
+    ) -> StoredPdf:
+        """Check that the part is a whole PDF, and bring it to the disk under its part name.
+
+        Args:
+            expected_pages: What the DjVu has, if known.
+            strict_pages: Another number of pages is an error; else see `page_warning`.
+            mtime_ns: The time of change that the PDF is to have.
+
+        Returns:
+            What `publish` will put in place: its path is the final one.
+
+        Raises:
+            BadPdfError: It is no whole PDF; `restart` allows for another try.
+            OutputError: The disk is full or gone.
+        """
+        options = SealOptions(
+            verify=self._verify,
+            expected_pages=expected_pages,
+            strict_pages=strict_pages,
+            mtime_ns=mtime_ns,
+        )
+        return await _in_thread(self._threads, self._disk.seal, options, self._take())
+
+    async def publish(self) -> None:
+        """Give the sealed part its final name, replacing what stands there, durably.
+
+        Cancellation waits until it has ended. Creates the folders that are missing.
+
+        Raises:
+            OutputError: It did not get the name, or the disk does not say that it
+                keeps it; then the PDF may stand there all the same.
+        """
+        with anyio.CancelScope(shield=True):
+            await _in_thread(self._threads, self._disk.publish)
+            self._is_done = True
+            await self._syncs.sync(self._disk.spot.target.parent)
+
+    async def discard(self) -> None:
+        """Remove the part if it was not published; cancellation waits, nothing is raised."""
+        if not self._is_done:
+            self._is_done = True
+            with anyio.CancelScope(shield=True):
+                await _in_thread(self._threads, self._disk.discard)
+
+
+async def _in_thread(
+    threads: anyio.CapacityLimiter, function: Callable[P, T], *args: P.args, **_: P.kwargs
+) -> T:
+    return await anyio.to_thread.run_sync(partial(function, *args), limiter=threads)
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
+
+
+def _on_other_file_system(folder: Path, parts_dir: Path) -> bool:
+    with writing(folder):
+        return nearest_folder(folder).stat().st_dev != parts_dir.stat().st_dev
+
+
+def _prepare_beside(spot: Spot) -> None:
+    with writing(spot.target):
+        make_folder(spot.target.parent)
+        spot.mark()
