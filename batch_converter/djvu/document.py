@@ -1,0 +1,123 @@
+"""A DjVu file page by page: the chunks that belong to a page, with what it includes.
+
+Nothing is decoded here, and no more than a page is held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.djvu.decoder import PageError
+from batch_converter.djvu.directory import (
+    Component,
+    ComponentKind,
+    read_components,
+    read_directory,
+)
+from batch_converter.djvu.iff import ByteSource, Chunk, read_chunk, read_top_form, walk
+from batch_converter.errors import NotDjvuError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MAX_CHUNKS: Final = 4096
+_MAX_INCLUDE_DEPTH: Final = 4
+_CACHED_INCLUDES: Final = 8
+_SINGLE_LAYER_KINDS: Final = {"BM44": "BG44", "PM44": "BG44"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageChunks:
+    """The chunks of a page in order, includes put in their place."""
+
+    chunks: tuple[tuple[str, bytes], ...]
+
+    def of(self, *kinds: str) -> list[bytes]:
+        """Return the data of all chunks of these kinds, in order."""
+        return [data for kind, data in self.chunks if kind in kinds]
+
+    def has(self, *kinds: str) -> bool:
+        """Whether any chunk is of these kinds."""
+        return any(kind in kinds for kind, _ in self.chunks)
+
+
+class DjvuReader:
+    """Reads the pages of a bundled or single-page document from `source`."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self._form = read_top_form(source)
+        self._includes: dict[str, tuple[tuple[str, bytes], ...]] = {}
+        self._offsets: dict[str, int] = {}
+        self._pages: list[int] = [4]
+        self.components: tuple[Component, ...] = ()
+        self.outline: bytes = b""
+        if self._form.kind == "FORM:DJVM":
+            self._open_directory()
+
+    def _open_directory(self) -> None:
+        source, form = self._source, self._form
+        chunks = list(walk(source, form.start, form.end, max_chunks=2))
+        if not chunks or chunks[0].kind != "DIRM":
+            raise NotDjvuError(f"{source.name} has no page directory")
+        directory = read_directory(source, chunks[0])
+        if not directory.bundled:
+            raise NotDjvuError(f"{source.name} is an index and has to be bundled first")
+        if len(chunks) > 1 and chunks[1].kind == "NAVM":
+            self.outline = source.at(chunks[1].start, chunks[1].end - chunks[1].start)
+        try:
+            self.components = read_components(source, directory)
+        except NotDjvuError:
+            self.components = ()
+        kinds = [c.kind for c in self.components] or [None] * directory.count
+        self._offsets = dict(zip((c.id for c in self.components), directory.offsets, strict=False))
+        self._pages = [
+            offset
+            for offset, kind in zip(directory.offsets, kinds, strict=True)
+            if self._is_page(offset, kind)
+        ]
+
+    def _is_page(self, offset: int, kind: ComponentKind | None) -> bool:
+        form = read_chunk(self._source, offset, self._form.end)
+        if form is not None and form.kind.startswith("FORM:"):
+            return form.kind == "FORM:DJVU"
+        return kind in {None, ComponentKind.PAGE}
+
+    def page(self, index: int) -> PageChunks:
+        """Read a page by its 0-based number.
+
+        Raises:
+            PageError: It is cut off, or includes what is not there.
+            UnreadableError: The disk failed.
+        """
+        form = read_chunk(self._source, self._pages[index], self._form.end)
+        if form is None or not form.kind.startswith("FORM:") or not form.whole:
+            raise PageError("the page is cut off")
+        return PageChunks(chunks=tuple(self._resolved(form, _MAX_INCLUDE_DEPTH)))
+
+    def _resolved(self, form: Chunk, depth: int) -> Iterable[tuple[str, bytes]]:
+        for chunk in walk(self._source, form.start, form.end, max_chunks=_MAX_CHUNKS):
+            if not chunk.whole:
+                raise PageError(f"its {chunk.kind} chunk is cut off")
+            data = self._source.at(chunk.start, chunk.end - chunk.start)
+            if chunk.kind == "INCL":
+                yield from self._included(data, depth)
+            else:
+                yield _SINGLE_LAYER_KINDS.get(chunk.kind, chunk.kind), data
+
+    def _included(self, name: bytes, depth: int) -> tuple[tuple[str, bytes], ...]:
+        key = name.rstrip(b"\0\n").decode("utf-8", "surrogateescape")
+        if key not in self._includes:
+            while len(self._includes) >= _CACHED_INCLUDES:
+                self._includes.pop(next(iter(self._includes)))
+            self._includes[key] = self._read_include(key, depth)
+        return self._includes[key]
+
+    def _read_include(self, key: str, depth: int) -> tuple[tuple[str, bytes], ...]:
+        form = None
+        if key in self._offsets and depth > 0:
+            form = read_chunk(self._source, self._offsets[key], self._form.end)
+        if form is None or form.kind != "FORM:DJVI" or not form.whole:
+            raise PageError("a part that it shares with other pages is missing")
+        return tuple(self._resolved(form, depth - 1))

@@ -1,0 +1,196 @@
+"""The layers of a page as encoded images: masks lossless, colours as JPEG.
+
+A DjVu page is a sharp mask over a soft background, each with its own
+resolution. They stay apart in the PDF too: nothing is scaled up, nothing
+sharp goes through JPEG, and the file stays small.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from PIL import Image
+
+from batch_converter.djvu.decoder import PageError, decoding, open_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from batch_converter.djvu.options import ConvertOptions
+
+_BYTES_A_PIXEL: Final = 8
+_FIXED_BYTES: Final = 200 << 20
+_INK_LUT: Final = tuple(255 if value < 128 else 0 for value in range(256))  # noqa: PLR2004
+_ROWS_PER_STRIP: Final = 278
+_STRIP_OFFSETS: Final = 273
+_STRIP_BYTES: Final = 279
+_GRAY_FLAG: Final = 0x80
+
+
+class Coding(Enum):
+    """How an image's bytes are coded, as PDF has filters for them."""
+
+    G4 = auto()
+    JBIG2 = auto()
+    JPEG = auto()
+    FLATE = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedImage:
+    """An image ready for a PDF.
+
+    Attributes:
+        components: 1 for gray and bilevel, 3 for colour.
+        bits: Bits a component; 1 for masks.
+    """
+
+    coding: Coding
+    width: int
+    height: int
+    components: int
+    bits: int
+    data: bytes
+
+
+def refuse_hostile_size(width: int, height: int, options: ConvertOptions) -> None:
+    """Raise before anything is allocated for an impossible page.
+
+    Raises:
+        PageError: Decoding it would exceed the memory limit, or it has no size.
+    """
+    if width <= 0 or height <= 0:
+        raise PageError("it has no size")
+    if width * height * _BYTES_A_PIXEL > options.max_memory_bytes - _FIXED_BYTES:
+        raise PageError(f"its {width} x {height} pixels exceed the memory limit")
+
+
+def render(
+    chunks: Iterable[tuple[str, bytes]], *, width: int, height: int, info: bytes = b""
+) -> Image.Image:
+    """Decode layers at the given size into an RGBA image without rotation.
+
+    Raises:
+        PageError: They are damaged.
+    """
+    with decoding("image data"):
+        page = open_page(chunks, width=width, height=height, info=info)
+        pixels = page.render()
+    size = (pixels.width, pixels.height)
+    if size != (width, height):
+        raise PageError("its image data is damaged")
+    return Image.frombuffer("RGBA", size, memoryview(pixels), "raw", "RGBA", 0, 1)  # type: ignore[arg-type]  # any buffer will do
+
+
+def iw44_size(chunks: list[bytes]) -> tuple[int, int]:
+    """Return the pixel size that a wavelet layer's first chunk states.
+
+    Raises:
+        PageError: The chunk is too short to say.
+    """
+    head = chunks[0][4:8]
+    if len(head) < 4:  # noqa: PLR2004  # two 16-bit numbers
+        raise PageError("its image data is cut off")
+    return int.from_bytes(head[:2], "big"), int.from_bytes(head[2:], "big")
+
+
+def render_iw44(chunks: list[bytes], info: bytes, options: ConvertOptions) -> Image.Image:
+    """Decode a wavelet layer at its own resolution; gray ones come as `L`.
+
+    Raises:
+        PageError: It is damaged or too large.
+    """
+    width, height = iw44_size(chunks)
+    refuse_hostile_size(width, height, options)
+    layer = [("BG44", data) for data in chunks]
+    image = render(layer, width=width, height=height, info=info)
+    if chunks[0][2] & _GRAY_FLAG:
+        return image.getchannel(0)
+    return image.convert("RGB")
+
+
+def ink_of(channel: Image.Image) -> Image.Image:
+    """Return the dark pixels of an 8-bit channel as set pixels of a bilevel image."""
+    return channel.point(_INK_LUT, "1")
+
+
+def encode_g4(image: Image.Image) -> EncodedImage:
+    """Code a bilevel image without loss; set pixels become the fax's black."""
+    file = io.BytesIO()
+    rows = {_ROWS_PER_STRIP: image.height}
+    image.save(file, "TIFF", compression="group4", tiffinfo=rows)
+    file.seek(0)
+    with Image.open(file) as tiff:
+        tags = tiff.tag_v2  # type: ignore[attr-defined]  # a TIFF, as was just written
+        (start,), (count,) = tags[_STRIP_OFFSETS], tags[_STRIP_BYTES]
+    return EncodedImage(
+        coding=Coding.G4,
+        width=image.width,
+        height=image.height,
+        components=1,
+        bits=1,
+        data=file.getvalue()[start : start + count],
+    )
+
+
+def encode_jpeg(image: Image.Image, quality: int) -> EncodedImage:
+    """Code a gray or colour image as JPEG."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return EncodedImage(
+        coding=Coding.JPEG,
+        width=image.width,
+        height=image.height,
+        components=len(image.getbands()),
+        bits=8,
+        data=file.getvalue(),
+    )
+
+
+def encode_flate(image: Image.Image) -> EncodedImage:
+    """Code an RGB image without loss, with PNG's predictors."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return EncodedImage(
+        coding=Coding.FLATE,
+        width=image.width,
+        height=image.height,
+        components=3,
+        bits=8,
+        data=b"".join(_png_data(file.getvalue())),
+    )
+
+
+def _png_data(png: bytes) -> Iterator[bytes]:
+    offset = len(b"\x89PNG\r\n\x1a\n")
+    while offset < len(png):
+        size = int.from_bytes(png[offset : offset + 4], "big")
+        if png[offset + 4 : offset + 8] == b"IDAT":
+            yield png[offset + 8 : offset + 8 + size]
+        offset += 12 + size
+
+
+def reduced(image: Image.Image, *, dpi: float, target_dpi: int) -> Image.Image:
+    """Average an image down to about `target_dpi`; never up, never by less than a half more."""
+    if not target_dpi or dpi < target_dpi * 1.25:
+        return image
+    size = (
+        max(1, round(image.width * target_dpi / dpi)),
+        max(1, round(image.height * target_dpi / dpi)),
+    )
+    return image.resize(size, Image.Resampling.BOX)
+
+
+def uniform_color(image: Image.Image) -> tuple[int, int, int] | None:
+    """Return the one colour of an image that has only one."""
+    first = image.getpixel((0, 0))
+    histogram = image.histogram()
+    levels = (first,) if isinstance(first, (int, float)) else first or ()
+    pixels = image.width * image.height
+    if any(histogram[256 * band + int(level)] != pixels for band, level in enumerate(levels)):
+        return None
+    red, green, blue = levels * 3 if len(levels) == 1 else levels
+    return int(red), int(green), int(blue)

@@ -1,0 +1,258 @@
+"""What a page draws, from the bottom up: which layers a DjVu page has, and how each is coded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from PIL import Image
+
+from batch_converter.djvu.bzz import BzzError, decompress
+from batch_converter.djvu.decoder import PageError
+from batch_converter.djvu.images import (
+    EncodedImage,
+    encode_flate,
+    encode_g4,
+    encode_jpeg,
+    ink_of,
+    reduced,
+    refuse_hostile_size,
+    render,
+    render_iw44,
+    uniform_color,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from batch_converter.djvu.document import PageChunks
+    from batch_converter.djvu.geometry import Geometry
+    from batch_converter.djvu.options import ConvertOptions
+
+Color = tuple[int, int, int]
+
+BLACK: Final[Color] = (0, 0, 0)
+WHITE: Final[Color] = (255, 255, 255)
+_MAX_REDUCTION: Final = 12
+_MAX_STENCILS: Final = 12
+_SHADE_REDUCTION: Final = 4
+_MAX_BLITS: Final = 1 << 20
+_HAS_INDEX: Final = 0x80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One colour over the whole page."""
+
+    color: Color
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """An image at the page's left edge.
+
+    Attributes:
+        width: Of the area that it covers, in the page's pixels.
+        height: The same; may reach beyond the page, as `width` may.
+        bottom: Where it begins; below the page where negative.
+        mask: Bilevel; where it is set the picture shows. None: everywhere.
+    """
+
+    image: EncodedImage
+    width: int
+    height: int
+    bottom: int = 0
+    mask: EncodedImage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stencil:
+    """One colour through a mask; of the page's size, in the page's pixels."""
+
+    mask: EncodedImage
+    color: Color
+    left: int
+    bottom: int
+
+
+Layer = Fill | Picture | Stencil
+
+
+def layers(page: PageChunks, geometry: Geometry, options: ConvertOptions) -> Iterator[Layer]:
+    """Decode and encode what a page draws; nothing for an empty page.
+
+    Raises:
+        PageError: A layer is damaged, missing or too large.
+    """
+    refuse_hostile_size(geometry.width, geometry.height, options)
+    yield from _background(page, geometry, options)
+    if page.has("Sjbz", "Smmr"):
+        yield from _foreground(page, geometry, options)
+
+
+def _info(page: PageChunks) -> bytes:
+    return next(iter(page.of("INFO")), b"")
+
+
+def _background(
+    page: PageChunks, geometry: Geometry, options: ConvertOptions
+) -> Iterator[Fill | Picture]:
+    wavelets = page.of("BG44")
+    if not wavelets:
+        if page.has("BGjp", "BG2k", "FGjp", "FG2k"):
+            raise PageError("its JPEG layers are not supported")
+        return
+    image = render_iw44(wavelets, _info(page), options)
+    color = uniform_color(image)
+    if color is not None:
+        if color != WHITE:
+            yield Fill(color=color)
+        return
+    reduction = _reduction(image.size, geometry)
+    width, height = image.width * reduction, image.height * reduction
+    image = reduced(image, dpi=geometry.dpi / reduction, target_dpi=options.color_dpi)
+    yield Picture(image=encode_jpeg(image, options.jpeg_quality), width=width, height=height)
+
+
+def _reduction(size: tuple[int, int], geometry: Geometry) -> int:
+    """How many page pixels a layer's pixel stands for: 1 to 12, rounded up at the edges.
+
+    Raises:
+        PageError: No factor fits; the layer belongs to another page.
+    """
+    width, height = size
+    for factor in range(1, _MAX_REDUCTION + 1):
+        if -(-geometry.width // factor) == width and -(-geometry.height // factor) == height:
+            return factor
+    raise PageError("its layers do not fit together")
+
+
+def _foreground(
+    page: PageChunks, geometry: Geometry, options: ConvertOptions
+) -> Iterator[Stencil | Picture]:
+    mask_chunks = [c for c in page.chunks if c[0] in {"Djbz", "Sjbz", "Smmr"}]
+    palette = page.of("FGbz")
+    if palette:
+        yield from _palette_layers(mask_chunks, palette[0], geometry)
+        return
+    mask = ink_of(_render_mask(mask_chunks, geometry).getchannel(0))
+    wavelets = page.of("FG44")
+    if not wavelets:
+        yield _stencil(mask, BLACK)
+        return
+    shade = render_iw44(wavelets, _info(page), options)
+    color = uniform_color(shade)
+    if color is not None:
+        yield _stencil(mask, color)
+    else:
+        yield _shaded(mask, shade, _reduction(shade.size, geometry), options)
+
+
+def _render_mask(chunks: Sequence[tuple[str, bytes]], geometry: Geometry) -> Image.Image:
+    return render(chunks, width=geometry.width, height=geometry.height)
+
+
+def _stencil(mask: Image.Image, color: Color) -> Stencil:
+    return Stencil(mask=encode_g4(mask), color=color, left=0, bottom=0)
+
+
+def _shaded(
+    mask: Image.Image, shade: Image.Image, reduction: int, options: ConvertOptions
+) -> Picture:
+    """Paint a coarse colour layer through a fine mask, both over the same area."""
+    width, height = shade.width * reduction, shade.height * reduction
+    canvas = Image.new("1", (width, height), 0)
+    canvas.paste(mask, (0, height - mask.height))
+    image = encode_jpeg(shade, options.jpeg_quality)
+    return Picture(image=image, width=width, height=height, mask=encode_g4(canvas))
+
+
+def _palette_layers(
+    mask_chunks: list[tuple[str, bytes]], palette: bytes, geometry: Geometry
+) -> Iterator[Stencil | Picture]:
+    """Paint the shapes of a page in the colours that a palette gives each of them."""
+    colors, used = _palette(palette)
+    if len(used) == 1:
+        yield _stencil(ink_of(_render_mask(mask_chunks, geometry).getchannel(0)), colors[used[0]])
+    elif len(used) <= _MAX_STENCILS:
+        yield from _stencils(mask_chunks, palette, colors, used, geometry)
+    else:
+        yield _many_colored(mask_chunks, palette, geometry)
+
+
+def _palette(data: bytes) -> tuple[list[Color], list[int]]:
+    """Read the colours of an `FGbz` chunk, and which of them its shapes use."""
+    count = int.from_bytes(data[1:3], "big")
+    end = 3 + 3 * count
+    if count == 0 or len(data) < end:
+        raise PageError("its palette is damaged")
+    colors = [(data[i + 2], data[i + 1], data[i]) for i in range(3, end, 3)]
+    if not data[0] & _HAS_INDEX:
+        return colors, list(range(count))
+    try:
+        plain = decompress(data[end + 3 :], max_bytes=2 * _MAX_BLITS)
+    except BzzError as error:
+        raise PageError("its palette is damaged") from error
+    used = {int.from_bytes(plain[i : i + 2], "big") for i in range(0, len(plain) - 1, 2)}
+    if used and max(used) >= count:
+        raise PageError("its palette is damaged")
+    return colors, sorted(used) or [0]
+
+
+def _stencils(
+    mask_chunks: list[tuple[str, bytes]],
+    palette: bytes,
+    colors: list[Color],
+    used: list[int],
+    geometry: Geometry,
+) -> Iterator[Stencil]:
+    """Separate a page by colour, three colours a rendering, one in each channel.
+
+    A shape that covers another takes its pixels away, as it does on the page.
+    """
+    for start in range(0, len(used), 3):
+        three = used[start : start + 3]
+        repainted = _repainted(palette, len(colors), three)
+        image = _render_mask([*mask_chunks, ("FGbz", repainted)], geometry)
+        for channel, index in enumerate(three):
+            yield from _cropped(ink_of(image.getchannel(channel)), colors[index], geometry)
+
+
+def _repainted(palette: bytes, count: int, three: list[int]) -> bytes:
+    """Recolour a palette: the n-th of `three` is black in channel n, all else is white."""
+    entries = bytearray(b"\xff" * (3 * count))
+    for channel, index in enumerate(three):
+        entries[3 * index + 2 - channel] = 0
+    return palette[:3] + bytes(entries) + palette[3 + 3 * count :]
+
+
+def _cropped(mask: Image.Image, color: Color, geometry: Geometry) -> Iterator[Stencil]:
+    box = mask.getbbox()
+    if box is not None:
+        left, _, _, lower = box
+        yield Stencil(
+            mask=encode_g4(mask.crop(box)), color=color, left=left, bottom=geometry.height - lower
+        )
+
+
+def _many_colored(
+    mask_chunks: list[tuple[str, bytes]], palette: bytes, geometry: Geometry
+) -> Picture:
+    """Paint many colours as one coarse image through the mask.
+
+    Each coarse pixel is the mean of the ink in its square; paper does not count.
+    """
+    ink = ink_of(_render_mask(mask_chunks, geometry).getchannel(0))
+    painted = _render_mask([*mask_chunks, ("FGbz", palette)], geometry).convert("RGB")
+    painted.putalpha(ink.convert("L"))
+    shade = painted.convert("RGBa").reduce(_SHADE_REDUCTION).convert("RGBA").convert("RGB")
+    width, height = shade.width * _SHADE_REDUCTION, shade.height * _SHADE_REDUCTION
+    canvas = Image.new("1", (width, height), 0)
+    canvas.paste(ink, (0, 0))
+    return Picture(
+        image=encode_flate(shade),
+        width=width,
+        height=height,
+        bottom=geometry.height - height,
+        mask=encode_g4(canvas),
+    )

@@ -1,0 +1,43 @@
+"""What a conversion can be told, and what it tells back; plain values that cross a pipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+MIB: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertOptions:
+    """How a document is converted.
+
+    Attributes:
+        color_dpi: Colour layers with more pixels an inch are reduced to this;
+            0 keeps them as they are. Masks are never reduced.
+        jpeg_quality: 1 to 95, as libjpeg counts.
+        jbig2: Path of a `jbig2` program to code masks with; empty for CCITT G4.
+        keep_damaged: Whether a page that cannot be decoded leaves a blank page
+            and a warning, instead of failing the document.
+        max_memory_bytes: Address space of the worker; larger pages are refused
+            before they are decoded.
+    """
+
+    color_dpi: int = 300
+    jpeg_quality: int = 80
+    jbig2: str = ""
+    keep_damaged: bool = False
+    max_memory_bytes: int = 2048 * MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converted:
+    """A PDF that was written.
+
+    Attributes:
+        pages: How many.
+        warnings: What was lost, one sentence each.
+    """
+
+    pages: int
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,234 @@
+"""Pages of a DjVu as pages of a PDF: pictures, invisible text, links."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from pikepdf import Array, Dictionary, Name, Object, Page, Pdf, Stream, String
+
+from batch_converter.djvu.annotations import Annotations, Link, annotations_of
+from batch_converter.djvu.decoder import PageError
+from batch_converter.djvu.geometry import POINTS_AN_INCH, Box, Geometry
+from batch_converter.djvu.glyphless import GlyphlessFont
+from batch_converter.djvu.images import Coding, EncodedImage
+from batch_converter.djvu.layers import BLACK, Color, Fill, Layer, Picture, Stencil, layers
+from batch_converter.djvu.text_layer import text_operators, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batch_converter.djvu.document import PageChunks
+    from batch_converter.djvu.options import ConvertOptions
+    from batch_converter.djvu.outline import Destinations
+
+_PNG_PREDICTOR: Final = 15
+_PRINTED: Final = 4
+_FULL_TURN_DEG: Final = 360
+
+
+class PageWriter:
+    """Appends pages to a PDF; `finish` adds the font that they share."""
+
+    def __init__(self, pdf: Pdf, options: ConvertOptions, destinations: Destinations) -> None:
+        self._pdf = pdf
+        self._options = options
+        self._destinations = destinations
+        self._font = GlyphlessFont()
+        self._pages_with_text: list[Page] = []
+
+    def add(self, page: PageChunks, geometry: Geometry, index: int) -> list[str]:
+        """Append a page.
+
+        Args:
+            page: What to draw.
+            geometry: Its size.
+            index: Its 0-based number in the document.
+
+        Returns:
+            What was lost although the page could be drawn.
+
+        Raises:
+            PageError: It cannot be decoded; nothing was appended.
+        """
+        drawn = list(layers(page, geometry, self._options))
+        lost: list[str] = []
+        try:
+            words = words_of(page, geometry)
+        except PageError as error:
+            if not self._options.keep_damaged:
+                raise
+            words = []
+            lost.append(str(error))
+        annotations = annotations_of(page)
+        text = text_operators(words, geometry, self._font)
+        added = self._append(geometry, drawn, text)
+        if text:
+            self._pages_with_text.append(added)
+        return lost + self._annotate(added, annotations, geometry, index)
+
+    def add_blank(self, geometry: Geometry) -> None:
+        """Append an empty page of the right size."""
+        self._append(geometry, [], b"")
+
+    def finish(self) -> None:
+        """Write the shared font; no page may be added after it."""
+        if self._pages_with_text:
+            font = self._font.build(self._pdf)
+            for page in self._pages_with_text:
+                page.obj.Resources.Font = Dictionary(F0=font)
+
+    def _append(self, geometry: Geometry, drawn: Sequence[Layer], text: bytes) -> Page:
+        images: dict[str, Object] = {}
+        operators = [_scale(geometry)]
+        for layer in drawn:
+            name = f"Im{len(images)}"
+            if isinstance(layer, Picture):
+                images[f"/{name}"] = picture_object(self._pdf, layer)
+            elif isinstance(layer, Stencil):
+                plain = len(drawn) == 1 and _is_plain(layer, geometry)
+                images[f"/{name}"] = mask_object(self._pdf, layer.mask, stencil=not plain)
+            operators.append(_draw(layer, name, geometry))
+        content = b"".join([*operators, text, b"Q\n"])
+        page = Page(
+            Dictionary(
+                Type=Name.Page,
+                MediaBox=Array([0, 0, *_points(geometry)]),
+                Resources=Dictionary(XObject=Dictionary(images)) if images else Dictionary(),
+                Contents=self._pdf.make_indirect(Stream(self._pdf, content)),
+            )
+        )
+        if geometry.rotation_deg:
+            page.obj.Rotate = _FULL_TURN_DEG - geometry.rotation_deg
+        self._pdf.pages.append(page)
+        return self._pdf.pages[-1]
+
+    def _annotate(
+        self, page: Page, annotations: Annotations, geometry: Geometry, index: int
+    ) -> list[str]:
+        lost = ["its annotations are damaged"] if annotations.damaged else []
+        linked = []
+        for link in annotations.links:
+            action = self._action(link, index)
+            if action is None:
+                lost.append("a link leads to a page that is not there")
+            else:
+                linked.append(_link_object(link, action, geometry))
+        if linked:
+            page.obj.Annots = Array(linked)
+        return lost
+
+    def _action(self, link: Link, index: int) -> Dictionary | None:
+        """Return where a link leads; a page is given by its number until all are there."""
+        if not link.url.startswith("#"):
+            return Dictionary(S=Name.URI, URI=link.url.encode("utf-8", "replace"))
+        target = self._destinations.page_index(link.url, current=index)
+        return None if target is None else Dictionary(S=Name.GoTo, D=Array([target, Name.Fit]))
+
+
+def _scale(geometry: Geometry) -> bytes:
+    scale = f"{POINTS_AN_INCH / geometry.dpi:.6f}"
+    return f"q\n{scale} 0 0 {scale} 0 0 cm\n".encode("ascii")
+
+
+def _points(geometry: Geometry) -> tuple[Decimal, Decimal]:
+    return _point(geometry.width, geometry), _point(geometry.height, geometry)
+
+
+def _point(pixels: float, geometry: Geometry) -> Decimal:
+    return round(Decimal(pixels) * POINTS_AN_INCH / geometry.dpi, 3)
+
+
+def _is_plain(layer: Stencil, geometry: Geometry) -> bool:
+    """Whether a page is nothing but black on white: then it is an image, no stencil."""
+    size = (layer.mask.width, layer.mask.height)
+    return layer.color == BLACK and size == (geometry.width, geometry.height)
+
+
+def _draw(layer: Layer, name: str, geometry: Geometry) -> bytes:
+    match layer:
+        case Fill():
+            return f"{_rgb(layer.color)} rg 0 0 {geometry.width} {geometry.height} re f\n".encode()
+        case Picture():
+            place = f"{layer.width} 0 0 {layer.height} 0 {layer.bottom}"
+            return f"q {place} cm /{name} Do Q\n".encode()
+        case Stencil():
+            place = f"{layer.mask.width} 0 0 {layer.mask.height} {layer.left} {layer.bottom}"
+            return f"q {_rgb(layer.color)} rg {place} cm /{name} Do Q\n".encode()
+
+
+def _rgb(color: Color) -> str:
+    return " ".join(f"{part / 255:.4g}" for part in color)
+
+
+def picture_object(pdf: Pdf, layer: Picture) -> Object:
+    """Write a gray or colour image, with its mask if it has one."""
+    image = layer.image
+    stream = Stream(pdf, image.data)
+    stream.update(_image_entries(image))
+    stream.ColorSpace = Name.DeviceGray if image.components == 1 else Name.DeviceRGB
+    if image.coding is Coding.JPEG:
+        stream.Filter = Name.DCTDecode
+    else:
+        stream.Filter = Name.FlateDecode
+        stream.DecodeParms = Dictionary(
+            Predictor=_PNG_PREDICTOR, Colors=image.components, Columns=image.width
+        )
+    if layer.mask is not None:
+        stream.Mask = mask_object(pdf, layer.mask, stencil=True)
+    else:
+        stream.Interpolate = True
+    return pdf.make_indirect(stream)
+
+
+def mask_object(pdf: Pdf, mask: EncodedImage, *, stencil: bool) -> Object:
+    """Write a bilevel image: one to paint through, or black on white."""
+    stream = Stream(pdf, mask.data)
+    stream.update(_image_entries(mask))
+    if stencil:
+        stream.ImageMask = True
+    else:
+        stream.ColorSpace = Name.DeviceGray
+    if mask.coding is Coding.JBIG2:
+        stream.Filter = Name.JBIG2Decode
+        if stencil:
+            # JBIG2 has ones for ink; a stencil paints where its samples are zero.
+            stream.Decode = Array([1, 0])
+    else:
+        stream.Filter = Name.CCITTFaxDecode
+        stream.DecodeParms = Dictionary(K=-1, Columns=mask.width, Rows=mask.height)
+    return pdf.make_indirect(stream)
+
+
+def _image_entries(image: EncodedImage) -> dict[str, Object | int]:
+    return {
+        "/Type": Name.XObject,
+        "/Subtype": Name.Image,
+        "/Width": image.width,
+        "/Height": image.height,
+        "/BitsPerComponent": image.bits,
+    }
+
+
+def _link_object(link: Link, action: Dictionary, geometry: Geometry) -> Dictionary:
+    shown = Box(
+        left=link.left,
+        bottom=link.bottom,
+        width=link.right - link.left,
+        height=link.top - link.bottom,
+    )
+    box = geometry.stored(shown)
+    corners = (box.left, box.bottom, box.left + box.width, box.bottom + box.height)
+    annotation = Dictionary(
+        Type=Name.Annot,
+        Subtype=Name.Link,
+        Rect=Array([_point(place, geometry) for place in corners]),
+        Border=Array([0, 0, 0 if link.color is None else 1]),
+        F=_PRINTED,
+        A=action,
+    )
+    if link.color is not None:
+        annotation.C = Array([round(Decimal(part), 4) for part in link.color])
+    if link.description:
+        annotation.Contents = String(link.description)
+    return annotation

@@ -1,0 +1,102 @@
+"""A process that converts: JSON lines in, one JSON line out for each.
+
+Decoders of hostile files are kept out of the process that drives the run. Whatever
+happens here (an abort, a panic, a page that takes for ever) ends this process and
+one document. It has its own session, so that a terminal's signals pass it by, limits
+of memory and processor time, and no life of its own: when its standard input
+closes, because its parent is gone or wants it gone, it ends at once.
+
+File names that are not UTF-8 travel as escaped surrogates.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from batch_converter.djvu.convert import PartResult, assemble, convert, convert_part, settle
+from batch_converter.djvu.options import ConvertOptions
+from batch_converter.errors import ErrorCode, FileError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CRASHED: Final = 70
+
+
+def main() -> None:
+    """Serve jobs until standard input closes; `argv[1]` is the memory limit in bytes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = _private_answers()
+    _limit(resource.RLIMIT_AS, int(sys.argv[1]))
+    _limit(resource.RLIMIT_CORE, 0)
+    jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()
+    while True:
+        answer, intact = _answered(json.loads(jobs.get()))
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+        if not intact:
+            os._exit(_CRASHED)
+
+
+def _private_answers() -> TextIO:
+    """Keep the answers' pipe to ourselves: what libraries print goes nowhere."""
+    pipe = os.fdopen(os.dup(1), "w", encoding="ascii")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    return pipe
+
+
+def _read_jobs(jobs: queue.SimpleQueue[str]) -> None:
+    """Pass lines on while the main thread works; end the process when there are no more."""
+    for line in sys.stdin:
+        jobs.put(line)
+    os._exit(0)
+
+
+def _limit(kind: int, value: int) -> None:
+    """Lower a limit; one that is lower already stays."""
+    _, hard = resource.getrlimit(kind)
+    if hard == resource.RLIM_INFINITY or value < hard:
+        resource.setrlimit(kind, (value, hard))
+
+
+def _answered(job: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Run a job; returns the answer, and whether this process can be trusted with more."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + job["cpu_limit_s"]) + 1)
+    try:
+        return _run(job), True
+    except FileError as error:
+        return {"error": error.code, "message": str(error)}, True
+    except MemoryError:
+        message = "it needs more memory than local.max_memory_bytes allows"
+        return {"error": ErrorCode.ENGINE_ERROR, "message": message}, False
+    except Exception as error:  # noqa: BLE001  # the last line of defence: told, and the process replaced
+        message = f"the engine failed on it: {type(error).__name__}"
+        return {"error": ErrorCode.ENGINE_ERROR, "message": message}, False
+
+
+def _run(job: Mapping[str, Any]) -> dict[str, Any]:
+    options = ConvertOptions(**job["options"])
+    if job["job"] == "part":
+        pages = range(job["start"], job["stop"])
+        return asdict(convert_part(job["source"], job["target"], pages, options))
+    if job["job"] == "assemble":
+        results = [PartResult(**result) for result in job["results"]]
+        warnings = settle(results, options)
+        return {"warnings": warnings + assemble(job["source"], job["parts"], job["target"])}
+    return {"warnings": convert(job["source"], job["target"], options).warnings}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""The embedded engine: DjVu to PDF in worker processes on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from dataclasses import asdict
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import anyio.to_thread
+
+from batch_converter.djvu.convert import part_names, parts_of, remove_parts
+from batch_converter.djvu.inspect import inspect
+from batch_converter.djvu.options import ConvertOptions
+from batch_converter.djvu.workers import Priority, WorkerPool
+from batch_converter.engines.base import EngineTraits, Fetched, Ready
+from batch_converter.errors import (
+    EngineError,
+    ErrorCode,
+    FileError,
+    NotDjvuError,
+    OutputError,
+    UnreadableError,
+)
+from batch_converter.models import EngineName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from batch_converter.config.settings import LocalSettings
+    from batch_converter.engines.base import PdfSink
+    from batch_converter.models import Document, Task
+
+_BASE_TIMEOUT_S: Final = 60
+_FORMAT_VERSION: Final = 1
+_ERRORS: Final[Mapping[str, type[FileError]]] = {
+    ErrorCode.NOT_DJVU: NotDjvuError,
+    ErrorCode.UNREADABLE: UnreadableError,
+    ErrorCode.OUTPUT_ERROR: OutputError,
+}
+_PRESETS: Final = {"archive": (0, 92), "balanced": (300, 80), "small": (200, 60)}
+_FIRST: Final = 0
+_SECOND: Final = 1
+
+
+class LocalEngine:
+    """Converts with djvu-rs and pikepdf; no call leaves the machine.
+
+    `submit` only gives out a name; the work is done by `fetch`, so cancelling
+    that stops it. A long document is shared among the workers.
+    """
+
+    def __init__(
+        self,
+        settings: LocalSettings,
+        *,
+        workers: int | None = None,
+        base_timeout_s: float = _BASE_TIMEOUT_S,
+    ) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            settings: The `[local]` section.
+            workers: Overrides `settings.workers`; 0 is one for each core.
+            base_timeout_s: Patience for each job, before its pages are counted.
+        """
+        self._settings = settings
+        self._base_timeout_s = base_timeout_s
+        self._options = options_of(settings)
+        wanted = settings.workers if workers is None else workers
+        self._pool = WorkerPool(
+            size=wanted or len(os.sched_getaffinity(0)),
+            max_memory_bytes=self._options.max_memory_bytes,
+        )
+        self._order = count()
+        self._threads = anyio.CapacityLimiter(4)
+
+    @property
+    def name(self) -> EngineName:
+        """`local`."""
+        return EngineName.LOCAL
+
+    @property
+    def traits(self) -> EngineTraits:
+        """It waits for the end, costs nothing and forgets with the process."""
+        return EngineTraits(polled=False, billed=False, tasks_outlive_run=False)
+
+    @property
+    def options_digest(self) -> str:
+        """Changes with every option, and with every version, that changes the PDF."""
+        told = {"format": _FORMAT_VERSION, **asdict(self._options)}
+        del told["max_memory_bytes"]
+        text = json.dumps(told, sort_keys=True)
+        return f"local:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+    async def __aenter__(self) -> Self:
+        """Do nothing: workers start when they are first needed."""
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the workers."""
+        await self._pool.aclose()
+
+    async def submit(self, document: Document) -> str:  # noqa: ARG002  # the work is `fetch`'s
+        """Give the conversion a name."""
+        return str(uuid.uuid4())
+
+    async def fetch(self, document: Document, task: Task, sink: PdfSink) -> Fetched:  # noqa: ARG002
+        """Convert the document into `sink.path`; cancelling kills the workers at it.
+
+        Raises:
+            NotDjvuError: It is no DjVu, is cut off, or is an index.
+            UnreadableError: It cannot be read.
+            EngineError: It cannot be converted; a worker died, or took too long.
+            OutputError: The PDF cannot be written.
+        """
+        info = await anyio.to_thread.run_sync(inspect, document.path, limiter=self._threads)
+        target = os.fspath(sink.path)
+        order = next(self._order)
+        parts = parts_of(info.page_count)
+        try:
+            if len(parts) == 1:
+                job = {"job": "convert", "source": document.path, "target": target}
+                answer = await self._ask(job, (_SECOND, order), pages=info.page_count)
+            else:
+                answer = await self._convert_parts(document.path, target, parts, order)
+        except FileError as error:
+            raise _about(document, error) from error
+        return Ready(warnings=tuple(answer["warnings"]))
+
+    async def cancel(self, document: Document, task: Task) -> None:
+        """Do nothing: a conversion runs as long as its `fetch` does."""
+
+    async def _convert_parts(
+        self, source: str, target: str, parts: Sequence[range], order: int
+    ) -> dict[str, Any]:
+        names = part_names(target, len(parts))
+        try:
+            results = await self._ask_all(
+                [
+                    {
+                        "job": "part",
+                        "source": source,
+                        "target": name,
+                        "start": pages.start,
+                        "stop": pages.stop,
+                    }
+                    for name, pages in zip(names, parts, strict=True)
+                ],
+                order,
+            )
+            job = {
+                "job": "assemble",
+                "source": source,
+                "target": target,
+                "parts": names,
+                "results": results,
+            }
+            return await self._ask(job, (_FIRST, order), pages=parts[-1].stop)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(remove_parts, names, limiter=self._threads)
+
+    async def _ask_all(self, jobs: Sequence[dict[str, Any]], order: int) -> list[dict[str, Any]]:
+        """Ask for all parts at once; the first failure calls the others off."""
+        results: list[dict[str, Any]] = [{}] * len(jobs)
+        failures: list[FileError] = []
+
+        async def ask(number: int, job: dict[str, Any]) -> None:
+            pages = job["stop"] - job["start"]
+            try:
+                results[number] = await self._ask(job, (_SECOND, order, number), pages=pages)
+            except FileError as error:
+                failures.append(error)
+                group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            for number, job in enumerate(jobs):
+                group.start_soon(ask, number, job)
+        if failures:
+            raise failures[0]
+        return results
+
+    async def _ask(self, job: dict[str, Any], priority: Priority, *, pages: int) -> dict[str, Any]:
+        limit_s = self._base_timeout_s + pages * self._settings.page_timeout_s
+        job |= {"options": asdict(self._options), "cpu_limit_s": limit_s}
+        answer = await self._pool.run(job, priority=priority, timeout_s=limit_s)
+        if "error" in answer:
+            raise _ERRORS.get(answer["error"], EngineError)(answer["message"])
+        return answer
+
+
+def _about(document: Document, error: FileError) -> FileError:
+    """Name the file, where the message does not yet."""
+    message = str(error)
+    return type(error)(message if document.source in message else f"{document.source}: {message}")
+
+
+def options_of(settings: LocalSettings) -> ConvertOptions:
+    """Pick what changes the conversion out of the `[local]` section."""
+    color_dpi, jpeg_quality = _PRESETS[settings.preset]
+    return ConvertOptions(
+        color_dpi=color_dpi if settings.color_dpi is None else settings.color_dpi,
+        jpeg_quality=jpeg_quality if settings.jpeg_quality is None else settings.jpeg_quality,
+        keep_damaged=settings.on_damage == "keep",
+        max_memory_bytes=settings.max_memory_bytes,
+    )

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import termios
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+import pikepdf
+import psutil
+import pytest
+
+from batch_converter.config.settings import LocalSettings
+from batch_converter.engines.base import Fetched, Ready
+from batch_converter.engines.local import LocalEngine
+from batch_converter.errors import EngineError, NotDjvuError, OutputError, UnreadableError
+from batch_converter.models import Document, DocumentState, Task
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "samples"
+DAMAGED = ROOT / "tests" / "data"
+
+
+class FileSink:
+    """The part file of these tests; the engine's worker writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    async def restart(self) -> None:
+        raise AssertionError("the worker writes the file itself")
+
+    async def write(self, data: bytes) -> None:
+        raise AssertionError(f"the worker writes the file itself, not {len(data)} bytes here")
+
+
+def document(path: Path) -> Document:
+    return Document(
+        id=1,
+        path=os.fspath(path),
+        source_root=os.fspath(path.parent),
+        source=path.name,
+        output="out.pdf",
+        size_bytes=path.stat().st_size if path.exists() else 0,
+        mtime_ns=0,
+        state=DocumentState.SUBMITTED,
+    )
+
+
+async def convert(engine: LocalEngine, path: Path, target: Path) -> Fetched:
+    asked = document(path)
+    task = Task(task_id=await engine.submit(asked), submitted_at=datetime.now(UTC))
+    return await engine.fetch(asked, task, FileSink(target))
+
+
+def workers() -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if any("batch_converter.djvu.worker" in word for word in child.cmdline())
+    ]
+
+
+def has_unread_job(worker: psutil.Process) -> bool:
+    """Whether something lies in the pipe that the (stopped) worker reads."""
+    pipe = os.open(f"/proc/{worker.pid}/fd/0", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        return fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4) != b"\0" * 4
+    finally:
+        os.close(pipe)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what another process does; the suite's timeout is the limit."""
+    while not condition():
+        await anyio.lowlevel.checkpoint()
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[LocalEngine]:
+    async with LocalEngine(LocalSettings(), workers=2) as opened:
+        yield opened
+    assert not workers()
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in SAMPLES.glob("*.djvu")))
+async def test_every_sample_becomes_a_pdf(engine: LocalEngine, tmp_path: Path, name: str) -> None:
+    target = tmp_path / "out.pdf"
+    assert await convert(engine, SAMPLES / name, target) == Ready()
+    with pikepdf.open(target) as pdf:
+        assert not pdf.check_pdf_syntax()
+        assert len(pdf.pages) == {"book.djvu": 6, "languages.djvu": 5}.get(name, 1)
+    assert not [name async for name in anyio.Path(tmp_path).glob("*.part")]
+
+
+async def test_names_that_are_not_utf8_reach_the_worker(
+    engine: LocalEngine, tmp_path: Path
+) -> None:
+    source = tmp_path / os.fsdecode(b"r\xe9sum\xe9.djvu")
+    shutil.copy(SAMPLES / "bitonal.djvu", source)
+    target = tmp_path / os.fsdecode(b"\xff.pdf")
+    assert await convert(engine, source, target) == Ready()
+    assert target.read_bytes().startswith(b"%PDF-")
+
+
+async def test_what_is_no_djvu_is_told_before_a_worker_is_bothered(
+    engine: LocalEngine, tmp_path: Path
+) -> None:
+    (tmp_path / "a.djvu").write_bytes(b"%PDF-1.7 of course not")
+    with pytest.raises(NotDjvuError, match=r"a\.djvu"):
+        await convert(engine, tmp_path / "a.djvu", tmp_path / "out.pdf")
+    with pytest.raises(UnreadableError):
+        await convert(engine, tmp_path / "missing.djvu", tmp_path / "out.pdf")
+    assert not workers()
+
+
+async def test_an_index_has_to_be_bundled_first(engine: LocalEngine, tmp_path: Path) -> None:
+    with pytest.raises(NotDjvuError, match="bundled"):
+        await convert(engine, DAMAGED / "indirect" / "index.djvu", tmp_path / "out.pdf")
+
+
+async def test_a_damaged_page_fails_its_document(engine: LocalEngine, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"broken\.djvu: page 1 cannot be decoded"):
+        await convert(engine, DAMAGED / "broken.djvu", tmp_path / "out.pdf")
+
+
+async def test_a_full_disk_is_the_disks_fault(engine: LocalEngine) -> None:
+    with pytest.raises(OutputError):
+        await convert(engine, SAMPLES / "bitonal.djvu", Path("/dev/full"))
+
+
+async def test_a_worker_that_is_killed_fails_one_document_and_is_replaced(
+    tmp_path: Path,
+) -> None:
+    async with LocalEngine(LocalSettings(), workers=1) as engine, anyio.create_task_group() as tg:
+        await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "1.pdf")
+        (worker,) = workers()
+        worker.suspend()
+        failed: list[str] = []
+
+        async def fail() -> None:
+            try:
+                await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "2.pdf")
+            except EngineError as error:
+                failed.append(str(error))
+
+        tg.start_soon(fail)
+        await until(lambda: has_unread_job(worker))
+        os.kill(worker.pid, signal.SIGABRT)
+        os.kill(worker.pid, signal.SIGCONT)
+        await until(lambda: failed)
+        assert "want of memory" in failed[0]
+        assert await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "3.pdf") == Ready()
+
+
+async def test_cancelling_a_fetch_kills_its_worker(tmp_path: Path) -> None:
+    async with LocalEngine(LocalSettings(), workers=1) as engine:
+        await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "1.pdf")
+        (worker,) = workers()
+        worker.suspend()
+        async with anyio.create_task_group() as tg:
+            tg.start_soon(convert, engine, SAMPLES / "bitonal.djvu", tmp_path / "2.pdf")
+            await until(lambda: has_unread_job(worker))
+            tg.cancel_scope.cancel()
+        assert not worker.is_running()
+        assert await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "3.pdf") == Ready()
+
+
+async def test_a_conversion_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    settings = LocalSettings(page_timeout_s=0.01)
+    async with LocalEngine(settings, workers=1, base_timeout_s=3) as engine:
+        await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "1.pdf")
+        (worker,) = workers()
+        worker.suspend()
+        with pytest.raises(EngineError, match="longer than 3 seconds"):
+            await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "2.pdf")
+        assert not worker.is_running()
+
+
+async def test_a_worker_that_died_idle_harms_no_document(tmp_path: Path) -> None:
+    async with LocalEngine(LocalSettings(), workers=1) as engine:
+        await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "1.pdf")
+        (worker,) = workers()
+        worker.kill()
+        await until(lambda: not workers())
+        assert await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "2.pdf") == Ready()
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    program = f"""
+import anyio, os, signal, sys
+sys.path.insert(0, {os.fspath(Path(__file__).parent)!r})
+from test_local_engine import *
+async def main():
+    async with LocalEngine(LocalSettings(), workers=1) as engine:
+        await convert(engine, SAMPLES / "bitonal.djvu", Path({os.fspath(tmp_path)!r}) / "1.pdf")
+        print(workers()[0].pid, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+anyio.run(main)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    worker = psutil.Process(int(done.stdout)) if psutil.pid_exists(int(done.stdout)) else None
+    if worker is not None:
+        assert worker.wait(timeout=20) is None
+
+
+async def test_long_documents_are_shared_and_give_the_same_bytes(tmp_path: Path) -> None:
+    source = SAMPLES / "book.djvu"
+    written = []
+    for number, size in enumerate((1, 3)):
+        async with LocalEngine(LocalSettings(), workers=size) as engine:
+            target = tmp_path / f"{number}.pdf"
+            assert await convert(engine, source, target) == Ready()
+            written.append(target.read_bytes())
+    assert written[0] == written[1]
