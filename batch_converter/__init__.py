@@ -1,1 +1,61 @@
-"""Convert whole archives of DjVu files to PDF."""
+"""Convert whole archives of DjVu files to PDF, through Aspose.OCR Cloud or offline.
+
+The public API::
+
+    import anyio
+    import batch_converter
+
+    settings = batch_converter.load_settings(flags={"output.dir": "pdfs"}).settings
+    report = anyio.run(batch_converter.convert, ["scans"], settings)
+    print(report.summary.totals)
+
+The names are imported on first use: the worker processes of the embedded engine
+import this package too, and need none of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from batch_converter.api import RunReport, convert
+    from batch_converter.config import LoadedSettings, Settings, load_settings
+    from batch_converter.errors import BatchConverterError, ErrorCode, ExitCode
+    from batch_converter.models import FileReport, FileStatus, RunSummary
+
+__all__ = [
+    "BatchConverterError",
+    "ErrorCode",
+    "ExitCode",
+    "FileReport",
+    "FileStatus",
+    "LoadedSettings",
+    "RunReport",
+    "RunSummary",
+    "Settings",
+    "convert",
+    "load_settings",
+]
+
+_HOMES: Final = {
+    "BatchConverterError": "batch_converter.errors",
+    "ErrorCode": "batch_converter.errors",
+    "ExitCode": "batch_converter.errors",
+    "FileReport": "batch_converter.models",
+    "FileStatus": "batch_converter.models",
+    "LoadedSettings": "batch_converter.config",
+    "RunReport": "batch_converter.api",
+    "RunSummary": "batch_converter.models",
+    "Settings": "batch_converter.config",
+    "convert": "batch_converter.api",
+    "load_settings": "batch_converter.config",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use (PEP 562)."""
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(_HOMES[name]), name)

@@ -239,3 +239,23 @@ class RunSummary:
     totals: Totals
     api_calls: ApiCalls
     submit_unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerStatus:
+    """What the ledger knows, counted over all runs.
+
+    Attributes:
+        states: Documents in each state.
+        failures: Failed documents by error code.
+        totals: The same documents in the words of a report; `remaining` are those
+            that are neither converted nor failed.
+        api_calls: Requests of all runs.
+        last_run: The newest run, if there was one.
+    """
+
+    states: Mapping[DocumentState, int]
+    failures: Mapping[str, int]
+    totals: Totals
+    api_calls: ApiCalls
+    last_run: RunSummary | None

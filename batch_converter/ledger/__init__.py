@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from batch_converter.ledger.ledger import Ledger
-from batch_converter.ledger.planning import Decision, Planned, Verdict
-from batch_converter.ledger.reader import LedgerReader, LedgerStatus
+from batch_converter.ledger.planning import TASK_LIFE_S, Decision, Planned, Verdict
+from batch_converter.ledger.reader import LedgerReader
 from batch_converter.ledger.recovery import Recovered
 from batch_converter.ledger.store import LedgerWriteError
 
 __all__ = [
+    "TASK_LIFE_S",
     "Decision",
     "Ledger",
     "LedgerReader",
-    "LedgerStatus",
     "LedgerWriteError",
     "Planned",
     "Recovered",

@@ -40,7 +40,8 @@ INSERT OR IGNORE INTO outcome (run, document, status, path, source_root, source,
     pages, task_id, submitted_at)
 SELECT ?, document.id, 'remaining', document.path, document.source_root, document.source,
     document.output, document.size_bytes, document.pages, document.task_id, document.submitted_at
-FROM queue JOIN document ON document.id = queue.document
+FROM document WHERE document.id IN (SELECT document FROM queue)
+    OR document.path IN (SELECT path FROM found)
 """
 
 
@@ -125,11 +126,16 @@ class Ledger:
         """Return the next documents in line, each with its position."""
         return await self._store.execute(lambda connection: planning.take(connection, after, limit))
 
-    async def describe(self, document_id: int, *, pages: int | None, source_sha256: str) -> None:
+    async def describe(self, document: Document, *, source_sha256: str) -> None:
         """Record what was learned of the source before it is paid for."""
         await self._store.execute(
             lambda connection: moves.assign(
-                connection, document_id, pages=pages, source_sha256=source_sha256
+                connection,
+                document.id,
+                size_bytes=document.size_bytes,
+                mtime_ns=document.mtime_ns,
+                pages=document.pages,
+                source_sha256=source_sha256,
             )
         )
 
@@ -257,6 +263,25 @@ class Ledger:
             return reader.summary(connection, row)
 
         return await self._store.execute(operation)
+
+    async def retry(self, paths: Sequence[str] | None, *, at: datetime) -> list[str]:
+        """Put failed files back, all or those named; returns their sources.
+
+        Args:
+            paths: Absolute paths of files or of folders that hold them.
+            at: The present; a task that the service still holds is kept.
+        """
+        return await self._store.execute(
+            lambda connection: planning.retry(connection, paths, now=at.timestamp())
+        )
+
+    async def out_at_service(self) -> list[Document]:
+        """Return the documents whose task has not been fetched."""
+        return await self._store.execute(planning.out_at_service)
+
+    async def cancelled(self, document: Document) -> None:
+        """Record that the task was deleted at the service."""
+        await self._store.execute(lambda connection: moves.released(connection, document.id))
 
     async def end_run(self, exit_code: ExitCode) -> None:
         """Record how the run ended."""

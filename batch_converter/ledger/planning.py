@@ -189,12 +189,16 @@ def _reopen(connection: sqlite3.Connection, decision: Decision, *, now: float) -
 def _reopen_failed(connection: sqlite3.Connection, decision: Decision, *, now: float) -> None:
     """Take a failed file up again: fetched, where the service may still have its task."""
     known, failure = decision.planned.document, decision.planned.failure
-    passing = failure is not None and failure.code not in _ENDED_AT_SERVICE
-    young = known.task is not None and now - known.task.submitted_at.timestamp() < TASK_LIFE_S
-    if passing and young and not decision.abandon_task:
+    if not decision.abandon_task and _is_fetchable(known, failure, now=now):
         moves.move(connection, known.id, DocumentState.SUBMITTED)
     else:
         moves.released(connection, known.id)
+
+
+def _is_fetchable(known: Document, failure: Failure | None, *, now: float) -> bool:
+    passing = failure is not None and failure.code not in _ENDED_AT_SERVICE
+    young = known.task is not None and now - known.task.submitted_at.timestamp() < TASK_LIFE_S
+    return passing and young
 
 
 def _choose(connection: sqlite3.Connection, decision: Decision) -> None:
@@ -235,6 +239,36 @@ def enqueue(connection: sqlite3.Connection, *, engine: str, order: str) -> int:
 def take(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, Document]]:
     """Return the next documents in line with their positions."""
     return [(row[11], document(row)) for row in connection.execute(_TAKE, (after, limit))]
+
+
+def retry(connection: sqlite3.Connection, paths: Sequence[str] | None, *, now: float) -> list[str]:
+    """Put failed files back, all or those at or below `paths`; returns their sources."""
+    failed = connection.execute(
+        f"SELECT {DOCUMENT_COLUMNS}, error_code, error_message FROM document"  # noqa: S608  # our own names
+        " WHERE state = 'failed' ORDER BY path"
+    ).fetchall()
+    sources = []
+    for row in failed:
+        known = document(row)
+        if paths is None or any(_is_below(known.path, path) for path in paths):
+            if _is_fetchable(known, failure(*row[11:]), now=now):
+                moves.move(connection, known.id, DocumentState.SUBMITTED)
+            else:
+                moves.released(connection, known.id)
+            sources.append(known.source)
+    return sources
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def out_at_service(connection: sqlite3.Connection) -> list[Document]:
+    """Return the documents whose task has not been fetched, oldest first."""
+    query = (
+        f"SELECT {DOCUMENT_COLUMNS} FROM document WHERE state = 'submitted' ORDER BY submitted_at"  # noqa: S608  # our own names
+    )
+    return [document(row) for row in connection.execute(query)]
 
 
 def vanished(connection: sqlite3.Connection, roots: Sequence[str]) -> list[tuple[str, str]]:

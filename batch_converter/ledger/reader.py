@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from batch_converter.errors import ExitCode, LedgerError
@@ -16,6 +15,7 @@ from batch_converter.models import (
     CallKind,
     DocumentState,
     EngineName,
+    LedgerStatus,
     RunSummary,
     Totals,
 )
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from batch_converter.models import FileReport
-
-LEDGER_NAME: Final = "ledger.sqlite3"
 
 _FILES: Final = """
 SELECT outcome.status, outcome.attempts, outcome.polls,
@@ -53,23 +51,6 @@ SELECT count(*), sum(outcome.status = 'converted'), sum(outcome.status = 'skippe
     sum(CASE outcome.status WHEN 'converted' THEN coalesce(pages, 0) ELSE 0 END)
 FROM outcome WHERE run = ?
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerStatus:
-    """What the ledger knows, counted.
-
-    Attributes:
-        states: Documents in each state.
-        known_failures: Failed documents by error code.
-        api_calls: Requests of all runs.
-        last_run: The newest run, if there was one.
-    """
-
-    states: Mapping[DocumentState, int]
-    failures: Mapping[str, int] = field(default_factory=dict)
-    api_calls: ApiCalls
-    last_run: RunSummary | None
 
 
 class LedgerReader:
@@ -97,7 +78,7 @@ class LedgerReader:
 
     def status(self) -> LedgerStatus:
         """Count documents, failures and calls."""
-        counts = dict.fromkeys(DocumentState, 0) | {
+        states = dict.fromkeys(DocumentState, 0) | {
             DocumentState(word): count
             for word, count in self._connection.execute(
                 "SELECT state, count(*) FROM document GROUP BY state"
@@ -107,10 +88,28 @@ class LedgerReader:
             "SELECT error_code, count(*) FROM document WHERE state = 'failed' GROUP BY error_code"
         )
         return LedgerStatus(
-            states=counts,
+            states=states,
             failures=dict(tuple(row) for row in failures),
+            totals=self._totals(states),
             api_calls=count_calls(self._connection, None),
             last_run=self._last_run(),
+        )
+
+    def _totals(self, states: Mapping[DocumentState, int]) -> Totals:
+        found, converted = sum(states.values()), states[DocumentState.CONVERTED]
+        failed = states[DocumentState.FAILED]
+        sizes = self._connection.execute(
+            "SELECT sum(size_bytes), sum(pdf_bytes), sum(pages) FROM document"
+            " WHERE state = 'converted'"
+        ).fetchone()
+        return Totals(
+            found=found,
+            converted=converted,
+            failed=failed,
+            remaining=found - converted - failed,
+            bytes_in=sizes[0] or 0,
+            bytes_out=sizes[1] or 0,
+            pages=sizes[2] or 0,
         )
 
     def _last_run(self) -> RunSummary | None:

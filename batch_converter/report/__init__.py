@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from batch_converter.report.failed_list import write_failed_list
 from batch_converter.report.human import human_summary
-from batch_converter.report.json_report import SCHEMA, summary_json, write_json_report
+from batch_converter.report.json_report import (
+    SCHEMA,
+    json_report_text,
+    summary_json,
+    write_json_report,
+)
 from batch_converter.report.manifest import write_manifest
 from batch_converter.report.replacing import ensure_writable
+from batch_converter.report.status import human_status, status_json
 
 __all__ = [
     "SCHEMA",
     "ensure_writable",
+    "human_status",
     "human_summary",
+    "json_report_text",
+    "status_json",
     "summary_json",
     "write_failed_list",
     "write_json_report",

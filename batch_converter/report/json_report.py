@@ -7,6 +7,7 @@ Written in ASCII, so that a name that is not UTF-8 stands as Python's
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,7 +35,7 @@ def write_json_report(path: Path, summary: RunSummary, files: Iterable[FileRepor
         OutputError: It cannot be written.
     """
     with replacing(path, "report") as out:
-        for piece in _report(summary, files):
+        for piece in json_report_text(summary, files):
             out.write(piece.encode("ascii"))
 
 
@@ -43,8 +44,8 @@ def summary_json(summary: RunSummary) -> str:
     return json.dumps(_summary(summary))
 
 
-def _report(summary: RunSummary, files: Iterable[FileReport]) -> Iterator[str]:
-    """Yield the text in pieces: one line for the run, one for each file."""
+def json_report_text(summary: RunSummary, files: Iterable[FileReport]) -> Iterator[str]:
+    """Yield the report in pieces: one line for the run, one for each file."""
     yield summary_json(summary).removesuffix("}") + ', "files": ['
     separator = "\n"
     for file in files:
@@ -54,37 +55,22 @@ def _report(summary: RunSummary, files: Iterable[FileReport]) -> Iterator[str]:
 
 
 def _summary(summary: RunSummary) -> dict[str, Any]:
-    totals = summary.totals
     return {
         "schema": SCHEMA,
         "run_id": summary.run_id,
-        "started_at": _moment(summary.started_at),
-        "finished_at": _moment(summary.finished_at),
+        "started_at": moment_text(summary.started_at),
+        "finished_at": moment_text(summary.finished_at),
         "engine": summary.engine,
         "exit_code": summary.exit_code,
-        "totals": {
-            "found": totals.found,
-            "converted": totals.converted,
-            "skipped": totals.skipped,
-            "failed": totals.failed,
-            "remaining": totals.remaining,
-            "bytes_in": totals.bytes_in,
-            "bytes_out": totals.bytes_out,
-            "pages": totals.pages,
-        },
-        "api_calls": _api_calls(summary.api_calls),
+        "totals": asdict(summary.totals),
+        "api_calls": api_calls_fields(summary.api_calls),
         "submit_unknown": summary.submit_unknown,
     }
 
 
-def _api_calls(calls: ApiCalls) -> dict[str, int]:
-    return {
-        "token": calls.token,
-        "submit": calls.submit,
-        "poll": calls.poll,
-        "cancel": calls.cancel,
-        "billed": calls.billed,
-    }
+def api_calls_fields(calls: ApiCalls) -> dict[str, int]:
+    """Return the calls under the names of the report."""
+    return {**asdict(calls), "billed": calls.billed}
 
 
 def _file(file: FileReport) -> dict[str, Any]:
@@ -100,8 +86,8 @@ def _file(file: FileReport) -> dict[str, Any]:
         "bytes_out": file.bytes_out,
         "pages": file.pages,
         "sha256": file.sha256,
-        "submitted_at": _moment(file.submitted_at),
-        "completed_at": _moment(file.completed_at),
+        "submitted_at": moment_text(file.submitted_at),
+        "completed_at": moment_text(file.completed_at),
         "error": _failure(file.error),
         "warnings": list(file.warnings),
     }
@@ -111,7 +97,8 @@ def _failure(failure: Failure | None) -> dict[str, str] | None:
     return None if failure is None else {"code": failure.code, "message": failure.message}
 
 
-def _moment(moment: datetime | None) -> str | None:
+def moment_text(moment: datetime | None) -> str | None:
+    """Return ISO 8601 in UTC, to the millisecond."""
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,93 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+SOURCE ?= samples
+OUTPUT ?= out
+PORT ?= 8080
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEV_READY := $(VENV)/.dev-ready
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+
+$(READY): $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(DEV_READY): $(READY) pyproject.toml
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+.PHONY: install
+install: $(READY) ## Set up a virtual environment with the converter in it
+
+.PHONY: run
+run: $(READY) ## Convert SOURCE (the samples) into OUTPUT (out/), offline
+	$(BIN)/batch-converter convert --engine local "$(SOURCE)" --output "$(OUTPUT)"
+
+.PHONY: serve
+serve: $(READY) ## Run the API-compatible service on PORT (8080)
+	$(BIN)/batch-converter serve --port $(PORT)
+
+.PHONY: test
+test: check ## Set up what is needed and pass all tests: what CI runs
+
+.PHONY: check
+check: lint types imports cov ## Lint, types, import layers, tests with coverage
+
+.PHONY: lint
+lint: $(DEV_READY) ## Check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+.PHONY: types
+types: $(DEV_READY) ## Check types, strictly
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: $(DEV_READY) ## Check the direction of imports
+	$(BIN)/lint-imports
+
+.PHONY: cov
+cov: $(DEV_READY) ## Run all tests and measure branch coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+.PHONY: test-unit
+test-unit: $(DEV_READY) ## Run the quick tests only
+	$(BIN)/python -m pytest tests/unit
+
+.PHONY: acceptance
+acceptance: $(DEV_READY) ## Run the installed command as a process
+	$(BIN)/python -m pytest tests/acceptance
+
+.PHONY: format
+format: $(DEV_READY) ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: dist
+dist: $(DEV_READY) ## Build wheel and sdist, and try the wheel in a fresh environment
+	rm -rf dist build/dist-venv
+	$(BIN)/python -m pip install --quiet build
+	$(BIN)/python -m build --outdir dist .
+	$(PYTHON) -m venv build/dist-venv
+	build/dist-venv/bin/python -m pip install --quiet dist/*.whl
+	build/dist-venv/bin/batch-converter --version
+
+.PHONY: clean
+clean: ## Remove what was built and measured
+	rm -rf build dist out .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,39 @@
+"""`config check`: what is in force, and where each value came from."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+from pydantic import SecretStr
+
+from batch_converter.cli.options import config_option, settings_from
+from batch_converter.logs import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.group(short_help="Look at the configuration.")
+def config() -> None:
+    """Look at the configuration."""
+
+
+@config.command(short_help="Say what is in force and where it came from.")
+@config_option
+def check(config_file: Path | None) -> None:
+    """Read the configuration and say what is in force and where each value came from."""
+    loaded = settings_from(config_file, {})
+    for key, value, origin in loaded.in_force():
+        click.echo(printable(f"{key} = {_shown(value)}  # {origin}"))
+    for warning in loaded.warnings:
+        click.echo(printable(f"warning: {warning}"), err=True)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "(not set)"
+    if isinstance(value, SecretStr):
+        return json.dumps(str(value))
+    return json.dumps(value, default=str, ensure_ascii=False)

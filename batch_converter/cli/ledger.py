@@ -1,0 +1,123 @@
+"""`status`, `retry`, `report`, `verify`: what the ledger knows, and putting it right."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from batch_converter import api
+from batch_converter.cli.options import PATH, config_option, output_options, settings_from
+from batch_converter.errors import ExitCode, OutputError
+from batch_converter.ledger import Ledger, LedgerReader
+from batch_converter.logs import printable
+from batch_converter.output import hash_file
+from batch_converter.report import (
+    human_status,
+    json_report_text,
+    status_json,
+    write_json_report,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from batch_converter.config import Settings
+
+
+def _ledger_path(settings: Settings) -> Path:
+    return api.state_dir(settings) / api.LEDGER_NAME
+
+
+@click.command(short_help="Say what the ledger knows.")
+@output_options
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="As one line of JSON.")
+def status(config_file: Path | None, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401  # settings
+    """Say what the ledger knows: files in each state, calls spent, what is still out.
+
+    Works while a run goes on.
+    """
+    settings = settings_from(config_file, given).settings
+    with LedgerReader(_ledger_path(settings)) as ledger:
+        known = ledger.status()
+    click.echo(status_json(known) if as_json else human_status(known))
+
+
+@click.command(short_help="Write the report of a past run again.")
+@click.argument("run_id", metavar="[RUN]", required=False)
+@output_options
+@config_option
+@click.option("--report", "file", type=PATH, metavar="FILE", help="Write it here, not to stdout.")
+def report(config_file: Path | None, run_id: str | None, file: Path | None, **given: Any) -> None:  # noqa: ANN401  # settings
+    """Write the report of a past run, the last one where none is named, again.
+
+    Works while a run goes on. Files that a run skipped are listed for the last 30 runs.
+    """
+    settings = settings_from(config_file, given).settings
+    with LedgerReader(_ledger_path(settings)) as ledger:
+        summary = ledger.run(run_id)
+        files = ledger.files(summary.run_id)
+        if file is not None:
+            write_json_report(file, summary, files)
+            return
+        for piece in json_report_text(summary, files):
+            click.echo(piece, nl=False)
+
+
+@click.command(short_help="Put failed files back to pending.")
+@click.argument("sources", metavar="[SOURCE]...", nargs=-1, type=click.Path())
+@output_options
+@config_option
+def retry(config_file: Path | None, sources: Sequence[str], **given: Any) -> None:  # noqa: ANN401  # settings
+    """Put failed files back to pending: all, or those at or below each SOURCE."""
+    settings = settings_from(config_file, given).settings
+    paths = [os.path.abspath(source) for source in sources] or None  # noqa: PTH100  # bytes kept
+    for source in anyio.run(_retry, settings, paths):
+        click.echo(printable(source))
+
+
+async def _retry(settings: Settings, paths: Sequence[str] | None) -> list[str]:
+    _require_ledger(settings)
+    async with api.held_state_dir(settings), await Ledger.open(_ledger_path(settings)) as ledger:
+        return await ledger.retry(paths, at=datetime.now(UTC))
+
+
+def _require_ledger(settings: Settings) -> None:
+    """Complain of a missing ledger rather than make an empty one."""
+    with LedgerReader(_ledger_path(settings)):
+        pass
+
+
+@click.command(short_help="Hash the PDFs again and compare them with the ledger.")
+@output_options
+@config_option
+def verify(config_file: Path | None, **given: Any) -> None:  # noqa: ANN401  # settings
+    """Hash the PDFs again and say which are not what the ledger recorded."""
+    settings = settings_from(config_file, given).settings
+    folder = api.output_dir(settings)
+    good = bad = 0
+    with LedgerReader(_ledger_path(settings)) as ledger:
+        for output, sha256, _ in ledger.converted():
+            fault = _fault(folder / output, sha256)
+            if fault is None:
+                good += 1
+            else:
+                bad += 1
+                click.echo(printable(f"{output}: {fault}"))
+    click.echo(f"{good} of {good + bad} PDFs are as recorded")
+    sys.exit(ExitCode.SOME_FAILED if bad else ExitCode.OK)
+
+
+def _fault(path: Path, sha256: str) -> str | None:
+    if not path.exists():
+        return "missing"
+    try:
+        return None if hash_file(path) == sha256 else "differs from what was recorded"
+    except OutputError as error:
+        return str(error)

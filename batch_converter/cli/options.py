@@ -1,0 +1,112 @@
+"""Options that commands share, and how they become settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from batch_converter.config import load_settings
+from batch_converter.logs import shifted_level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from batch_converter.config import LoadedSettings
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+PATH: Final = click.Path(path_type=Path)
+
+
+def option(key: str, *names: str, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401  # click's own
+    """Return an option whose value, where it is given, is the setting `key`."""
+    return click.option(*names, key.replace(".", "__"), default=None, **attributes)
+
+
+def flag(key: str, name: str, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401  # click's own
+    """Return an option that turns the setting `key` on."""
+    return click.option(
+        name, key.replace(".", "__"), is_flag=True, flag_value=True, default=None, **attributes
+    )
+
+
+def config_option(function: F) -> F:
+    """Add `-c`."""
+    return click.option(
+        "-c",
+        "--config",
+        "config_file",
+        type=PATH,
+        help="TOML configuration (default: ./batch-converter.toml, then the user's own).",
+    )(function)
+
+
+def output_options(function: F) -> F:
+    """Add `-o` and `--state-dir`."""
+    for add in (
+        option(
+            "output.state_dir",
+            "--state-dir",
+            type=PATH,
+            metavar="DIR",
+            help="Ledger, lock and part files (default: DIR/.batch-converter in the output).",
+        ),
+        option("output.dir", "-o", "--output", type=PATH, metavar="DIR", help="Where the PDFs go."),
+    ):
+        function = add(function)
+    return function
+
+
+def logging_options(function: F) -> F:
+    """Add the options that say what is told, and where."""
+    for add in (
+        option(
+            "logging.level",
+            "--log-level",
+            type=click.Choice(["debug", "info", "warning", "error"]),
+            help="What is shown at least (default: info).",
+        ),
+        click.option("-q", "--quiet", count=True, help="Show less; repeatable."),
+        click.option("-v", "--verbose", count=True, help="Show more."),
+        option(
+            "logging.file", "--log-file", type=PATH, metavar="FILE", help="Append JSON lines here."
+        ),
+        option(
+            "logging.format",
+            "--log-format",
+            type=click.Choice(["auto", "console", "json"]),
+            help="Of standard error (default: console on a terminal, else JSON).",
+        ),
+    ):
+        function = add(function)
+    return function
+
+
+def settings_from(
+    config_file: Path | None,
+    given: Mapping[str, Any],
+    *,
+    verbose: int = 0,
+    quiet: int = 0,
+) -> LoadedSettings:
+    """Load the settings with the options that were given.
+
+    Args:
+        config_file: The file that `-c` names.
+        given: Options by parameter name; None and empty ones were not given.
+        verbose: How often `-v` was given.
+        quiet: How often `-q` was given.
+
+    Raises:
+        ConfigError: A setting is refused.
+    """
+    flags = {
+        name.replace("__", "."): value for name, value in given.items() if value not in (None, ())
+    }
+    loaded = load_settings(flags=flags, config_file=config_file)
+    if verbose == quiet:
+        return loaded
+    level = shifted_level(loaded.settings.logging.level, louder=verbose - quiet)
+    return load_settings(flags=flags | {"logging.level": level}, config_file=config_file)

@@ -1,0 +1,69 @@
+"""What every document of a run shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batch_converter.clock import Clock
+    from batch_converter.config import Settings
+    from batch_converter.engines.base import Engine
+    from batch_converter.ledger import Ledger
+    from batch_converter.orchestrator.meter import LedgerMeter
+    from batch_converter.output import PartFolder
+    from batch_converter.polling import PollPolicy
+    from batch_converter.progress import Tally
+
+
+class Wakeups:
+    """Wakes documents that wait for their next poll when their plan moves earlier."""
+
+    def __init__(self) -> None:
+        self._events: dict[int, anyio.Event] = {}
+
+    def event(self, document_id: int) -> anyio.Event:
+        """Return a fresh event that `wake` sets."""
+        event = self._events[document_id] = anyio.Event()
+        return event
+
+    def wake(self, document_id: int) -> None:
+        """Wake the document if it waits."""
+        if event := self._events.get(document_id):
+            event.set()
+
+    def forget(self, document_id: int) -> None:
+        """Drop a document that waits no more."""
+        self._events.pop(document_id, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """The parts that a run was wired from.
+
+    Attributes:
+        parts_dir: Where part files lie; the bundled forms of indirect documents too.
+        pollers: Status requests at once.
+        wakeups: Of documents between two polls.
+    """
+
+    settings: Settings
+    engine: Engine
+    ledger: Ledger
+    meter: LedgerMeter
+    policy: PollPolicy
+    parts: PartFolder
+    clock: Clock
+    tally: Tally
+    output_dir: Path
+    parts_dir: Path
+    pollers: anyio.CapacityLimiter
+    wakeups: Wakeups = field(default_factory=Wakeups)
+
+    def bundle_path(self, document_id: int) -> Path:
+        """Return where the bundled form of a document goes; cleared like any part."""
+        return self.parts_dir / f"bundle-{document_id}.part"

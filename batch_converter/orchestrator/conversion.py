@@ -1,0 +1,241 @@
+"""One document's way through a run, from admission to exactly one outcome."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from batch_converter.errors import (
+    BadPdfError,
+    ConversionFailedError,
+    CorruptResultError,
+    EngineError,
+    ExpiredError,
+    FileError,
+    RunStoppedError,
+    SubmitUnknownError,
+)
+from batch_converter.ledger import LedgerWriteError
+from batch_converter.models import Failure, FileStatus, Task
+from batch_converter.orchestrator.preflight import prepare
+from batch_converter.orchestrator.record import Record
+from batch_converter.orchestrator.waiting import Waiting
+from batch_converter.output import page_warning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch_converter.engines.base import Ready
+    from batch_converter.models import Document, StoredPdf
+    from batch_converter.orchestrator.context import RunContext
+    from batch_converter.orchestrator.preflight import Prepared
+    from batch_converter.output import PartFile
+
+UPLOAD_GRACE_S: Final = 5.0
+"""What an upload under way is given to bring its id home after a signal."""
+
+_UNUSABLE: Final = (CorruptResultError, BadPdfError)
+_RESUBMITTABLE: Final = (ExpiredError, ConversionFailedError, *_UNUSABLE)
+
+
+class Conversion:
+    """Drives one document; nobody else moves it from state to state.
+
+    Args:
+        context: What the run shares.
+        document: As the ledger knew it at admission.
+        on_stop: Told when the run cannot go on.
+    """
+
+    def __init__(
+        self,
+        context: RunContext,
+        document: Document,
+        *,
+        on_stop: Callable[[RunStoppedError], None],
+    ) -> None:
+        self._context = context
+        self._ledger = context.ledger
+        self._engine = context.engine
+        self._on_stop = on_stop
+        self._record = Record(context, document)
+        self._prepared: Prepared | None = None
+        self._scope = anyio.CancelScope()
+        self._is_uploading = False
+        self._is_interrupted = False
+        self._ended_in_error = 0
+
+    def interrupt(self) -> None:
+        """Break off as after a signal; an upload under way may still bring its id home."""
+        self._is_interrupted = True
+        if self._is_uploading:
+            self._scope.deadline = anyio.current_time() + UPLOAD_GRACE_S
+        else:
+            self._scope.cancel()
+
+    async def drive(self) -> None:
+        """Convert the document and record what became of it, whatever happens."""
+        try:
+            await self._drive()
+        except LedgerWriteError as error:
+            self._on_stop(error)
+        finally:
+            self._forget()
+
+    async def _drive(self) -> None:
+        try:
+            with self._scope:
+                await self._convert()
+            if self._scope.cancelled_caught:
+                await self._leave()
+        except FileError as error:
+            await self._fail(error)
+        except LedgerWriteError:
+            raise
+        except RunStoppedError as error:
+            self._on_stop(error)
+            await self._leave()
+        except Exception as error:  # a fault of ours in one file must not stop the batch
+            self._record.log.exception("file.crashed")
+            await self._fail(EngineError(f"unexpected {type(error).__name__}; please report it"))
+
+    async def _convert(self) -> None:
+        document = self._record.document
+        async with self._context.parts.part(document.output, document_id=document.id) as part:
+            await self._publish(part, await self._obtain(part))
+
+    async def _obtain(self, part: PartFile) -> StoredPdf:
+        """Submit, wait and fetch, again where the rules allow it, until the PDF is whole."""
+        while True:
+            task = self._record.task or await self._submit()
+            try:
+                return await self._fetch(task, part)
+            except _RESUBMITTABLE as error:
+                await self._give_up_task(error)
+
+    async def _submit(self) -> Task:
+        """Submit until the engine has the document, within the attempts."""
+        while True:
+            prepared = await self._prepare()
+            self._record.attempts += 1
+            try:
+                return await self._upload(prepared)
+            except SubmitUnknownError as error:
+                if not self._has_attempts():
+                    raise
+                await self._ledger.submit_unknown(self._record.document)
+                self._record.retrying(error)
+
+    async def _prepare(self) -> Prepared:
+        if self._prepared is None:
+            document = self._record.document
+            self._prepared = await anyio.to_thread.run_sync(
+                prepare, document, self._context.bundle_path(document.id)
+            )
+            self._record.document = self._prepared.document
+            await self._ledger.describe(
+                self._prepared.document, source_sha256=self._prepared.source_sha256
+            )
+        return self._prepared
+
+    async def _upload(self, prepared: Prepared) -> Task:
+        if not self._engine.traits.billed:
+            await self._ledger.submitting(self._record.document)
+        self._is_uploading = True
+        try:
+            task_id = await self._engine.submit(prepared.sent)
+        finally:
+            self._is_uploading = False
+        task = Task(task_id=task_id, submitted_at=self._context.clock.now())
+        with anyio.CancelScope(shield=True):
+            if self._engine.traits.tasks_outlive_run:
+                await self._ledger.submitted(self._record.document, task, self._engine.name)
+        self._record.submitted(task)
+        if self._is_interrupted:
+            self._scope.cancel()
+        return task
+
+    async def _fetch(self, task: Task, part: PartFile) -> StoredPdf:
+        """Fetch and check the PDF; a paid result that is unusable is asked for once more."""
+        sent = self._prepared.sent if self._prepared else self._record.document
+        waiting = Waiting(self._context, sent, task, part, self._record.log)
+        try:
+            return await self._seal(part, await waiting.until_ready())
+        except _UNUSABLE as error:
+            if not self._engine.traits.billed:
+                raise
+            self._record.retrying(error)
+            return await self._seal(part, waiting.ended(await waiting.ask()))
+
+    async def _seal(self, part: PartFile, ready: Ready) -> StoredPdf:
+        document = self._record.document
+        pdf = await part.seal(
+            expected_pages=document.pages,
+            strict_pages=not self._engine.traits.billed,
+            mtime_ns=document.mtime_ns if self._context.settings.output.preserve_times else None,
+        )
+        self._record.warnings += ready.warnings
+        if warning := page_warning(pdf.pages, document.pages):
+            self._record.warnings.append(warning)
+        return pdf
+
+    async def _give_up_task(self, error: FileError) -> None:
+        """Put the document back to be submitted again, or raise where that is over.
+
+        A task that the service has lost is forgotten either way; one whose result is
+        unusable stays known when no attempt is left, so that a later run may ask.
+        """
+        is_over = not (self._engine.traits.billed and self._has_attempts())
+        if isinstance(error, ConversionFailedError):
+            self._ended_in_error += 1
+            is_over |= self._ended_in_error > self._context.settings.retry.resubmit_on_error
+        if not is_over or isinstance(error, ExpiredError):
+            await self._ledger.released(self._record.document)
+        if is_over:
+            raise error
+        self._record.retrying(error)
+        self._record.task = None
+
+    def _has_attempts(self) -> bool:
+        return self._record.attempts < self._context.settings.retry.max_attempts
+
+    async def _publish(self, part: PartFile, pdf: StoredPdf) -> None:
+        """Name the PDF and record it; once begun, it is not broken off."""
+        record, context = self._record, self._context
+        with anyio.CancelScope(shield=True):
+            await self._ledger.publishing(record.document, pdf)
+            await part.publish()
+            await self._ledger.converted(
+                record.document,
+                pdf,
+                record.report(FileStatus.CONVERTED, pdf=pdf),
+                at=context.clock.now(),
+                engine=self._engine.name,
+                options=self._engine.options_digest,
+            )
+        record.converted(pdf)
+
+    async def _fail(self, error: FileError) -> None:
+        failure = Failure(code=error.code, message=str(error))
+        report = self._record.report(FileStatus.FAILED, error=failure)
+        with anyio.CancelScope(shield=True):
+            await self._ledger.failed(self._record.document, failure, report)
+        self._record.failed(failure)
+
+    async def _leave(self) -> None:
+        """Leave the document for a later run, in the state that its calls prove."""
+        document = self._record.document
+        report = self._record.report(FileStatus.REMAINING)
+        with anyio.CancelScope(shield=True):
+            await self._ledger.interrupted(document)
+            await self._ledger.outcome(document, document.path, report)
+
+    def _forget(self) -> None:
+        document_id = self._record.document.id
+        self._context.meter.forget(document_id)
+        self._context.policy.forget(document_id)
+        self._context.wakeups.forget(document_id)
+        if self._prepared is not None:
+            self._prepared.discard()

@@ -1,0 +1,241 @@
+"""A run's first half: bring the ledger up to date with the folders, decide, line up."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio.to_thread
+import structlog
+
+from batch_converter.discovery import Passed, UnreadableSource
+from batch_converter.errors import LASTING_CODES, ErrorCode
+from batch_converter.ledger import Decision, Verdict
+from batch_converter.models import DocumentState, Failure, FileReport, FileStatus, SourceFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from batch_converter.discovery import Found
+    from batch_converter.ledger import Planned
+    from batch_converter.orchestrator.context import RunContext
+
+_BATCH: Final = 1_000
+log = structlog.get_logger()
+
+
+class Planner:
+    """Compares what is found with what the ledger knows.
+
+    Args:
+        context: What the run shares.
+        any_engine: The user did not ask for this engine by name, so what another
+            one has converted, or has in hand, stays as it is.
+    """
+
+    def __init__(self, context: RunContext, *, any_engine: bool) -> None:
+        self._settings = context.settings
+        self._engine = context.engine
+        self._ledger = context.ledger
+        self._clock = context.clock
+        self._tally = context.tally
+        self._output_dir = context.output_dir
+        self._any_engine = any_engine
+
+    async def plan(self, found: Iterator[Found], roots: Sequence[str]) -> int:
+        """Record what is found, decide on each file, and line up the work.
+
+        Args:
+            found: The walk; it blocks and is driven in a thread.
+            roots: Absolute paths of the source folders, to notice what vanished.
+
+        Returns:
+            How many documents are in line.
+
+        Raises:
+            UsageError: A list of files cannot be read.
+        """
+        while batch := await anyio.to_thread.run_sync(lambda: list(islice(found, _BATCH))):
+            await self._record(batch)
+        await self._ledger.settle()
+        await self._tell_vanished(roots)
+        await self._decide()
+        return await self._ledger.enqueue(self._engine.name, self._settings.input.order)
+
+    async def _record(self, batch: Sequence[Found]) -> None:
+        files = [item for item in batch if isinstance(item, SourceFile)]
+        for file in files:
+            log.debug("file.discovered", source=file.source, bytes=file.size_bytes)
+        self._tally.found += len(files)
+        await self._ledger.record_found(files)
+        for item in batch:
+            match item:
+                case Passed():
+                    log.warning("file.passed_over", source=item.source, reason=item.reason)
+                case UnreadableSource():
+                    await self._record_unreadable(item)
+                case SourceFile():
+                    pass
+
+    async def _record_unreadable(self, item: UnreadableSource) -> None:
+        failure = Failure(code=ErrorCode.UNREADABLE, message=item.message)
+        report = FileReport(
+            source=item.source,
+            source_root=item.source_root,
+            output=None,
+            status=FileStatus.FAILED,
+            error=failure,
+        )
+        self._tally.found += 1
+        self._count_failure(item.source, failure)
+        await self._ledger.outcome(None, item.path, report)
+
+    def _count_failure(self, source: str, failure: Failure) -> None:
+        self._tally.failed += 1
+        log.error("file.failed", source=source, code=failure.code.value, message=failure.message)
+
+    async def _tell_vanished(self, roots: Sequence[str]) -> None:
+        known = await self._ledger.vanished(roots)
+        gone = await anyio.to_thread.run_sync(
+            lambda: [item for item in known if not os.path.lexists(item[0])]
+        )
+        for path, output in gone:
+            log.warning("file.vanished", source=path, output=output)
+
+    async def _decide(self) -> None:
+        after = b""
+        while page := await self._ledger.page(after, _BATCH):
+            decisions = await anyio.to_thread.run_sync(self._decide_page, page)
+            await self._ledger.decide(decisions, at=self._clock.now())
+            for decision in decisions:
+                self._tell(decision)
+            after = page[-1].key
+
+    def _decide_page(self, page: Sequence[Planned]) -> list[Decision]:
+        return [self.decide(planned) for planned in page]
+
+    def _tell(self, decision: Decision) -> None:
+        source = decision.planned.document.source
+        match decision.verdict:
+            case Verdict.SKIP | Verdict.ADOPT:
+                self._tally.skipped += 1
+                log.debug("file.skipped", source=source)
+            case Verdict.KNOWN_FAILURE if decision.failure is not None:
+                self._tally.known_failures += 1
+                self._count_failure(source, decision.failure)
+            case Verdict.REFUSE if decision.failure is not None:
+                self._count_failure(source, decision.failure)
+            case Verdict.LEAVE:
+                log.warning("file.left_at_service", source=source)
+            case _:
+                pass
+
+    def decide(self, planned: Planned) -> Decision:
+        """Judge one file; looks at its PDF, and at its bytes where size or mtime differ."""
+        target = self._output_dir / planned.document.output
+        changed = self._changed(planned)
+        verdict = self._verdict(planned, target, changed=changed)
+        return Decision(
+            planned=planned,
+            verdict=verdict,
+            changed=changed,
+            abandon_task=changed or self._is_elsewhere(planned),
+            failure=_foreign(target) if verdict is Verdict.REFUSE else planned.failure,
+        )
+
+    def _verdict(self, planned: Planned, target: Path, *, changed: bool) -> Verdict:
+        overwrite = self._settings.output.overwrite
+        pdf_bytes = _size_bytes(target)
+        if overwrite == "never" and pdf_bytes is not None:
+            return Verdict.SKIP
+        if overwrite != "always" and pdf_bytes is not None and not changed:
+            if self._is_up_to_date(planned, pdf_bytes):
+                return Verdict.SKIP
+            if _was_published(planned, target, pdf_bytes):
+                return Verdict.ADOPT
+        if self._is_known_failure(planned, changed=changed):
+            return Verdict.KNOWN_FAILURE
+        if overwrite != "always" and pdf_bytes is not None and _is_foreign(planned):
+            return Verdict.REFUSE
+        return self._convert_or_leave(planned, changed=changed)
+
+    def _convert_or_leave(self, planned: Planned, *, changed: bool) -> Verdict:
+        is_out = planned.document.state is DocumentState.SUBMITTED
+        leave = is_out and self._is_elsewhere(planned) and self._any_engine and not changed
+        return Verdict.LEAVE if leave else Verdict.CONVERT
+
+    def _is_up_to_date(self, planned: Planned, pdf_bytes: int) -> bool:
+        return (
+            planned.document.state is DocumentState.CONVERTED
+            and planned.pdf_bytes == pdf_bytes
+            and self._is_as_wanted(planned)
+        )
+
+    def _is_as_wanted(self, planned: Planned) -> bool:
+        if self._is_elsewhere(planned):
+            return self._any_engine
+        return planned.options == self._engine.options_digest
+
+    def _is_elsewhere(self, planned: Planned) -> bool:
+        return planned.engine not in {None, self._engine.name.value}
+
+    def _is_known_failure(self, planned: Planned, *, changed: bool) -> bool:
+        return (
+            planned.document.state is DocumentState.FAILED
+            and planned.failure is not None
+            and planned.failure.code in LASTING_CODES
+            and not changed
+            and not self._settings.retry.retry_failed
+        )
+
+    def _changed(self, planned: Planned) -> bool:
+        """Whether the bytes differ; read only where the size says nothing and the time differs."""
+        known = planned.document
+        if planned.found_size_bytes != known.size_bytes:
+            return True
+        if planned.found_mtime_ns == known.mtime_ns:
+            return False
+        return planned.source_sha256 is None or planned.source_sha256 != _sha256(known.path)
+
+
+def _is_foreign(planned: Planned) -> bool:
+    return not planned.was_converted and planned.pdf_sha256 is None
+
+
+def _foreign(target: Path) -> Failure:
+    return Failure(
+        code=ErrorCode.OUTPUT_ERROR,
+        message=(
+            f"{target} is there already and this ledger did not write it; move it away, or use"
+            " --overwrite always to replace it or --overwrite never to keep it"
+        ),
+    )
+
+
+def _was_published(planned: Planned, target: Path, pdf_bytes: int) -> bool:
+    """Whether a run died between naming the PDF and recording it."""
+    return (
+        planned.document.state is not DocumentState.CONVERTED
+        and planned.pdf_sha256 is not None
+        and planned.pdf_bytes == pdf_bytes
+        and planned.pdf_sha256 == _sha256(os.fspath(target))
+    )
+
+
+def _size_bytes(path: Path) -> int | None:
+    """Return the size of what stands at `path`; None where nothing does."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _sha256(path: str) -> str | None:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

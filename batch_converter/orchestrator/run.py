@@ -1,0 +1,206 @@
+"""A run: plan, admit while there is room, drive each document, end cleanly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import structlog
+
+from batch_converter.errors import BudgetSpentError, ExitCode
+from batch_converter.orchestrator.conversion import Conversion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from anyio.abc import TaskGroup
+
+    from batch_converter.discovery import Found
+    from batch_converter.errors import RunStoppedError
+    from batch_converter.models import Document, RunSummary, Totals
+    from batch_converter.orchestrator.context import RunContext
+    from batch_converter.orchestrator.planning import Planner
+
+DEADLINE_GRACE_S: Final = 600.0
+"""What is out at a deadline is given until the task timeout, at most this long."""
+
+_PAGE: Final = 256
+
+log = structlog.get_logger()
+
+
+class StopReason(Enum):
+    """Why a run ends before its work does."""
+
+    SIGINT = auto()
+    SIGTERM = auto()
+    ACCOUNT_REFUSED = auto()
+    UNAVAILABLE = auto()
+    LEDGER_LOST = auto()
+    BUDGET = auto()
+    DEADLINE = auto()
+    MAX_ERRORS = auto()
+
+
+_EXIT_CODES: Final = {
+    StopReason.SIGINT: ExitCode.SIGINT,
+    StopReason.SIGTERM: ExitCode.SIGTERM,
+    StopReason.ACCOUNT_REFUSED: ExitCode.ACCOUNT_REFUSED,
+    StopReason.UNAVAILABLE: ExitCode.UNAVAILABLE,
+    StopReason.LEDGER_LOST: ExitCode.SOME_FAILED,
+    StopReason.BUDGET: ExitCode.STOPPED_EARLY,
+    StopReason.DEADLINE: ExitCode.STOPPED_EARLY,
+    StopReason.MAX_ERRORS: ExitCode.STOPPED_EARLY,
+}
+_REASONS: Final = {
+    ExitCode.ACCOUNT_REFUSED: StopReason.ACCOUNT_REFUSED,
+    ExitCode.UNAVAILABLE: StopReason.UNAVAILABLE,
+    ExitCode.STOPPED_EARLY: StopReason.BUDGET,
+    ExitCode.SOME_FAILED: StopReason.LEDGER_LOST,
+}
+_PRECEDENCE: Final = (
+    ExitCode.SIGINT,
+    ExitCode.SIGTERM,
+    ExitCode.ACCOUNT_REFUSED,
+    ExitCode.UNAVAILABLE,
+    ExitCode.STOPPED_EARLY,
+    ExitCode.SOME_FAILED,
+)
+_LETS_FINISH: Final = frozenset({StopReason.BUDGET, StopReason.DEADLINE, StopReason.MAX_ERRORS})
+"""Reasons that only stop admission: what is out may end."""
+
+
+class Run:
+    """One run over the ledger; `stop` may be called at any time from the event loop."""
+
+    def __init__(self, context: RunContext, planner: Planner) -> None:
+        self._context = context
+        self._planner = planner
+        self._reasons: set[StopReason] = set()
+        self._active: set[Conversion] = set()
+        self._room = anyio.Semaphore(context.settings.concurrency.max_in_flight)
+        self._planning = anyio.CancelScope()
+        self._admission = anyio.CancelScope()
+
+    def stop(self, reason: StopReason) -> None:
+        """Stop admission and polling, as after a first signal."""
+        self._stop_admission(reason)
+        self._planning.cancel()
+        for conversion in tuple(self._active):
+            conversion.interrupt()
+
+    async def execute(self, found: Iterator[Found], roots: Sequence[str]) -> RunSummary:
+        """Convert what is to be converted; returns when everything has its outcome.
+
+        Args:
+            found: The walk over the sources.
+            roots: Absolute paths of the source folders.
+
+        Raises:
+            UsageError: A list of files cannot be read.
+            LedgerWriteError: Not even the end of the run could be recorded.
+        """
+        async with anyio.create_task_group() as watchers:
+            watchers.start_soon(self._watch_deadline)
+            length = 0
+            with self._planning:
+                length = await self._planner.plan(found, roots)
+            self._context.tally.discovering = False
+            await self._convert(length)
+            watchers.cancel_scope.cancel()
+        return await self._finish()
+
+    async def _convert(self, length: int) -> None:
+        async with anyio.create_task_group() as conversions:
+            if not self._reasons:
+                with self._admission:
+                    await self._admit(conversions, length)
+
+    async def _admit(self, conversions: TaskGroup, length: int) -> None:
+        """Admit documents in line, a page at a time, while there is room."""
+        position = 0
+        self._context.policy.remaining(length)
+        while page := await self._context.ledger.take(position, _PAGE):
+            for _, document in page:
+                await self._room.acquire()
+                length -= 1
+                self._context.policy.remaining(length)
+                conversions.start_soon(self._drive, document)
+            position, _ = page[-1]
+
+    async def _drive(self, document: Document) -> None:
+        conversion = Conversion(self._context, document, on_stop=self._on_stop)
+        self._active.add(conversion)
+        self._context.tally.in_flight += 1
+        try:
+            if self._must_interrupt():
+                conversion.interrupt()
+            await conversion.drive()
+        finally:
+            self._active.discard(conversion)
+            self._context.tally.in_flight -= 1
+            self._room.release()
+        self._check_errors()
+
+    def _must_interrupt(self) -> bool:
+        """A document that was admitted in the same instant as the stop."""
+        return any(reason not in _LETS_FINISH for reason in self._reasons)
+
+    def _on_stop(self, error: RunStoppedError) -> None:
+        reason = _REASONS[error.exit_code]
+        if reason in self._reasons:
+            return
+        if isinstance(error, BudgetSpentError):
+            log.warning("budget.exhausted", message=str(error))
+            self._stop_admission(reason)
+        else:
+            log.error("run.stopped", code=error.code.value, message=str(error))
+            self.stop(reason)
+
+    def _check_errors(self) -> None:
+        limits = self._context.settings.budget
+        limit = 1 if limits.fail_fast else limits.max_errors
+        if limit is not None and self._context.tally.newly_failed >= limit:
+            self._stop_admission(StopReason.MAX_ERRORS)
+
+    def _stop_admission(self, reason: StopReason) -> None:
+        self._reasons.add(reason)
+        self._admission.cancel()
+
+    async def _watch_deadline(self) -> None:
+        deadline_s = self._context.settings.budget.deadline
+        if deadline_s is None:
+            return
+        await self._sleep(deadline_s)
+        log.warning("run.deadline_passed", deadline_s=deadline_s)
+        self._stop_admission(StopReason.DEADLINE)
+        await self._sleep(min(self._context.settings.polling.task_timeout_s, DEADLINE_GRACE_S))
+        self.stop(StopReason.DEADLINE)
+
+    async def _sleep(self, seconds: float) -> None:
+        clock = self._context.clock
+        await clock.wait_until(clock.monotonic_s() + seconds, anyio.Event())
+
+    async def _finish(self) -> RunSummary:
+        ledger = self._context.ledger
+        with anyio.CancelScope(shield=True):
+            summary = await ledger.finish_run(at=self._context.clock.now())
+            exit_code = self._exit_code(summary.totals)
+            await ledger.end_run(exit_code)
+        return replace(summary, exit_code=exit_code)
+
+    def _exit_code(self, totals: Totals) -> ExitCode:
+        codes = {_EXIT_CODES[reason] for reason in self._reasons}
+        if not totals.remaining:
+            codes.discard(ExitCode.STOPPED_EARLY)
+        elif not codes:
+            codes.add(ExitCode.STOPPED_EARLY)
+        if self._counted_failures(totals):
+            codes.add(ExitCode.SOME_FAILED)
+        return next((code for code in _PRECEDENCE if code in codes), ExitCode.OK)
+
+    def _counted_failures(self, totals: Totals) -> int:
+        ignored = self._context.settings.report.ignore_known_failures
+        return totals.failed - (self._context.tally.known_failures if ignored else 0)

@@ -1,0 +1,363 @@
+"""A run from folder to folder, on the fake engine: real files, real ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from batch_converter.config import Settings
+from batch_converter.engines.base import Failed, Gone, NotReady
+from batch_converter.errors import (
+    AccountRefusedError,
+    CorruptResultError,
+    ErrorCode,
+    ExitCode,
+    NetworkError,
+    RejectedError,
+    SubmitUnknownError,
+)
+from batch_converter.models import FileStatus
+from batch_converter.orchestrator import Run, StopReason
+from tests.support.pdfs import djvu_bytes, make_archive, pdf_bytes
+from tests.support.runs import FakeClock, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    source = tmp_path / "scans"
+    source.mkdir()
+    return Stage(source, tmp_path / "out", Settings(), FakeClock())
+
+
+def with_settings(stage: Stage, **sections: dict[str, object]) -> None:
+    stage.settings = Settings.model_validate(sections)
+
+
+async def test_a_folder_becomes_a_folder_of_pdfs(stage: Stage) -> None:
+    make_archive(stage.source / "a" / "b", 3)
+    summary = await stage.convert()
+    assert summary.exit_code == ExitCode.OK
+    assert (summary.totals.found, summary.totals.converted) == (3, 3)
+    assert (summary.api_calls.submit, summary.api_calls.poll) == (3, 3)
+    assert (stage.output / "a/b/00000.pdf").read_bytes() == pdf_bytes()
+    assert [file.attempts for file in (await stage.files()).values()] == [1, 1, 1]
+
+
+async def test_a_second_run_converts_nothing_and_calls_nothing(stage: Stage) -> None:
+    make_archive(stage.source, 3)
+    await stage.convert()
+    summary = await stage.convert()
+    assert summary.totals.skipped == 3
+    assert summary.api_calls.billed == 0
+    assert summary.exit_code == ExitCode.OK
+
+
+async def test_changed_added_and_removed_files_are_noticed(stage: Stage) -> None:
+    first, second, third = make_archive(stage.source, 3)
+    await stage.convert()
+    first.write_bytes(djvu_bytes(mark=b"other"))
+    second.unlink()
+    (stage.source / "new.djvu").write_bytes(djvu_bytes(mark=b"new"))
+    summary = await stage.convert()
+    files = await stage.files()
+    assert summary.totals.found == 3
+    assert files[first.name].status is FileStatus.CONVERTED
+    assert files["new.djvu"].status is FileStatus.CONVERTED
+    assert files[third.name].status is FileStatus.SKIPPED
+    assert second.name not in files
+    assert (stage.output / "00001.pdf").exists()
+
+
+async def test_a_touched_file_is_not_converted_again(stage: Stage) -> None:
+    (path,) = make_archive(stage.source, 1)
+    await stage.convert()
+    path.touch()
+    assert (await stage.convert()).totals.skipped == 1
+
+
+async def test_a_missing_pdf_is_made_again(stage: Stage) -> None:
+    make_archive(stage.source, 1)
+    await stage.convert()
+    (stage.output / "00000.pdf").unlink()
+    assert (await stage.convert()).totals.converted == 1
+
+
+async def test_other_options_convert_again(stage: Stage) -> None:
+    make_archive(stage.source, 1)
+    await stage.convert()
+    stage.options = "1"
+    assert (await stage.convert()).totals.converted == 1
+
+
+async def test_a_pdf_that_is_not_ours_is_never_overwritten_silently(stage: Stage) -> None:
+    make_archive(stage.source, 1)
+    stage.output.mkdir()
+    (stage.output / "00000.pdf").write_bytes(b"precious")
+    summary = await stage.convert()
+    (file,) = (await stage.files()).values()
+    assert file.error is not None
+    assert file.error.code is ErrorCode.OUTPUT_ERROR
+    assert summary.exit_code == ExitCode.SOME_FAILED
+    assert summary.api_calls.billed == 0
+    assert (stage.output / "00000.pdf").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(("mode", "content"), [("always", pdf_bytes()), ("never", b"precious")])
+async def test_overwrite_says_what_becomes_of_it(stage: Stage, mode: str, content: bytes) -> None:
+    make_archive(stage.source, 1)
+    stage.output.mkdir()
+    (stage.output / "00000.pdf").write_bytes(b"precious")
+    with_settings(stage, output={"overwrite": mode})
+    assert (await stage.convert()).exit_code == ExitCode.OK
+    assert (stage.output / "00000.pdf").read_bytes() == content
+
+
+async def test_what_is_no_djvu_fails_before_any_call(stage: Stage) -> None:
+    (stage.source / "text.djvu").write_bytes(b"not a DjVu")
+    (stage.source / "cut.djvu").write_bytes(djvu_bytes()[:-4])
+    summary = await stage.convert()
+    assert {file.error and file.error.code for file in (await stage.files()).values()} == {
+        ErrorCode.NOT_DJVU
+    }
+    assert summary.api_calls.billed == 0
+    assert summary.exit_code == ExitCode.SOME_FAILED
+
+
+async def test_a_lasting_failure_is_not_tried_again_until_asked(stage: Stage) -> None:
+    (path,) = make_archive(stage.source, 1)
+    async with stage.run() as (run, engine):
+        engine.submits[path.name].append(RejectedError("no"))
+        await stage.execute(run)
+    summary = await stage.convert()
+    (file,) = (await stage.files()).values()
+    assert (file.status, file.attempts) == (FileStatus.FAILED, 0)
+    assert file.error is not None
+    assert file.error.code is ErrorCode.REJECTED
+    assert (summary.exit_code, summary.api_calls.billed) == (ExitCode.SOME_FAILED, 0)
+    with_settings(stage, report={"ignore_known_failures": True})
+    assert (await stage.convert()).exit_code == ExitCode.OK
+    with_settings(stage, retry={"retry_failed": True})
+    assert (await stage.convert()).totals.converted == 1
+
+
+async def test_a_passing_failure_is_taken_up_by_the_next_run(stage: Stage) -> None:
+    (path,) = make_archive(stage.source, 1)
+    async with stage.run() as (run, engine):
+        engine.fetches[path.name].append(NetworkError("weather"))
+        assert (await stage.execute(run)).exit_code == ExitCode.SOME_FAILED
+    summary = await stage.convert()
+    assert summary.totals.converted == 1
+    assert summary.api_calls.submit == 0  # the task was still at the service
+
+
+async def test_pending_tasks_are_asked_again_as_planned(stage: Stage) -> None:
+    (path,) = make_archive(stage.source, 1)
+    async with stage.run() as (run, engine):
+        engine.fetches[path.name].extend([NotReady(status="Pending"), NotReady(status="Odd")])
+        summary = await stage.execute(run)
+    assert summary.api_calls.poll == 3
+    assert (await stage.files())[path.name].polls == 3
+
+
+async def test_a_task_that_never_ends_times_out_and_is_fetched_later(stage: Stage) -> None:
+    (path,) = make_archive(stage.source, 1)
+    with_settings(stage, polling={"interval": 10, "task_timeout_s": 25})
+    async with stage.run() as (run, engine):
+        engine.fetches[path.name].extend([NotReady(status="Pending")] * 9)
+        await stage.execute(run)
+    file = (await stage.files())[path.name]
+    assert file.error is not None
+    assert file.error.code is ErrorCode.TIMEOUT
+    assert file.polls == 3  # at 10, 20 and at the limit
+    summary = await stage.convert()
+    assert (summary.api_calls.submit, summary.totals.converted) == (0, 1)
+
+
+async def test_a_lost_task_is_submitted_again_within_the_attempts(stage: Stage) -> None:
+    one, two = make_archive(stage.source, 2)
+    async with stage.run() as (run, engine):
+        engine.fetches[one.name].append(Gone(status="NotExist"))
+        engine.fetches[two.name].extend([Gone(status="NotExist")] * 3)
+        summary = await stage.execute(run)
+    files = await stage.files()
+    assert (files[one.name].status, files[one.name].attempts) == (FileStatus.CONVERTED, 2)
+    error = files[two.name].error
+    assert error is not None
+    assert (error.code, files[two.name].attempts) == (ErrorCode.EXPIRED, 3)
+    assert summary.api_calls.submit == 5
+
+
+async def test_a_lost_answer_is_counted_and_submitted_again(stage: Stage) -> None:
+    (path,) = make_archive(stage.source, 1)
+    async with stage.run() as (run, engine):
+        engine.submits[path.name].append(SubmitUnknownError("no answer"))
+        summary = await stage.execute(run)
+    assert (summary.submit_unknown, summary.api_calls.submit) == (1, 2)
+    assert (await stage.files())[path.name].attempts == 2
+
+
+async def test_an_unusable_result_is_asked_for_once_more_then_submitted_again(
+    stage: Stage,
+) -> None:
+    corrupt, no_pdf = make_archive(stage.source, 2)
+    async with stage.run() as (run, engine):
+        engine.fetches[corrupt.name].extend([CorruptResultError("cut"), CorruptResultError("cut")])
+        engine.fetches[no_pdf.name].extend([b"no PDF"] * 6)
+        summary = await stage.execute(run)
+    files = await stage.files()
+    assert (files[corrupt.name].attempts, files[corrupt.name].polls) == (2, 3)
+    error = files[no_pdf.name].error
+    assert error is not None
+    assert (error.code, files[no_pdf.name].polls) == (ErrorCode.BAD_PDF, 6)
+    assert summary.totals.converted == 1
+    assert not (stage.output / "00001.pdf").exists()
+
+
+@pytest.mark.parametrize(("allowed", "converted"), [(0, 0), (1, 1)])
+async def test_a_reported_error_is_final_unless_resubmission_is_allowed(
+    stage: Stage, allowed: int, converted: int
+) -> None:
+    (path,) = make_archive(stage.source, 1)
+    with_settings(stage, retry={"resubmit_on_error": allowed})
+    async with stage.run() as (run, engine):
+        engine.fetches[path.name].append(Failed(messages=("bad scan",)))
+        summary = await stage.execute(run)
+    assert summary.totals.converted == converted
+    if not converted:
+        error = (await stage.files())[path.name].error
+        assert error is not None
+        assert "bad scan" in error.message
+
+
+async def test_a_refused_account_stops_the_run_and_loses_nothing(stage: Stage) -> None:
+    paths = make_archive(stage.source, 20)
+    with_settings(stage, concurrency={"max_in_flight": 4})
+    async with stage.run() as (run, engine):
+        engine.submits[paths[5].name].append(AccountRefusedError("payment required"))
+        summary = await stage.execute(run)
+    assert summary.exit_code == ExitCode.ACCOUNT_REFUSED
+    assert summary.totals.remaining + summary.totals.converted == 20
+    assert summary.totals.remaining > 0
+    assert (await stage.convert()).exit_code == ExitCode.OK
+
+
+async def test_never_more_in_flight_than_allowed(stage: Stage) -> None:
+    make_archive(stage.source, 40)
+    with_settings(stage, concurrency={"max_in_flight": 7})
+    async with stage.run() as (run, engine):
+        await stage.execute(run)
+    assert engine.peak_in_flight <= 7
+
+
+@pytest.mark.parametrize(("calls", "converted"), [(0, 0), (1, 0), (6, 3), (7, 3)])
+async def test_the_budget_is_never_overrun(stage: Stage, calls: int, converted: int) -> None:
+    make_archive(stage.source, 10)
+    with_settings(stage, budget={"max_api_calls": calls})
+    summary = await stage.convert()
+    assert summary.api_calls.billed <= calls
+    assert summary.totals.converted == converted
+    assert summary.totals.remaining == 10 - converted
+    assert summary.exit_code == ExitCode.STOPPED_EARLY
+
+
+async def test_a_poll_never_eats_another_documents_fetch(stage: Stage) -> None:
+    slow, quick = make_archive(stage.source, 2)
+    with_settings(stage, budget={"max_api_calls": 4})
+    async with stage.run() as (run, engine):
+        engine.fetches[slow.name].extend([NotReady(status="Pending")] * 5)
+        summary = await stage.execute(run)
+    files = await stage.files()
+    assert files[quick.name].status is FileStatus.CONVERTED
+    assert files[slow.name].status is FileStatus.REMAINING
+    assert summary.api_calls.billed == 4
+    summary = await stage.convert()
+    assert (summary.totals.converted, summary.api_calls.submit) == (1, 0)
+
+
+async def test_too_many_errors_stop_admission(stage: Stage) -> None:
+    paths = make_archive(stage.source, 30)
+    with_settings(stage, budget={"max_errors": 2}, concurrency={"max_in_flight": 1})
+    async with stage.run() as (run, engine):
+        for path in paths:
+            engine.submits[path.name].append(RejectedError("no"))
+        summary = await stage.execute(run)
+    assert summary.exit_code == ExitCode.STOPPED_EARLY
+    assert 2 <= summary.totals.failed <= 3
+
+
+async def test_a_signal_stops_polling_and_the_next_run_fetches(stage: Stage) -> None:
+    paths = make_archive(stage.source, 4)
+    async with stage.run() as (run, engine):
+        for path in paths:
+            engine.fetches[path.name].extend([NotReady(status="Pending")] * 1_000)
+        async with anyio.create_task_group() as group:
+            group.start_soon(stop_when, run, lambda: all(engine.fetched[p.name] for p in paths))
+            summary = await stage.execute(run)
+            group.cancel_scope.cancel()
+    assert summary.exit_code == ExitCode.SIGTERM
+    assert summary.totals.remaining == 4
+    summary = await stage.convert()
+    assert (summary.totals.converted, summary.api_calls.submit) == (4, 0)
+
+
+async def test_an_upload_under_way_brings_its_id_home(stage: Stage) -> None:
+    make_archive(stage.source, 1)
+    async with stage.run() as (run, engine):
+        engine.hold_uploads = anyio.Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(stop_during_upload, run, engine.uploading, engine.hold_uploads)
+            summary = await stage.execute(run)
+    assert summary.totals.remaining == 1
+    summary = await stage.convert()
+    assert (summary.totals.converted, summary.api_calls.submit) == (1, 0)
+
+
+async def test_tasks_older_than_a_day_are_known_to_be_gone(stage: Stage) -> None:
+    (path,) = make_archive(stage.source, 1)
+    async with stage.run() as (run, engine):
+        engine.fetches[path.name].append(NetworkError("weather"))
+        await stage.execute(run)
+    stage.clock.advance(25 * 3600)
+    summary = await stage.convert()
+    assert (summary.api_calls.submit, summary.api_calls.poll) == (1, 1)
+
+
+async def test_the_embedded_engine_needs_no_calls(stage: Stage) -> None:
+    make_archive(stage.source, 3)
+    stage.billed = False
+    summary = await stage.convert()
+    assert summary.totals.converted == 3
+    assert summary.api_calls.billed == 0
+
+
+async def test_auto_leaves_what_another_engine_converted_or_holds(stage: Stage) -> None:
+    one, two = make_archive(stage.source, 2)
+    async with stage.run() as (run, engine):
+        engine.fetches[two.name].append(NetworkError("weather"))
+        await stage.execute(run)
+    stage.billed, stage.any_engine = False, True
+    await stage.convert()
+    files = await stage.files()
+    assert files[one.name].status is FileStatus.SKIPPED
+    assert files[two.name].attempts == 1  # its task is the other engine's
+    stage.any_engine = False
+    assert (await stage.convert()).totals.converted == 1  # asked for by name
+
+
+async def stop_when(run: Run, condition: Callable[[], bool]) -> None:
+    while not condition():
+        await anyio.lowlevel.checkpoint()
+    run.stop(StopReason.SIGTERM)
+
+
+async def stop_during_upload(run: Run, uploading: anyio.Event, held: anyio.Event) -> None:
+    await uploading.wait()
+    run.stop(StopReason.SIGINT)
+    held.set()

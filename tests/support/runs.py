@@ -1,0 +1,138 @@
+"""A run over real files and a real ledger, with the fake engine and a fake clock."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
+from batch_converter.api import Sources, walk
+from batch_converter.budget import Budget
+from batch_converter.config import STATE_DIR_NAME, Settings
+from batch_converter.ledger import Ledger, LedgerReader
+from batch_converter.orchestrator import Run
+from batch_converter.orchestrator.context import RunContext
+from batch_converter.orchestrator.meter import LedgerMeter
+from batch_converter.orchestrator.planning import Planner
+from batch_converter.output import PartFolder
+from batch_converter.polling import FixedInterval
+from batch_converter.progress import Tally
+from tests.support.fake_engine import FakeEngine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from anyio import Event
+
+    from batch_converter.models import FileReport, RunSummary
+
+
+class FakeClock:
+    """A clock that leaps to the next moment that anybody waits for."""
+
+    def __init__(self) -> None:
+        self._at_s = 1_000.0
+        self._start = datetime(2026, 1, 1, tzinfo=UTC)
+        self._waiting: list[float] = []
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self._at_s)
+
+    def monotonic_s(self) -> float:
+        return self._at_s
+
+    def advance(self, seconds: float) -> None:
+        self._at_s += seconds
+
+    async def wait_until(self, at_s: float, wake: Event) -> None:
+        """Let others run until nobody moves; then the earliest waiter's time comes."""
+        self._waiting.append(at_s)
+        try:
+            for _ in range(20):
+                await anyio.lowlevel.checkpoint()
+                if wake.is_set():
+                    return
+            while self._at_s < at_s and not wake.is_set():
+                if at_s == min(self._waiting):
+                    await anyio.sleep(0.001)
+                    if at_s == min(self._waiting):
+                        self._at_s = max(self._at_s, at_s)
+                else:
+                    await anyio.sleep(0.001)
+        finally:
+            self._waiting.remove(at_s)
+
+
+@dataclass(slots=True)
+class Stage:
+    """Folders, settings and the engine of one test; `convert` makes a run."""
+
+    source: Path
+    output: Path
+    settings: Settings
+    clock: FakeClock
+    billed: bool = True
+    any_engine: bool = False
+    options: str = "0"
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[tuple[Run, FakeEngine]]:
+        """Wire a run as `api.open_run` does."""
+        state = self.output / STATE_DIR_NAME
+        state.mkdir(parents=True, exist_ok=True)
+        tally = Tally()
+        async with await Ledger.open(state / "ledger.sqlite3") as ledger:
+            parts = PartFolder(output_dir=self.output, state_dir=state, run_id="test")
+            await parts.prepare()
+            meter = LedgerMeter(
+                ledger=ledger,
+                budget=Budget(self.settings.budget.max_api_calls),
+                clock=self.clock,
+                tally=tally,
+            )
+            engine = FakeEngine(meter, billed=self.billed, options=self.options)
+            self.clock.advance(1)
+            await ledger.begin_run(
+                f"run-{self.clock.monotonic_s()}", engine.name, at=self.clock.now()
+            )
+            context = RunContext(
+                settings=self.settings,
+                engine=engine,
+                ledger=ledger,
+                meter=meter,
+                policy=FixedInterval(self.settings.polling.interval or 5),
+                parts=parts,
+                clock=self.clock,
+                tally=tally,
+                output_dir=self.output,
+                parts_dir=state / "parts",
+                pollers=anyio.CapacityLimiter(self.settings.concurrency.max_pollers),
+            )
+            yield Run(context, Planner(context, any_engine=self.any_engine)), engine
+
+    async def execute(self, run: Run) -> RunSummary:
+        """Drive the run over the source folder."""
+        sources = Sources(paths=(str(self.source),))
+        settings = self.settings.model_copy(
+            update={"output": self.settings.output.model_copy(update={"dir": self.output})}
+        )
+        return await run.execute(walk(sources, settings), [str(self.source)])
+
+    async def convert(self) -> RunSummary:
+        """Make a run in which nothing is scripted."""
+        async with self.run() as (run, _):
+            return await self.execute(run)
+
+    async def files(self) -> dict[str, FileReport]:
+        """Return what the last run did, by source."""
+        return await anyio.to_thread.run_sync(self._files)
+
+    def _files(self) -> dict[str, FileReport]:
+        with LedgerReader(self.output / STATE_DIR_NAME / "ledger.sqlite3") as reader:
+            return {file.source: file for file in reader.files()}
