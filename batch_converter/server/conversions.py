@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -14,6 +15,8 @@ from batch_converter.server.files import PieceFile
 from batch_converter.wire import TaskStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batch_converter.clock import Clock
     from batch_converter.engines.base import Engine
     from batch_converter.server.metrics import ServerMetrics
@@ -24,6 +27,9 @@ _log = structlog.get_logger()
 
 PUBLIC_NAME: Final = "document.djvu"
 """What messages call the document: the client knows no name of ours."""
+
+PUBLIC_PDF: Final = "document.pdf"
+"""The same for its PDF."""
 
 _CANCEL_LIMIT_S: Final = 5.0
 
@@ -62,7 +68,7 @@ class Conversions:
         task.move(TaskStatus.PROCESSING)
         began_s = self._clock.monotonic_s()
         outcome = await self._outcome(task)
-        await self._folder.remove_upload(task.task_id)
+        await self._clear(task, outcome)
         if task.status is TaskStatus.NOT_EXIST:
             return
         self._settle(task, outcome)
@@ -76,6 +82,13 @@ class Conversions:
             seconds=round(seconds, 3),
             messages=task.messages,
         )
+
+    async def _clear(self, task: ServedTask, outcome: Fetched) -> None:
+        """Keep nothing but a whole PDF; an engine that failed may have left half of one."""
+        if isinstance(outcome, Ready):
+            await self._folder.remove_upload(task.task_id)
+        else:
+            await self._folder.remove(task.task_id)
 
     async def _outcome(self, task: ServedTask) -> Fetched:
         """Ask the engine; whatever goes wrong is this task's end and no other's."""
@@ -120,12 +133,14 @@ class Conversions:
 
 
 def _public(task: ServedTask, texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Take our own paths out of what a client is told."""
-    paths = ((task.document.path, PUBLIC_NAME), (str(task.result), "document.pdf"))
-    return tuple(_replaced(text, paths) for text in texts)
+    """Take our own names and paths out of what a client is told."""
+    upload, result = Path(task.document.path), task.result
+    names = {str(upload): PUBLIC_NAME, str(result): PUBLIC_PDF}
+    names |= {upload.name: PUBLIC_NAME, result.name: PUBLIC_PDF}
+    return tuple(_replaced(text, names) for text in texts)
 
 
-def _replaced(text: str, pairs: tuple[tuple[str, str], ...]) -> str:
-    for old, new in pairs:
+def _replaced(text: str, names: Mapping[str, str]) -> str:
+    for old, new in names.items():
         text = text.replace(old, new)
     return text

@@ -21,7 +21,6 @@ from batch_converter.server.answers import (
     state_response,
     token_refused,
 )
-from batch_converter.server.conversions import PUBLIC_NAME
 from batch_converter.server.files import PdfReader, PieceFile
 from batch_converter.server.requests import read_credentials, read_task_name, receive_document
 from batch_converter.server.tasks import ServedTask
@@ -95,16 +94,16 @@ class Api:
         except BaseException:
             await upload.discard()
             raise
-        self._take_in(task_id, self._document(upload, size_bytes))
+        self._take_in(task_id, self._document(task_id, upload, size_bytes))
         return web.Response(text=task_id)
 
-    def _document(self, upload: PieceFile, size_bytes: int) -> Document:
+    def _document(self, task_id: str, upload: PieceFile, size_bytes: int) -> Document:
         return Document(
             id=next(self.numbers),
             path=str(upload.path),
             source_root=str(self.folder.path),
-            source=PUBLIC_NAME,
-            output="document.pdf",
+            source=upload.path.name,
+            output=self.folder.result_path(task_id).name,
             size_bytes=size_bytes,
             mtime_ns=upload.mtime_ns,
             state=DocumentState.PENDING,

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 
 LOCK_NAME: Final = "batch-converter-serve.lock"
-_OWN_NAME: Final = re.compile(r"task-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(?:djvu|pdf)")
+_OWN_NAME: Final = re.compile(
+    r"task-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(?:djvu|pdf(?:\.\d+\.part)?)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

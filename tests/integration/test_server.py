@@ -111,10 +111,9 @@ class HandEngine:
             await self.gate.wait()
         finally:
             self.running -= 1
+        await anyio.Path(sink.path).write_bytes(self.pdf)
         if isinstance(self.outcome, Exception):
             raise self.outcome
-        if isinstance(self.outcome, Ready):
-            await anyio.Path(sink.path).write_bytes(self.pdf)
         return self.outcome
 
     async def cancel(self, document: Document, task: Task) -> None:
@@ -480,14 +479,14 @@ async def test_a_failed_conversion_is_an_error_that_says_why(
 
 class TalkativeEngine(HandEngine):
     async def submit(self, document: Document) -> str:
-        msg = f"{document.path} is no DjVu"
+        msg = f"{document.source}: {document.path} is no DjVu"
         raise EngineError(msg)
 
 
 async def test_messages_do_not_tell_where_the_service_keeps_its_files(tmp_path: Path) -> None:
     async with running(tmp_path, TalkativeEngine()) as client:
         answer = await client.end(await client.submit())
-    assert answer["error"]["messages"] == ["document.djvu is no DjVu"]
+    assert answer["error"]["messages"] == ["document.djvu: document.djvu is no DjVu"]
 
 
 async def test_an_unknown_task_does_not_exist(tmp_path: Path, engine: HandEngine) -> None:

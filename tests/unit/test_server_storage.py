@@ -37,8 +37,8 @@ async def test_a_given_folder_is_made_and_only_our_files_are_ever_deleted(tmp_pa
     foreign = {"book.djvu", "task-1.pdf", f"task-{uuid.uuid4()}.pdf.txt", "notes"}
     for name in foreign:
         (data / name).write_bytes(b"keep")
-    for name in (f"task-{uuid.uuid4()}.djvu", f"task-{uuid.uuid4()}.pdf"):
-        (data / name).write_bytes(b"of a dead service")
+    for suffix in ("djvu", "pdf", "pdf.12.part"):
+        (data / f"task-{uuid.uuid4()}.{suffix}").write_bytes(b"of a dead service")
     async with open_data_folder(data) as folder:
         assert names(data) == foreign | {LOCK_NAME}
         folder.result_path(str(uuid.uuid4())).write_bytes(b"x")
