@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batch_converter.discovery.selection import Selection
-from batch_converter.discovery.sources import check_sources, read_files_from
+from batch_converter.discovery.sources import absolute_path, check_sources, read_files_from
 from batch_converter.discovery.walk import (
     Found,
     Passed,
@@ -19,6 +19,7 @@ __all__ = [
     "PassedKind",
     "Selection",
     "UnreadableSource",
+    "absolute_path",
     "check_sources",
     "clash_key",
     "clash_name",

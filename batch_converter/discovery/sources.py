@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.errors import UsageError
@@ -28,6 +29,21 @@ def check_sources(sources: Iterable[str]) -> None:
             os.stat(source)  # noqa: PTH116  # Path("") would be the current folder
         except (OSError, ValueError) as error:
             raise UsageError(f"the source {source!r} cannot be used: {reason(error)}") from error
+
+
+def absolute_path(given: str) -> str:
+    """Make a source's path absolute; links are resolved only where `..` behind one needs it."""
+    path = "/" + os.path.abspath(given).lstrip("/")  # noqa: PTH100  # resolves no links
+    if ".." in given.split("/") and not _is_same(path, given):
+        return os.path.realpath(given)
+    return path
+
+
+def _is_same(path: str, other: str) -> bool:
+    try:
+        return Path(path).samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 def reason(error: OSError | ValueError) -> str:

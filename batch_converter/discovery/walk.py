@@ -13,11 +13,10 @@ import stat
 from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batch_converter.config import STATE_DIR_NAME
-from batch_converter.discovery.sources import reason
+from batch_converter.discovery.sources import absolute_path, reason
 from batch_converter.models import SourceFile
 from batch_converter.naming import is_djvu_name, wanted_output
 
@@ -185,7 +184,7 @@ class _Walk:
         self._links: deque[_Place] = deque()
 
     def source(self, given: str) -> Iterator[Found]:
-        place = _Place(_absolute(given), given, "")
+        place = _Place(absolute_path(given), given, "")
         try:
             status = _stat(place)
         except (OSError, ValueError) as error:
@@ -286,18 +285,3 @@ class _Walk:
 
 def _stat(place: _Place) -> os.stat_result:
     return os.stat(place.path)  # noqa: PTH116  # once a file: building a Path costs as much again
-
-
-def _absolute(given: str) -> str:
-    """Make a path absolute without resolving links, unless `..` behind a link needs it."""
-    path = "/" + os.path.abspath(given).lstrip("/")  # noqa: PTH100  # resolves no links
-    if ".." in given.split("/") and not _is_same(path, given):
-        return os.path.realpath(given)
-    return path
-
-
-def _is_same(path: str, other: str) -> bool:
-    try:
-        return Path(path).samefile(other)
-    except (OSError, ValueError):
-        return False

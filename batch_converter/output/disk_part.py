@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from batch_converter.errors import BadPdfError
 from batch_converter.models import StoredPdf
 from batch_converter.output.checking import Verify, check_pdf, page_warning
-from batch_converter.output.files import copy_file, hash_file, make_folder, writing
+from batch_converter.output.files import copy_file, hash_file, make_subfolder, writing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +24,7 @@ class Spot:
 
     Attributes:
         output: The PDF's path below the output folder.
+        output_dir: The output folder itself.
         target: The PDF's absolute path.
         part: The file that is written; the same as `beside` where the state
             directory is on another file system than the target.
@@ -32,6 +33,7 @@ class Spot:
     """
 
     output: str
+    output_dir: Path
     target: Path
     part: Path
     beside: Path
@@ -123,7 +125,7 @@ class DiskPart:
             try:
                 self._rename()
             except FileNotFoundError:
-                make_folder(self.spot.target.parent)
+                make_subfolder(self.spot.target.parent, root=self.spot.output_dir)
                 self._rename()
 
     def _rename(self) -> None:

@@ -52,6 +52,16 @@ def make_folder(folder: Path) -> None:
         sync_folder(path.parent)
 
 
+def make_subfolder(folder: Path, *, root: Path) -> None:
+    """Create what is missing between a folder and `root`, but never `root` itself.
+
+    Where that is gone, its disk is: what is made in its place would lie on another.
+    """
+    if not root.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(root))
+    make_folder(folder)
+
+
 def nearest_folder(path: Path) -> Path:
     """Return the path if it is a folder, else the nearest above it that is one."""
     return next(place for place in (path, *path.parents) if place.is_dir())

@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from batch_converter.errors import OutputError, UsageError
 from batch_converter.output.disk_part import DiskPart, SealOptions, Spot
-from batch_converter.output.files import make_folder, nearest_folder, writing
+from batch_converter.output.files import make_folder, make_subfolder, nearest_folder, writing
 from batch_converter.output.folder_syncs import FolderSyncs
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ class PartFolder:
         name = f"{self._run_id}-{document_id}"
         spot = Spot(
             output=output,
+            output_dir=self._output_dir,
             target=target,
             part=_beside(target) if elsewhere else self._parts_dir / f"{name}.part",
             beside=_beside(target),
@@ -227,7 +228,8 @@ class PartFile:
     async def publish(self) -> None:
         """Give the sealed part its final name, replacing what stands there, durably.
 
-        Cancellation waits until it has ended. Creates the folders that are missing.
+        Cancellation waits until it has ended. Folders that are missing are made, but
+        for the output folder itself.
 
         Raises:
             OutputError: It did not get the name, or the disk does not say that it
@@ -263,5 +265,5 @@ def _on_other_file_system(folder: Path, parts_dir: Path) -> bool:
 
 def _prepare_beside(spot: Spot) -> None:
     with writing(spot.target):
-        make_folder(spot.target.parent)
+        make_subfolder(spot.target.parent, root=spot.output_dir)
         spot.mark()

@@ -19,6 +19,7 @@ from batch_converter.discovery import (
     PassedKind,
     Selection,
     UnreadableSource,
+    absolute_path,
     check_sources,
     clash_key,
     clash_name,
@@ -150,6 +151,7 @@ def test_dots_behind_a_link_are_not_cut_off_blindly(tmp_path: Path) -> None:
 
     (file,) = files(f"{tmp_path}/link/../right.djvu")
 
+    assert file.path == absolute_path(f"{tmp_path}/link/../right.djvu")
     assert file.path == f"{tmp_path}/far/right.djvu"
 
 

@@ -199,13 +199,26 @@ async def test_names_that_are_not_utf8(tmp_path: Path) -> None:
 
 async def test_a_folder_that_vanished_is_made_again(tmp_path: Path) -> None:
     folder = await part_folder(tmp_path)
+    await store(folder, "a/b/x.pdf", make_pdf())
     async with folder.part("a/b/x.pdf", document_id=1) as part:
         await part.write(make_pdf())
         await part.seal()
-        shutil.rmtree(tmp_path / "out")
+        shutil.rmtree(tmp_path / "out/a")
         await part.publish()
 
     assert tree(tmp_path / "out") == ["a/b/x.pdf"]
+
+
+async def test_an_output_folder_that_vanished_is_not_made_on_another_disk(tmp_path: Path) -> None:
+    folder = await part_folder(tmp_path)
+    async with folder.part("a/x.pdf", document_id=1) as part:
+        await part.write(make_pdf())
+        await part.seal()
+        (tmp_path / "out").rmdir()
+        with pytest.raises(OutputError, match="is mounted"):
+            await part.publish()
+
+    assert not (tmp_path / "out").exists()
 
 
 async def test_many_at_once(tmp_path: Path) -> None:
@@ -389,7 +402,7 @@ async def test_a_limit_on_file_sizes(tmp_path: Path) -> None:
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    names = dict.fromkeys(("target", "beside", "marker"), tmp_path / "x.pdf")
+    names = dict.fromkeys(("output_dir", "target", "beside", "marker"), tmp_path / "x.pdf")
     disk = DiskPart(Spot(output="x.pdf", part=Path("/dev/full"), **names))
 
     with pytest.raises(OutputError, match=r"x\.pdf could not be written: the disk is full"):
