@@ -1,0 +1,220 @@
+"""Requests that are tried again: token, retries, throttling, the upload window."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import structlog
+
+from batch_converter.auth import TokenKeeper
+from batch_converter.engines.aspose.exchange import TokenRefused
+from batch_converter.engines.aspose.reading import read_bounded
+from batch_converter.errors import (
+    AccountRefusedError,
+    LastingError,
+    PassingError,
+    ServiceUnavailableError,
+    SubmitUnknownError,
+)
+from batch_converter.limits import AdaptiveWindow, Outage
+from batch_converter.retry import RetryPolicy, Trouble, next_wait_s, reason_to_stop
+from batch_converter.wire import read_token_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import aiohttp
+
+    from batch_converter.clock import Clock
+    from batch_converter.engines.aspose.exchange import Exchange
+    from batch_converter.engines.aspose.request import Request
+    from batch_converter.limits import Throttle, UploadSlot
+    from batch_converter.wire import TokenAnswer
+
+T = TypeVar("T")
+
+_log = structlog.get_logger()
+
+
+class Client:
+    """Gets requests answered, as patiently as the policy says.
+
+    Args:
+        exchange: Sends single requests.
+        token_request: How a token is asked for.
+        policy: How often and how patiently.
+        throttle: Shared with the exchange.
+        max_submissions: Uploads at once, at most.
+        clock: The time.
+        random: Returns a number from 0 to 1.
+        on_token: Told each new token before it is used, so that it can be masked.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        token_request: Request,
+        *,
+        policy: RetryPolicy,
+        throttle: Throttle,
+        max_submissions: int,
+        clock: Clock,
+        random: Callable[[], float],
+        on_token: Callable[[str], None],
+    ) -> None:
+        self._exchange = exchange
+        self._token_request = token_request
+        self._policy = policy
+        self._throttle = throttle
+        self._clock = clock
+        self._random = random
+        self._on_token = on_token
+        self._window = AdaptiveWindow(max_submissions)
+        self._outage = Outage(clock)
+        self._tokens = TokenKeeper(self._ask_token, clock=clock)
+
+    async def answered(
+        self, request: Request, read: Callable[[aiohttp.ClientResponse], Awaitable[T]]
+    ) -> T:
+        """Send the request with the token until it is answered.
+
+        Raises:
+            SubmitUnknownError: The document went out whole, and no answer came.
+            FileError: It is refused, or failed as often as it may be tried.
+            RunStoppedError: No request makes sense any more.
+        """
+        renewed: str | None = None
+
+        async def send() -> T | Trouble:
+            nonlocal renewed
+            while True:
+                token = await self._tokens.current()
+                result = await self._sent(request, token, read)
+                if not isinstance(result, TokenRefused):
+                    return result
+                if token == renewed:
+                    raise _refused(result)
+                renewed = await self._tokens.renew(stale=token)
+
+        return await self._persist(request, send)
+
+    async def _ask_token(self) -> TokenAnswer:
+        request = self._token_request
+
+        async def send() -> TokenAnswer | Trouble:
+            result = await self._sent(request, None, _read_token)
+            if isinstance(result, TokenRefused):
+                raise _refused(result)
+            return result
+
+        try:
+            answer = await self._persist(request, send)
+        except LastingError as error:
+            msg = f"{error}; check aspose.base_url"
+            raise ServiceUnavailableError(msg) from error
+        except PassingError as error:
+            if self._outage.never_reached:
+                raise ServiceUnavailableError(str(error)) from error
+            raise
+        self._on_token(answer.access_token)
+        return answer
+
+    async def _persist(self, request: Request, send: Callable[[], Awaitable[T | Trouble]]) -> T:
+        attempt = 0
+        while True:
+            began_s = self._clock.monotonic_s()
+            result = await send()
+            if not isinstance(result, Trouble):
+                return result
+            attempt += 1
+            await self._recover(request, result, attempt=attempt, began_s=began_s)
+
+    async def _recover(
+        self, request: Request, trouble: Trouble, *, attempt: int, began_s: float
+    ) -> None:
+        """Wait until the next try makes sense.
+
+        Raises:
+            PassingError: There is none.
+            ServiceUnavailableError: For nobody.
+        """
+        failing_for_s = self._outage.failed(began_s=began_s)
+        reason = reason_to_stop(self._policy, trouble, failing_for_s=failing_for_s)
+        if reason is not None:
+            msg = f"{reason}; last: {trouble.error}"
+            raise ServiceUnavailableError(msg) from trouble.error
+        wait_s = next_wait_s(self._policy, trouble, attempt=attempt, random=self._random)
+        if trouble.throttled:
+            self._slow_down(request, trouble, wait_s)
+        if wait_s is None:
+            raise trouble.error
+        _log.info(
+            "request.retrying",
+            endpoint=request.kind.value,
+            attempt=attempt,
+            wait_s=round(wait_s, 3),
+            reason=str(trouble.error),
+            **({} if request.document is None else {"source": request.document.source}),
+        )
+        if not trouble.throttled:
+            until_s = self._clock.monotonic_s() + wait_s
+            await self._clock.wait_until(until_s, anyio.Event())
+
+    def _slow_down(self, request: Request, trouble: Trouble, wait_s: float | None) -> None:
+        pause_s = wait_s if wait_s is not None else trouble.retry_after_s
+        pause_s = self._policy.initial_wait_s if pause_s is None else pause_s
+        if self._throttle.pause(pause_s):
+            _log.warning(
+                "service.throttled",
+                endpoint=request.kind.value,
+                wait_s=round(pause_s, 3),
+                reason=str(trouble.error),
+            )
+
+    async def _sent(
+        self,
+        request: Request,
+        token: str | None,
+        read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
+    ) -> T | Trouble | TokenRefused:
+        """Send once, in the upload window where it is one, and tell the limits how it went."""
+        async with AsyncExitStack() as stack:
+            slot: UploadSlot | None = None
+            if request.uploads:
+                slot = await stack.enter_async_context(self._window.slot())
+            try:
+                result = await self._exchange.send(request, token, read)
+            except (AccountRefusedError, LastingError):
+                self._succeeded(None)
+                raise
+            except SubmitUnknownError:
+                self._outage.failed(began_s=self._clock.monotonic_s())
+                self._failed(slot)
+                raise
+            if isinstance(result, Trouble):
+                self._failed(slot)
+            else:
+                self._succeeded(slot)
+            return result
+
+    def _succeeded(self, slot: UploadSlot | None) -> None:
+        """The service answered; a refusal is an answer too."""
+        self._outage.succeeded()
+        self._throttle.succeeded()
+        if slot is not None:
+            slot.succeeded()
+
+    def _failed(self, slot: UploadSlot | None) -> None:
+        if slot is not None:
+            slot.complained()
+
+
+async def _read_token(response: aiohttp.ClientResponse) -> TokenAnswer:
+    return read_token_answer(await read_bounded(response))
+
+
+def _refused(result: TokenRefused) -> AccountRefusedError:
+    said = f": {result.said}" if result.said else ""
+    return AccountRefusedError(f"the service refuses a fresh token{said}")

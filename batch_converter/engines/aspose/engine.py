@@ -1,0 +1,235 @@
+"""The engine that converts at Aspose.OCR Cloud, or at whatever speaks its API."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random as chance
+from typing import TYPE_CHECKING, Final
+
+from yarl import URL
+
+from batch_converter.clock import SystemClock
+from batch_converter.engines.aspose.client import Client
+from batch_converter.engines.aspose.exchange import Exchange
+from batch_converter.engines.aspose.judgement import judge_answer
+from batch_converter.engines.aspose.reading import read_bounded, read_envelope
+from batch_converter.engines.aspose.request import Request
+from batch_converter.engines.aspose.session import open_session
+from batch_converter.engines.base import EngineTraits
+from batch_converter.errors import BadResponseError, ConfigError, TooLargeError
+from batch_converter.limits import Throttle
+from batch_converter.models import CallKind, EngineName
+from batch_converter.retry import RetryPolicy
+from batch_converter.wire import (
+    CONVERT_PATH,
+    ID_PARAMETER,
+    TOKEN_PATH,
+    checked_settings,
+    read_task_answer,
+    read_task_id,
+    same_task,
+    without_secrets,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    import aiohttp
+
+    from batch_converter.clock import Clock
+    from batch_converter.codec import Envelope
+    from batch_converter.config import AsposeSettings, RetrySettings
+    from batch_converter.engines.base import CallMeter, Fetched, PdfSink
+    from batch_converter.models import Document, Task
+    from batch_converter.wire import TaskAnswer
+
+_KEPT_TOKENS: Final = 4
+_TRAITS: Final = EngineTraits(polled=True, billed=True, tasks_outlive_run=True)
+
+
+class AsposeEngine:
+    """The service as an `Engine`; its session is open between enter and exit.
+
+    Args:
+        settings: The service and the account.
+        retry: How often and how patiently requests are tried again.
+        meter: Counts every request before it leaves.
+        max_submissions: Uploads at once, at most.
+        clock: The time; the system's where absent.
+        random: Returns a number from 0 to 1, for jitter.
+
+    Raises:
+        ConfigError: Credentials are missing, or recognition settings are not known.
+    """
+
+    def __init__(
+        self,
+        settings: AsposeSettings,
+        retry: RetrySettings,
+        *,
+        meter: CallMeter,
+        max_submissions: int,
+        clock: Clock | None = None,
+        random: Callable[[], float] = chance.random,
+    ) -> None:
+        if settings.client_id is None or settings.client_secret is None:
+            raise ConfigError("the aspose engine needs client_id and client_secret")
+        self._settings = settings
+        self._recognition = checked_settings(settings.settings)
+        self._secrets = [settings.client_secret.get_secret_value()]
+        self._tokens: list[str] = []
+        self._retry = retry
+        self._meter = meter
+        self._max_submissions = max_submissions
+        self._clock: Clock = clock or SystemClock()
+        self._random = random
+        self._session: aiohttp.ClientSession | None = None
+        self._client: Client | None = None
+
+    @property
+    def name(self) -> EngineName:
+        """The name that the ledger, the report and `--engine` use."""
+        return EngineName.ASPOSE
+
+    @property
+    def traits(self) -> EngineTraits:
+        """Polled, billed, and its tasks outlive the run by a day."""
+        return _TRAITS
+
+    @property
+    def options_digest(self) -> str:
+        """A digest of the recognition settings."""
+        text = json.dumps(self._recognition, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    async def __aenter__(self) -> Self:
+        """Open the session; nothing is sent yet.
+
+        Raises:
+            ConfigError: The CA file or the proxy cannot be used.
+        """
+        self._session, proxy = await open_session(self._settings)
+        if proxy.authorization:
+            self._secrets.append(proxy.authorization.removeprefix("Basic "))
+        throttle = Throttle(
+            requests_per_second=self._settings.requests_per_second, clock=self._clock
+        )
+        exchange = Exchange(
+            self._session,
+            proxy,
+            settings=self._settings,
+            meter=self._meter,
+            throttle=throttle,
+            clock=self._clock,
+            clean=self._clean,
+        )
+        self._client = Client(
+            exchange,
+            self._token_request(),
+            policy=_policy(self._retry),
+            throttle=throttle,
+            max_submissions=self._max_submissions,
+            clock=self._clock,
+            random=self._random,
+            on_token=self._learn_token,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the connections; tasks live on at the service."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def submit(self, document: Document) -> str:
+        """Upload the document; see `Engine.submit`.
+
+        Raises:
+            TooLargeError: It exceeds `max_upload_bytes`; nothing was sent.
+            UnreadableError: It cannot be read, or changed meanwhile.
+        """
+        limit = self._settings.max_upload_bytes
+        if limit and document.size_bytes > limit:
+            msg = (
+                f"{document.source} has {document.size_bytes} bytes, more than"
+                f" aspose.max_upload_bytes = {limit}"
+            )
+            raise TooLargeError(msg)
+        request = Request(
+            kind=CallKind.SUBMIT,
+            method="POST",
+            url=self._url(CONVERT_PATH),
+            document=document,
+            uploads=True,
+        )
+        return await self._opened().answered(request, _read_task_id)
+
+    async def fetch(self, document: Document, task: Task, sink: PdfSink) -> Fetched:
+        """Ask for the task and stream its PDF into the sink; see `Engine.fetch`."""
+        request = self._about(document, task, kind=CallKind.POLL, method="GET")
+
+        async def read(response: aiohttp.ClientResponse) -> tuple[TaskAnswer, Envelope]:
+            envelope = await read_envelope(response, sink)
+            answer = read_task_answer(envelope.fields)
+            if answer.task_id and not same_task(answer.task_id, task.task_id):
+                raise BadResponseError("the service answered for another task")
+            return answer, envelope
+
+        answer, envelope = await self._opened().answered(request, read)
+        return judge_answer(answer, envelope, clean=self._clean)
+
+    async def cancel(self, document: Document, task: Task) -> None:
+        """Delete the task at the service; see `Engine.cancel`."""
+        request = self._about(document, task, kind=CallKind.CANCEL, method="DELETE")
+        await self._opened().answered(request, _ignore)
+
+    def _about(self, document: Document, task: Task, *, kind: CallKind, method: str) -> Request:
+        url = self._url(CONVERT_PATH).with_query({ID_PARAMETER: task.task_id})
+        return Request(kind=kind, method=method, url=url, document=document)
+
+    def _url(self, path: str) -> URL:
+        return URL(self._settings.base_url.rstrip("/") + path)
+
+    def _token_request(self) -> Request:
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._settings.client_id or "",
+            "client_secret": self._secrets[0],
+        }
+        return Request(kind=CallKind.TOKEN, method="POST", url=self._url(TOKEN_PATH), form=form)
+
+    def _opened(self) -> Client:
+        if self._client is None:
+            raise RuntimeError("the engine is used outside its `async with`")
+        return self._client
+
+    def _learn_token(self, token: str) -> None:
+        self._tokens = [token, *self._tokens][:_KEPT_TOKENS]
+
+    def _clean(self, text: str) -> str:
+        return without_secrets(text, [*self._secrets, *self._tokens])
+
+
+def _policy(retry: RetrySettings) -> RetryPolicy:
+    return RetryPolicy(
+        attempts=retry.request_attempts,
+        initial_wait_s=retry.initial_wait_s,
+        max_wait_s=retry.max_wait_s,
+        max_retry_after_s=retry.max_retry_after_s,
+        unavailable_after_s=retry.unavailable_after_s,
+    )
+
+
+async def _read_task_id(response: aiohttp.ClientResponse) -> str:
+    return read_task_id(await read_bounded(response))
+
+
+async def _ignore(response: aiohttp.ClientResponse) -> None:
+    await read_bounded(response)

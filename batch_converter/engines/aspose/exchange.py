@@ -1,0 +1,269 @@
+"""One request and its answer: counted, watched, kept to its origin."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import aiohttp
+import anyio
+
+from batch_converter.engines.aspose.judgement import WHAT, judge_refusal
+from batch_converter.engines.aspose.reading import read_beginning
+from batch_converter.engines.aspose.request import Moved, redirected
+from batch_converter.engines.aspose.session import Departure
+from batch_converter.engines.aspose.upload import StallWatch, opened
+from batch_converter.errors import (
+    BadResponseError,
+    NetworkError,
+    SubmitUnknownError,
+)
+from batch_converter.models import CallKind, CallOutcome
+from batch_converter.retry import Trouble, retry_after_s
+from batch_converter.wire import JSON_TYPE, TEXT_TYPE, read_refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from batch_converter.clock import Clock
+    from batch_converter.config import AsposeSettings
+    from batch_converter.engines.aspose.request import Request
+    from batch_converter.engines.aspose.session import Proxy
+    from batch_converter.engines.aspose.upload import DocumentBody
+    from batch_converter.engines.base import CallMeter
+    from batch_converter.limits import Throttle
+
+T = TypeVar("T")
+
+MAX_HOPS: Final = 5
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_SUCCESS: Final = range(200, 300)
+_UNAUTHORIZED: Final = 401
+_GONE: Final = frozenset({404, 410})
+_FIRST_REFUSAL: Final = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRefused:
+    """401: the token is expired or revoked."""
+
+    said: str
+
+
+@dataclass(slots=True)
+class _Fate(Departure):
+    """What became of one request."""
+
+    status: int | None = None
+    answered: bool = False
+
+    @property
+    def outcome(self) -> CallOutcome:
+        if self.answered and self.status is not None:
+            refused = self.status >= _FIRST_REFUSAL
+            return CallOutcome.REFUSED if refused else CallOutcome.ANSWERED
+        return CallOutcome.LOST if self.left else CallOutcome.UNSENT
+
+
+class Exchange:
+    """Sends single requests over an open session."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        proxy: Proxy,
+        *,
+        settings: AsposeSettings,
+        meter: CallMeter,
+        throttle: Throttle,
+        clock: Clock,
+        clean: Callable[[str], str],
+    ) -> None:
+        self._session = session
+        self._proxy = proxy
+        self._settings = settings
+        self._meter = meter
+        self._throttle = throttle
+        self._clock = clock
+        self._clean = clean
+
+    async def send(
+        self,
+        request: Request,
+        token: str | None,
+        read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
+    ) -> T | Trouble | TokenRefused:
+        """Send the request once, following redirects within its origin.
+
+        Args:
+            request: What is sent.
+            token: The bearer token; None for the token endpoint.
+            read: Reads a success's body; its `BadResponseError` is trouble.
+
+        Raises:
+            SubmitUnknownError: The document went out whole, and no answer came.
+            BudgetSpentError: A request would exceed the budget.
+            BatchConverterError: The answer is final; see `judge_refusal`.
+        """
+        for _ in range(MAX_HOPS):
+            result = await self._hop(request, token, read)
+            if not isinstance(result, Moved):
+                return result
+            request = redirected(request, result)
+        msg = f"the service redirected {WHAT[request.kind]} more than {MAX_HOPS} times"
+        return Trouble(error=BadResponseError(msg))
+
+    async def _hop(
+        self,
+        request: Request,
+        token: str | None,
+        read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
+    ) -> T | Trouble | TokenRefused | Moved:
+        async with AsyncExitStack() as stack:
+            body: DocumentBody | None = None
+            if request.uploads and request.document is not None:
+                body = await stack.enter_async_context(
+                    opened(request.document, self._settings.settings)
+                )
+            await self._throttle.turn()
+            call_id = await self._meter.begin(request.kind, request.document)
+            fate = _Fate()
+            try:
+                return await self._converse(request, token, read, body, fate)
+            finally:
+                self._meter.end(call_id, fate.outcome, http_status=fate.status)
+
+    async def _converse(
+        self,
+        request: Request,
+        token: str | None,
+        read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
+        body: DocumentBody | None,
+        fate: _Fate,
+    ) -> T | Trouble | TokenRefused | Moved:
+        try:
+            async with await self._start(request, token, body, fate) as response:
+                fate.status = response.status
+                result = await self._understand(request, response, read, fate)
+                fate.answered = True
+                return result
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return self._lost(request, body, fate, error)
+
+    async def _start(
+        self, request: Request, token: str | None, body: DocumentBody | None, fate: _Fate
+    ) -> aiohttp.ClientResponse:
+        """Send the request and wait for the head of the answer."""
+        timeout_s = self._settings.read_timeout_s
+        with anyio.CancelScope() as scope:
+            watch = None if body is None else StallWatch(body, fate, scope, timeout_s=timeout_s)
+            try:
+                return await self._session.request(
+                    request.method,
+                    request.url,
+                    headers=self._headers(request, token, body),
+                    data=request.form if body is None else body,
+                    allow_redirects=False,
+                    proxy=self._proxy.url,
+                    proxy_headers=self._proxy_headers(),
+                    trace_request_ctx=fate,
+                    upload_tracker=None if watch is None else watch.tracker,
+                )
+            finally:
+                if watch is not None:
+                    watch.stop()
+        msg = f"the service read nothing for {timeout_s:g} s"
+        raise TimeoutError(msg)
+
+    def _headers(
+        self, request: Request, token: str | None, body: DocumentBody | None
+    ) -> dict[str, str]:
+        headers = {"Accept": JSON_TYPE if token is None else TEXT_TYPE}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        if body is not None:
+            headers |= {"Content-Type": JSON_TYPE, "Content-Length": str(body.content_length)}
+        if self._proxy.authorization and request.url.scheme == "http":
+            headers["Proxy-Authorization"] = self._proxy.authorization
+        return headers
+
+    def _proxy_headers(self) -> dict[str, str] | None:
+        """Return what only the proxy may see, in the CONNECT of a TLS tunnel."""
+        if self._proxy.authorization is None:
+            return None
+        return {"Proxy-Authorization": self._proxy.authorization}
+
+    async def _understand(
+        self,
+        request: Request,
+        response: aiohttp.ClientResponse,
+        read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
+        fate: _Fate,
+    ) -> T | Trouble | TokenRefused | Moved:
+        status = response.status
+        if status in _SUCCESS or (status in _GONE and request.kind is CallKind.CANCEL):
+            return await self._read(request, response, read)
+        location = response.headers.get("Location")
+        if status in _REDIRECTS and location:
+            return Moved(location=location, status=status)
+        said = self._clean(read_refusal(await read_beginning(response)))
+        fate.answered = True
+        if status == _UNAUTHORIZED and request.kind is not CallKind.TOKEN:
+            return TokenRefused(said=said)
+        judged = judge_refusal(
+            request.kind, status, said, retry_after_s=self._retry_after_s(response)
+        )
+        if isinstance(judged, Trouble):
+            return judged
+        raise judged
+
+    async def _read(
+        self,
+        request: Request,
+        response: aiohttp.ClientResponse,
+        read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
+    ) -> T | Trouble:
+        try:
+            return await read(response)
+        except BadResponseError as error:
+            if request.uploads:
+                raise _unknown(str(error)) from error
+            return Trouble(error=error)
+
+    def _retry_after_s(self, response: aiohttp.ClientResponse) -> float | None:
+        return retry_after_s(
+            response.headers.get("Retry-After"),
+            date=response.headers.get("Date"),
+            now=self._clock.now(),
+        )
+
+    def _lost(
+        self, request: Request, body: DocumentBody | None, fate: _Fate, error: Exception
+    ) -> Trouble:
+        """Return what a broken exchange means, by how far it came."""
+        if body is not None and body.failure is not None:
+            raise body.failure
+        reason = self._clean(_reason(error))
+        if fate.left and body is not None and body.is_whole:
+            # `from None`: aiohttp's errors may quote what the service sent.
+            raise _unknown(reason) from None
+        if not fate.left:
+            msg = f"{self._settings.base_url} cannot be reached: {reason}"
+            return Trouble(error=NetworkError(msg))
+        if fate.status is not None and fate.status in _SUCCESS:
+            msg = f"the answer to {WHAT[request.kind]} was cut off: {reason}"
+            return Trouble(error=BadResponseError(msg))
+        return Trouble(error=NetworkError(f"{WHAT[request.kind]} got no answer: {reason}"))
+
+
+def _unknown(reason: str) -> SubmitUnknownError:
+    return SubmitUnknownError(
+        f"the document was sent, but the answer was lost ({reason}); it may have been billed"
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"it answered in no known form ({error.status})"
+    return str(error) or type(error).__name__

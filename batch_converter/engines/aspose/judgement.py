@@ -1,0 +1,108 @@
+"""What an answer means: the contract's table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.engines.base import Failed, Gone, NotReady, Ready
+from batch_converter.errors import (
+    AccountRefusedError,
+    BadResponseError,
+    CorruptResultError,
+    NetworkError,
+    RejectedError,
+    TooLargeError,
+)
+from batch_converter.models import CallKind
+from batch_converter.retry import THROTTLING_STATUSES, Trouble, is_passing
+from batch_converter.wire import LOST_RESULTS, TaskStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch_converter.codec import Envelope
+    from batch_converter.engines.base import Fetched
+    from batch_converter.errors import BatchConverterError
+    from batch_converter.wire import TaskAnswer
+
+WHAT: Final = {
+    CallKind.TOKEN: "the request for a token",
+    CallKind.SUBMIT: "the submission",
+    CallKind.POLL: "the question for the result",
+    CallKind.CANCEL: "the cancellation",
+}
+"""How a message names a request."""
+
+_ACCOUNT_STATUSES: Final = frozenset({402, 403})
+_CREDENTIAL_STATUSES: Final = frozenset({400, 401})
+_TOO_LARGE: Final = 413
+_FIRST_REFUSAL: Final = 400
+
+
+def judge_refusal(
+    kind: CallKind, status: int, said: str, *, retry_after_s: float | None
+) -> Trouble | BatchConverterError:
+    """Return what a status other than success means: trouble that passes, or an error.
+
+    Args:
+        kind: The endpoint.
+        status: The HTTP status; 401 only where no token was sent.
+        said: The body's message, without secrets; may be empty.
+        retry_after_s: What `Retry-After` asks for.
+    """
+    text = f"the service answered {WHAT[kind]} with {status}" + (f": {said}" if said else "")
+    if is_passing(status):
+        throttled = status in THROTTLING_STATUSES
+        error = NetworkError(text)
+        return Trouble(error=error, retry_after_s=retry_after_s, throttled=throttled)
+    if status in _ACCOUNT_STATUSES:
+        return AccountRefusedError(text)
+    if kind is CallKind.TOKEN and status in _CREDENTIAL_STATUSES:
+        return AccountRefusedError(
+            f"{text}; check ASPOSE_CLIENT_ID and ASPOSE_CLIENT_SECRET or the [aspose] section"
+        )
+    if status == _TOO_LARGE:
+        return TooLargeError(text)
+    if status >= _FIRST_REFUSAL:
+        return RejectedError(text)
+    return Trouble(error=BadResponseError(text))
+
+
+def judge_answer(answer: TaskAnswer, envelope: Envelope, *, clean: Callable[[str], str]) -> Fetched:
+    """Return what an answer to the question for a result means.
+
+    Args:
+        answer: The envelope's fields.
+        envelope: What became of the PDF in it.
+        clean: Removes secrets from a text of the service's.
+
+    Raises:
+        CorruptResultError: The task is complete, and its data is unusable.
+    """
+    match answer.status:
+        case TaskStatus.COMPLETED:
+            return _completed(answer, envelope, clean)
+        case TaskStatus.PENDING | TaskStatus.PROCESSING as status:
+            return NotReady(status=status.value)
+        case TaskStatus.NOT_EXIST as status:
+            return Gone(status=status.value)
+        case TaskStatus.ERROR if answer.code not in LOST_RESULTS:
+            return Failed(messages=_cleaned(clean, *answer.messages, *answer.warnings))
+        case _ if answer.code in LOST_RESULTS:
+            return Gone(status=str(answer.code))
+        case _:
+            return NotReady(status=clean(answer.status_word or str(answer.code_word)))
+
+
+def _completed(answer: TaskAnswer, envelope: Envelope, clean: Callable[[str], str]) -> Ready | Gone:
+    complaints = _cleaned(clean, *answer.warnings, *answer.messages)
+    if envelope.pdf_bytes and not envelope.fault:
+        return Ready(warnings=complaints)
+    if answer.code in LOST_RESULTS:
+        return Gone(status=str(answer.code))
+    fault = envelope.fault or "the task is complete, but its answer holds no PDF"
+    raise CorruptResultError("; ".join((clean(fault), *complaints)))
+
+
+def _cleaned(clean: Callable[[str], str], *texts: str) -> tuple[str, ...]:
+    return tuple(clean(text) for text in texts)

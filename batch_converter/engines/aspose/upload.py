@@ -1,0 +1,142 @@
+"""A document on its way out: read in pieces, and watched while it is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+import anyio
+import anyio.to_thread
+
+from batch_converter.codec import Base64Frame
+from batch_converter.errors import UnreadableError
+from batch_converter.wire import submission_frame
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from batch_converter.engines.aspose.session import Departure
+    from batch_converter.models import Document
+
+_CHECKS_PER_TIMEOUT: Final = 8
+
+
+class DocumentBody:
+    """The body of one submission, made from the file once and never again.
+
+    Attributes:
+        content_length: Its exact length.
+        is_whole: The last piece was handed over: the service may have all of it.
+        failure: Why it stopped before; aiohttp would bury that.
+    """
+
+    def __init__(
+        self, document: Document, file: anyio.AsyncFile[bytes], settings: Mapping[str, object]
+    ) -> None:
+        before, after = submission_frame(settings)
+        self._document = document
+        self._file = file
+        self._frame = Base64Frame(before=before, payload_bytes=document.size_bytes, after=after)
+        self.content_length = self._frame.content_length
+        self.is_whole = False
+        self.failure: UnreadableError | None = None
+
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        """Yield the pieces; the last only if the file is still the same.
+
+        Raises:
+            UnreadableError: It is not, or cannot be read.
+        """
+        left = self.content_length
+        try:
+            async for piece in self._frame.pieces(self._file.read):
+                left -= len(piece)
+                if not left:
+                    await _check_unchanged(self._document)
+                    self.is_whole = True
+                yield piece
+        except UnreadableError as error:
+            self.failure = error
+            raise
+        except OSError as error:
+            self.failure = _unreadable(self._document, error)
+            raise self.failure from error
+
+
+@asynccontextmanager
+async def opened(
+    document: Document, settings: Mapping[str, object]
+) -> AsyncGenerator[DocumentBody, None]:
+    """Open the document for one submission.
+
+    Raises:
+        UnreadableError: It cannot be opened, or is not the file that was found.
+    """
+    try:
+        file = await anyio.open_file(document.path, "rb", buffering=0)
+    except OSError as error:
+        raise _unreadable(document, error) from error
+    async with file:
+        await _check_unchanged(document)
+        yield DocumentBody(document, file, settings)
+
+
+async def _check_unchanged(document: Document) -> None:
+    try:
+        status = await anyio.to_thread.run_sync(os.stat, document.path)
+    except OSError as error:
+        raise _unreadable(document, error) from error
+    if (status.st_size, status.st_mtime_ns) != (document.size_bytes, document.mtime_ns):
+        msg = f"{document.source} changed while it was read; the next run takes it up"
+        raise UnreadableError(msg)
+
+
+def _unreadable(document: Document, error: OSError) -> UnreadableError:
+    return UnreadableError(f"{document.source} cannot be read: {error.strerror or error}")
+
+
+class StallWatch:
+    """Cancels a scope when an upload makes no progress for a while.
+
+    aiohttp's own timeout looks at what is received only: without this a service that
+    stops reading would hold an upload for ever. Progress is counted in bytes that
+    the kernel took, so that a slow line is no stall.
+    """
+
+    def __init__(
+        self,
+        body: DocumentBody,
+        departure: Departure,
+        scope: anyio.CancelScope,
+        *,
+        timeout_s: float,
+    ) -> None:
+        self.tracker = aiohttp.UploadTracker()
+        self._body = body
+        self._departure = departure
+        self._scope = scope
+        self._timeout_s = timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._seen = -1
+        self._since_s = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+        self._look()
+
+    def _look(self) -> None:
+        now_s, sent = self._loop.time(), self.tracker.bytes_written
+        if sent != self._seen or not self._departure.left:
+            self._seen, self._since_s = sent, now_s
+        if sent >= self._body.content_length:
+            return
+        if now_s - self._since_s >= self._timeout_s:
+            self._scope.cancel()
+            return
+        self._timer = self._loop.call_later(self._timeout_s / _CHECKS_PER_TIMEOUT, self._look)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()

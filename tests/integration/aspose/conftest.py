@@ -1,0 +1,446 @@
+"""A service that goes wrong on request, written from the documentation alone.
+
+It shares no code with the package: `json` and `base64` of the standard library make
+its answers, so that client and server cannot be wrong together.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections import Counter, defaultdict, deque
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from pydantic import SecretStr
+
+from batch_converter.config import AsposeSettings, RetrySettings
+from batch_converter.engines.aspose import AsposeEngine
+from batch_converter.errors import BudgetSpentError
+from batch_converter.models import CallKind, CallOutcome, Document, DocumentState, Task
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    Answer = Awaitable[web.StreamResponse]
+    Fault = Callable[["FaultServer", web.Request, Callable[[], Answer]], Answer]
+
+CLIENT_ID = "an-id"
+SECRET = "s3cret/with+signs&more"
+ENDPOINTS = {
+    ("POST", "/connect/token"): "token",
+    ("POST", "/v5.0/ocr/djvu2pdf"): "submit",
+    ("GET", "/v5.0/ocr/djvu2pdf"): "poll",
+    ("DELETE", "/v5.0/ocr/djvu2pdf"): "cancel",
+}
+
+
+def pdf_of(djvu: bytes) -> bytes:
+    """Return what the service makes of a document: different bytes for each."""
+    return b"%PDF-1.7\n" + djvu[::-1] + b"\n%%EOF\n"
+
+
+@dataclass(slots=True)
+class ServerTask:
+    """A task at the service."""
+
+    djvu: bytes
+    settings: object
+    polls_left: int
+
+
+@dataclass
+class FaultServer:
+    """The service; `plan` says which requests go wrong, in order."""
+
+    polls_before_ready: int = 0
+    plan: defaultdict[str, deque[Fault | None]] = field(default_factory=lambda: defaultdict(deque))
+    storm: Callable[[str], Fault | None] = lambda _: None
+    seen: list[tuple[str, web.Request]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    tasks: dict[str, ServerTask] = field(default_factory=dict)
+    tokens: set[str] = field(default_factory=set)
+    lifetime_s: float = 3600
+    uploads: int = 0
+    most_uploads: int = 0
+    halted: anyio.Event = field(default_factory=anyio.Event)
+    url: str = ""
+
+    def count(self) -> Counter[str]:
+        """Count the requests that arrived, by endpoint."""
+        return Counter(name for name, _ in self.seen)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer as planned, else as documented."""
+        name = ENDPOINTS.get((request.method, request.path), "other")
+        self.seen.append((name, request))
+        planned = self.plan[name]
+        fault = planned.popleft() if planned else self.storm(name)
+        if fault is None:
+            return await self.answer(name, request)
+        return await fault(self, request, lambda: self.answer(name, request))
+
+    async def answer(self, name: str, request: web.Request) -> web.StreamResponse:
+        """Answer as the documentation says."""
+        if name == "token":
+            return await self._token(request)
+        bearer = request.headers.get("Authorization", "")
+        if bearer.removeprefix("Bearer ") not in self.tokens:
+            body = {"title": "Unauthorized", "status": 401}
+            return web.json_response(body, status=401, content_type="application/problem+json")
+        if name == "submit":
+            return await self._submit(request)
+        task_id = request.query.get("id", "")
+        if name == "cancel":
+            self.tasks.pop(task_id, None)
+            return web.Response()
+        return web.json_response(self.envelope(task_id))
+
+    async def _token(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        wanted = {
+            "grant_type": "client_credentials",
+            "client_id": CLIENT_ID,
+            "client_secret": SECRET,
+        }
+        if dict(form) != wanted:
+            return web.json_response({"error": "invalid_client"}, status=400)
+        token = f"token-{uuid.uuid4()}"
+        self.tokens.add(token)
+        return web.json_response(
+            {"access_token": token, "expires_in": self.lifetime_s, "token_type": "bearer"}
+        )
+
+    async def _submit(self, request: web.Request) -> web.StreamResponse:
+        self.uploads += 1
+        self.most_uploads = max(self.most_uploads, self.uploads)
+        try:
+            body = await request.read()
+            await anyio.lowlevel.checkpoint()
+        finally:
+            self.uploads -= 1
+        self.bodies.append(body)
+        fields = json.loads(body)
+        task_id = str(uuid.uuid4())
+        djvu = base64.b64decode(fields["image"], validate=True)
+        self.tasks[task_id] = ServerTask(djvu, fields["settings"], self.polls_before_ready)
+        return web.Response(text=task_id)
+
+    def envelope(self, task_id: str) -> dict[str, Any]:
+        """Return the documented answer to the question for a task."""
+        task = self.tasks.get(task_id)
+        status, code, results, error = "NotExist", "Error", None, None
+        if task is None:
+            error = {"messages": ["The requested conversion task was not found."]}
+        elif task.polls_left:
+            task.polls_left -= 1
+            status, code = "Processing", "NotReady"
+        else:
+            data = base64.b64encode(pdf_of(task.djvu)).decode()
+            status, code, results = "Completed", "Ok", [{"type": "Pdf", "data": data}]
+        return {
+            "id": task_id,
+            "taskStatus": status,
+            "responseStatusCode": code,
+            "results": results,
+            "error": error,
+        }
+
+
+@dataclass
+class HastyClock:
+    """Lets no time pass where somebody waits, and remembers how long they would have."""
+
+    skipped_s: float = 0.0
+    waits: list[float] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return datetime(2025, 3, 1, 12, tzinfo=UTC)
+
+    def monotonic_s(self) -> float:
+        return self.skipped_s
+
+    async def wait_until(self, at_s: float, wake: anyio.Event) -> None:
+        del wake
+        wait_s = max(0.0, at_s - self.skipped_s)
+        self.waits.append(wait_s)
+        self.skipped_s += wait_s
+        await anyio.lowlevel.checkpoint()
+
+
+@dataclass
+class Ledger:
+    """A `CallMeter` that remembers all."""
+
+    calls: list[list[Any]] = field(default_factory=list)
+    limit: int | None = None
+
+    async def begin(self, kind: CallKind, document: Document | None) -> int:
+        if self.limit is not None and len(self.calls) >= self.limit:
+            raise BudgetSpentError("the budget is spent")
+        self.calls.append([kind, document, None, None])
+        return len(self.calls) - 1
+
+    def end(self, call_id: int, outcome: CallOutcome, *, http_status: int | None = None) -> None:
+        assert self.calls[call_id][2] is None, "ended twice"
+        self.calls[call_id][2:] = [outcome, http_status]
+
+    def of(self, kind: str) -> list[tuple[str, int | None]]:
+        """Return outcome and status of the requests of one kind."""
+        return [(call[2].value, call[3]) for call in self.calls if call[0] == kind]
+
+    def left(self) -> Counter[str]:
+        """Count the requests that left, by endpoint."""
+        assert all(call[2] is not None for call in self.calls), "a call was never ended"
+        return Counter(call[0].value for call in self.calls if call[2] is not CallOutcome.UNSENT)
+
+
+@dataclass
+class MemorySink:
+    """A `PdfSink` in memory."""
+
+    path: Path = Path("/nowhere")
+    pdf: bytearray = field(default_factory=bytearray)
+
+    async def restart(self) -> None:
+        self.pdf.clear()
+
+    async def write(self, data: bytes) -> None:
+        self.pdf += data
+
+
+@dataclass
+class Bench:
+    """Everything that a test of the engine needs."""
+
+    server: FaultServer
+    folder: Path
+    clock: HastyClock = field(default_factory=HastyClock)
+    ledger: Ledger = field(default_factory=Ledger)
+    retry: dict[str, Any] = field(default_factory=dict)
+    max_submissions: int = 8
+
+    @asynccontextmanager
+    async def engine(self, **settings: Any) -> AsyncIterator[AsposeEngine]:  # noqa: ANN401  # as the model
+        """Open an engine against the server, with such settings."""
+        given: dict[str, Any] = {
+            "base_url": self.server.url,
+            "client_id": CLIENT_ID,
+            "client_secret": SecretStr(SECRET),
+        }
+        async with AsposeEngine(
+            AsposeSettings.model_validate(given | settings),
+            RetrySettings.model_validate(self.retry),
+            meter=self.ledger,
+            max_submissions=self.max_submissions,
+            clock=self.clock,
+            random=lambda: 0.0,
+        ) as engine:
+            yield engine
+
+    def document(self, data: bytes = b"AT&TFORM\0\0\0\x04DJVU", name: str = "a.djvu") -> Document:
+        """Write a file and return the ledger's row for it."""
+        path = self.folder / name
+        path.write_bytes(data)
+        status = path.stat()
+        return Document(
+            id=1,
+            path=str(path),
+            source_root=str(self.folder),
+            source=name,
+            output=name + ".pdf",
+            size_bytes=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            state=DocumentState.PENDING,
+        )
+
+    def sink(self) -> MemorySink:
+        """Return a sink."""
+        return MemorySink()
+
+    def task(self, task_id: str) -> Task:
+        """Return a task."""
+        return Task(task_id=task_id, submitted_at=self.clock.now())
+
+    def make_task(self, data: bytes = b"AT&TFORM") -> Task:
+        """Put a finished task into the server."""
+        task_id = str(uuid.uuid4())
+        self.server.tasks[task_id] = ServerTask(data, {}, 0)
+        return self.task(task_id)
+
+
+@asynccontextmanager
+async def serving(
+    server: FaultServer, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[FaultServer]:
+    """Run a server on a free port."""
+    app = web.Application(client_max_size=2**30)
+    app.router.add_route("*", "/{path:.*}", server.handle)
+    running = TestServer(app, scheme="http" if tls is None else "https", port=0)
+    await running.start_server(ssl=tls)
+    server.url = str(running.make_url("")).rstrip("/")
+    try:
+        yield server
+    finally:
+        server.halted.set()
+        await running.close()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FaultServer]:
+    """A service on a free port."""
+    async with serving(FaultServer()) as running:
+        yield running
+
+
+@pytest.fixture
+async def other_server() -> AsyncIterator[FaultServer]:
+    """Another origin."""
+    async with serving(FaultServer()) as running:
+        yield running
+
+
+@pytest.fixture
+def start_server() -> Callable[..., Any]:
+    """How to run a server of one's own."""
+    return serving
+
+
+@pytest.fixture
+def bench(server: FaultServer, tmp_path: Path) -> Bench:
+    """An engine's surroundings."""
+    return Bench(server=server, folder=tmp_path)
+
+
+class Faults:
+    """The ways in which an exchange goes wrong; each is a `Fault`."""
+
+    @staticmethod
+    def status(
+        code: int, body: bytes = b"", content_type: str = "text/plain", **headers: str
+    ) -> Fault:
+        """Answer with a status, after reading the request."""
+
+        async def fault(
+            _: FaultServer, request: web.Request, __: Callable[[], Answer]
+        ) -> web.StreamResponse:
+            await request.read()
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            return web.Response(status=code, body=body, content_type=content_type, headers=named)
+
+        return fault
+
+    @staticmethod
+    def body(body: bytes, content_type: str = "application/json", **headers: str) -> Fault:
+        """Answer 200 with such a body."""
+        return Faults.status(200, body, content_type, **headers)
+
+    @staticmethod
+    async def reset(
+        _: FaultServer, request: web.Request, __: Callable[[], Answer]
+    ) -> web.StreamResponse:
+        """Reset the connection as soon as the head of the request is there."""
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    @staticmethod
+    async def reset_in_body(
+        _: FaultServer, request: web.Request, __: Callable[[], Answer]
+    ) -> web.StreamResponse:
+        """Reset the connection after the first part of the request's body."""
+        await request.content.readany()
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    @staticmethod
+    async def lost(
+        _: FaultServer, request: web.Request, proceed: Callable[[], Answer]
+    ) -> web.StreamResponse:
+        """Do the work, and close the connection without an answer."""
+        await proceed()
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+
+    @staticmethod
+    async def silent(
+        server: FaultServer, request: web.Request, _: Callable[[], Answer]
+    ) -> web.StreamResponse:
+        """Read the request and say nothing."""
+        await request.read()
+        await server.halted.wait()
+        return web.Response()
+
+    @staticmethod
+    async def deaf(
+        server: FaultServer, request: web.Request, _: Callable[[], Answer]
+    ) -> web.StreamResponse:
+        """Stop reading."""
+        assert request.transport is not None
+        request.transport.pause_reading()
+        await server.halted.wait()
+        return web.Response()
+
+    @staticmethod
+    def cut(share: float, *, declared: bool = True) -> Fault:
+        """Do the work, but break off the answer's body after a share of it."""
+
+        async def fault(
+            _: FaultServer, request: web.Request, proceed: Callable[[], Answer]
+        ) -> web.StreamResponse:
+            whole = await proceed()
+            assert isinstance(whole, web.Response)
+            assert isinstance(whole.body, bytes)
+            stump = whole.body[: int(len(whole.body) * share)]
+            response = web.StreamResponse(headers={"Content-Type": whole.content_type})
+            if declared:
+                response.content_length = len(whole.body)
+            else:
+                response.force_close()
+                response.headers["Connection"] = "close"
+            await response.prepare(request)
+            await response.write(stump)
+            assert request.transport is not None
+            request.transport.close()
+            return response
+
+        return fault
+
+    @staticmethod
+    def drip(body: bytes, size: int = 1) -> Fault:
+        """Answer 200 with a body in many small parts."""
+
+        async def fault(
+            _: FaultServer, request: web.Request, __: Callable[[], Answer]
+        ) -> web.StreamResponse:
+            response = web.StreamResponse()
+            await response.prepare(request)
+            for at in range(0, len(body), size):
+                await response.write(body[at : at + size])
+            return response
+
+        return fault
+
+    @staticmethod
+    async def early(
+        _: FaultServer, __: web.Request, ___: Callable[[], Answer]
+    ) -> web.StreamResponse:
+        """Refuse by size, without reading the body."""
+        return web.Response(status=413, text="Payload Too Large")
+
+
+@pytest.fixture
+def faults() -> type[Faults]:
+    """The ways in which an exchange goes wrong."""
+    return Faults
