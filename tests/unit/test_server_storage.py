@@ -9,6 +9,7 @@ import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from batch_converter.codec import READ_BYTES
 from batch_converter.errors import OutputError, StateLockedError, UsageError
@@ -78,6 +79,18 @@ async def test_removing_deletes_both_files_of_a_task_and_no_others(tmp_path: Pat
         assert names(tmp_path) == {LOCK_NAME, folder.upload_path(two).name}
         await folder.remove_upload(two)
         assert names(tmp_path) == {LOCK_NAME}
+
+
+async def test_what_cannot_be_deleted_is_logged_and_stops_nothing(tmp_path: Path) -> None:
+    task_id = str(uuid.uuid4())
+    async with open_data_folder(tmp_path) as folder:
+        folder.upload_path(task_id).mkdir()
+        folder.result_path(task_id).write_bytes(b"x")
+        with capture_logs() as logs:
+            await folder.remove(task_id)
+        assert not folder.result_path(task_id).exists()
+        folder.upload_path(task_id).rmdir()
+    assert [one["event"] for one in logs] == ["server.file_not_deleted"]
 
 
 @settings(max_examples=30, deadline=None)

@@ -1,0 +1,147 @@
+"""Starting the service, listening, stopping."""
+
+from __future__ import annotations
+
+import re
+import socket
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from aiohttp import ClientConnectorError, ClientSession
+from structlog.testing import capture_logs
+
+from batch_converter.errors import StateLockedError, UsageError
+from batch_converter.server import serve
+from tests.support.service import (
+    Client,
+    HandClock,
+    HandEngine,
+    running,
+    serve_settings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from structlog.typing import EventDict
+
+    from batch_converter.config.settings import ServeSettings
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[EventDict]]:
+    with capture_logs() as captured:
+        yield captured
+
+
+@pytest.fixture
+def engine() -> HandEngine:
+    return HandEngine()
+
+
+EVERY_ADDRESS = ".".join("0000")
+
+
+async def test_an_engine_that_must_be_polled_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="engine of its own"):
+        async with running(tmp_path, HandEngine(polled=True)):
+            pytest.fail("it was opened")
+
+
+@asynccontextmanager
+async def served(settings: ServeSettings, engine: HandEngine) -> AsyncIterator[str]:
+    ready = anyio.Event()
+    addresses: list[str] = []
+
+    def on_ready(address: str) -> None:
+        addresses.append(address)
+        ready.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(serve, settings, engine, workers=1, on_ready=on_ready))
+        with anyio.fail_after(20):
+            await ready.wait()
+        yield addresses[0]
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+async def test_serve_says_where_it_listens_and_answers_there(
+    tmp_path: Path, engine: HandEngine, host: str
+) -> None:
+    if host == "::1" and not has_ipv6():
+        pytest.skip("no IPv6 here")
+    settings = serve_settings(tmp_path, host=host, client_id=None, client_secret=None)
+    async with served(settings, engine) as address, ClientSession() as session:
+        shown = f"[{host}]" if ":" in host else host
+        assert re.fullmatch(rf"http://{re.escape(shown)}:[1-9]\d*", address)
+        async with session.get(f"{address}/health") as response:
+            assert response.status == 200
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+async def test_stopping_ends_conversions_and_clears_the_folder(
+    tmp_path: Path, engine: HandEngine
+) -> None:
+    async with served(serve_settings(tmp_path), engine) as address:
+        async with ClientSession(address) as session:
+            client = Client(session=session, engine=engine, clock=HandClock(), data=tmp_path)
+            await client.log_in()
+            await client.ask_until(await client.submit(), "Processing")
+        assert client.files() == [".djvu"]
+    assert client.files() == []
+    assert not engine.opened
+    async with ClientSession() as session:
+        with pytest.raises(ClientConnectorError):
+            await session.get(address)
+
+
+async def test_every_address_needs_credentials_but_loopback(
+    tmp_path: Path, engine: HandEngine
+) -> None:
+    open_to_all = serve_settings(tmp_path, host=EVERY_ADDRESS, client_id=None, client_secret=None)
+    with pytest.raises(UsageError, match="--client-id and --client-secret"):
+        await serve(open_to_all, engine, workers=1, on_ready=pytest.fail)
+    async with served(serve_settings(tmp_path, host=EVERY_ADDRESS), engine) as address:
+        assert address.startswith(f"http://{EVERY_ADDRESS}:")
+
+
+@pytest.mark.parametrize("half", ["client_id", "client_secret"])
+async def test_half_of_the_credentials_is_refused(
+    tmp_path: Path, engine: HandEngine, half: str
+) -> None:
+    settings = serve_settings(tmp_path, **{half: None})
+    with pytest.raises(UsageError, match="or neither"):
+        await serve(settings, engine, workers=1, on_ready=pytest.fail)
+
+
+async def test_an_address_that_cannot_be_had_is_a_usage_error(
+    tmp_path: Path, engine: HandEngine
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = serve_settings(tmp_path, port=taken.getsockname()[1])
+        with pytest.raises(UsageError, match="cannot listen on"):
+            await serve(settings, engine, workers=1, on_ready=pytest.fail)
+    for host in ("192.0.2.1", "no such host"):
+        with pytest.raises(UsageError, match="cannot listen on"):
+            await serve(
+                serve_settings(tmp_path, host=host), engine, workers=1, on_ready=pytest.fail
+            )
+
+
+async def test_two_services_do_not_share_a_folder(tmp_path: Path, engine: HandEngine) -> None:
+    async with running(tmp_path, engine):
+        with pytest.raises(StateLockedError):
+            await serve(serve_settings(tmp_path), engine, workers=1, on_ready=pytest.fail)

@@ -1,0 +1,130 @@
+"""Bodies over real HTTP that are no submissions, and disks that fail."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from structlog.testing import capture_logs
+
+from batch_converter.server.storage import DataFolder
+from batch_converter.server.tasks import TaskBoard
+from tests.support.service import (
+    CONVERT,
+    DJVU,
+    HandEngine,
+    running,
+    submission,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from structlog.typing import EventDict
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[EventDict]]:
+    with capture_logs() as captured:
+        yield captured
+
+
+@pytest.fixture
+def engine() -> HandEngine:
+    return HandEngine()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b"[]",
+        b"{}",
+        b'{"image":""}',
+        b'{"image":null}',
+        b'{"image":"QUJD!"}',
+        b'{"image":"QUJ"}',
+        b'{"image":"QUJD"',
+        b'{"image":"QUJD","settings":3}',
+        b'{"image":' + b'"%s"' % base64.b64encode(bytes(3_000_000)) + b",oops}",
+    ],
+)
+async def test_a_malformed_submission_is_refused_and_leaves_nothing(
+    tmp_path: Path, engine: HandEngine, body: bytes
+) -> None:
+    async with running(tmp_path, engine) as client:
+        async with client.post_body(body) as response:
+            assert response.status == 400
+            assert response.content_type == "application/problem+json"
+            assert json.loads(await response.read())["detail"]
+        assert client.files() == []
+        assert await client.submit()
+
+
+async def test_a_damaged_transfer_is_refused(tmp_path: Path, engine: HandEngine) -> None:
+    async with running(tmp_path, engine) as client:
+        client.headers["Content-Encoding"] = "gzip"
+        async with client.post_body(b"this is not gzip at all, far from it") as response:
+            assert response.status == 400
+        assert client.files() == []
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path, engine: HandEngine) -> None:
+    body = submission(os.urandom(4_000_000))
+    async with running(tmp_path, engine) as client:
+        url = client.session._build_url(CONVERT)
+        assert url.host
+        stream = await anyio.connect_tcp(url.host, url.port or 80)
+        head = f"POST {CONVERT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        head += f"Authorization: {client.headers['Authorization']}\r\n\r\n"
+        await stream.send(head.encode() + body[:3_000_000])
+        await client.files_until(".djvu")
+        await stream.aclose()
+        await client.files_until()
+        assert await client.metric("batch_converter_server_tasks_unfetched") == 0
+
+
+@pytest.mark.parametrize("size", [10, 3_000_000])
+async def test_a_full_disk_is_said(
+    tmp_path: Path, engine: HandEngine, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    monkeypatch.setattr(DataFolder, "upload_path", lambda _folder, _task_id: full)
+    async with running(tmp_path, engine) as client:
+        async with client.post_body(submission(os.urandom(size))) as response:
+            assert (response.status, response.content_type) == (507, "application/problem+json")
+        assert client.files() == []
+
+
+async def test_a_disk_that_fails_otherwise_is_an_error_of_ours(
+    tmp_path: Path, engine: HandEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = tmp_path / "nowhere" / "file"
+    monkeypatch.setattr(DataFolder, "upload_path", lambda _folder, _task_id: nowhere)
+    async with (
+        running(tmp_path, engine) as client,
+        client.post_body(submission(DJVU)) as response,
+    ):
+        assert response.status == 500
+
+
+async def test_a_fault_of_ours_is_logged_and_told_in_the_documented_form(
+    tmp_path: Path, engine: HandEngine, monkeypatch: pytest.MonkeyPatch, logs: list[EventDict]
+) -> None:
+    def fail(_board: TaskBoard, _name: str) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(TaskBoard, "find", fail)
+    async with running(tmp_path, engine) as client:
+        url = f"{CONVERT}?id=x"
+        async with client.session.get(url, headers=client.headers) as response:
+            assert response.status == 500
+            assert b"a fault of ours" not in await response.read()
+    assert [one["event"] for one in logs] == ["server.request_crashed"]
