@@ -17,7 +17,7 @@ from PIL import Image
 from batch_converter.djvu.decoder import PageError, decoding, open_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from batch_converter.djvu.options import ConvertOptions
 
@@ -36,7 +36,6 @@ class Coding(Enum):
     G4 = auto()
     JBIG2 = auto()
     JPEG = auto()
-    FLATE = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +116,11 @@ def ink_of(channel: Image.Image) -> Image.Image:
     return channel.point(_INK_LUT, "1")
 
 
+def pixels_of(channel: Image.Image, level: int) -> Image.Image:
+    """Return the pixels of exactly one level as set pixels of a bilevel image."""
+    return channel.point([255 if value == level else 0 for value in range(256)], "1")
+
+
 def encode_g4(image: Image.Image) -> EncodedImage:
     """Code a bilevel image without loss; set pixels become the fax's black."""
     file = io.BytesIO()
@@ -148,29 +152,6 @@ def encode_jpeg(image: Image.Image, quality: int) -> EncodedImage:
         bits=8,
         data=file.getvalue(),
     )
-
-
-def encode_flate(image: Image.Image) -> EncodedImage:
-    """Code an RGB image without loss, with PNG's predictors."""
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return EncodedImage(
-        coding=Coding.FLATE,
-        width=image.width,
-        height=image.height,
-        components=3,
-        bits=8,
-        data=b"".join(_png_data(file.getvalue())),
-    )
-
-
-def _png_data(png: bytes) -> Iterator[bytes]:
-    offset = len(b"\x89PNG\r\n\x1a\n")
-    while offset < len(png):
-        size = int.from_bytes(png[offset : offset + 4], "big")
-        if png[offset + 4 : offset + 8] == b"IDAT":
-            yield png[offset + 8 : offset + 8 + size]
-        offset += 12 + size
 
 
 def reduced(image: Image.Image, *, dpi: float, target_dpi: int) -> Image.Image:

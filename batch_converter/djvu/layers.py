@@ -11,10 +11,10 @@ from batch_converter.djvu.bzz import BzzError, decompress
 from batch_converter.djvu.decoder import PageError
 from batch_converter.djvu.images import (
     EncodedImage,
-    encode_flate,
     encode_g4,
     encode_jpeg,
     ink_of,
+    pixels_of,
     reduced,
     refuse_hostile_size,
     render,
@@ -34,8 +34,7 @@ Color = tuple[int, int, int]
 BLACK: Final[Color] = (0, 0, 0)
 WHITE: Final[Color] = (255, 255, 255)
 _MAX_REDUCTION: Final = 12
-_MAX_STENCILS: Final = 12
-_SHADE_REDUCTION: Final = 4
+_WHITE_LEVEL: Final = 255
 _MAX_BLITS: Final = 1 << 20
 _HAS_INDEX: Final = 0x80
 
@@ -169,15 +168,18 @@ def _shaded(
 
 def _palette_layers(
     mask_chunks: list[tuple[str, bytes]], palette: bytes, geometry: Geometry
-) -> Iterator[Stencil | Picture]:
+) -> Iterator[Stencil]:
     """Paint the shapes of a page in the colours that a palette gives each of them."""
     colors, used = _palette(palette)
     if len(used) == 1:
         yield _stencil(ink_of(_render_mask(mask_chunks, geometry).getchannel(0)), colors[used[0]])
-    elif len(used) <= _MAX_STENCILS:
-        yield from _stencils(mask_chunks, palette, colors, used, geometry)
-    else:
-        yield _many_colored(mask_chunks, palette, geometry)
+        return
+    for start in range(0, len(used), _WHITE_LEVEL):
+        group = used[start : start + _WHITE_LEVEL]
+        numbered = _numbered(palette, len(colors), group)
+        image = _render_mask([*mask_chunks, ("FGbz", numbered)], geometry).getchannel(0)
+        for level, index in enumerate(group):
+            yield from _cropped(pixels_of(image, level), colors[index], geometry)
 
 
 def _palette(data: bytes) -> tuple[list[Color], list[int]]:
@@ -199,31 +201,16 @@ def _palette(data: bytes) -> tuple[list[Color], list[int]]:
     return colors, sorted(used) or [0]
 
 
-def _stencils(
-    mask_chunks: list[tuple[str, bytes]],
-    palette: bytes,
-    colors: list[Color],
-    used: list[int],
-    geometry: Geometry,
-) -> Iterator[Stencil]:
-    """Separate a page by colour, three colours a rendering, one in each channel.
+def _numbered(palette: bytes, count: int, group: list[int]) -> bytes:
+    """Recolour a palette: the n-th of `group` becomes gray level n, all others white.
 
-    A shape that covers another takes its pixels away, as it does on the page.
+    So one rendering tells for each pixel which colour it has; a shape that
+    covers another takes its pixels away, as it does on the page.
     """
-    for start in range(0, len(used), 3):
-        three = used[start : start + 3]
-        repainted = _repainted(palette, len(colors), three)
-        image = _render_mask([*mask_chunks, ("FGbz", repainted)], geometry)
-        for channel, index in enumerate(three):
-            yield from _cropped(ink_of(image.getchannel(channel)), colors[index], geometry)
-
-
-def _repainted(palette: bytes, count: int, three: list[int]) -> bytes:
-    """Recolour a palette: the n-th of `three` is black in channel n, all else is white."""
-    entries = bytearray(b"\xff" * (3 * count))
-    for channel, index in enumerate(three):
-        entries[3 * index + 2 - channel] = 0
-    return palette[:3] + bytes(entries) + palette[3 + 3 * count :]
+    levels = dict.fromkeys(range(count), _WHITE_LEVEL)
+    levels |= {index: level for level, index in enumerate(group)}
+    entries = b"".join(bytes([levels[index]] * 3) for index in range(count))
+    return palette[:3] + entries + palette[3 + 3 * count :]
 
 
 def _cropped(mask: Image.Image, color: Color, geometry: Geometry) -> Iterator[Stencil]:
@@ -233,26 +220,3 @@ def _cropped(mask: Image.Image, color: Color, geometry: Geometry) -> Iterator[St
         yield Stencil(
             mask=encode_g4(mask.crop(box)), color=color, left=left, bottom=geometry.height - lower
         )
-
-
-def _many_colored(
-    mask_chunks: list[tuple[str, bytes]], palette: bytes, geometry: Geometry
-) -> Picture:
-    """Paint many colours as one coarse image through the mask.
-
-    Each coarse pixel is the mean of the ink in its square; paper does not count.
-    """
-    ink = ink_of(_render_mask(mask_chunks, geometry).getchannel(0))
-    painted = _render_mask([*mask_chunks, ("FGbz", palette)], geometry).convert("RGB")
-    painted.putalpha(ink.convert("L"))
-    shade = painted.convert("RGBa").reduce(_SHADE_REDUCTION).convert("RGBA").convert("RGB")
-    width, height = shade.width * _SHADE_REDUCTION, shade.height * _SHADE_REDUCTION
-    canvas = Image.new("1", (width, height), 0)
-    canvas.paste(ink, (0, 0))
-    return Picture(
-        image=encode_flate(shade),
-        width=width,
-        height=height,
-        bottom=geometry.height - height,
-        mask=encode_g4(canvas),
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Final
 
 from pikepdf import Array, Dictionary, Name, Object, Page, Pdf, Stream, String
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from batch_converter.djvu.options import ConvertOptions
     from batch_converter.djvu.outline import Destinations
 
-_PNG_PREDICTOR: Final = 15
 _PRINTED: Final = 4
 _FULL_TURN_DEG: Final = 360
+_TEN_THOUSANDTH: Final = Decimal("0.0001")
+_INSET: Final = 0.01
 
 
 class PageWriter:
@@ -132,7 +133,14 @@ def _scale(geometry: Geometry) -> bytes:
 
 
 def _points(geometry: Geometry) -> tuple[Decimal, Decimal]:
-    return _point(geometry.width, geometry), _point(geometry.height, geometry)
+    """Return the page's size: never so much that a renderer adds a row or a column."""
+    return _page_size(geometry.width, geometry.dpi), _page_size(geometry.height, geometry.dpi)
+
+
+def _page_size(pixels: int, dpi: int) -> Decimal:
+    exact = Decimal(pixels) * POINTS_AN_INCH / dpi
+    points = exact.quantize(_TEN_THOUSANDTH, ROUND_DOWN)
+    return points if points == exact.to_integral_value() else points - _TEN_THOUSANDTH
 
 
 def _point(pixels: float, geometry: Geometry) -> Decimal:
@@ -150,11 +158,17 @@ def _draw(layer: Layer, name: str, geometry: Geometry) -> bytes:
         case Fill():
             return f"{_rgb(layer.color)} rg 0 0 {geometry.width} {geometry.height} re f\n".encode()
         case Picture():
-            place = f"{layer.width} 0 0 {layer.height} 0 {layer.bottom}"
+            place = _place(0, layer.bottom, layer.width, layer.height)
             return f"q {place} cm /{name} Do Q\n".encode()
         case Stencil():
-            place = f"{layer.mask.width} 0 0 {layer.mask.height} {layer.left} {layer.bottom}"
+            place = _place(layer.left, layer.bottom, layer.mask.width, layer.mask.height)
             return f"q {_rgb(layer.color)} rg {place} cm /{name} Do Q\n".encode()
+
+
+def _place(left: int, bottom: int, width: int, height: int) -> str:
+    """Put an image a hair inside its pixels: what touches the next pixel is drawn over it."""
+    inner = f"{width - 2 * _INSET:.2f} 0 0 {height - 2 * _INSET:.2f}"
+    return f"{inner} {left + _INSET:.2f} {bottom + _INSET:.2f}"
 
 
 def _rgb(color: Color) -> str:
@@ -167,13 +181,7 @@ def picture_object(pdf: Pdf, layer: Picture) -> Object:
     stream = Stream(pdf, image.data)
     stream.update(_image_entries(image))
     stream.ColorSpace = Name.DeviceGray if image.components == 1 else Name.DeviceRGB
-    if image.coding is Coding.JPEG:
-        stream.Filter = Name.DCTDecode
-    else:
-        stream.Filter = Name.FlateDecode
-        stream.DecodeParms = Dictionary(
-            Predictor=_PNG_PREDICTOR, Colors=image.components, Columns=image.width
-        )
+    stream.Filter = Name.DCTDecode
     if layer.mask is not None:
         stream.Mask = mask_object(pdf, layer.mask, stencil=True)
     else:
