@@ -24,7 +24,7 @@ from pydantic import SecretStr
 
 from batch_converter.config import AsposeSettings, RetrySettings
 from batch_converter.engines.aspose import AsposeEngine
-from batch_converter.errors import BudgetSpentError
+from batch_converter.errors import BudgetSpentError, OutputError
 from batch_converter.models import CallKind, CallOutcome, Document, DocumentState, Task
 
 if TYPE_CHECKING:
@@ -210,11 +210,14 @@ class MemorySink:
 
     path: Path = Path("/nowhere")
     pdf: bytearray = field(default_factory=bytearray)
+    full: bool = False
 
     async def restart(self) -> None:
         self.pdf.clear()
 
     async def write(self, data: bytes) -> None:
+        if self.full:
+            raise OutputError("disk full")
         self.pdf += data
 
 

@@ -1,0 +1,233 @@
+"""Who gets to see what: credentials, documents, proxies, certificates."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import ssl
+import traceback
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.abc
+import pytest
+import trustme
+from aiohttp import web
+from structlog.testing import capture_logs
+
+from batch_converter.engines.base import Ready
+from batch_converter.errors import BatchConverterError, ConfigError, ServiceUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.integration.aspose.conftest import Bench, Faults
+
+SECRET = "s3cret/with+signs&more"
+
+
+@pytest.mark.parametrize("endpoint", ["token", "submit", "poll"])
+@pytest.mark.parametrize("status", [200, 400, 403, 500])
+async def test_what_the_service_echoes_reaches_no_message_log_or_traceback(
+    bench: Bench, endpoint: str, status: int
+) -> None:
+    djvu = b"AT&TFORM" + bytes(range(256))
+
+    async def echo(_: object, request: web.Request, __: object) -> web.StreamResponse:
+        body = await request.text()
+        text = f"{dict(request.headers)} {body} {SECRET} {djvu!r}"
+        return web.Response(status=status, text=text, reason=f"no {SECRET}")
+
+    bench.server.plan[endpoint].extend([echo] * 9)
+    document, task = bench.document(djvu), bench.make_task()
+    told = ""
+    with capture_logs() as logs:
+        async with bench.engine() as engine:
+            try:
+                await engine.submit(document)
+                await engine.fetch(document, task, bench.sink())
+            except BatchConverterError as error:
+                told = "".join(traceback.format_exception(error)) + repr(error)
+    told += str(logs)
+    assert "batch_converter" in told
+    for token in bench.server.tokens:
+        assert token not in told
+    for secret in (SECRET, "s3cret", "QVQmVEZPUk0", base64.b64encode(djvu).decode(), "AT&TFORM"):
+        assert secret not in told
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nX-Echo: " + SECRET.encode() + b"\r\nbroken " + SECRET.encode(),
+        b"HTTP/9.9 what " + SECRET.encode(),
+        b"SSH-2.0-OpenSSH " + SECRET.encode(),
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + SECRET.encode(),
+        b"HTTP/1.1 200 OK\r\nX: " + SECRET.encode() * 2000,
+    ],
+)
+async def test_an_answer_that_is_no_http_is_told_without_quoting_it(
+    bench: Bench, head: bytes
+) -> None:
+    async def raw(_: object, request: web.Request, __: object) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.write(head + b"\r\n\r\n")
+        request.transport.close()
+        return web.Response()
+
+    bench.server.plan["poll"].extend([raw] * 9)
+    with capture_logs() as logs:
+        async with bench.engine() as engine:
+            with pytest.raises(BatchConverterError) as caught:
+                await engine.fetch(bench.document(), bench.make_task(), bench.sink())
+    assert SECRET not in "".join(traceback.format_exception(caught.value)) + str(logs)
+    assert bench.server.count()["poll"] == 6
+
+
+async def test_engine_and_settings_show_no_secret(bench: Bench) -> None:
+    async with bench.engine(proxy=None) as engine:
+        await engine.submit(bench.document())
+        assert SECRET not in repr(engine) + repr(engine._client) + repr(engine._token_request())
+
+
+async def test_netrc_is_left_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("default login someone password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    async with bench.engine() as engine:
+        await engine.submit(bench.document())
+    (_, token), (_, submit) = bench.server.seen
+    assert "Authorization" not in token.headers
+    assert submit.headers["Authorization"].startswith("Bearer ")
+
+
+async def test_cookies_are_not_kept(bench: Bench, faults: type[Faults]) -> None:
+    bench.server.plan["poll"].append(faults.status(500, Set_Cookie="spy=1"))
+    async with bench.engine() as engine:
+        await engine.fetch(bench.document(), bench.make_task(), bench.sink())
+    assert "Cookie" not in bench.server.seen[-1][1].headers
+
+
+# Proxies
+
+
+@pytest.mark.parametrize("origin", ["environment", "setting"])
+async def test_requests_go_through_the_proxy_and_only_it_sees_its_password(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, origin: str
+) -> None:
+    proxy = bench.server.url.replace("http://", "http://user:p%40ss@")
+    settings: dict[str, Any] = {"base_url": "http://service.invalid", "allow_insecure_http": True}
+    if origin == "environment":
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("http_proxy", proxy)
+    else:
+        settings["proxy"] = proxy
+    async with bench.engine(**settings) as engine:
+        fetched = await engine.fetch(bench.document(), bench.make_task(), bench.sink())
+    assert fetched == Ready()
+    for _, request in bench.server.seen:
+        assert request.host == "service.invalid"
+        assert request.headers["Proxy-Authorization"] == (
+            "Basic " + base64.b64encode(b"user:p@ss").decode()
+        )
+
+
+async def test_no_proxy_is_obeyed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
+    async with bench.engine() as engine:
+        await engine.submit(bench.document())
+    assert bench.server.count() == {"token": 1, "submit": 1}
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://", "http://user:pw@[:1"])
+async def test_an_unusable_proxy_is_a_configuration_error(bench: Bench, proxy: str) -> None:
+    with pytest.raises(ConfigError, match="the proxy") as caught:
+        async with bench.engine(proxy=proxy):
+            pass
+    assert "pw" not in str(caught.value)
+
+
+async def test_through_a_tunnel_the_proxy_sees_neither_token_nor_path(
+    bench: Bench, start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    heads: list[bytes] = []
+    authority = trustme.CA()
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(start_server(bench.server, tls_of(authority)))
+        proxy = await stack.enter_async_context(tunnel(heads))
+        async with bench.engine(
+            base_url=bench.server.url,
+            ca_file=pem_of(authority, tmp_path),
+            proxy=f"http://user:pw@127.0.0.1:{proxy}",
+        ) as engine:
+            await engine.submit(bench.document())
+    assert bench.server.count() == {"token": 1, "submit": 1}
+    assert all(head.startswith(b"CONNECT 127.0.0.1:") for head in heads)
+    assert all(b"Proxy-Authorization: Basic" in head for head in heads)
+    assert all(b"Bearer" not in head for head in heads)
+    assert all("Proxy-Authorization" not in request.headers for _, request in bench.server.seen)
+
+
+@contextlib.asynccontextmanager
+async def tunnel(heads: list[bytes]) -> Any:  # noqa: ANN401
+    """Run a proxy that knows CONNECT; yields its port."""
+
+    async def pump(source: Any, target: Any) -> None:  # noqa: ANN401
+        with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError, OSError):
+            while True:
+                await target.send(await source.receive())
+        with contextlib.suppress(anyio.BrokenResourceError, OSError):
+            await target.send_eof()
+
+    async def serve(client: Any) -> None:  # noqa: ANN401
+        head = b""
+        async with client:
+            while b"\r\n\r\n" not in head:
+                head += await client.receive()
+            heads.append(head)
+            host, _, port = head.split(b" ")[1].decode().rpartition(":")
+            async with await anyio.connect_tcp(host, int(port)) as origin:
+                await client.send(b"HTTP/1.1 200 OK\r\n\r\n")
+                async with anyio.create_task_group() as group:
+                    group.start_soon(pump, client, origin)
+                    group.start_soon(pump, origin, client)
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    async with listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, serve)
+        yield listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610  # not Django's
+        group.cancel_scope.cancel()
+
+
+# TLS
+
+
+def tls_of(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    return context
+
+
+def pem_of(authority: trustme.CA, folder: Path) -> Path:
+    path = folder / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+async def test_a_given_authority_is_trusted_and_no_other(
+    bench: Bench, start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    ours, theirs = trustme.CA(), trustme.CA()
+    async with start_server(bench.server, tls_of(ours)):
+        async with bench.engine(ca_file=pem_of(ours, tmp_path)) as engine:
+            await engine.submit(bench.document())
+        for ca_file in (None, pem_of(theirs, tmp_path)):
+            async with bench.engine(ca_file=ca_file) as engine:
+                with pytest.raises(ServiceUnavailableError, match="certificate"):
+                    await engine.submit(bench.document())
+    assert bench.server.count() == {"token": 1, "submit": 1}
+    assert bench.ledger.of("token")[1:] == [("unsent", None)] * 12
