@@ -9,6 +9,7 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 from structlog.testing import capture_logs
 
@@ -213,7 +214,7 @@ async def test_a_cancelled_task_does_not_exist_wherever_it_stood(
 ) -> None:
     async with running(tmp_path, engine, workers=1) as client:
         processing, pending, last = [await client.submit() for _ in range(3)]
-        await client.ask_until(processing, "Processing")
+        await client.engine_until(running=1)
         for task_id in (pending, processing):
             await client.cancel(task_id)
             assert (await client.ask(task_id))["taskStatus"] == "NotExist"
@@ -230,7 +231,7 @@ async def test_an_engine_that_cannot_cancel_does_no_harm(tmp_path: Path) -> None
     engine = HandEngine(EngineError("no"))
     async with running(tmp_path, engine, workers=1) as client:
         task_id = await client.submit()
-        await client.ask_until(task_id, "Processing")
+        await client.engine_until(running=1)
         await client.cancel(task_id)
         await client.files_until()
         assert (await client.end(await client.submit()))["taskStatus"] == "Error"
@@ -269,12 +270,14 @@ class LateEngine(HandEngine):
     def __init__(self) -> None:
         super().__init__()
         self.call_off: Callable[[], Awaitable[None]] | None = None
+        self.called_off = anyio.Event()
 
     async def fetch(self, document: Document, task: Task, sink: PdfSink) -> Fetched:
         outcome = await super().fetch(document, task, sink)
         assert self.call_off
         with anyio.CancelScope(shield=True):
             await self.call_off()
+        self.called_off.set()
         return outcome
 
 
@@ -284,5 +287,6 @@ async def test_a_task_that_is_cancelled_in_the_last_moment_leaves_nothing(tmp_pa
         task_id = await client.submit()
         engine.call_off = partial(client.cancel, task_id)
         engine.gate.set()
-        await client.ask_until(task_id, "NotExist")
+        await engine.called_off.wait()
+        assert (await client.ask(task_id))["taskStatus"] == "NotExist"
         await client.files_until()

@@ -75,7 +75,8 @@ async def test_the_metrics_count_what_was_asked(tmp_path: Path, engine: HandEngi
         for task_id in task_ids:
             await client.end(task_id)
         await client.cancel(task_ids[0])
-        await client.session.get(CONVERT)
+        async with client.session.get(CONVERT) as response:
+            assert response.status == 401
         expected = {
             'requests_total{endpoint="token",status="200"}': 1,
             'requests_total{endpoint="submit",status="200"}': 3,
@@ -100,7 +101,10 @@ async def test_no_secret_token_or_document_is_logged(
     tmp_path: Path, engine: HandEngine, logs: list[EventDict]
 ) -> None:
     async with running(tmp_path, engine) as client:
-        await client.session.post(TOKEN, data=token_form(client_secret="wrong one"))
+        async with client.session.post(
+            TOKEN, data=token_form(client_secret="wrong one")
+        ) as response:
+            assert response.status == 400
         await client.end(await client.submit())
         token = client.headers["Authorization"].split()[1]
     assert [one["event"] for one in logs] == [

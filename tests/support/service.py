@@ -176,13 +176,22 @@ class Client:
         values = [one.rpartition(" ")[2] for one in lines if one.rpartition(" ")[0] == line]
         return float(values[0]) if values else 0.0
 
+    async def breathe(self) -> None:
+        async with self.session.get("/health") as response:
+            await response.read()
+
+    async def engine_until(self, *, running: int) -> None:
+        with anyio.fail_after(20):
+            while self.engine.running != running:
+                await self.breathe()
+
     def files(self) -> list[str]:
         return sorted(path.suffix for path in self.data.iterdir() if path.suffix != ".lock")
 
     async def files_until(self, *suffixes: str) -> None:
         with anyio.fail_after(20):
             while self.files() != list(suffixes):
-                await self.session.get("/health")
+                await self.breathe()
 
 
 def token_form(**changes: str) -> dict[str, str]:
