@@ -259,3 +259,17 @@ class LedgerStatus:
     totals: Totals
     api_calls: ApiCalls
     last_run: RunSummary | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a run would do: `remaining` would be converted, the rest would not be touched.
+
+    Attributes:
+        totals: `failed` are known failures and what is no DjVu.
+        api_calls: With each document asked for once.
+    """
+
+    engine: EngineName
+    totals: Totals
+    api_calls: ApiCalls

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from batch_converter.cli.cancel import cancel
 from batch_converter.cli.config import config
 from batch_converter.cli.convert import convert
+from batch_converter.cli.doctor import doctor
 from batch_converter.cli.ledger import report, retry, status, verify
+from batch_converter.cli.serve import serve
 from batch_converter.errors import BatchConverterError, ExitCode, RunStoppedError, StartupError
 from batch_converter.logs import printable
 
@@ -41,10 +45,13 @@ def cli() -> None:
     """Convert whole archives of DjVu files to PDF."""
 
 
-for command in (convert, status, retry, report, verify, config):
+for command in (convert, status, retry, report, verify, cancel, config, doctor, serve):
     cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; the console script's entry."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is escaped
+            stream.reconfigure(errors="backslashreplace")
     cli.main(args=arguments, prog_name="batch-converter")

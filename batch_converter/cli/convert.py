@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -23,17 +22,26 @@ from batch_converter.cli.options import (
     output_options,
     settings_from,
 )
-from batch_converter.logs import SecretScrubber, configure_logging
+from batch_converter.cli.session import logging_session
 from batch_converter.orchestrator import StopReason
 from batch_converter.progress import ProgressDisplay, Tally
-from batch_converter.report import ensure_writable, human_summary, summary_json
+from batch_converter.report import (
+    ensure_writable,
+    estimate_json,
+    human_estimate,
+    human_summary,
+    summary_json,
+)
+from batch_converter.sources import Sources
+from batch_converter.task_groups import unwrapped
+from batch_converter.wiring import ledger_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from batch_converter.config import LoadedSettings, Settings
-    from batch_converter.models import RunSummary
+    from batch_converter.config import Settings
+    from batch_converter.logs import LogSession
+    from batch_converter.models import Estimate, RunSummary
     from batch_converter.orchestrator import Run
 
 _REASONS: Final = {
@@ -98,6 +106,27 @@ log = structlog.get_logger()
     metavar="N",
     help="Submissions of one document in one run (default: 3).",
 )
+@option(
+    "budget.max_api_calls",
+    "--max-api-calls",
+    type=int,
+    metavar="N",
+    help="Stop before the run makes more billed calls than this.",
+)
+@option(
+    "budget.deadline",
+    "--deadline",
+    metavar="DURATION",
+    help="Stop taking new work after this long (90m, 6h) and finish cleanly.",
+)
+@option(
+    "budget.max_errors",
+    "--max-errors",
+    type=int,
+    metavar="N",
+    help="Stop admitting after N failures.",
+)
+@flag("budget.fail_fast", "--fail-fast", help="Stop admitting after the first failure.")
 @click.option(
     "--files-from", metavar="FILE", help="Read the sources from a file, one a line; - is stdin."
 )
@@ -110,6 +139,20 @@ log = structlog.get_logger()
     help="Only files whose path below the source matches; gitignore syntax, repeatable.",
 )
 @option("input.exclude", "--exclude", multiple=True, metavar="GLOB", help="Not these; repeatable.")
+@option("input.min_size", "--min-size", metavar="SIZE", help="Only DjVus of at least this (10M).")
+@option("input.max_size", "--max-size", metavar="SIZE", help="Only DjVus of at most this.")
+@option(
+    "input.shard",
+    "--shard",
+    metavar="K/N",
+    help="Take the K-th of N parts: several machines share one archive.",
+)
+@option(
+    "input.order",
+    "--order",
+    type=click.Choice(["name", "smallest", "largest", "oldest"]),
+    help="What comes first (default: name).",
+)
 @flag("input.follow_symlinks", "--follow-symlinks", help="Enter linked folders, each once.")
 @option(
     "output.overwrite",
@@ -122,6 +165,9 @@ log = structlog.get_logger()
     "report.ignore_known_failures",
     "--ignore-known-failures",
     help="Such files do not make the exit code 1.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be done and what it would cost; change nothing."
 )
 @option("report.file", "--report", type=PATH, metavar="FILE", help="JSON report of the run.")
 @option(
@@ -155,6 +201,7 @@ def convert(
     *,
     null: bool,
     as_json: bool,
+    dry_run: bool,
     **given: Any,  # noqa: ANN401  # one parameter a setting, typed by the settings
 ) -> None:
     """Convert every DjVu in the sources to PDF.
@@ -162,47 +209,32 @@ def convert(
     SOURCE is a file or a folder, which is searched for .djvu and .djv files.
     """
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
-    sources = api.Sources(paths=paths, files_from=files_from, null=null)
+    sources = Sources(paths=paths, files_from=files_from, null=null)
+    if dry_run:
+        with logging_session(loaded):
+            estimate = anyio.run(api.dry_run, sources, loaded.settings)
+        _print_estimate(estimate, loaded.settings, as_json=as_json)
+        return
     tally = Tally()
     display = ProgressDisplay(tally, wanted=loaded.settings.logging.progress)
-    with _logging(loaded, display) as run_id, display:
-        report = anyio.run(_convert, sources, loaded.settings, run_id, tally)
+    with logging_session(loaded, stream=display.log_stream) as session, display:
+        report = anyio.run(_convert, sources, loaded.settings, session, tally)
     _print_result(report, loaded.settings, as_json=as_json)
     sys.exit(report.summary.exit_code)
 
 
-@contextmanager
-def _logging(loaded: LoadedSettings, display: ProgressDisplay) -> Iterator[str]:
-    run_id = api.new_run_id()
-    settings = loaded.settings
-    scrubber = SecretScrubber()
-    if settings.aspose.client_secret is not None:
-        scrubber.add(settings.aspose.client_secret.get_secret_value())
-    with configure_logging(
-        level=settings.logging.level,
-        log_format=settings.logging.format,
-        file=settings.logging.file,
-        run_id=run_id,
-        stream=display.log_stream,
-        scrubber=scrubber,
-    ):
-        for warning in loaded.warnings:
-            log.warning("config.warning", message=warning)
-        yield run_id
-
-
 async def _convert(
-    sources: api.Sources, settings: Settings, run_id: str, tally: Tally
+    sources: Sources, settings: Settings, session: LogSession, tally: Tally
 ) -> api.RunReport:
     await anyio.to_thread.run_sync(_check_report_files, settings)
-    async with api.open_run(settings, sources, run_id=run_id, tally=tally) as run:
-        async with anyio.create_task_group() as watchers:
-            watchers.start_soon(_watch_signals, run)
-            roots = await anyio.to_thread.run_sync(sources.roots)
-            summary = await run.execute(api.walk(sources, settings), roots)
+    opening = api.open_run(settings, sources, run_id=session.run_id, tally=tally)
+    with unwrapped():
+        async with opening as (run, opened), anyio.create_task_group() as watchers:
+            watchers.start_soon(_watch_signals, run, session)
+            summary = await run.execute(opened.found, opened.roots)
             watchers.cancel_scope.cancel()
-        _tell_finished(summary)
-    report = api.RunReport(summary=summary, state_dir=api.state_dir(settings))
+    _tell_finished(summary)
+    report = api.RunReport(summary=summary, ledger=ledger_path(settings))
     await anyio.to_thread.run_sync(api.write_reports, report, settings)
     return report
 
@@ -219,12 +251,13 @@ def _check_report_files(settings: Settings) -> None:
             ensure_writable(path, what)
 
 
-async def _watch_signals(run: Run) -> None:
+async def _watch_signals(run: Run, session: LogSession) -> None:
     """Drain at the first signal, leave at the second."""
     first = True
     with anyio.open_signal_receiver(*_REASONS) as signals:
         async for signum in signals:
             if not first:
+                session.close()
                 os._exit(128 + signum)
             first = False
             log.warning("run.interrupted", signal=signal.Signals(signum).name)
@@ -243,6 +276,12 @@ def _tell_finished(summary: RunSummary) -> None:
         remaining=totals.remaining,
         billed=summary.api_calls.billed,
     )
+
+
+def _print_estimate(estimate: Estimate, settings: Settings, *, as_json: bool) -> None:
+    price, currency = settings.budget.price_per_call, settings.budget.currency
+    write = estimate_json if as_json else human_estimate
+    click.echo(write(estimate, price_per_call=price, currency=currency))
 
 
 def _print_result(report: api.RunReport, settings: Settings, *, as_json: bool) -> None:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 import click
 
-from batch_converter import api
+from batch_converter.api import require_ledger
 from batch_converter.cli.options import PATH, config_option, output_options, settings_from
 from batch_converter.errors import ExitCode, OutputError
 from batch_converter.ledger import Ledger, LedgerReader
@@ -22,16 +23,13 @@ from batch_converter.report import (
     status_json,
     write_json_report,
 )
+from batch_converter.wiring import held_state_dir, ledger_path, output_dir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from batch_converter.config import Settings
-
-
-def _ledger_path(settings: Settings) -> Path:
-    return api.state_dir(settings) / api.LEDGER_NAME
 
 
 @click.command(short_help="Say what the ledger knows.")
@@ -44,7 +42,7 @@ def status(config_file: Path | None, *, as_json: bool, **given: Any) -> None:  #
     Works while a run goes on.
     """
     settings = settings_from(config_file, given).settings
-    with LedgerReader(_ledger_path(settings)) as ledger:
+    with LedgerReader(ledger_path(settings)) as ledger:
         known = ledger.status()
     click.echo(status_json(known) if as_json else human_status(known))
 
@@ -60,7 +58,7 @@ def report(config_file: Path | None, run_id: str | None, file: Path | None, **gi
     Works while a run goes on. Files that a run skipped are listed for the last 30 runs.
     """
     settings = settings_from(config_file, given).settings
-    with LedgerReader(_ledger_path(settings)) as ledger:
+    with LedgerReader(ledger_path(settings)) as ledger:
         summary = ledger.run(run_id)
         files = ledger.files(summary.run_id)
         if file is not None:
@@ -83,15 +81,9 @@ def retry(config_file: Path | None, sources: Sequence[str], **given: Any) -> Non
 
 
 async def _retry(settings: Settings, paths: Sequence[str] | None) -> list[str]:
-    _require_ledger(settings)
-    async with api.held_state_dir(settings), await Ledger.open(_ledger_path(settings)) as ledger:
+    await anyio.to_thread.run_sync(require_ledger, settings)
+    async with held_state_dir(settings), await Ledger.open(ledger_path(settings)) as ledger:
         return await ledger.retry(paths, at=datetime.now(UTC))
-
-
-def _require_ledger(settings: Settings) -> None:
-    """Complain of a missing ledger rather than make an empty one."""
-    with LedgerReader(_ledger_path(settings)):
-        pass
 
 
 @click.command(short_help="Hash the PDFs again and compare them with the ledger.")
@@ -100,9 +92,9 @@ def _require_ledger(settings: Settings) -> None:
 def verify(config_file: Path | None, **given: Any) -> None:  # noqa: ANN401  # settings
     """Hash the PDFs again and say which are not what the ledger recorded."""
     settings = settings_from(config_file, given).settings
-    folder = api.output_dir(settings)
+    folder = output_dir(settings)
     good = bad = 0
-    with LedgerReader(_ledger_path(settings)) as ledger:
+    with LedgerReader(ledger_path(settings)) as ledger:
         for output, sha256, _ in ledger.converted():
             fault = _fault(folder / output, sha256)
             if fault is None:

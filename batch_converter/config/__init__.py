@@ -6,6 +6,7 @@ from batch_converter.config.layers import LoadedSettings, load_settings
 from batch_converter.config.settings import (
     STATE_DIR_NAME,
     AsposeSettings,
+    InputSettings,
     LocalSettings,
     RetrySettings,
     Settings,
@@ -16,6 +17,7 @@ from batch_converter.config.settings import (
 __all__ = [
     "STATE_DIR_NAME",
     "AsposeSettings",
+    "InputSettings",
     "LoadedSettings",
     "LocalSettings",
     "RetrySettings",

@@ -6,7 +6,7 @@ from batch_converter.ledger.ledger import Ledger
 from batch_converter.ledger.planning import TASK_LIFE_S, Decision, Planned, Verdict
 from batch_converter.ledger.reader import LedgerReader
 from batch_converter.ledger.recovery import Recovered
-from batch_converter.ledger.store import LedgerWriteError
+from batch_converter.ledger.store import LedgerWriteError, copy_ledger
 
 __all__ = [
     "TASK_LIFE_S",
@@ -17,4 +17,5 @@ __all__ = [
     "Planned",
     "Recovered",
     "Verdict",
+    "copy_ledger",
 ]

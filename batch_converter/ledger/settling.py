@@ -101,8 +101,9 @@ def _settle_one(connection: sqlite3.Connection, row: tuple[Any, ...]) -> None:
 
 def _candidates(wanted: str, source: str) -> Iterator[str]:
     yield wanted
+    folder, slash, _ = wanted.rpartition("/")
     for number in itertools.count(1):
-        yield clash_name(source, number)
+        yield folder + slash + clash_name(source, number)
 
 
 def _is_free(connection: sqlite3.Connection, key: bytes) -> bool:

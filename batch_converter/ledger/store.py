@@ -116,6 +116,23 @@ def _prepare(connection: sqlite3.Connection) -> None:
         )
 
 
+def copy_ledger(path: Path, folder: Path) -> None:
+    """Copy the ledger, as it is at this moment, into a folder; a missing one is left out.
+
+    Raises:
+        LedgerError: It cannot be used.
+    """
+    if not path.exists():
+        return
+    source = connect(path, read_only=True)
+    target = sqlite3.connect(folder / path.name)
+    try:
+        source.backup(target)
+    finally:
+        source.close()
+        target.close()
+
+
 class Store:
     """Runs operations on the connection, in order, in groups."""
 

@@ -11,6 +11,7 @@ import structlog
 
 from batch_converter.errors import BudgetSpentError, ExitCode
 from batch_converter.orchestrator.conversion import Conversion
+from batch_converter.task_groups import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,15 +103,19 @@ class Run:
             UsageError: A list of files cannot be read.
             LedgerWriteError: Not even the end of the run could be recorded.
         """
-        async with anyio.create_task_group() as watchers:
-            watchers.start_soon(self._watch_deadline)
-            length = 0
-            with self._planning:
-                length = await self._planner.plan(found, roots)
-            self._context.tally.discovering = False
-            await self._convert(length)
-            watchers.cancel_scope.cancel()
+        with unwrapped():
+            async with anyio.create_task_group() as watchers:
+                watchers.start_soon(self._watch_deadline)
+                await self._convert(await self._plan(found, roots))
+                watchers.cancel_scope.cancel()
         return await self._finish()
+
+    async def _plan(self, found: Iterator[Found], roots: Sequence[str]) -> int:
+        length = 0
+        with self._planning:
+            length = await self._planner.plan(found, roots)
+        self._context.tally.discovering = False
+        return length
 
     async def _convert(self, length: int) -> None:
         async with anyio.create_task_group() as conversions:

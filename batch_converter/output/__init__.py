@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batch_converter.output.checking import Verify, check_pdf, page_warning
-from batch_converter.output.files import free_bytes, hash_file
+from batch_converter.output.files import free_bytes, hash_file, nearest_folder
 from batch_converter.output.parts import PartFile, PartFolder
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "check_pdf",
     "free_bytes",
     "hash_file",
+    "nearest_folder",
     "page_warning",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batch_converter.report.estimate import estimate_json, human_estimate
 from batch_converter.report.failed_list import write_failed_list
 from batch_converter.report.human import human_summary
 from batch_converter.report.json_report import (
@@ -17,6 +18,8 @@ from batch_converter.report.status import human_status, status_json
 __all__ = [
     "SCHEMA",
     "ensure_writable",
+    "estimate_json",
+    "human_estimate",
     "human_status",
     "human_summary",
     "json_report_text",

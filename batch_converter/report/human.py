@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.errors import ExitCode
 from batch_converter.logs import printable
 from batch_converter.models import FileStatus
+from batch_converter.report.wording import cost, duration, many, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from batch_converter.models import ApiCalls, FileReport, RunSummary, Totals
 
 _MOST_FAILURES: Final = 10
-_STEP: Final = 1024
 _WHY_IT_ENDED: Final = {
     ExitCode.ACCOUNT_REFUSED: "The service refused the account; with that settled,",
     ExitCode.STOPPED_EARLY: "Stopped early, as told by the budget, the deadline or --max-errors:",
@@ -73,15 +73,15 @@ def _headline(summary: RunSummary) -> str:
     took = ""
     if summary.finished_at is not None:
         seconds = (summary.finished_at - summary.started_at).total_seconds()
-        took = f" in {_duration(seconds)}"
-    files = _many(totals.found, "file")
+        took = f" in {duration(seconds)}"
+    files = many(totals.found, "file")
     return f"Converted {totals.converted:,} of {files}{took} (engine: {summary.engine})."
 
 
 def _totals(totals: Totals) -> Iterator[str]:
     if totals.converted:
-        pages = _many(totals.pages, "page")
-        sizes = f"{_size(totals.bytes_in)} of DjVu became {_size(totals.bytes_out)} of PDF"
+        pages = many(totals.pages, "page")
+        sizes = f"{size(totals.bytes_in)} of DjVu became {size(totals.bytes_out)} of PDF"
         yield f"  converted   {totals.converted:,} ({pages}; {sizes})"
     if totals.skipped:
         yield f"  up to date  {totals.skipped:,}"
@@ -94,9 +94,9 @@ def _totals(totals: Totals) -> Iterator[str]:
 def _calls(summary: RunSummary, price: float | None, currency: str | None) -> Iterator[str]:
     calls = summary.api_calls
     if calls.billed or calls.token:
-        yield f"API calls: {calls.billed:,} billed{_kinds(calls)}{_cost(calls, price, currency)}."
+        yield f"API calls: {calls.billed:,} billed{_kinds(calls)}{cost(calls, price, currency)}."
     if summary.submit_unknown:
-        uploads = _many(summary.submit_unknown, "upload")
+        uploads = many(summary.submit_unknown, "upload")
         yield f"{uploads} got no answer and may have been billed without a result."
 
 
@@ -104,12 +104,6 @@ def _kinds(calls: ApiCalls) -> str:
     kinds = {"submit": calls.submit, "poll": calls.poll, "cancel": calls.cancel}
     told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items() if count)
     return f" ({told})" if told else ""
-
-
-def _cost(calls: ApiCalls, price: float | None, currency: str | None) -> str:
-    if price is None:
-        return ""
-    return f", {calls.billed * price:,.2f} {printable(currency or '')}".rstrip()
 
 
 def _failed(failures: _Failures) -> Iterator[str]:
@@ -136,24 +130,3 @@ def _how_to_go_on(summary: RunSummary, failures: _Failures) -> Iterator[str]:
             "What failed in passing is tried again by the next run; the rest waits until the file"
             " changes, or for --retry-failed."
         )
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _size(size_bytes: int) -> str:
-    size = float(size_bytes)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size < _STEP:
-            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
-        size /= _STEP
-    return f"{size:,.1f} TiB"

@@ -11,7 +11,6 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from batch_converter.api import Sources, walk
 from batch_converter.budget import Budget
 from batch_converter.config import STATE_DIR_NAME, Settings
 from batch_converter.ledger import Ledger, LedgerReader
@@ -22,6 +21,7 @@ from batch_converter.orchestrator.planning import Planner
 from batch_converter.output import PartFolder
 from batch_converter.polling import FixedInterval
 from batch_converter.progress import Tally
+from batch_converter.sources import Sources
 from tests.support.fake_engine import FakeEngine
 
 if TYPE_CHECKING:
@@ -119,10 +119,11 @@ class Stage:
     async def execute(self, run: Run) -> RunSummary:
         """Drive the run over the source folder."""
         sources = Sources(paths=(str(self.source),))
-        settings = self.settings.model_copy(
-            update={"output": self.settings.output.model_copy(update={"dir": self.output})}
+        excluded = [str(self.output / STATE_DIR_NAME)]
+        opened = await anyio.to_thread.run_sync(
+            lambda: sources.open(self.settings.input, excluded_dirs=excluded)
         )
-        return await run.execute(walk(sources, settings), [str(self.source)])
+        return await run.execute(opened.found, opened.roots)
 
     async def convert(self) -> RunSummary:
         """Make a run in which nothing is scripted."""

@@ -100,6 +100,10 @@ class Client:
 
         return await self._persist(request, send)
 
+    async def authorize(self) -> None:
+        """Obtain a token, if there is none that is fresh."""
+        await self._tokens.current()
+
     async def _ask_token(self) -> TokenAnswer:
         request = self._token_request
 

@@ -148,6 +148,15 @@ class AsposeEngine:
         if self._session is not None:
             await self._session.close()
 
+    async def authorize(self) -> None:
+        """Obtain a token, if there is none yet; not billed.
+
+        Raises:
+            AccountRefusedError: The credentials are wrong.
+            ServiceUnavailableError: The service cannot be reached.
+        """
+        await self._opened().authorize()
+
     async def submit(self, document: Document) -> str:
         """Upload the document; see `Engine.submit`.
 

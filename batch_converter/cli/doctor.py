@@ -1,0 +1,45 @@
+"""`doctor`: is everything in place? One line each."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from batch_converter.cli.options import (
+    config_option,
+    logging_options,
+    option,
+    output_options,
+    settings_from,
+)
+from batch_converter.cli.session import logging_session
+from batch_converter.diagnosis import diagnose
+from batch_converter.errors import ExitCode
+from batch_converter.logs import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command(short_help="Check credentials, reachability, output folder and engine.")
+@output_options
+@config_option
+@option(
+    "engine", "--engine", type=click.Choice(["auto", "aspose", "local"]), help="Check this one."
+)
+@option("aspose.base_url", "--base-url", metavar="URL", help="Address of the API.")
+@logging_options
+def doctor(config_file: Path | None, verbose: int, quiet: int, **given: Any) -> None:  # noqa: ANN401  # settings
+    """Check credentials, reachability, output folder and engine; one line each.
+
+    Asks the service for a token, which is not billed. Fails if one check fails.
+    """
+    loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
+    with logging_session(loaded):
+        findings = anyio.run(diagnose, loaded.settings)
+    for finding in findings:
+        click.echo(printable(f"{'ok  ' if finding.is_good else 'FAIL'}  {finding.text}"))
+    sys.exit(ExitCode.OK if all(f.is_good for f in findings) else ExitCode.SOME_FAILED)

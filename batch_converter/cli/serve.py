@@ -1,0 +1,139 @@
+"""`serve`: the API-compatible conversion service."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import click
+import structlog
+
+from batch_converter.cli.options import (
+    PATH,
+    config_option,
+    logging_options,
+    option,
+    settings_from,
+)
+from batch_converter.engines.local import LocalEngine
+from batch_converter.errors import BatchConverterError, ExitCode
+from batch_converter.logs import SecretScrubber, configure_logging
+from batch_converter.server import serve as run_service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batch_converter.config import LoadedSettings, Settings
+    from batch_converter.logs import LogSession
+
+_CODES: Final = {
+    signal.SIGINT: ExitCode.SIGINT,
+    signal.SIGTERM: ExitCode.SIGTERM,
+    signal.SIGHUP: ExitCode.SIGTERM,
+}
+
+log = structlog.get_logger()
+
+
+@click.command(short_help="Serve the conversion API on this machine.")
+@option("serve.host", "--host", metavar="HOST", help="Address to listen on (default: 127.0.0.1).")
+@option(
+    "serve.port",
+    "--port",
+    type=int,
+    metavar="PORT",
+    help="Port to listen on; 0 takes a free one (default: 8080).",
+)
+@option(
+    "serve.client_id",
+    "--client-id",
+    metavar="ID",
+    help="The client that is let in; without a pair everybody is, and only this machine served.",
+)
+@option(
+    "serve.client_secret",
+    "--client-secret",
+    metavar="SECRET",
+    help="Its secret; others may see it in the process list:"
+    " the configuration or BATCH_CONVERTER_SERVE__CLIENT_SECRET keep it better.",
+)
+@option(
+    "serve.data_dir",
+    "--data-dir",
+    type=PATH,
+    metavar="DIR",
+    help="Where documents stand for 24 hours at most (default: a temporary folder).",
+)
+@config_option
+@logging_options
+def serve(
+    config_file: Path | None,
+    verbose: int,
+    quiet: int,
+    **given: Any,  # noqa: ANN401  # one parameter a setting, typed by the settings
+) -> None:
+    """Serve the interface of Aspose.OCR Cloud's DjVu conversion, with the embedded engine.
+
+    Prints one line when it is ready: listening on http://HOST:PORT
+    """
+    loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
+    with _logging(loaded):
+        code = anyio.run(_serve, loaded.settings)
+    sys.exit(code)
+
+
+def _logging(loaded: LoadedSettings) -> LogSession:
+    settings, scrubber = loaded.settings, SecretScrubber()
+    if settings.serve.client_secret is not None:
+        scrubber.add(settings.serve.client_secret.get_secret_value())
+    session = configure_logging(
+        level=settings.logging.level,
+        log_format=settings.logging.format,
+        file=settings.logging.file,
+        scrubber=scrubber,
+    )
+    for warning in loaded.warnings:
+        log.warning("config.warning", message=warning)
+    return session
+
+
+async def _serve(settings: Settings) -> ExitCode:
+    """Serve until the first signal; the second leaves at once."""
+    workers = settings.local.workers or len(os.sched_getaffinity(0))
+    engine = LocalEngine(settings.local, workers=workers)
+    stop, failure = _Stop(), None
+    async with anyio.create_task_group() as watchers:
+        watchers.start_soon(stop.watch)
+        with stop.scope:
+            try:
+                await run_service(settings.serve, engine, workers=workers, on_ready=_tell_ready)
+            except BatchConverterError as error:
+                failure = error  # raised in here, the task group would wrap it up
+        watchers.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    return stop.code
+
+
+class _Stop:
+    """What ends the service, and the exit code that tells it."""
+
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()
+        self.code = ExitCode.OK
+
+    async def watch(self) -> None:
+        with anyio.open_signal_receiver(*_CODES) as signals:
+            async for signum in signals:
+                if self.scope.cancel_called:
+                    os._exit(128 + signum)
+                self.code = _CODES[signal.Signals(signum)]
+                log.info("server.stopping", signal=signal.Signals(signum).name)
+                self.scope.cancel()
+
+
+def _tell_ready(address: str) -> None:
+    click.echo(f"listening on {address}")

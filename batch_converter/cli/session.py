@@ -1,0 +1,46 @@
+"""Logging for the length of a command."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+
+from batch_converter.logs import SecretScrubber, configure_logging
+from batch_converter.wiring import new_run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batch_converter.config import LoadedSettings
+    from batch_converter.logs import LogSession
+    from batch_converter.logs.writing import LineStream
+
+
+@contextmanager
+def logging_session(
+    loaded: LoadedSettings, *, stream: LineStream | None = None
+) -> Iterator[LogSession]:
+    """Log as the settings say, with the configured secrets masked.
+
+    Args:
+        loaded: The settings; what they warn of is the first to be logged.
+        stream: Where the console's lines go; standard error where absent.
+
+    Raises:
+        UsageError: The log file cannot be opened.
+    """
+    settings = loaded.settings
+    secrets = (settings.aspose.client_secret, settings.serve.client_secret)
+    with configure_logging(
+        level=settings.logging.level,
+        log_format=settings.logging.format,
+        file=settings.logging.file,
+        run_id=new_run_id(),
+        stream=stream,
+        scrubber=SecretScrubber(*(secret.get_secret_value() for secret in secrets if secret)),
+    ) as session:
+        for warning in loaded.warnings:
+            structlog.get_logger().warning("config.warning", message=warning)
+        yield session

@@ -1,0 +1,88 @@
+"""Is everything in place? Checks that change nothing and cost no billed call."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from batch_converter.engines.aspose import AsposeEngine
+from batch_converter.errors import BatchConverterError
+from batch_converter.models import CallOutcome, EngineName
+from batch_converter.output import free_bytes, nearest_folder
+from batch_converter.wiring import choose_engine, output_dir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batch_converter.config import Settings
+    from batch_converter.models import CallKind, Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The outcome of one check, in a line."""
+
+    is_good: bool
+    text: str
+
+
+class _Uncounted:
+    """A meter for requests that cost nothing and belong to no run."""
+
+    async def begin(self, kind: CallKind, document: Document | None) -> int:  # noqa: ARG002  # the Protocol's
+        return 0
+
+    def end(self, call_id: int, outcome: CallOutcome, *, http_status: int | None = None) -> None:
+        pass
+
+
+async def diagnose(settings: Settings) -> list[Finding]:
+    """Check credentials, reachability, output folder and engine, in this order."""
+    try:
+        engine = choose_engine(settings)
+    except BatchConverterError as error:
+        return [_bad(f"engine: {error}")]
+    findings = [_good(f"engine: {engine} ({settings.engine})")]
+    if engine is EngineName.ASPOSE:
+        findings.append(await _check_account(settings))
+    else:
+        findings.append(_good(f"embedded engine: djvu-rs {version('djvu-rs')}"))
+    findings.append(await anyio.to_thread.run_sync(_check_output, settings))
+    return findings
+
+
+async def _check_account(settings: Settings) -> Finding:
+    """Ask for a token: that proves the address, the way to it and the credentials."""
+    where = settings.aspose.base_url
+    try:
+        async with AsposeEngine(
+            settings.aspose, settings.retry, meter=_Uncounted(), max_submissions=1
+        ) as engine:
+            await engine.authorize()
+    except BatchConverterError as error:
+        return _bad(f"service {where}: {error}")
+    return _good(f"service {where}: reached, credentials accepted")
+
+
+def _check_output(settings: Settings) -> Finding:
+    try:
+        folder = output_dir(settings)
+        free = free_bytes(folder)
+    except BatchConverterError as error:
+        return _bad(f"output: {error}")
+    there: Path = nearest_folder(folder)
+    if not os.access(there, os.W_OK | os.X_OK):
+        return _bad(f"output {folder}: {there} cannot be written")
+    return _good(f"output {folder}: writable, {free / 1e9:.1f} GB free")
+
+
+def _good(text: str) -> Finding:
+    return Finding(is_good=True, text=text)
+
+
+def _bad(text: str) -> Finding:
+    return Finding(is_good=False, text=text)

@@ -1,0 +1,70 @@
+"""Calling off what is out at the service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from batch_converter.errors import ExitCode, FileError, RunStoppedError
+
+if TYPE_CHECKING:
+    from batch_converter.models import Document, Task
+    from batch_converter.orchestrator.context import RunContext
+
+log = structlog.get_logger()
+
+
+class Cancelling:
+    """Deletes every task that is out; a document is back to pending once that is done.
+
+    Attributes:
+        cancelled: Tasks that are gone.
+        failed: Tasks that could not be deleted; they stay out.
+    """
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._stopped: RunStoppedError | None = None
+        self.cancelled = 0
+        self.failed = 0
+
+    async def execute(self) -> None:
+        """Delete all.
+
+        Raises:
+            RunStoppedError: The account is refused or the service cannot be reached;
+                what was deleted is recorded.
+        """
+        async with anyio.create_task_group() as group:
+            for document in await self._context.ledger.out_at_service():
+                if document.task is not None:
+                    group.start_soon(self._cancel, document, document.task, group.cancel_scope)
+        await self._record_end()
+        if self._stopped is not None:
+            raise self._stopped
+
+    async def _cancel(self, document: Document, task: Task, scope: anyio.CancelScope) -> None:
+        try:
+            async with self._context.pollers:
+                await self._context.engine.cancel(document, task)
+        except FileError as error:
+            self.failed += 1
+            log.exception("file.cancel_failed", source=document.source, message=str(error))
+        except RunStoppedError as error:
+            self._stopped = error
+            scope.cancel()
+        else:
+            with anyio.CancelScope(shield=True):
+                await self._context.ledger.released(document)
+            self.cancelled += 1
+            log.info("file.cancelled", source=document.source, task_id=task.task_id)
+
+    async def _record_end(self) -> None:
+        exit_code = ExitCode.SOME_FAILED if self.failed else ExitCode.OK
+        if self._stopped is not None:
+            exit_code = self._stopped.exit_code
+        with anyio.CancelScope(shield=True):
+            await self._context.ledger.finish_run(at=self._context.clock.now())
+            await self._context.ledger.end_run(exit_code)

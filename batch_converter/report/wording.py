@@ -1,0 +1,43 @@
+"""Numbers as a person reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.logs import printable
+
+if TYPE_CHECKING:
+    from batch_converter.models import ApiCalls
+
+_STEP: Final = 1024
+
+
+def many(count: int, noun: str) -> str:
+    """Return the count with its noun, in the plural unless it is one."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """Return hours and minutes, or minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def size(size_bytes: int) -> str:
+    """Return a size in the unit that fits, of 1024 each."""
+    number = float(size_bytes)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if number < _STEP:
+            return f"{number:,.0f} {unit}" if unit == "bytes" else f"{number:,.1f} {unit}"
+        number /= _STEP
+    return f"{number:,.1f} TiB"
+
+
+def cost(calls: ApiCalls, price_per_call: float | None, currency: str | None) -> str:
+    """Return what the billed calls cost, after a comma; nothing without a price."""
+    if price_per_call is None:
+        return ""
+    return f", {calls.billed * price_per_call:,.2f} {printable(currency or '')}".rstrip()

@@ -1,0 +1,191 @@
+"""Where the concrete parts meet: settings in, a run ready to be executed out."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from random import Random
+from secrets import token_hex
+from typing import TYPE_CHECKING, Final, assert_never
+
+import anyio
+import anyio.to_thread
+from filelock import FileLock, Timeout
+
+from batch_converter.budget import Budget, month_start
+from batch_converter.clock import SystemClock
+from batch_converter.config import STATE_DIR_NAME
+from batch_converter.engines.aspose import AsposeEngine
+from batch_converter.engines.local import LocalEngine
+from batch_converter.errors import ConfigError, StateLockedError, UsageError
+from batch_converter.ledger import Ledger
+from batch_converter.models import EngineName
+from batch_converter.orchestrator import LedgerMeter, RunContext
+from batch_converter.output import PartFolder
+from batch_converter.polling import FixedInterval, Predictive
+from batch_converter.progress import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from filelock import BaseFileLock
+
+    from batch_converter.config import Settings
+    from batch_converter.engines.base import CallMeter, Engine
+    from batch_converter.polling import PollPolicy
+
+LEDGER_NAME: Final = "ledger.sqlite3"
+_LOCK_NAME: Final = "lock"
+_PARTS_NAME: Final = "parts"
+
+
+def output_dir(settings: Settings) -> Path:
+    """Return the absolute output folder.
+
+    Raises:
+        UsageError: None is configured.
+    """
+    if settings.output.dir is None:
+        raise UsageError("no output folder: give -o DIR or set output.dir in the configuration")
+    return settings.output.dir.absolute()
+
+
+def state_dir(settings: Settings) -> Path:
+    """Return the absolute folder of ledger, lock and part files.
+
+    Raises:
+        UsageError: Neither it nor an output folder is configured.
+    """
+    if settings.output.state_dir is not None:
+        return settings.output.state_dir.absolute()
+    return output_dir(settings) / STATE_DIR_NAME
+
+
+def ledger_path(settings: Settings) -> Path:
+    """Return the absolute path of the ledger."""
+    return state_dir(settings) / LEDGER_NAME
+
+
+def new_run_id() -> str:
+    """Return a name for a run that sorts by time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{token_hex(3)}"
+
+
+def choose_engine(settings: Settings) -> EngineName:
+    """Return the engine that `auto` means, or the one that was asked for.
+
+    Raises:
+        ConfigError: The service was asked for and there are no credentials.
+    """
+    if settings.engine == "auto":
+        return EngineName.ASPOSE if settings.aspose.has_credentials else EngineName.LOCAL
+    engine = EngineName(settings.engine)
+    if engine is EngineName.ASPOSE and not settings.aspose.has_credentials:
+        raise ConfigError(
+            "the aspose engine needs credentials: set ASPOSE_CLIENT_ID and ASPOSE_CLIENT_SECRET,"
+            " or use --engine local"
+        )
+    return engine
+
+
+def build_engine(name: EngineName, settings: Settings, meter: CallMeter) -> Engine:
+    """Return the engine of that name, not yet opened.
+
+    Raises:
+        ConfigError: Its settings cannot be used.
+    """
+    match name:
+        case EngineName.ASPOSE:
+            return AsposeEngine(
+                settings.aspose,
+                settings.retry,
+                meter=meter,
+                max_submissions=settings.concurrency.max_submissions,
+            )
+        case EngineName.LOCAL:
+            return LocalEngine(settings.local)
+        case _ as never:
+            assert_never(never)
+
+
+@asynccontextmanager
+async def held_state_dir(settings: Settings) -> AsyncIterator[Path]:
+    """Create the state directory and hold its lock, which dies with the process.
+
+    Raises:
+        StateLockedError: Another process holds it.
+        UsageError: It cannot be created.
+    """
+    folder = state_dir(settings)
+    lock = FileLock(folder / _LOCK_NAME, blocking=False, thread_local=False)
+    await anyio.to_thread.run_sync(_hold, folder, lock)
+    try:
+        yield folder
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(lock.release)
+
+
+def _hold(folder: Path, lock: BaseFileLock) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        msg = f"another run holds {folder}; wait for it, or use another --state-dir"
+        raise StateLockedError(msg) from None
+    except OSError as error:
+        msg = f"the state directory {folder} cannot be used: {error.strerror}"
+        raise UsageError(msg) from error
+
+
+@asynccontextmanager
+async def open_context(
+    settings: Settings,
+    name: EngineName,
+    *,
+    state: Path,
+    run_id: str,
+    tally: Tally | None = None,
+) -> AsyncIterator[RunContext]:
+    """Open the ledger in `state` and wire a run over it; the engine is not opened.
+
+    Raises:
+        UsageError: The ledger or a setting cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(await Ledger.open(state / LEDGER_NAME))
+        clock, tally = SystemClock(), tally or Tally()
+        budget = await _budget(settings, ledger)
+        meter = LedgerMeter(ledger=ledger, budget=budget, clock=clock, tally=tally)
+        target = output_dir(settings)
+        yield RunContext(
+            settings=settings,
+            engine=build_engine(name, settings, meter),
+            ledger=ledger,
+            meter=meter,
+            policy=_policy(settings),
+            parts=PartFolder(
+                output_dir=target, state_dir=state, run_id=run_id, verify=settings.output.verify
+            ),
+            clock=clock,
+            tally=tally,
+            output_dir=target,
+            parts_dir=state / _PARTS_NAME,
+            pollers=anyio.CapacityLimiter(settings.concurrency.max_pollers),
+        )
+
+
+def _policy(settings: Settings) -> PollPolicy:
+    if settings.polling.interval is not None:
+        return FixedInterval(settings.polling.interval)
+    return Predictive(Random(), max_in_flight=settings.concurrency.max_in_flight)  # noqa: S311  # no secret
+
+
+async def _budget(settings: Settings, ledger: Ledger) -> Budget:
+    chosen = settings.budget
+    limits = [] if chosen.max_api_calls is None else [chosen.max_api_calls]
+    if chosen.monthly_api_calls is not None:
+        since = month_start(datetime.now(UTC), starts_on=chosen.month_starts_on)
+        limits.append(chosen.monthly_api_calls - await ledger.billed_since(since))
+    return Budget(max(0, min(limits)) if limits else None)
