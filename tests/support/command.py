@@ -1,0 +1,156 @@
+"""The installed command as a user's shell runs it: a process with its two streams."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+COMMAND: Final = Path(sys.executable).with_name("batch-converter")
+PATIENCE_S: Final = 30.0
+"""What anything is given before a test fails; nothing is ever awaited for so long."""
+
+Argument = str | bytes | Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A process that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Standard output, which must be one JSON object on one line."""
+        assert self.out.count("\n") == 1, self.out
+        assert self.out.endswith("\n")
+        result: dict[str, Any] = json.loads(self.out)
+        return result
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Standard error, every line of which must be a JSON object."""
+        return parsed_events(self.err)
+
+    def named(self, event: str) -> list[dict[str, Any]]:
+        """Return the log lines of one event."""
+        return [line for line in self.events if line["event"] == event]
+
+
+def parsed_events(text: str) -> list[dict[str, Any]]:
+    """Return the lines of a JSON log."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def run(
+    *arguments: Argument,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+) -> Finished:
+    """Run the command to its end."""
+    done = subprocess.run(
+        [COMMAND, *arguments],
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    return _finished(done.returncode, done.stdout, done.stderr)
+
+
+def _finished(code: int, out: bytes, err: bytes) -> Finished:
+    finished = Finished(code=code, out=out.decode(), err=err.decode())
+    assert "Traceback" not in finished.err, finished.err
+    return finished
+
+
+class Running:
+    """A process that goes on; its streams go to files."""
+
+    def __init__(self, process: subprocess.Popen[bytes], out: Path, err: Path) -> None:
+        self._process = process
+        self._out = out
+        self._err = err
+        self.pid = process.pid
+
+    @property
+    def out(self) -> str:
+        """What it has printed so far, in whole lines."""
+        text = self._out.read_bytes().decode()
+        return text[: text.rfind("\n") + 1]
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What it has logged so far."""
+        text = self._err.read_bytes().decode()
+        return parsed_events(text[: text.rfind("\n") + 1])
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._process.poll() is not None
+
+    def logged(self, event: str) -> bool:
+        """Whether it has logged this event."""
+        return any(line["event"] == event for line in self.events)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def finish(self) -> Finished:
+        """Wait for its end."""
+        code = self._process.wait(PATIENCE_S)
+        return _finished(code, self._out.read_bytes(), self._err.read_bytes())
+
+
+@contextmanager
+def started(
+    folder: Path, *arguments: Argument, env: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """Start the command with its streams in `folder`; it does not outlive the block."""
+    folder.mkdir(parents=True, exist_ok=True)
+    out, err = folder / "stdout", folder / "stderr"
+    with out.open("wb") as out_file, err.open("wb") as err_file:
+        process = subprocess.Popen(
+            [COMMAND, *arguments],
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=out_file,
+            stderr=err_file,
+        )
+    try:
+        yield Running(process, out, err)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def sha256sum_accepts(manifest: Path, folder: Path) -> bool:
+    """Whether the system's own `sha256sum -c`, run in the folder, finds all as listed."""
+    check = ["sha256sum", "--strict", "--check", os.fspath(manifest)]
+    done = subprocess.run(check, cwd=folder, check=False, capture_output=True)
+    return done.returncode == 0
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Look at a condition until it holds; the test fails where it never does."""
+    give_up_at = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < give_up_at, f"waited in vain for {what}"
+        time.sleep(0.005)
