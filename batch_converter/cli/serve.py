@@ -18,16 +18,15 @@ from batch_converter.cli.options import (
     option,
     settings_from,
 )
+from batch_converter.cli.session import logging_session
 from batch_converter.engines.local import LocalEngine
 from batch_converter.errors import BatchConverterError, ExitCode
-from batch_converter.logs import SecretScrubber, configure_logging
 from batch_converter.server import serve as run_service
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batch_converter.config import LoadedSettings, Settings
-    from batch_converter.logs import LogSession
+    from batch_converter.config import Settings
 
 _CODES: Final = {
     signal.SIGINT: ExitCode.SIGINT,
@@ -80,24 +79,9 @@ def serve(
     Prints one line when it is ready: listening on http://HOST:PORT
     """
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
-    with _logging(loaded):
+    with logging_session(loaded):
         code = anyio.run(_serve, loaded.settings)
     sys.exit(code)
-
-
-def _logging(loaded: LoadedSettings) -> LogSession:
-    settings, scrubber = loaded.settings, SecretScrubber()
-    if settings.serve.client_secret is not None:
-        scrubber.add(settings.serve.client_secret.get_secret_value())
-    session = configure_logging(
-        level=settings.logging.level,
-        log_format=settings.logging.format,
-        file=settings.logging.file,
-        scrubber=scrubber,
-    )
-    for warning in loaded.warnings:
-        log.warning("config.warning", message=warning)
-    return session
 
 
 async def _serve(settings: Settings) -> ExitCode:

@@ -152,7 +152,7 @@ async def test_a_reader_gives_everything_even_after_deletion(tmp_path: Path, siz
     data = os.urandom(size)
     path = tmp_path / "file"
     path.write_bytes(data)
-    async with await PdfReader.open(path) as reader:
+    with await PdfReader.open(path) as reader:
         path.unlink()
         assert reader.size_bytes == size
         assert reader.is_small == (size <= READ_BYTES)
