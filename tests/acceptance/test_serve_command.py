@@ -1,0 +1,96 @@
+"""`serve` as an installed command: started, used by `convert`, and stopped."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.command import Running, run, started, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+ACCOUNT = {"ASPOSE_CLIENT_ID": "me", "ASPOSE_CLIENT_SECRET": "wonderful secret"}
+
+
+@contextmanager
+def serving(folder: Path, *options: str | Path, **env: str) -> Iterator[tuple[Running, str]]:
+    with started(folder / "serve", "serve", "--port", "0", *options, env=env) as service:
+        wait_until(lambda: service.out or service.is_over, "the line that says it listens")
+        match = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+)\n", service.out)
+        assert match, service.out
+        yield service, match[1]
+
+
+def connect(address: str) -> None:
+    host, _, port = address.removeprefix("http://").partition(":")
+    socket.create_connection((host, int(port)), timeout=5).close()
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_it_listens_until_a_signal_and_leaves_nothing(
+    tmp_path: Path, signum: int, code: int
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with serving(tmp_path, TMPDIR=str(scratch)) as (service, address):
+        connect(address)
+        assert list(scratch.iterdir())
+        service.signal(signum)
+        done = service.finish()
+    assert done.code == code
+    assert done.out == f"listening on {address}\n"
+    assert [event["event"] for event in done.events] == [
+        "server.started",
+        "server.stopping",
+        "server.stopped",
+    ]
+    assert not list(scratch.iterdir())
+    with pytest.raises(OSError, match="refused"):
+        connect(address)
+
+
+def test_convert_gets_the_same_pdfs_through_the_service(tmp_path: Path) -> None:
+    sources = [SAMPLES / name for name in ("bitonal.djvu", "book.djvu", "languages.djvu")]
+    direct, through = tmp_path / "direct", tmp_path / "through"
+    assert run("convert", *sources, "-o", direct, "--engine", "local").code == 0
+    account = ("--client-id", ACCOUNT["ASPOSE_CLIENT_ID"])
+    secret = {"BATCH_CONVERTER_SERVE__CLIENT_SECRET": ACCOUNT["ASPOSE_CLIENT_SECRET"]}
+    with serving(tmp_path, *account, "--data-dir", tmp_path / "data", **secret) as (
+        service,
+        address,
+    ):
+        options = ("--base-url", address, "--poll-interval", "0.2", "--json")
+        done = run("convert", *sources, "-o", through, *options, env=ACCOUNT)
+        service.signal(signal.SIGTERM)
+        served = service.finish()
+    assert done.code == 0
+    assert done.json["totals"]["converted"] == len(sources)
+    for source in sources:
+        name = f"{source.stem}.pdf"
+        assert (through / name).read_bytes() == (direct / name).read_bytes()
+    assert len(served.named("server.task_submitted")) == done.json["api_calls"]["submit"]
+    assert not list((tmp_path / "data").glob("task-*"))
+    assert ACCOUNT["ASPOSE_CLIENT_SECRET"] not in served.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--host", ".".join("0000")], "--client-id and --client-secret"),
+        (["--client-id", "me"], "both --client-id and --client-secret"),
+        (["--port", "99999"], "serve.port"),
+        (["--host", "192.0.2.1", "--client-id", "me", "--client-secret", "x"], "cannot listen"),
+    ],
+)
+def test_what_cannot_be_served_is_refused(options: list[str], message: str) -> None:
+    done = run("serve", *options)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
