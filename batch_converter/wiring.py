@@ -26,14 +26,14 @@ from batch_converter.polling import FixedInterval, Predictive
 from batch_converter.progress import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from filelock import BaseFileLock
 
     from batch_converter.config import Settings
     from batch_converter.engines.base import CallMeter, Engine
-    from batch_converter.polling import PollPolicy
+    from batch_converter.polling import Observation, PollPolicy
 
 LEDGER_NAME: Final = "ledger.sqlite3"
 _LOCK_NAME: Final = "lock"
@@ -159,12 +159,14 @@ async def open_context(
         budget = await _budget(settings, ledger)
         meter = LedgerMeter(ledger=ledger, budget=budget, clock=clock, tally=tally)
         target = output_dir(settings)
+        service = settings.aspose.base_url if name is EngineName.ASPOSE else name.value
         yield RunContext(
             settings=settings,
             engine=build_engine(name, settings, meter),
             ledger=ledger,
             meter=meter,
-            policy=_policy(settings),
+            policy=_policy(settings, await ledger.recall(service)),
+            service=service,
             parts=PartFolder(
                 output_dir=target, state_dir=state, run_id=run_id, verify=settings.output.verify
             ),
@@ -176,10 +178,11 @@ async def open_context(
         )
 
 
-def _policy(settings: Settings) -> PollPolicy:
+def _policy(settings: Settings, known: Sequence[Observation]) -> PollPolicy:
     if settings.polling.interval is not None:
         return FixedInterval(settings.polling.interval)
-    return Predictive(Random(), max_in_flight=settings.concurrency.max_in_flight)  # noqa: S311  # no secret
+    max_in_flight = settings.concurrency.max_in_flight
+    return Predictive(Random(), max_in_flight=max_in_flight, known=known)  # noqa: S311  # no secret
 
 
 async def _budget(settings: Settings, ledger: Ledger) -> Budget:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
-from batch_converter.ledger import moves, planning, reader, recovery, settling
+from batch_converter.ledger import lessons, moves, planning, reader, recovery, settling
 from batch_converter.ledger.store import Store, connect
 from batch_converter.models import CallKind, DocumentState
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         StoredPdf,
         Task,
     )
+    from batch_converter.polling import Observation
 
 _REMAINING: Final = """
 INSERT OR IGNORE INTO outcome (run, document, status, path, source_root, source, output, bytes_in,
@@ -282,6 +283,16 @@ class Ledger:
     async def cancelled(self, document: Document) -> None:
         """Record that the task was deleted at the service."""
         await self._store.execute(lambda connection: moves.released(connection, document.id))
+
+    async def remember(self, service: str, observations: Sequence[Observation]) -> None:
+        """Keep what this run learned about a service."""
+        await self._store.execute(
+            lambda connection: lessons.remember(connection, service, observations)
+        )
+
+    async def recall(self, service: str) -> list[Observation]:
+        """Return what earlier runs learned about a service, oldest first."""
+        return await self._store.execute(lambda connection: lessons.recall(connection, service))
 
     async def end_run(self, exit_code: ExitCode) -> None:
         """Record how the run ended."""

@@ -77,6 +77,16 @@ CREATE TABLE call (
     http_status INTEGER
 ) STRICT;
 
+-- What documents taught about a service, for the next run's polling.
+CREATE TABLE observation (
+    id      INTEGER PRIMARY KEY,
+    service TEXT NOT NULL,
+    pages   REAL NOT NULL,
+    low_s   REAL NOT NULL,
+    high_s  REAL NOT NULL,
+    servers REAL NOT NULL
+) STRICT;
+
 CREATE INDEX call_by_run ON call (run, kind);
 CREATE INDEX call_by_time ON call (started_at);
 CREATE INDEX call_by_document ON call (document);

@@ -46,6 +46,7 @@ class RunContext:
     """The parts that a run was wired from.
 
     Attributes:
+        service: What the policy's lessons are about: another service, other lessons.
         parts_dir: Where part files lie; the bundled forms of indirect documents too.
         pollers: Status requests at once.
         wakeups: Of documents between two polls.
@@ -59,6 +60,7 @@ class RunContext:
     parts: PartFolder
     clock: Clock
     tally: Tally
+    service: str
     output_dir: Path
     parts_dir: Path
     pollers: anyio.CapacityLimiter

@@ -191,6 +191,7 @@ class Run:
     async def _finish(self) -> RunSummary:
         ledger = self._context.ledger
         with anyio.CancelScope(shield=True):
+            await ledger.remember(self._context.service, self._context.policy.observations())
             summary = await ledger.finish_run(at=self._context.clock.now())
             exit_code = self._exit_code(summary.totals)
             await ledger.end_run(exit_code)

@@ -12,7 +12,9 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
+
+    from batch_converter.polling.service_time import Observation
 
 
 class Answer(Enum):
@@ -56,6 +58,10 @@ class PollPolicy(Protocol):
         """The document is no longer out (failed, cancelled, timed out)."""
         ...
 
+    def observations(self) -> Sequence[Observation]:
+        """What this run has taught, oldest first, for the policy of the next one."""
+        ...
+
 
 @dataclass(slots=True)
 class FixedInterval:
@@ -93,3 +99,7 @@ class FixedInterval:
     def forget(self, document_id: int) -> None:
         """Drop the plan."""
         self._due_at_s.pop(document_id, None)
+
+    def observations(self) -> Sequence[Observation]:
+        """A fixed interval learns nothing."""
+        return ()

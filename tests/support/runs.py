@@ -110,6 +110,7 @@ class Stage:
                 parts=parts,
                 clock=self.clock,
                 tally=tally,
+                service="test",
                 output_dir=self.output,
                 parts_dir=state / "parts",
                 pollers=anyio.CapacityLimiter(self.settings.concurrency.max_pollers),
