@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from batch_converter.engines.aspose import AsposeEngine
-from batch_converter.errors import BatchConverterError
+from batch_converter.errors import AccountRefusedError, BatchConverterError
 from batch_converter.models import CallOutcome, EngineName
 from batch_converter.output import free_bytes, nearest_folder
 from batch_converter.wiring import choose_engine, output_dir
@@ -41,31 +41,34 @@ class _Uncounted:
 
 
 async def diagnose(settings: Settings) -> list[Finding]:
-    """Check credentials, reachability, output folder and engine, in this order."""
+    """Check engine, credentials, reachability and output folder, in this order."""
     try:
         engine = choose_engine(settings)
+        findings = [_good(f"engine: {engine} ({settings.engine})")]
     except BatchConverterError as error:
-        return [_bad(f"engine: {error}")]
-    findings = [_good(f"engine: {engine} ({settings.engine})")]
+        engine, findings = None, [_bad(f"engine: {error}")]
     if engine is EngineName.ASPOSE:
-        findings.append(await _check_account(settings))
-    else:
+        findings += await _check_account(settings)
+    elif engine is EngineName.LOCAL:
         findings.append(_good(f"embedded engine: djvu-rs {version('djvu-rs')}"))
     findings.append(await anyio.to_thread.run_sync(_check_output, settings))
     return findings
 
 
-async def _check_account(settings: Settings) -> Finding:
-    """Ask for a token: that proves the address, the way to it and the credentials."""
+async def _check_account(settings: Settings) -> list[Finding]:
+    """Ask for a token, once: that proves the address, the way to it and the credentials."""
     where = settings.aspose.base_url
+    once = settings.retry.model_copy(update={"request_attempts": 1})
     try:
         async with AsposeEngine(
-            settings.aspose, settings.retry, meter=_Uncounted(), max_submissions=1
+            settings.aspose, once, meter=_Uncounted(), max_submissions=1
         ) as engine:
             await engine.authorize()
+    except AccountRefusedError as error:
+        return [_bad(f"credentials: {error}"), _good(f"service {where}: reached")]
     except BatchConverterError as error:
-        return _bad(f"service {where}: {error}")
-    return _good(f"service {where}: reached, credentials accepted")
+        return [_bad("credentials: could not be tried"), _bad(f"service {where}: {error}")]
+    return [_good("credentials: accepted"), _good(f"service {where}: reached")]
 
 
 def _check_output(settings: Settings) -> Finding:
@@ -75,6 +78,8 @@ def _check_output(settings: Settings) -> Finding:
     except BatchConverterError as error:
         return _bad(f"output: {error}")
     there: Path = nearest_folder(folder)
+    if blocker := next((place for place in (folder, *folder.parents) if place.is_file()), None):
+        return _bad(f"output {folder}: {blocker} is a file")
     if not os.access(there, os.W_OK | os.X_OK):
         return _bad(f"output {folder}: {there} cannot be written")
     return _good(f"output {folder}: writable, {free / 1e9:.1f} GB free")
