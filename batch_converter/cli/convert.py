@@ -23,6 +23,7 @@ from batch_converter.cli.options import (
     settings_from,
 )
 from batch_converter.cli.session import logging_session
+from batch_converter.errors import OutputError
 from batch_converter.orchestrator import StopReason
 from batch_converter.progress import ProgressDisplay, Tally
 from batch_converter.report import (
@@ -219,7 +220,10 @@ def convert(
     display = ProgressDisplay(tally, wanted=loaded.settings.logging.progress)
     with logging_session(loaded, stream=display.log_stream) as session, display:
         report = anyio.run(_convert, sources, loaded.settings, session, tally)
+        failure = _write_reports(report, loaded.settings)
     _print_result(report, loaded.settings, as_json=as_json)
+    if failure is not None:
+        raise failure
     sys.exit(report.summary.exit_code)
 
 
@@ -234,9 +238,16 @@ async def _convert(
             summary = await run.execute(opened.found, opened.roots)
             watchers.cancel_scope.cancel()
     _tell_finished(summary)
-    report = api.RunReport(summary=summary, ledger=ledger_path(settings))
-    await anyio.to_thread.run_sync(api.write_reports, report, settings)
-    return report
+    return api.RunReport(summary=summary, ledger=ledger_path(settings))
+
+
+def _write_reports(report: api.RunReport, settings: Settings) -> OutputError | None:
+    """Write what is asked for; a failure is returned, so that the result is told first."""
+    try:
+        api.write_reports(report, settings)
+    except OutputError as error:
+        return error
+    return None
 
 
 def _check_report_files(settings: Settings) -> None:
