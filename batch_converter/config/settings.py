@@ -52,7 +52,9 @@ def _split_url(url: str) -> SplitResult | None:
 class Section(BaseModel):
     """What all sections have in common."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True
+    )
 
 
 class InputSettings(Section):
