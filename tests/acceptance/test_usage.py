@@ -1,0 +1,184 @@
+"""What is refused before anything starts, and what is in force."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.command import run
+from tests.support.pdfs import make_archive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.cloud import Cloud
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["-o", "{output}"], "nothing to convert"),
+        (["{source}"], "-o DIR"),
+        (["{source}", "-o", "{output}", "--max-errrors", "1"], "--max-err"),
+        (["{source}", "-o", "{output}", "--max-in-flight", "0"], "max_in_flight"),
+        (["{source}", "-o", "{output}", "--engine", "abacus"], "abacus"),
+        (["{source}", "-o", "{output}", "--shard", "3/2"], "3/2"),
+        (["{source}", "-o", "{output}", "--deadline", "soon"], "deadline"),
+        (["{source}/not-there", "-o", "{output}"], "not-there"),
+        (["--files-from", "{source}/not-there", "-o", "{output}"], "not-there"),
+        (["{source}", "-o", "{output}", "--report", "{source}"], "report"),
+        (["{source}", "-o", "{output}", "-c", "{source}/none.toml"], "none.toml"),
+        (["{source}", "-o", "{output}", "--base-url", "http://example.org"], "http"),
+        (["{source}", "-o", "{output}", "--base-url", "https://u:pass@example.org"], "password"),
+        (["{source}", "-o", "{output}", "--base-url", "https://example.org/?k=v"], "query"),
+    ],
+)
+def test_bad_usage_is_2_and_starts_nothing(
+    source: Path, output: Path, arguments: list[str], told: str
+) -> None:
+    make_archive(source, 1)
+    given = [argument.format(source=source, output=output) for argument in arguments]
+
+    done = run("convert", *given, "--json")
+
+    assert done.code == 2
+    assert told in done.err
+    assert "pass@" not in done.err
+    assert done.out == ""
+    assert not output.exists()
+
+
+def test_without_credentials_the_local_engine_is_chosen_and_aspose_refused(
+    source: Path, output: Path
+) -> None:
+    make_archive(source, 1)
+    chosen = run("convert", source, "-o", output, "--json")
+    assert chosen.json["engine"] == "local"
+    assert chosen.named("run.started")[0]["engine"] == "local"
+    refused = run("convert", source, "-o", output, "--engine", "aspose")
+    assert refused.code == 2
+    assert "ASPOSE_CLIENT_ID" in refused.err
+
+
+def test_an_unknown_key_is_told_with_the_nearest_known_one(tmp_path: Path) -> None:
+    path = tmp_path / "batch-converter.toml"
+    path.write_text("[concurrency]\nmax_inflight = 3\n")
+    done = run("config", "check", cwd=tmp_path)
+    assert done.code == 2
+    assert "concurrency.max_inflight" in done.err
+    assert "concurrency.max_in_flight" in done.err
+
+    misspelt = run("config", "check", env={"BATCH_CONVERTER_POLING__INTERVAL": "3"})
+    assert misspelt.code == 2
+    assert "polling.interval" in misspelt.err
+
+
+def test_flags_win_over_environment_over_file_over_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "batch-converter.toml"
+    path.write_text(
+        '[output]\ndir = "pdfs"\n[polling]\ninterval = 1\n[retry]\nmax_attempts = 7\n'
+        '[aspose]\nclient_id = "from-file"\nclient_secret = "keep-this-quiet"\n'
+    )
+    path.chmod(0o644)
+    env = {"BATCH_CONVERTER_POLLING__INTERVAL": "2", "ASPOSE_CLIENT_ID": "from-environment"}
+
+    done = run("config", "check", cwd=tmp_path, env=env)
+
+    assert done.code == 0
+    lines = dict(line.split(" = ", 1) for line in done.out.splitlines())
+    assert lines["polling.interval"].startswith("2")
+    assert "BATCH_CONVERTER_POLLING__INTERVAL" in lines["polling.interval"]
+    assert lines["retry.max_attempts"].startswith("7")
+    assert "batch-converter.toml" in lines["retry.max_attempts"]
+    assert lines["concurrency.max_submissions"].startswith("8")
+    assert "default" in lines["concurrency.max_submissions"]
+    assert lines["aspose.client_id"].startswith('"from-environment"')
+    assert "keep-this-quiet" not in done.out + done.err
+    assert "aspose.client_secret" in lines
+    assert "chmod 600" in done.err  # others may read it, and there is a secret in it
+
+
+def test_the_flag_wins_in_a_run(cloud: Cloud, source: Path, output: Path, tmp_path: Path) -> None:
+    make_archive(source, 4)
+    cloud.latency_s = 0.01
+    config = tmp_path / "my.toml"
+    config.write_text(f'[output]\ndir = "{output}"\n[concurrency]\nmax_in_flight = 4\n')
+    config.chmod(0o600)
+    done = run("convert", source, "-c", config, "--max-in-flight", "1")
+    assert done.code == 0
+    assert cloud.peak_in_flight == 1
+    assert (output / "00000.pdf").exists()
+
+
+def test_the_example_configuration_is_in_force_as_it_stands(tmp_path: Path) -> None:
+    shown = run("config", "check", "-c", "config.example.toml").out
+    defaults = run("config", "check", cwd=tmp_path).out
+    assert [line.split("  # ")[0] for line in shown.splitlines()] == [
+        line.split("  # ")[0] for line in defaults.splitlines()
+    ]
+
+
+def test_help_and_version_and_module() -> None:
+    assert run("--version").out.startswith("batch-converter, version ")
+    module = [sys.executable, "-m", "batch_converter", "--help"]
+    done = subprocess.run(module, capture_output=True, check=True)
+    for command in (b"convert", b"status", b"retry", b"report", b"verify", b"config"):
+        assert command in done.stdout
+    options = run("convert", "--help").out
+    for absent in ("--html-report", "--metrics-file", "--watch"):
+        assert absent not in options
+
+
+def test_commands_on_a_ledger_that_is_not_there_say_so(output: Path) -> None:
+    for command in ("status", "report", "verify", "retry"):
+        done = run(command, "-o", output)
+        assert done.code == 2
+        assert "no ledger" in done.err
+    assert not output.exists()
+
+
+def test_doctor_says_a_line_for_each_check(cloud: Cloud, output: Path) -> None:
+    healthy = run("doctor", "-o", output)
+    assert healthy.code == 0, healthy.out
+    assert cloud.calls == {"token": 1}
+    lines = healthy.out.splitlines()
+    assert len(lines) >= 4
+    assert all(line.startswith("ok") for line in lines)
+
+    wrong = run("doctor", "-o", output, env={"ASPOSE_CLIENT_SECRET": "wrong-one"})
+    assert wrong.code != 0
+    assert "FAIL" in wrong.out
+    assert "wrong-one" not in wrong.out + wrong.err
+    unreachable = run("doctor", "-o", output, "--base-url", "http://127.0.0.1:9")
+    assert unreachable.code != 0
+    no_folder = run("doctor", "-o", "pyproject.toml/pdfs")
+    assert no_folder.code != 0
+    assert [line[:4] for line in no_folder.out.splitlines()] == ["ok  ", "ok  ", "ok  ", "FAIL"]
+    local = run("doctor", "-o", output, "--engine", "local", env={"ASPOSE_CLIENT_ID": ""})
+    assert local.code == 0, local.out
+
+
+def test_a_report_that_cannot_be_written_in_the_end_costs_no_result(
+    cloud: Cloud, source: Path, output: Path
+) -> None:
+    make_archive(source, 1)
+    done = run("convert", source, "-o", output, "--report", "/dev/full", "--json")
+    assert done.code != 0
+    assert "/dev/full" in done.err
+    assert json.loads(done.out)["totals"]["converted"] == 1
+    assert cloud.calls["submit"] == 1
+
+
+def test_standard_output_may_be_closed_early(source: Path, output: Path) -> None:
+    make_archive(source, 1)
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "batch_converter", "convert", str(source), "-o", str(output)]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert b"Traceback" not in done.stderr
