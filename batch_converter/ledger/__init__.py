@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from batch_converter.ledger.ledger import Ledger
-from batch_converter.ledger.planning import TASK_LIFE_S, Decision, Planned, Verdict
+from batch_converter.ledger.planning import TASK_LIFE_S, Adopted, Decision, Planned, Verdict
 from batch_converter.ledger.reader import LedgerReader
 from batch_converter.ledger.recovery import Recovered
 from batch_converter.ledger.store import LedgerWriteError, copy_ledger
 
 __all__ = [
     "TASK_LIFE_S",
+    "Adopted",
     "Decision",
     "Ledger",
     "LedgerReader",

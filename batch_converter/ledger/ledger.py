@@ -127,9 +127,9 @@ class Ledger:
         """Return the next documents in line, each with its position."""
         return await self._store.execute(lambda connection: planning.take(connection, after, limit))
 
-    async def describe(self, document: Document, *, source_sha256: str) -> None:
-        """Record what was learned of the source before it is paid for."""
-        await self._store.execute(
+    def describe(self, document: Document, *, source_sha256: str) -> None:
+        """Record what was learned of the source; on disk with the next awaited step."""
+        self._store.post(
             lambda connection: moves.assign(
                 connection,
                 document.id,
@@ -190,9 +190,15 @@ class Ledger:
         """Settle the state of a document whose submission was broken off."""
         await self._store.execute(lambda connection: recovery.interrupted(connection, document.id))
 
-    async def publishing(self, document: Document, pdf: StoredPdf) -> None:
+    async def publishing(
+        self, document: Document, pdf: StoredPdf, *, engine: EngineName, options: str
+    ) -> None:
         """Record the PDF that is about to get its final name."""
-        await self._store.execute(lambda connection: moves.publishing(connection, document.id, pdf))
+        await self._store.execute(
+            lambda connection: moves.publishing(
+                connection, document.id, pdf, engine=engine.value, options=options
+            )
+        )
 
     async def submit_unknown(self, document: Document) -> None:
         """Record that the answer to a submission was lost."""

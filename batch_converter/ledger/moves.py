@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
-    from batch_converter.models import Failure, FileReport, StoredPdf, Task
+    from batch_converter.models import Document, Failure, FileReport, StoredPdf, Task
 
 
 def move(
@@ -58,18 +58,33 @@ def released(connection: sqlite3.Connection, document_id: int) -> None:
     move(connection, document_id, DocumentState.PENDING, task_id=None, submitted_at=None)
 
 
-def publishing(connection: sqlite3.Connection, document_id: int, pdf: StoredPdf) -> None:
+def publishing(
+    connection: sqlite3.Connection, document_id: int, pdf: StoredPdf, **made_by: object
+) -> None:
     """The PDF is whole and about to get its final name.
 
     A run that dies between the name and the word `converted` is so found to have
-    finished: the PDF is there, with this digest.
+    finished: the PDF is there, with this digest, made by this engine and options.
     """
-    assign(connection, document_id, pdf_sha256=pdf.sha256, pdf_bytes=pdf.size_bytes)
+    assign(connection, document_id, pdf_sha256=pdf.sha256, pdf_bytes=pdf.size_bytes, **made_by)
 
 
-def adopted(connection: sqlite3.Connection, document_id: int, *, at: float) -> None:
+def adopted(
+    connection: sqlite3.Connection, known: Document, *, at: float, **learned: object
+) -> None:
     """The PDF that is there already is known to be this document's."""
-    move(connection, document_id, DocumentState.CONVERTED, task_id=None, converted_at=at)
+    if known.state is DocumentState.FAILED:
+        released(connection, known.id)
+    move(
+        connection,
+        known.id,
+        DocumentState.CONVERTED,
+        task_id=None,
+        converted_at=at,
+        error_code=None,
+        error_message=None,
+        **learned,
+    )
 
 
 def failed(connection: sqlite3.Connection, document_id: int, failure: Failure) -> None:

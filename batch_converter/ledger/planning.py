@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from batch_converter.models import Document, Failure
+    from batch_converter.models import Document, Failure, StoredPdf
 
 TASK_LIFE_S: Final = 24 * 3600
 """The service keeps a result for 24 hours after submission (API-FACTS, Fetch)."""
@@ -92,6 +92,22 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """A PDF that another ledger, or none, wrote, and that is taken for a file's own.
+
+    Attributes:
+        pages, source_sha256: Of the DjVu.
+        engine, options: What is held to have made it.
+    """
+
+    pdf: StoredPdf
+    pages: int
+    source_sha256: str
+    engine: str
+    options: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """A verdict on a found file.
 
@@ -100,6 +116,8 @@ class Decision:
         abandon_task: The task at the service is given up: the bytes have changed,
             or another engine was asked for.
         failure: Why it is refused or failed before.
+        adopted: What is learned of a PDF to adopt; None where the ledger recorded
+            it itself, just before it got its name.
     """
 
     planned: Planned
@@ -107,6 +125,7 @@ class Decision:
     changed: bool = False
     abandon_task: bool = False
     failure: Failure | None = None
+    adopted: Adopted | None = None
 
 
 def page(connection: sqlite3.Connection, after: bytes, limit: int) -> list[Planned]:
@@ -149,7 +168,7 @@ def _act(connection: sqlite3.Connection, run: int, decision: Decision, *, now: f
         case Verdict.SKIP:
             _record(connection, run, decision, FileStatus.SKIPPED)
         case Verdict.ADOPT:
-            moves.adopted(connection, document_id, at=now)
+            _adopt(connection, decision, now=now)
             _record(connection, run, decision, FileStatus.SKIPPED)
         case Verdict.LEAVE:
             _record(connection, run, decision, FileStatus.REMAINING)
@@ -162,6 +181,21 @@ def _act(connection: sqlite3.Connection, run: int, decision: Decision, *, now: f
             _record(connection, run, decision, FileStatus.FAILED)
         case _ as never:
             assert_never(never)
+
+
+def _adopt(connection: sqlite3.Connection, decision: Decision, *, now: float) -> None:
+    found = decision.adopted
+    learned: dict[str, object] = {}
+    if found is not None:
+        learned = {
+            "pdf_sha256": found.pdf.sha256,
+            "pdf_bytes": found.pdf.size_bytes,
+            "pages": found.pages,
+            "source_sha256": found.source_sha256,
+            "engine": found.engine,
+            "options": found.options,
+        }
+    moves.adopted(connection, decision.planned.document, at=now, **learned)
 
 
 def _refresh(connection: sqlite3.Connection, decision: Decision) -> None:

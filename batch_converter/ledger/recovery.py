@@ -12,10 +12,13 @@ KEPT_RUNS: Final = 30
 """Runs whose skipped files stay listed one by one; older runs keep the count."""
 
 _TO_UNKNOWN: Final = "UPDATE document SET state = 'submit_unknown'"
-_UNANSWERED: Final = (
-    "state = 'submitting' AND 'lost' = (SELECT outcome FROM call WHERE call.document = document.id"
-    " AND call.kind = 'submit' ORDER BY call.id DESC LIMIT 1)"
+_MAY_BE_BILLED: Final = (
+    "state = 'submitting' AND (SELECT outcome = 'lost'"
+    " OR (outcome = 'answered' AND coalesce(http_status, 200) < 300)"
+    " FROM call WHERE call.document = document.id AND call.kind = 'submit'"
+    " ORDER BY call.id DESC LIMIT 1)"
 )
+"""The last submission got no answer, or one whose task id never reached the disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,7 @@ class Recovered:
 
     Attributes:
         runs: Runs that ended without a word.
-        submit_unknown: Submissions that had left and whose answer never came.
+        submit_unknown: Submissions that had left and whose task id never came home.
         out_at_service: Documents whose task is still to be fetched.
     """
 
@@ -36,12 +39,12 @@ class Recovered:
 def recover(connection: sqlite3.Connection, *, now: float) -> Recovered:
     """Give every document of a dead run the one state that its calls prove.
 
-    A submission whose last call has no answer may have been billed: it becomes
-    `submit_unknown`. One whose call was answered, or never left, goes back to
-    `pending`.
+    A submission that got no answer, or whose answer's task id was not recorded any
+    more, may have been billed: it becomes `submit_unknown`. One that was refused, or
+    never left, goes back to `pending`.
     """
     connection.execute("UPDATE call SET outcome = 'lost' WHERE outcome IS NULL")
-    unknown = connection.execute(f"{_TO_UNKNOWN} WHERE {_UNANSWERED}").rowcount
+    unknown = connection.execute(f"{_TO_UNKNOWN} WHERE {_MAY_BE_BILLED}").rowcount
     connection.execute("UPDATE document SET state = 'pending' WHERE state = 'submitting'")
     runs = connection.execute(
         "UPDATE run SET finished_at = ? WHERE finished_at IS NULL", (now,)
@@ -57,7 +60,7 @@ def interrupted(connection: sqlite3.Connection, document_id: int) -> None:
     connection.execute(
         "UPDATE call SET outcome = 'lost' WHERE outcome IS NULL AND document = ?", (document_id,)
     )
-    connection.execute(f"{_TO_UNKNOWN} WHERE id = ? AND {_UNANSWERED}", (document_id,))
+    connection.execute(f"{_TO_UNKNOWN} WHERE id = ? AND {_MAY_BE_BILLED}", (document_id,))
     connection.execute(
         "UPDATE document SET state = 'pending' WHERE id = ? AND state = 'submitting'",
         (document_id,),

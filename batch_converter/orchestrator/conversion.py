@@ -135,7 +135,7 @@ class Conversion:
                 prepare, document, self._context.bundle_path(document.id)
             )
             self._record.document = self._prepared.document
-            await self._ledger.describe(
+            self._ledger.describe(
                 self._prepared.document, source_sha256=self._prepared.source_sha256
             )
         return self._prepared
@@ -205,7 +205,12 @@ class Conversion:
         """Name the PDF and record it; once begun, it is not broken off."""
         record, context = self._record, self._context
         with anyio.CancelScope(shield=True):
-            await self._ledger.publishing(record.document, pdf)
+            await self._ledger.publishing(
+                record.document,
+                pdf,
+                engine=self._engine.name,
+                options=self._engine.options_digest,
+            )
             await part.publish()
             await self._ledger.converted(
                 record.document,

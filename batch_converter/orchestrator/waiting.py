@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batch_converter.engines.base import Failed, Gone, NotReady, Ready
-from batch_converter.errors import ConversionFailedError, ExpiredError, TaskTimeoutError
+from batch_converter.errors import (
+    BadResponseError,
+    ConversionFailedError,
+    ExpiredError,
+    TaskTimeoutError,
+)
 from batch_converter.ledger import TASK_LIFE_S
 from batch_converter.polling import Answer
 
@@ -34,6 +39,7 @@ class Waiting(NamedTuple):
         Raises:
             ExpiredError: The service does not know the task (any more).
             ConversionFailedError: The service reports an error.
+            BadResponseError: It answers what makes no sense.
             TaskTimeoutError: It is still not ready at the task timeout.
             BudgetSpentError: The next question is not in the budget.
             FileError: The question got no usable answer.
@@ -66,7 +72,12 @@ class Waiting(NamedTuple):
             case Failed(messages=messages):
                 reasons = "; ".join(messages) or "no reason was given"
                 raise ConversionFailedError(f"the service could not convert it: {reasons}")
-            case Gone(status=status) | NotReady(status=status):
+            case NotReady(status=status):
+                raise BadResponseError(
+                    f"task {self.task.task_id} was Completed and is now {status}; the next run"
+                    " asks again"
+                )
+            case Gone(status=status):
                 raise ExpiredError(f"the service no longer has task {self.task.task_id} ({status})")
 
     def _check_age(self) -> None:
