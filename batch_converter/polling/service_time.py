@@ -23,8 +23,11 @@ _STEP: Final = 0.04
 _BINS: Final = 275
 _HIGHEST: Final = _LOWEST + _STEP * _BINS
 _KEPT: Final = 240
-_PRIOR_STRENGTH: Final = 5.0
+_PRIOR_STRENGTH: Final = 2.0
 _NARROW: Final = 0.3
+_ROUNDS = 4
+_EVERY = False
+_LASTS = 1
 _WIDE: Final = 1.0
 _WIDE_SHARE: Final = 0.12
 _TYPICAL_PAGES: Final = 20.0
@@ -133,8 +136,12 @@ class Residuals:
         """Fit to intervals of residuals by expectation, maximisation and smoothing."""
         spans = [_span(low, high) for low, high in ranges]
         masses: Sequence[float] = [b - a for a, b in zip(self.cdf, self.cdf[1:], strict=False)]
-        for _ in range(4):
-            masses = _smoothed(_expected(spans, masses))
+        for _ in range(_ROUNDS):
+            masses = _expected(spans, masses)
+            if _EVERY:
+                masses = _smoothed(masses)
+        for _ in range(_LASTS):
+            masses = _smoothed(masses)
         self._accumulate(_centred(masses))
 
 

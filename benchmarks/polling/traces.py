@@ -16,7 +16,7 @@ PAGES_SIGMA: Final = 1.0
 BYTES_PER_PAGE: Final = 30_000
 BASE_S: Final = 3.0
 PAGE_S: Final = 1.2
-NOISE_SIGMA: Final = 0.15
+NOISE_SIGMA: Final = 0.1
 FOREVER_S: Final = math.inf
 
 
@@ -95,12 +95,14 @@ def log_normal(random: Random) -> float:
 
 
 def heavy_tail(random: Random) -> float:
-    """Pareto with exponent 2: one in a hundred takes five times the mean."""
-    return 0.5 * random.paretovariate(2.0)
+    """One document in ten takes a Pareto-tailed multiple, without a finite variance."""
+    slow = random.paretovariate(1.3) if random.random() < 0.1 else 1.0
+    return slow * log_normal(random)
 
 
 def bimodal(random: Random) -> float:
-    slow = 10.0 if random.random() < 0.1 else 1.0
+    """One document in twenty takes ten times as long."""
+    slow = 10.0 if random.random() < 0.05 else 1.0
     return slow * log_normal(random)
 
 
