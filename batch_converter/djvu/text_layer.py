@@ -5,20 +5,23 @@ its end. Learned from how readers put text together again:
 
 - words keep their order, so that extraction reads as DjVu's own text does;
 - poppler and pdfium expect right-to-left runs in visual order and turn them round;
+- words that all but touch are read as one: they are kept apart;
 - boxes beyond the page are clamped to it, or readers drop what is in them;
-- where a layer knows only lines, or only the page, the box is shared out among
-  the words by their length.
+- where a layer knows only lines, or only the page, or gives all words of a line
+  the line's box, the box is shared out among the words by their length.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.djvu.decoder import decoding, open_page
 from batch_converter.djvu.geometry import Box
-from batch_converter.djvu.glyphless import ADVANCE_EM, DESCENT_EM, SPACE
+from batch_converter.djvu.glyphless import ADVANCE_EM, DESCENT_EM, HEIGHT_EM, SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,9 +33,13 @@ if TYPE_CHECKING:
     from batch_converter.djvu.glyphless import GlyphlessFont
 
 _MAX_DEPTH: Final = 16
+_LEAST_GAP: Final = 0.05
+_LEAST_SHARE: Final = 0.3
+_ATOMS: Final = frozenset({"Word", "Character"})
 _RIGHT_TO_LEFT_MARK: Final = "\u200f"
 _RIGHT_TO_LEFT: Final = frozenset({"R", "AL"})
-_ENDS_A_RUN: Final = frozenset({"L", "EN", "AN"})
+_RUN_ENDS: Final = frozenset({"L", "EN", "AN", "ES", "ET", "CS"})
+_NO_LETTER: Final = re.compile(r"[\s\x00-\x1f]+")
 _FIRST_PRINTABLE: Final = "\x20"
 
 
@@ -59,7 +66,8 @@ def words_of(page: PageChunks, geometry: Geometry) -> list[Word]:
         return []
     width, height = geometry.shown_size
     whole = Box(left=0, bottom=0, width=width, height=height)
-    return list(_words(layer["text"], layer["zones"], whole, geometry, _MAX_DEPTH))
+    words = list(_words(layer["text"], layer["zones"], whole, geometry, _MAX_DEPTH))
+    return [_apart(word, after) for word, after in zip(words, [*words[1:], None], strict=True)]
 
 
 def _words(
@@ -69,11 +77,16 @@ def _words(
     if not children or depth == 0 or not _complete(text, children):
         yield from _shared_out(text, box)
         return
-    for child in children:
-        child_box = _clamped(child["rect"], geometry)
-        whole = child["kind"] in {"Word", "Character"}
-        parts = [] if whole else child["children"]
-        yield from _words(child["text"], parts, child_box, geometry, depth - 1)
+    boxes = [_clamped(child["rect"], geometry) for child in children]
+    if len(boxes) > 1 and all(other == boxes[0] for other in boxes):
+        yield from _shared_out(text, boxes[0])
+        return
+    for child, child_box in zip(children, boxes, strict=True):
+        parts = () if child["kind"] in _ATOMS else child["children"]
+        if parts or len(child["text"].split()) > 1:
+            yield from _words(child["text"], parts, child_box, geometry, depth - 1)
+        elif word := child["text"].strip():
+            yield Word(text=word, box=child_box)
 
 
 def _complete(text: str, children: Sequence[TextZone]) -> bool:
@@ -83,7 +96,7 @@ def _complete(text: str, children: Sequence[TextZone]) -> bool:
 
 
 def _letters(text: str) -> str:
-    return "".join(text.split())
+    return _NO_LETTER.sub("", text)
 
 
 def _clamped(rect: Rect, geometry: Geometry) -> Box:
@@ -124,34 +137,39 @@ def _is_right_to_left(word: str) -> bool:
     return any(unicodedata.bidirectional(c) in _RIGHT_TO_LEFT for c in word)
 
 
-def visual_order(word: str) -> str:
-    """Return the characters as they stand from left to right, as readers expect them.
+def _apart(word: Word, after: Word | None) -> Word:
+    """Shorten a word that all but touches the next on its line: they would be read as one."""
+    if after is None:
+        return word
+    box, other = word.box, after.box
+    width = other.left - _LEAST_GAP * max(box.height, other.height) - box.left
+    on_one_line = abs(other.bottom - box.bottom) < min(box.height, other.height) / 2
+    if not on_one_line or not box.width * _LEAST_SHARE < width < box.width:
+        return word
+    return Word(text=word.text, box=replace(box, width=width))
 
-    A right-to-left run goes from its first right-to-left character to the next
-    left-to-right one or digit. One that ends in punctuation gets a mark in
-    front, or the punctuation would not be taken for a part of the run.
+
+def visual_order(word: str) -> str:
+    """Return the characters as readers expect them: right-to-left runs turned round.
+
+    A run takes in accents, quotes and brackets beside it; letters of other
+    scripts, digits, commas and full stops end it. (pdfium takes a full stop for
+    a part of the run, poppler does not; this is poppler's order.)
     """
     if word.isascii() or not _is_right_to_left(word):
         return word
-    out: list[str] = []
-    run: list[str] = []
-    for character in word:
-        kind = unicodedata.bidirectional(character)
-        if kind in _ENDS_A_RUN:
-            out += _turned(run)
-            run = []
-        if run or kind in _RIGHT_TO_LEFT:
-            run.append(character)
-        else:
-            out.append(character)
-    return "".join([*out, *_turned(run)])
+    runs = ("".join(run) for _, run in groupby(word, _ends_a_run))
+    return "".join(_turned(run) if _is_right_to_left(run) else run for run in runs)
 
 
-def _turned(run: list[str]) -> list[str]:
-    turned = run[::-1]
-    if turned and unicodedata.bidirectional(turned[0]) not in _RIGHT_TO_LEFT:
-        return [_RIGHT_TO_LEFT_MARK, *turned]
-    return turned
+def _ends_a_run(character: str) -> bool:
+    return unicodedata.bidirectional(character) in _RUN_ENDS
+
+
+def _turned(run: str) -> str:
+    # a run that begins with an accent or a bracket is not recognised without a mark
+    mark = "" if _is_right_to_left(run[-1]) else _RIGHT_TO_LEFT_MARK
+    return mark + run[::-1]
 
 
 def text_operators(words: Iterable[Word], geometry: Geometry, font: GlyphlessFont) -> bytes:
@@ -170,6 +188,7 @@ def _operator(word: Word, font: GlyphlessFont) -> bytes:
         return b""
     box = word.box
     stretch = box.width / (len(text) * ADVANCE_EM)
-    baseline = box.bottom + DESCENT_EM * box.height
-    matrix = f"{stretch:.3f} 0 0 {box.height:.3f} {box.left:.3f} {baseline:.3f} Tm"
+    size = box.height / HEIGHT_EM
+    baseline = box.bottom + DESCENT_EM * size
+    matrix = f"{stretch:.3f} 0 0 {size:.3f} {box.left:.3f} {baseline:.3f} Tm"
     return f"{matrix} <{font.encode(text + SPACE)}> Tj".encode("ascii")
