@@ -1,0 +1,260 @@
+"""One way to move one document, in a process of its own that measures itself.
+
+Run by `run.py`: `candidate.py NAME URL BYTES FILE`. Prints a JSON line.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import anyio
+import anyio.to_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Measure = Callable[[], None]
+    Candidate = Callable[[str, int, Path, Measure], Awaitable[None]]
+
+CONVERT = "/v5.0/ocr/djvu2pdf"
+PIECE_BYTES = 512 * 1024
+
+
+class Meter:
+    """Counts calls into the void."""
+
+    async def begin(self, kind: object, document: object) -> int:  # noqa: ARG002
+        return 0
+
+    def end(self, call_id: int, outcome: object, *, http_status: int | None = None) -> None:
+        pass
+
+
+class FileSink:
+    """Gathers as much as a run's own part file does, and writes it in a thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("wb", buffering=0)
+        self._gathered = bytearray()
+
+    async def restart(self) -> None:
+        self._gathered.clear()
+        await anyio.to_thread.run_sync(self._file.truncate, 0)
+
+    async def write(self, data: bytes) -> None:
+        if not self._gathered and len(data) >= PIECE_BYTES:
+            await anyio.to_thread.run_sync(self._file.write, data)
+            return
+        self._gathered += data
+        if len(self._gathered) >= PIECE_BYTES:
+            await self.flush()
+
+    async def flush(self) -> None:
+        gathered, self._gathered = self._gathered, bytearray()
+        await anyio.to_thread.run_sync(self._file.write, gathered)
+
+
+def save(path: Path, text: str) -> None:
+    """Do what the documentation's examples do with a result."""
+    path.write_bytes(base64.b64decode(text))
+
+
+def load(path: Path) -> str:
+    """Do what the documentation's examples do with a source."""
+    return base64.b64encode(path.read_bytes()).decode()
+
+
+def engine(url: str) -> Any:  # noqa: ANN401
+    from batch_converter.config import AsposeSettings, RetrySettings  # noqa: PLC0415
+    from batch_converter.engines.aspose import AsposeEngine  # noqa: PLC0415
+
+    settings = AsposeSettings.model_validate(
+        {"base_url": url, "client_id": "i", "client_secret": "s"}
+    )
+    return AsposeEngine(settings, RetrySettings(), meter=Meter(), max_submissions=8)
+
+
+def task(name: str) -> Any:  # noqa: ANN401
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from batch_converter.models import Task  # noqa: PLC0415
+
+    return Task(task_id=name, submitted_at=datetime.now(UTC))
+
+
+def document(path: Path) -> Any:  # noqa: ANN401
+    from batch_converter.models import Document, DocumentState  # noqa: PLC0415
+
+    status = path.stat() if path.exists() else None
+    return Document(
+        id=1,
+        path=str(path),
+        source_root="",
+        source=path.name,
+        output="",
+        size_bytes=status.st_size if status else 0,
+        mtime_ns=status.st_mtime_ns if status else 0,
+        state=DocumentState.PENDING,
+    )
+
+
+async def fetch_ours(url: str, size: int, path: Path, start: Measure, kind: str = "plain") -> None:
+    async with engine(url) as ours:
+        await ours.fetch(document(path), task(f"{kind}-{768 * 1024}"), FileSink(path))
+        start()
+        sink = FileSink(path)
+        await ours.fetch(document(path), task(f"{kind}-{size}"), sink)
+        await sink.flush()
+
+
+async def fetch_ours_dense(url: str, size: int, path: Path, start: Measure) -> None:
+    await fetch_ours(url, size, path, start, "dense")
+
+
+async def fetch_thrown_away(url: str, size: int, path: Path, start: Measure) -> None:
+    del path
+    async with aiohttp.ClientSession(read_bufsize=256 * 1024) as session:
+        start()
+        async with session.get(f"{url}{CONVERT}?id=plain-{size}") as response:
+            async for _ in response.content.iter_any():
+                pass
+
+
+async def fetch_naive(url: str, size: int, path: Path, start: Measure) -> None:
+    async with aiohttp.ClientSession() as session:
+        start()
+        async with session.get(f"{url}{CONVERT}?id=plain-{size}") as response:
+            fields = await response.json()
+        save(path, fields["results"][0]["data"])
+
+
+async def fetch_vendor(url: str, size: int, path: Path, start: Measure) -> None:
+    api = vendor(url)
+    start()
+    answer = await anyio.to_thread.run_sync(api.get_dj_vu2_pdf, f"plain-{size}")
+    save(path, answer.results[0].data)
+
+
+async def submit_ours(url: str, size: int, path: Path, start: Measure) -> None:
+    del size
+    async with engine(url) as ours:
+        small = path.with_suffix(".small")
+        small.write_bytes(bytes(1000))
+        await ours.submit(document(small))
+        start()
+        await ours.submit(document(path))
+
+
+async def submit_thrown_away(url: str, size: int, path: Path, start: Measure) -> None:
+    """Send as many bytes from a block made beforehand."""
+    del path
+    block = bytes(1024 * 1024)
+    blocks = size * 4 // 3 // len(block)
+
+    async def pieces() -> Any:  # noqa: ANN401
+        for _ in range(blocks):
+            yield block
+
+    headers = {"Content-Length": str(blocks * len(block))}
+    async with aiohttp.ClientSession() as session:
+        start()
+        async with session.post(url + CONVERT, data=pieces(), headers=headers) as response:
+            await response.read()
+
+
+async def submit_naive(url: str, size: int, path: Path, start: Measure) -> None:
+    del size
+    async with aiohttp.ClientSession() as session:
+        start()
+        body = {"image": load(path), "settings": {}}
+        async with session.post(url + CONVERT, json=body) as response:
+            await response.text()
+
+
+async def submit_vendor(url: str, size: int, path: Path, start: Measure) -> None:
+    from aspose_ocr_cloud.models.ocr_settings_dj_vu2_pdf import (  # noqa: PLC0415
+        OCRSettingsDjVu2PDF,
+    )
+    from aspose_ocr_cloud.models.ocrdj_vu2_pdf_body import OCRDjVu2PDFBody  # noqa: PLC0415
+
+    del size
+    api = vendor(url)
+    start()
+    image = load(path)
+    body = OCRDjVu2PDFBody(image=image, settings=OCRSettingsDjVu2PDF())
+    await anyio.to_thread.run_sync(api.post_dj_vu2_pdf, body)
+
+
+def vendor(url: str) -> Any:  # noqa: ANN401  # untyped
+    from aspose_ocr_cloud.api.dj_vu2_pdf_api import DjVu2PDFApi  # noqa: PLC0415
+    from aspose_ocr_cloud.api_client import ApiClient  # noqa: PLC0415
+    from aspose_ocr_cloud.configuration import Configuration  # noqa: PLC0415
+
+    return DjVu2PDFApi(ApiClient(Configuration(host=url, access_token="a-token")))  # noqa: S106
+
+
+CANDIDATES: dict[str, Candidate] = {
+    name: globals()[name]
+    for name in (
+        "fetch_ours",
+        "fetch_ours_dense",
+        "fetch_thrown_away",
+        "fetch_naive",
+        "fetch_vendor",
+        "submit_ours",
+        "submit_thrown_away",
+        "submit_naive",
+        "submit_vendor",
+    )
+}
+
+
+def memory_mb(field: str) -> float:
+    """Return a line of /proc/self/status in MB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise LookupError(field)
+
+
+def cpu_s() -> float:
+    """Return what this process has used, in all its threads."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+async def main() -> None:
+    """Measure from the moment that the candidate is ready to begin."""
+    name, url, size, path = sys.argv[1:]
+    begun: dict[str, float] = {}
+
+    def start() -> None:
+        Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+        begun.update(wall=time.perf_counter(), cpu=cpu_s(), idle=memory_mb("VmRSS"))
+
+    await CANDIDATES[name](url, int(size), Path(path), start)
+    sys.stdout.write(
+        json.dumps(
+            {
+                "wall_s": time.perf_counter() - begun["wall"],
+                "cpu_s": cpu_s() - begun["cpu"],
+                "idle_mb": begun["idle"],
+                "peak_mb": memory_mb("VmHWM"),
+            }
+        )
+    )
+    sys.stdout.flush()
+    os._exit(0)  # a process with gigabytes in it takes long to tidy up
+
+
+if __name__ == "__main__":
+    anyio.run(main)
