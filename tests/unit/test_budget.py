@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 
 from batch_converter.budget import Budget, month_start
 from batch_converter.errors import BudgetSpentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DOCUMENTS = st.integers(min_value=1, max_value=5)
 STEPS = st.lists(
@@ -21,7 +25,7 @@ STEPS = st.lists(
 @given(limit=st.integers(min_value=0, max_value=12), steps=STEPS)
 def test_no_order_of_calls_overruns_the_limit(limit: int, steps: list[tuple[str, int]]) -> None:
     budget, spent = Budget(limit), 0
-    actions = {
+    actions: dict[str, Callable[[int], None]] = {
         "submit": budget.spend_on_submission,
         "fetch": budget.spend_on_fetch,
         "promise": budget.promise_fetch,
