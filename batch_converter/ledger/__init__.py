@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from batch_converter.ledger.ledger import Ledger
-from batch_converter.ledger.planning import TASK_LIFE_S, Adopted, Decision, Planned, Verdict
+from batch_converter.ledger.outstanding import TASK_LIFE_S
+from batch_converter.ledger.planning import Adopted, Decision, Planned, Verdict
 from batch_converter.ledger.reader import LedgerReader
 from batch_converter.ledger.recovery import Recovered
 from batch_converter.ledger.store import LedgerWriteError, copy_ledger

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
-from batch_converter.ledger import lessons, moves, planning, reader, recovery, settling
+from batch_converter.ledger import lessons, moves, outstanding, planning, reader, recovery, settling
 from batch_converter.ledger.store import Store, connect
 from batch_converter.models import CallKind, DocumentState
 
@@ -115,7 +115,7 @@ class Ledger:
 
     async def vanished(self, roots: Sequence[str]) -> list[tuple[str, str]]:
         """Return path and output of known files below `roots` that were not found."""
-        return await self._store.execute(lambda connection: planning.vanished(connection, roots))
+        return await self._store.execute(lambda connection: outstanding.vanished(connection, roots))
 
     async def enqueue(self, engine: EngineName, order: str) -> int:
         """Line up the work of this run; returns its length."""
@@ -279,12 +279,12 @@ class Ledger:
             at: The present; a task that the service still holds is kept.
         """
         return await self._store.execute(
-            lambda connection: planning.retry(connection, paths, now=at.timestamp())
+            lambda connection: outstanding.retry(connection, paths, now=at.timestamp())
         )
 
     async def out_at_service(self) -> list[Document]:
         """Return the documents whose task has not been fetched."""
-        return await self._store.execute(planning.out_at_service)
+        return await self._store.execute(outstanding.out_at_service)
 
     async def cancelled(self, document: Document) -> None:
         """Record that the task was deleted at the service."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from batch_converter.errors import ErrorCode
-from batch_converter.ledger import moves
+from batch_converter.ledger import moves, outstanding
 from batch_converter.ledger.rows import DOCUMENT_COLUMNS, document, failure
 from batch_converter.models import DocumentState, FileReport, FileStatus
 
@@ -18,12 +16,7 @@ if TYPE_CHECKING:
 
     from batch_converter.models import Document, Failure, StoredPdf
 
-TASK_LIFE_S: Final = 24 * 3600
-"""The service keeps a result for 24 hours after submission (API-FACTS, Fetch)."""
-
-_ENDED_AT_SERVICE: Final = {ErrorCode.CONVERSION_ERROR, ErrorCode.BAD_PDF}
-"""After these the service has nothing better to give for the same task."""
-
+_MAY_HOLD_TASK: Final = {DocumentState.SUBMITTED, DocumentState.FAILED}
 _COLUMNS: Final = (
     f"{DOCUMENT_COLUMNS}, found.path, found.size_bytes, found.mtime_ns, document.source_sha256,"
     " document.engine, document.options, document.pdf_bytes, document.pdf_sha256,"
@@ -214,25 +207,10 @@ def _reopen(connection: sqlite3.Connection, decision: Decision, *, now: float) -
     if known.state is DocumentState.CONVERTED:
         moves.released(connection, known.id)
         moves.assign(connection, known.id, pdf_sha256=None, pdf_bytes=None)
-    elif known.state is DocumentState.SUBMITTED and decision.abandon_task:
+    elif known.state in _MAY_HOLD_TASK and decision.abandon_task:
         moves.released(connection, known.id)
     elif known.state is DocumentState.FAILED:
-        _reopen_failed(connection, decision, now=now)
-
-
-def _reopen_failed(connection: sqlite3.Connection, decision: Decision, *, now: float) -> None:
-    """Take a failed file up again: fetched, where the service may still have its task."""
-    known, failure = decision.planned.document, decision.planned.failure
-    if not decision.abandon_task and _is_fetchable(known, failure, now=now):
-        moves.move(connection, known.id, DocumentState.SUBMITTED)
-    else:
-        moves.released(connection, known.id)
-
-
-def _is_fetchable(known: Document, failure: Failure | None, *, now: float) -> bool:
-    passing = failure is not None and failure.code not in _ENDED_AT_SERVICE
-    young = known.task is not None and now - known.task.submitted_at.timestamp() < TASK_LIFE_S
-    return passing and young
+        outstanding.take_up(connection, known, decision.planned.failure, now=now)
 
 
 def _choose(connection: sqlite3.Connection, decision: Decision) -> None:
@@ -273,50 +251,3 @@ def enqueue(connection: sqlite3.Connection, *, engine: str, order: str) -> int:
 def take(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, Document]]:
     """Return the next documents in line with their positions."""
     return [(row[11], document(row)) for row in connection.execute(_TAKE, (after, limit))]
-
-
-def retry(connection: sqlite3.Connection, paths: Sequence[str] | None, *, now: float) -> list[str]:
-    """Put failed files back, all or those at or below `paths`; returns their sources."""
-    failed = connection.execute(
-        f"SELECT {DOCUMENT_COLUMNS}, error_code, error_message FROM document"  # noqa: S608  # our own names
-        " WHERE state = 'failed' ORDER BY path"
-    ).fetchall()
-    sources = []
-    for row in failed:
-        known = document(row)
-        if paths is None or any(_is_below(known.path, path) for path in paths):
-            if _is_fetchable(known, failure(*row[11:]), now=now):
-                moves.move(connection, known.id, DocumentState.SUBMITTED)
-            else:
-                moves.released(connection, known.id)
-            sources.append(known.source)
-    return sources
-
-
-def _is_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
-
-
-def out_at_service(connection: sqlite3.Connection) -> list[Document]:
-    """Return the documents whose task has not been fetched, oldest first."""
-    query = (
-        f"SELECT {DOCUMENT_COLUMNS} FROM document WHERE state = 'submitted' ORDER BY submitted_at"  # noqa: S608  # our own names
-    )
-    return [document(row) for row in connection.execute(query)]
-
-
-def vanished(connection: sqlite3.Connection, roots: Sequence[str]) -> list[tuple[str, str]]:
-    """Return path and output of known files below `roots` that were not found this time."""
-    rows: list[tuple[str, str]] = []
-    for root in roots:
-        prefix = os.fsencode(root).rstrip(b"/") + b"/"
-        rows += [
-            (os.fsdecode(path), os.fsdecode(output))
-            for path, output in connection.execute(
-                "SELECT document.path, document.output FROM document"
-                " LEFT JOIN found ON found.path = document.path"
-                " WHERE document.path >= ? AND document.path < ? AND found.path IS NULL",
-                (prefix, prefix[:-1] + b"0"),
-            )
-        ]
-    return rows

@@ -63,14 +63,13 @@ class Conversion:
         self._record = Record(context, document)
         self._prepared: Prepared | None = None
         self._scope = anyio.CancelScope()
-        self._is_uploading = False
         self._is_interrupted = False
         self._ended_in_error = 0
 
     def interrupt(self) -> None:
         """Break off as after a signal; an upload under way may still bring its id home."""
         self._is_interrupted = True
-        if self._is_uploading:
+        if self._context.meter.is_submitting(self._record.document.id):
             self._scope.deadline = anyio.current_time() + UPLOAD_GRACE_S
         else:
             self._scope.cancel()
@@ -143,11 +142,7 @@ class Conversion:
     async def _upload(self, prepared: Prepared) -> Task:
         if not self._engine.traits.billed:
             await self._ledger.submitting(self._record.document)
-        self._is_uploading = True
-        try:
-            task_id = await self._engine.submit(prepared.sent)
-        finally:
-            self._is_uploading = False
+        task_id = await self._engine.submit(prepared.sent)
         task = Task(task_id=task_id, submitted_at=self._context.clock.now())
         with anyio.CancelScope(shield=True):
             if self._engine.traits.tasks_outlive_run:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import anyio
+import anyio.lowlevel
+
 from batch_converter.models import CallKind, CallOutcome
 
 if TYPE_CHECKING:
@@ -35,10 +38,20 @@ class LedgerMeter:
         """
         self._spend(kind, document)
         document_id = None if document is None else document.id
-        call_id = await self._ledger.begin_call(kind, document_id, at=self._clock.now())
+        with anyio.CancelScope(shield=True):
+            call_id = await self._ledger.begin_call(kind, document_id, at=self._clock.now())
         self._open[call_id] = (kind, document)
         self._count(kind, document, 1)
+        await self._leave_unless_cancelled(call_id)
         return call_id
+
+    async def _leave_unless_cancelled(self, call_id: int) -> None:
+        """Give a call back that is on record already and whose caller is called off."""
+        try:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        except anyio.get_cancelled_exc_class():
+            self.end(call_id, CallOutcome.UNSENT)
+            raise
 
     def end(self, call_id: int, outcome: CallOutcome, *, http_status: int | None = None) -> None:
         """Record how it ended; one that never left is given back."""
@@ -48,6 +61,13 @@ class LedgerMeter:
             self._count(kind, document, -1)
             if kind is not CallKind.TOKEN:
                 self.budget.refund()
+
+    def is_submitting(self, document_id: int) -> bool:
+        """Whether a submission of the document is on its way."""
+        return any(
+            kind is CallKind.SUBMIT and document is not None and document.id == document_id
+            for kind, document in self._open.values()
+        )
 
     def polls(self, document_id: int) -> int:
         """Return how often the document was asked for in this run."""

@@ -158,7 +158,7 @@ class Planner:
                 return Verdict.ADOPT
         if self._is_known_failure(planned, changed=changed):
             return Verdict.KNOWN_FAILURE
-        if overwrite != "always" and pdf_bytes is not None and _is_foreign(planned):
+        if overwrite != "always" and pdf_bytes is not None and _is_foreign(planned, target):
             return Verdict.REFUSE
         return self._convert_or_leave(planned, changed=changed)
 
@@ -201,8 +201,11 @@ class Planner:
         return planned.source_sha256 is None or planned.source_sha256 != _sha256(known.path)
 
 
-def _is_foreign(planned: Planned) -> bool:
-    return not planned.was_converted and planned.pdf_sha256 is None
+def _is_foreign(planned: Planned, target: Path) -> bool:
+    """Whether this ledger put nothing there, nor was about to when its run died."""
+    if planned.was_converted:
+        return False
+    return planned.pdf_sha256 is None or planned.pdf_sha256 != _sha256(os.fspath(target))
 
 
 def _foreign(target: Path) -> Failure:
