@@ -17,6 +17,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batch_converter.errors import ErrorCode, ExitCode, LedgerError, RunStoppedError
+from batch_converter.fault_points import reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -192,7 +193,9 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             for job in group:
                 self._run(job)
+            reach("ledger.committing")
             self._connection.execute("COMMIT")
+            reach("ledger.committed")
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")

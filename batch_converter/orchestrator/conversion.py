@@ -17,6 +17,7 @@ from batch_converter.errors import (
     RunStoppedError,
     SubmitUnknownError,
 )
+from batch_converter.fault_points import reach
 from batch_converter.ledger import LedgerWriteError
 from batch_converter.models import Failure, FileStatus, Task
 from batch_converter.orchestrator.preflight import prepare
@@ -143,10 +144,12 @@ class Conversion:
         if not self._engine.traits.billed:
             await self._ledger.submitting(self._record.document)
         task_id = await self._engine.submit(prepared.sent)
+        reach("task.arrived")
         task = Task(task_id=task_id, submitted_at=self._context.clock.now())
         with anyio.CancelScope(shield=True):
             if self._engine.traits.tasks_outlive_run:
                 await self._ledger.submitted(self._record.document, task, self._engine.name)
+        reach("task.recorded")
         self._record.submitted(task)
         if self._is_interrupted:
             self._scope.cancel()
@@ -199,6 +202,7 @@ class Conversion:
     async def _publish(self, part: PartFile, pdf: StoredPdf) -> None:
         """Name the PDF and record it; once begun, it is not broken off."""
         record, context = self._record, self._context
+        reach("pdf.sealed")
         with anyio.CancelScope(shield=True):
             await self._ledger.publishing(
                 record.document,
@@ -206,7 +210,9 @@ class Conversion:
                 engine=self._engine.name,
                 options=self._engine.options_digest,
             )
+            reach("pdf.announced")
             await part.publish()
+            reach("pdf.published")
             await self._ledger.converted(
                 record.document,
                 pdf,
@@ -215,6 +221,7 @@ class Conversion:
                 engine=self._engine.name,
                 options=self._engine.options_digest,
             )
+        reach("pdf.recorded")
         record.converted(pdf)
 
     async def _fail(self, error: FileError) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 
+from batch_converter.fault_points import reach
 from batch_converter.models import CallKind, CallOutcome
 
 if TYPE_CHECKING:
@@ -38,8 +39,10 @@ class LedgerMeter:
         """
         self._spend(kind, document)
         document_id = None if document is None else document.id
+        reach(f"{kind}.recording")
         with anyio.CancelScope(shield=True):
             call_id = await self._ledger.begin_call(kind, document_id, at=self._clock.now())
+        reach(f"{kind}.recorded")
         self._open[call_id] = (kind, document)
         self._count(kind, document, 1)
         await self._leave_unless_cancelled(call_id)

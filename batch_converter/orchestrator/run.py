@@ -10,6 +10,7 @@ import anyio
 import structlog
 
 from batch_converter.errors import BudgetSpentError, ExitCode
+from batch_converter.fault_points import reach
 from batch_converter.orchestrator.conversion import Conversion
 from batch_converter.task_groups import unwrapped
 
@@ -111,9 +112,11 @@ class Run:
         return await self._finish()
 
     async def _plan(self, found: Iterator[Found], roots: Sequence[str]) -> int:
+        reach("run.begun")
         length = 0
         with self._planning:
             length = await self._planner.plan(found, roots)
+        reach("run.planned")
         self._context.tally.discovering = False
         return length
 
@@ -193,8 +196,10 @@ class Run:
         with anyio.CancelScope(shield=True):
             await ledger.remember(self._context.service, self._context.policy.observations())
             summary = await ledger.finish_run(at=self._context.clock.now())
+            reach("run.counted")
             exit_code = self._exit_code(summary.totals)
             await ledger.end_run(exit_code)
+            reach("run.recorded")
         return replace(summary, exit_code=exit_code)
 
     def _exit_code(self, totals: Totals) -> ExitCode:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch_converter.errors import BadPdfError
+from batch_converter.fault_points import reach
 from batch_converter.models import StoredPdf
 from batch_converter.output.checking import Verify, check_pdf, page_warning
 from batch_converter.output.files import copy_file, hash_file, make_subfolder, writing
@@ -74,6 +75,7 @@ class DiskPart:
                 self._descriptor = self._open()
                 self._hash = hashlib.sha256()
             _write_all(self._descriptor, data)
+        reach("part.written")
         self._hash.update(data)
 
     def _open(self) -> int:
@@ -127,6 +129,7 @@ class DiskPart:
             except FileNotFoundError:
                 make_subfolder(self.spot.target.parent, root=self.spot.output_dir)
                 self._rename()
+        reach("pdf.named")
 
     def _rename(self) -> None:
         try:

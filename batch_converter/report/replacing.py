@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from batch_converter.errors import OutputError, UsageError
+from batch_converter.fault_points import reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,10 +83,12 @@ def _beside(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        reach("report.written")
         part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    reach("report.named")
     _sync_folder(target.parent)
 
 
