@@ -25,7 +25,13 @@ _HEADING: Final = re.compile(r"<h1[^>]*>(.*?)</h1", re.IGNORECASE | re.DOTALL)
 _TAG: Final = re.compile(r"<[^>]*>")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+")
 _DOCUMENT: Final = re.compile(
-    r"(?:QVQmVEZP|JVBERi0)[\w+/=\\-]*|AT&TFORM\S*|%PDF-\S*|[\w+/=\\-]{48,}", re.ASCII
+    r"""(?: QVQmVEZP | JVBERi0 ) [A-Za-z0-9_+/=\\-]*  # the Base64 of the two file types' heads
+    | (?: AT&TFORM | %PDF- ) [^\s.,;:'")]+ \S*        # the heads themselves, with what follows
+    | AT&TFORM \s+ DJV \S*
+    | [A-Za-z0-9_+/=\\-]{48,}                        # any long run of Base64
+    | (?: \ufffd [^\s\ufffd]* ){2,}                   # bytes that are no text
+    """,
+    re.VERBOSE,
 )
 _SPOKEN: Final = ("detail", "title", "message", "error_description", "error", "messages", "errors")
 

@@ -128,7 +128,8 @@ def main() -> None:
 
 Python {platform.python_version()}, {os.cpu_count()} cores, loopback, best of {given.rounds},
 `benchmarks/transfer/run.py`; files in {given.dir or tempfile.gettempdir()}.
-GB of PDF or DjVu, not of Base64; all in processes of their own, beside a service process that shares the cores.
+GB of PDF or DjVu, not of Base64. Each candidate has a process of its own; the service
+shares the cores with it.
 
 A PDF of {given.fetch_mib} MiB, fetched into a file:
 

@@ -270,6 +270,9 @@ def test_secrets_are_masked_in_every_spelling() -> None:
     [
         "QVQmVEZPUk0AAA",
         "AT&TFORM\x01\x02",
+        "AT&TFORM   DJVMDIRM",
+        "AT&TFORM\ufffd\ufffdDJVU",
+        "\ufffd\ufffda\ufffd",
         "JVBERi0xLjc",
         "%PDF-1.7",
         base64.b64encode(bytes(100)).decode(),
@@ -278,6 +281,13 @@ def test_secrets_are_masked_in_every_spelling() -> None:
 def test_document_content_is_masked(echo: str) -> None:
     assert wire.without_secrets(f"cannot read {echo}", []).startswith("cannot read […]")
     assert echo not in wire.without_secrets(f"cannot read {echo}", [])
+
+
+@pytest.mark.parametrize(
+    "text", ["it does not begin with AT&TFORM", "neither 'AT&TFORM' nor %PDF-, but caf\ufffd"]
+)
+def test_the_names_of_formats_are_no_documents(text: str) -> None:
+    assert wire.without_secrets(text, []) == text
 
 
 def test_task_ids_and_prose_stay_readable_and_short() -> None:
