@@ -78,6 +78,7 @@ class Cloud:
         client_id, client_secret: The one account.
         questions_needed: The question that finds a document done.
         latency_s: What every request takes at least, so that requests overlap.
+        fillers: How much longer the PDF of a document is made, in bytes.
         fates: Document to the `taskStatus` answer that it gets instead of its PDF.
         calls: Requests by endpoint: token, submit, poll, cancel.
         peaks: The most of them at once.
@@ -93,6 +94,7 @@ class Cloud:
         self.base_url = ""
         self.questions_needed = 1
         self.latency_s = 0.0
+        self.fillers: Counter[bytes] = Counter()
         self.fates: dict[bytes, Mapping[str, Any]] = {}
         self.calls: Counter[str] = Counter()
         self.peaks: Counter[str] = Counter()
@@ -189,6 +191,10 @@ class Cloud:
         """Return the calls as a report spells them."""
         kinds = {kind: self.calls[kind] for kind in ("token", "submit", "poll", "cancel")}
         return {**kinds, "billed": self.billed}
+
+    def expected(self, document: bytes) -> bytes:
+        """Return the PDF that is delivered for a document."""
+        return pdf_for(document, filler_bytes=self.fillers[document])
 
     # What it does
 
@@ -288,7 +294,7 @@ class Cloud:
         task.fetched = True
         if fate := self.fates.get(task.document):
             return web.json_response({"id": task_id, "results": None, **fate})
-        data = base64.b64encode(pdf_for(task.document)).decode()
+        data = base64.b64encode(self.expected(task.document)).decode()
         results = [{"type": "Pdf", "data": data}] if fetches else None
         return _envelope(task_id, "Completed", "Ok", results)
 
@@ -305,7 +311,7 @@ def _envelope(task_id: str, status: str, code: str, results: object = None) -> w
     )
 
 
-def pdf_for(document: bytes) -> bytes:
+def pdf_for(document: bytes, *, filler_bytes: int = 0) -> bytes:
     """Return the PDF that the cloud makes of a document: one page, and its own digest."""
     title = hashlib.sha256(document).hexdigest().encode()
     objects = (
@@ -318,6 +324,8 @@ def pdf_for(document: bytes) -> bytes:
     for number, content in enumerate(objects, 1):
         offsets.append(len(out))
         out += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    if filler_bytes:
+        out += b"%%%s\n" % (title * (filler_bytes // len(title) + 1))
     table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     return out + b"xref\n0 5\n0000000000 65535 f \n%strailer\n%s\nstartxref\n%d\n%%%%EOF\n" % (
         table,
