@@ -8,9 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.support.command import run
+from tests.support.command import Finished, run, run_each
 from tests.support.pdfs import make_archive
 
 if TYPE_CHECKING:
@@ -19,37 +17,36 @@ if TYPE_CHECKING:
     from tests.support.cloud import Cloud
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["-o", "{output}"], "nothing to convert"),
-        (["{source}"], "-o DIR"),
-        (["{source}", "-o", "{output}", "--max-errrors", "1"], "--max-err"),
-        (["{source}", "-o", "{output}", "--max-in-flight", "0"], "max_in_flight"),
-        (["{source}", "-o", "{output}", "--engine", "abacus"], "abacus"),
-        (["{source}", "-o", "{output}", "--shard", "3/2"], "3/2"),
-        (["{source}", "-o", "{output}", "--deadline", "soon"], "deadline"),
-        (["{source}/not-there", "-o", "{output}"], "not-there"),
-        (["--files-from", "{source}/not-there", "-o", "{output}"], "not-there"),
-        (["{source}", "-o", "{output}", "--report", "{source}"], "report"),
-        (["{source}", "-o", "{output}", "-c", "{source}/none.toml"], "none.toml"),
-        (["{source}", "-o", "{output}", "--base-url", "http://example.org"], "http"),
-        (["{source}", "-o", "{output}", "--base-url", "https://u:pass@example.org"], "password"),
-        (["{source}", "-o", "{output}", "--base-url", "https://example.org/?k=v"], "query"),
-    ],
-)
-def test_bad_usage_is_2_and_starts_nothing(
-    source: Path, output: Path, arguments: list[str], told: str
-) -> None:
+BAD_USAGE: list[tuple[list[str], str]] = [
+    (["-o", "{output}"], "nothing to convert"),
+    (["{source}"], "-o DIR"),
+    (["{source}", "-o", "{output}", "--max-errrors", "1"], "--max-err"),
+    (["{source}", "-o", "{output}", "--max-in-flight", "0"], "max_in_flight"),
+    (["{source}", "-o", "{output}", "--engine", "abacus"], "abacus"),
+    (["{source}", "-o", "{output}", "--shard", "3/2"], "3/2"),
+    (["{source}", "-o", "{output}", "--deadline", "soon"], "deadline"),
+    (["{source}/not-there", "-o", "{output}"], "not-there"),
+    (["--files-from", "{source}/not-there", "-o", "{output}"], "not-there"),
+    (["{source}", "-o", "{output}", "--report", "{source}"], "report"),
+    (["{source}", "-o", "{output}", "-c", "{source}/none.toml"], "none.toml"),
+    (["{source}", "-o", "{output}", "--base-url", "http://example.org"], "http"),
+    (["{source}", "-o", "{output}", "--base-url", "https://u:pass@example.org"], "password"),
+    (["{source}", "-o", "{output}", "--base-url", "https://example.org/?k=v"], "query"),
+]
+
+
+def test_bad_usage_is_2_and_starts_nothing(source: Path, output: Path) -> None:
     make_archive(source, 1)
-    given = [argument.format(source=source, output=output) for argument in arguments]
-
-    done = run("convert", *given, "--json")
-
-    assert done.code == 2
-    assert told in done.err
-    assert "pass@" not in done.err
-    assert done.out == ""
+    commands = [
+        [argument.format(source=source, output=output) for argument in arguments]
+        for arguments, _ in BAD_USAGE
+    ]
+    finished = run_each([("convert", *arguments, "--json") for arguments in commands])
+    for done, (_, told) in zip(finished, BAD_USAGE, strict=True):
+        assert done.code == 2, done
+        assert told in done.err
+        assert "pass@" not in done.err
+        assert done.out == ""
     assert not output.exists()
 
 
@@ -135,8 +132,8 @@ def test_help_and_version_and_module() -> None:
 
 
 def test_commands_on_a_ledger_that_is_not_there_say_so(output: Path) -> None:
-    for command in ("status", "report", "verify", "retry"):
-        done = run(command, "-o", output)
+    commands = ("status", "report", "verify", "retry")
+    for done in run_each([(command, "-o", output) for command in commands]):
         assert done.code == 2
         assert "no ledger" in done.err
     assert not output.exists()
@@ -146,21 +143,27 @@ def test_doctor_says_a_line_for_each_check(cloud: Cloud, output: Path) -> None:
     healthy = run("doctor", "-o", output)
     assert healthy.code == 0, healthy.out
     assert cloud.calls == {"token": 1}
-    lines = healthy.out.splitlines()
-    assert len(lines) >= 4
-    assert all(line.startswith("ok") for line in lines)
-
+    assert starts(healthy) == ["ok  "] * 4
+    unreachable, no_folder = run_each(
+        [
+            ("doctor", "-o", output, "--base-url", "http://127.0.0.1:9"),
+            ("doctor", "-o", "pyproject.toml/pdfs"),
+        ]
+    )
+    assert unreachable.code == no_folder.code == 1
+    assert starts(unreachable) == ["ok  ", "FAIL", "FAIL", "ok  "]
+    assert starts(no_folder) == ["ok  ", "ok  ", "ok  ", "FAIL"]
     wrong = run("doctor", "-o", output, env={"ASPOSE_CLIENT_SECRET": "wrong-one"})
-    assert wrong.code != 0
-    assert "FAIL" in wrong.out
+    assert wrong.code == 1
+    assert starts(wrong) == ["ok  ", "FAIL", "ok  ", "ok  "]
     assert "wrong-one" not in wrong.out + wrong.err
-    unreachable = run("doctor", "-o", output, "--base-url", "http://127.0.0.1:9")
-    assert unreachable.code != 0
-    no_folder = run("doctor", "-o", "pyproject.toml/pdfs")
-    assert no_folder.code != 0
-    assert [line[:4] for line in no_folder.out.splitlines()] == ["ok  ", "ok  ", "ok  ", "FAIL"]
     local = run("doctor", "-o", output, "--engine", "local", env={"ASPOSE_CLIENT_ID": ""})
     assert local.code == 0, local.out
+
+
+def starts(done: Finished) -> list[str]:
+    """Return how each line begins."""
+    return [line[:4] for line in done.out.splitlines()]
 
 
 def test_a_report_that_cannot_be_written_in_the_end_costs_no_result(

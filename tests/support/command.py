@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 COMMAND: Final = Path(sys.executable).with_name("batch-converter")
 PATIENCE_S: Final = 30.0
@@ -72,6 +73,14 @@ def run(
     return _finished(done.returncode, done.stdout, done.stderr)
 
 
+def run_each(
+    commands: Iterable[Sequence[Argument]], *, env: Mapping[str, str] | None = None
+) -> list[Finished]:
+    """Run several commands that have nothing to do with each other, some at a time."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        return list(pool.map(lambda arguments: run(*arguments, env=env), commands))
+
+
 def _finished(code: int, out: bytes, err: bytes) -> Finished:
     finished = Finished(code=code, out=out.decode(), err=err.decode())
     assert "Traceback" not in finished.err, finished.err
@@ -107,6 +116,11 @@ class Running:
     def logged(self, event: str) -> bool:
         """Whether it has logged this event."""
         return any(line["event"] == event for line in self.events)
+
+    def wait_until(self, condition: Callable[[], object], what: str) -> None:
+        """Look at a condition until it holds; one that ends before fails the test."""
+        wait_until(lambda: condition() or self.is_over, what)
+        assert condition(), f"ended before {what}: {self._err.read_text()}"
 
     def signal(self, number: int) -> None:
         """Send it a signal."""

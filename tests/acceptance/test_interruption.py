@@ -1,0 +1,362 @@
+"""Stopped, killed, or told to stop early: nothing lost, nothing paid for twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.cloud import Reply, pdf_for
+from tests.support.command import run, run_each, started
+from tests.support.pdfs import djvu_bytes, make_archive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.cloud import Cloud
+
+SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+def status(output: Path) -> dict[str, Any]:
+    """Return what `status --json` says."""
+    done = run("status", "-o", output, "--json")
+    assert done.code == 0
+    return done.json
+
+
+def assert_all_converted(paths: list[Path], output: Path) -> None:
+    """Check each PDF, byte for byte, and that nothing else lies about."""
+    for path in paths:
+        assert (output / f"{path.stem}.pdf").read_bytes() == pdf_for(path.read_bytes())
+    assert len(list(output.iterdir())) == len(paths) + 1
+    parts = output / ".batch-converter" / "parts"
+    assert not parts.exists() or not list(parts.iterdir())
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_signal_remembers_what_is_out(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path, number: int
+) -> None:
+    paths = make_archive(source, 30)
+    cloud.questions_needed = 1_000_000
+    report = tmp_path / "report.json"
+    arguments = ("convert", source, "-o", output, "--max-in-flight", "10")
+
+    with started(tmp_path / "p", *arguments, "--json", "--report", report) as process:
+        process.wait_until(lambda: cloud.calls["poll"] > 10, "polls")
+        process.signal(number)
+        done = process.finish()
+
+    assert done.code == SIGNALS[signal.Signals(number)]
+    assert done.json["exit_code"] == done.code
+    assert done.json["totals"]["remaining"] == 30
+    files = json.loads(report.read_bytes())["files"]
+    assert {file["task_id"] for file in files} - {None} == set(cloud.tasks)
+    known = status(output)
+    assert known["states"]["submitted"] == known["out_at_service"] == 10
+    assert known["states"]["pending"] == 20
+
+    cloud.questions_needed = 1
+    before = cloud.calls["submit"]
+    resumed = run(*arguments, "--json")
+    assert resumed.code == 0
+    assert cloud.calls["submit"] - before == 20
+    first = [seen.kind for seen in cloud.seen if seen.kind != "token"][before:]
+    assert first.index("poll") < first.index("submit")  # what was out is fetched first
+    assert set(cloud.submissions.values()) == {1}
+    assert_all_converted(paths, output)
+
+
+def test_an_upload_under_way_brings_its_id_home(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    make_archive(source, 6)
+    cloud.hold("submit")
+    arguments = ("convert", source, "-o", output, "--max-submissions", "2")
+
+    with started(tmp_path / "p", *arguments, "--json") as process:
+        process.wait_until(lambda: cloud.active["submit"] == 2, "uploads")
+        process.signal(signal.SIGTERM)
+        process.wait_until(lambda: process.logged("run.interrupted"), "the signal's effect")
+        cloud.release("submit")
+        done = process.finish()
+
+    assert done.code == 143
+    assert cloud.calls["submit"] == 2
+    assert cloud.calls["poll"] == 0
+    assert done.json["api_calls"] == cloud.bill()
+    assert done.json["submit_unknown"] == 0
+    assert status(output)["states"]["submitted"] == 2
+    assert run(*arguments).code == 0
+    assert set(cloud.submissions.values()) == {1}
+
+
+def test_the_second_signal_leaves_at_once(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    make_archive(source, 3)
+    cloud.hold("submit")
+    with started(tmp_path / "p", "convert", source, "-o", output) as process:
+        process.wait_until(lambda: cloud.active["submit"] == 3, "uploads")
+        process.signal(signal.SIGINT)
+        process.wait_until(lambda: process.logged("run.interrupted"), "the first signal's effect")
+        process.signal(signal.SIGINT)
+        done = process.finish()  # the uploads are still held
+    assert done.code == 130
+    cloud.release("submit")
+    assert run("convert", source, "-o", output).code == 0
+
+
+def test_killed_between_submission_and_fetch_nothing_is_submitted_again(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    paths = make_archive(source, 20)
+    cloud.questions_needed = 1_000_000
+    with started(tmp_path / "p", "convert", source, "-o", output) as process:
+        process.wait_until(lambda: cloud.calls["poll"] > 20, "polls")
+        process.signal(signal.SIGKILL)
+        assert process.finish().code == -signal.SIGKILL
+    assert status(output)["out_at_service"] == 20
+
+    (output / ".batch-converter" / "parts").mkdir(exist_ok=True)
+    (output / ".batch-converter" / "parts" / "12345.part").write_bytes(b"%PDF-half")
+    cloud.questions_needed = 1
+    done = run("convert", source, "-o", output, "--json")
+
+    assert done.code == 0
+    assert set(cloud.submissions.values()) == {1}
+    assert cloud.calls["submit"] == 20
+    assert done.json["api_calls"]["submit"] == 0
+    assert_all_converted(paths, output)
+
+
+def test_killed_during_an_upload_the_call_is_counted_and_made_again(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    paths = make_archive(source, 2)
+    cloud.hold("submit")
+    with started(tmp_path / "p", "convert", source, "-o", output) as process:
+        process.wait_until(lambda: cloud.active["submit"] == 2, "uploads")
+        process.signal(signal.SIGKILL)
+        process.finish()
+    cloud.release("submit")
+    assert status(output)["api_calls"]["submit"] == 2
+
+    assert run("convert", source, "-o", output).code == 0
+
+    assert status(output)["api_calls"]["submit"] == 4 == cloud.calls["submit"]
+    assert_all_converted(paths, output)
+
+
+def test_what_the_service_has_lost_is_submitted_again(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    paths = make_archive(source, 4)
+    cloud.questions_needed = 1_000_000
+    with started(tmp_path / "p", "convert", source, "-o", output) as process:
+        process.wait_until(lambda: cloud.calls["poll"] > 4, "polls")
+        process.signal(signal.SIGKILL)
+        process.finish()
+    cloud.forget_tasks()
+    cloud.questions_needed = 1
+    done = run("convert", source, "-o", output, "--json")
+    assert done.code == 0
+    assert len(done.named("file.resubmitted")) == 4
+    assert set(cloud.submissions.values()) == {2}
+    assert_all_converted(paths, output)
+
+
+def test_while_a_run_goes_on_others_may_look_and_not_run(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    make_archive(source, 5)
+    cloud.questions_needed = 1_000_000
+    with started(tmp_path / "p", "convert", source, "-o", output) as process:
+        process.wait_until(lambda: cloud.calls["poll"] > 5, "polls")
+
+        second, retry, cancel, dry, human, report, check = run_each(
+            [
+                ("convert", source, "-o", output, "--json"),
+                ("retry", "-o", output),
+                ("cancel", "-o", output),
+                ("convert", source, "-o", output, "--dry-run", "--json"),
+                ("status", "-o", output),
+                ("report", "-o", output),
+                ("config", "check"),
+            ]
+        )
+        assert [done.code for done in (second, retry, cancel)] == [5, 5, 5]
+        assert second.out == ""
+        assert os.fspath(output) in second.err
+        assert [done.code for done in (dry, human, report, check)] == [0, 0, 0, 0]
+        assert "going on" in human.out
+        assert json.loads(report.out)["exit_code"] is None
+        now = status(output)
+        assert now["states"]["submitted"] == 5
+        assert now["finished_at"] is None
+        assert not process.is_over
+    assert cloud.calls["submit"] == 5
+    cloud.questions_needed = 1
+    assert run("convert", source, "-o", output).code == 0  # the lock died with its process
+
+
+def test_two_state_directories_do_not_meet(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    make_archive(source, 1)
+    state = tmp_path / "state"
+    assert run("convert", source, "-o", output, "--state-dir", state).code == 0
+    assert not (output / ".batch-converter").exists()
+    assert run("status", "--state-dir", state).code == 0
+    assert run("convert", source, "-o", output, "--state-dir", state).code == 0
+    assert cloud.calls["submit"] == 1
+
+
+def test_cancel_deletes_what_is_out_and_puts_it_back(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    make_archive(source, 3)
+    cloud.questions_needed = 1_000_000
+    with started(tmp_path / "p", "convert", source, "-o", output) as process:
+        process.wait_until(lambda: cloud.calls["poll"] > 3, "polls")
+        process.signal(signal.SIGTERM)
+        process.finish()
+
+    done = run("cancel", "-o", output)
+
+    assert done.code == 0
+    assert "3" in done.out
+    assert cloud.calls["cancel"] == 3
+    assert not cloud.tasks
+    known = status(output)
+    assert known["states"]["pending"] == 3
+    assert known["api_calls"] == cloud.bill()
+    assert run("cancel", "-o", output).code == 0
+    assert cloud.calls["cancel"] == 3
+
+
+def test_a_budget_is_kept_to_the_call(cloud: Cloud, source: Path, output: Path) -> None:
+    make_archive(source, 10)
+
+    done = run("convert", source, "-o", output, "--json", "--max-api-calls", "7")
+
+    assert done.code == 4
+    assert done.json["exit_code"] == 4
+    assert cloud.billed == done.json["api_calls"]["billed"] <= 7
+    assert done.json["totals"]["converted"] == 3  # two calls each; the seventh buys nothing whole
+    assert done.json["totals"]["remaining"] == 7
+    assert done.named("budget.exhausted")
+
+    cloud.questions_needed = 3
+    tight = run("convert", source, "-o", output, "--json", "--max-api-calls", "2")
+    assert tight.code == 4
+    assert cloud.billed <= 6 + 2
+    cloud.questions_needed = 1
+    assert run("convert", source, "-o", output, "--json").code == 0
+    assert set(cloud.submissions.values()) == {1}
+
+    none = run("convert", source, "-o", output, "--json", "--max-api-calls", "0")
+    assert none.code == 0  # everything is done: nothing was left
+
+
+def test_a_month_has_a_budget_over_all_runs(cloud: Cloud, source: Path, output: Path) -> None:
+    make_archive(source, 4)
+    month = {"BATCH_CONVERTER_BUDGET__MONTHLY_API_CALLS": "5"}
+    first = run("convert", source, "-o", output, "--json", "--max-api-calls", "4", env=month)
+    assert first.json["totals"]["converted"] == 2
+    second = run("convert", source, "-o", output, "--json", env=month)
+    assert second.code == 4
+    assert second.json["api_calls"]["billed"] == 0
+    assert cloud.billed == 4
+
+
+@pytest.mark.parametrize("limit", [["--max-errors", "3"], ["--fail-fast"]])
+def test_after_so_many_errors_nothing_new_is_admitted(
+    cloud: Cloud, source: Path, output: Path, limit: list[str]
+) -> None:
+    make_archive(source, 12)
+    cloud.always("submit", Reply(status=422, body="no"))
+    serial = ("--max-in-flight", "1")
+    done = run("convert", source, "-o", output, "--json", *limit, *serial)
+    assert done.code == 4
+    count = 3 if len(limit) > 1 else 1
+    assert count <= done.json["totals"]["failed"] <= count + 1
+    assert done.json["totals"]["remaining"] >= 12 - count - 1
+    assert cloud.calls["submit"] == done.json["totals"]["failed"]
+
+
+def test_a_deadline_takes_nothing_new_and_finishes_what_is_out(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    make_archive(source, 6)
+    cloud.hold("poll")
+    arguments = ("convert", source, "-o", output, "--max-in-flight", "2", "--deadline", "0.5s")
+    with started(tmp_path / "p", *arguments, "--json") as process:
+        process.wait_until(lambda: process.logged("run.deadline_passed"), "the deadline")
+        cloud.release("poll")
+        done = process.finish()
+    assert done.code == 4
+    assert done.json["totals"]["converted"] == 2
+    assert done.json["totals"]["remaining"] == 4
+    assert cloud.calls["submit"] == 2
+
+    cloud.questions_needed = 1_000_000
+    stuck = run(*arguments, "--json", "--task-timeout", "1")
+    assert stuck.code == 4  # what never gets ready does not hold the deadline up
+    assert stuck.json["totals"]["failed"] + stuck.json["totals"]["remaining"] == 4
+
+
+def test_a_dry_run_changes_nothing_and_tells_the_price(
+    cloud: Cloud, source: Path, output: Path
+) -> None:
+    make_archive(source, 3)
+    price = {
+        "BATCH_CONVERTER_BUDGET__PRICE_PER_CALL": "0.5",
+        "BATCH_CONVERTER_BUDGET__CURRENCY": "EUR",
+    }
+    done = run("convert", source, "-o", output, "--dry-run", env=price)
+    assert done.code == 0
+    assert "3.00 EUR" in done.out
+    assert not output.exists()
+    assert run("convert", source, "-o", output).code == 0
+    before = (output / ".batch-converter" / "ledger.sqlite3").read_bytes()
+    (source / "new.djvu").write_bytes(djvu_bytes(mark=b"new"))
+    again = run("convert", source, "-o", output, "--dry-run", "--json")
+    assert again.code == 0
+    assert again.json["totals"]["found"] == 4
+    assert again.json["totals"]["skipped"] == 3
+    assert again.json["totals"]["remaining"] == 1
+    assert again.json["api_calls"] == {"token": 0, "submit": 1, "poll": 1, "cancel": 0, "billed": 2}
+    assert (output / ".batch-converter" / "ledger.sqlite3").read_bytes() == before
+    assert cloud.calls["submit"] == 3
+
+
+def test_orders_sizes_and_shards_choose_what_comes(
+    cloud: Cloud, source: Path, output: Path
+) -> None:
+    for number, length in enumerate([300, 100, 200]):
+        path = source / f"{number}.djvu"
+        path.write_bytes(djvu_bytes(mark=b"x" * length))
+        os.utime(path, (1_000_000 - number, 1_000_000 - number))
+    orders = {"name": "012", "smallest": "120", "largest": "021", "oldest": "210"}
+    for order, expected in orders.items():
+        cloud.submissions.clear()
+        arguments = ("--order", order, "--max-in-flight", "1", "--overwrite", "always")
+        assert run("convert", source, "-o", output, *arguments).code == 0
+        lengths = {300: "0", 100: "1", 200: "2"}
+        came = "".join(lengths[document.count(b"x")] for document in cloud.submissions)
+        assert came == expected
+
+    sizes = ("--min-size", "200", "--max-size", "0.3K")
+    middle = run("convert", source, "-o", output, "--dry-run", "--json", *sizes)
+    assert middle.json["totals"]["found"] == 1
+
+    make_archive(source, 20)
+    dry = ("convert", source, "-o", output, "--dry-run", "--json", "--shard")
+    found = [done.json["totals"]["found"] for done in run_each([(*dry, f"{k}/3") for k in "123"])]
+    assert sum(found) == 23
+    assert all(found)

@@ -1,0 +1,142 @@
+"""Killed at any instant: nothing lost, nothing repeated, nothing half.
+
+`make soak` kills hundreds of times; the seed is in the name of the test's folder and
+in its output, and SOAK_SEED runs the same again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.support.command import run, started, wait_until
+from tests.support.killing import Archive, Watcher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.cloud import Cloud
+
+KILLS: Final = int(os.environ.get("SOAK_KILLS", "40"))
+SEED: Final = int(os.environ.get("SOAK_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
+FAULT_POINT: Final = "_BATCH_CONVERTER_FAULT_POINT"
+
+STEPS: Final = (
+    "run.begun",
+    "run.planned",
+    "submit.recording#2",
+    "submit.recorded#2",
+    "task.arrived#2",
+    "task.recorded#2",
+    "poll.recorded#2",
+    "part.written#2",
+    "pdf.sealed#2",
+    "pdf.announced#2",
+    "pdf.named#2",
+    "pdf.published#2",
+    "pdf.recorded#2",
+    "run.counted",
+    "run.recorded",
+    "report.written",
+    "report.named",
+    "ledger.committing#9",
+    "ledger.committed#9",
+)
+
+
+@pytest.fixture
+def archive(cloud: Cloud, source: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
+    """An archive to add to; its runs overlap their requests."""
+    cloud.latency_s = 0.003
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # lost anyway, and slow to start
+    return Archive(cloud, source, output)
+
+
+def convert(archive: Archive) -> tuple[str | Path, ...]:
+    """Return the command whose runs are killed."""
+    limits = ("--max-in-flight", "6", "--max-submissions", "3", "--max-pollers", "4")
+    report = archive.source.with_name("report.json")
+    return ("convert", archive.source, "-o", archive.output, *limits, "--json", "--report", report)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_a_named_step(archive: Archive, tmp_path: Path, step: str) -> None:
+    archive.add(6)
+    with Watcher(archive):
+        with started(tmp_path / "killed", *convert(archive), env={FAULT_POINT: step}) as process:
+            assert process.finish().code == -signal.SIGKILL
+        archive.check_after_death()
+        before = archive.cloud.bill()
+        done = run(*convert(archive))
+    assert done.code == 0
+    assert billed_since(archive, before) == done.json["api_calls"]["billed"]
+    archive.check_at_end()
+    if step.startswith(("pdf.named", "pdf.published")):  # adopted, and for good
+        assert_nothing_is_left_to_do(archive)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120 + 3 * KILLS)
+def test_killed_at_random_moments(archive: Archive, tmp_path: Path) -> None:
+    chance = random.Random(SEED)  # noqa: S311  # a moment, no secret
+    kills = 0
+    archive.add(12)
+    with Watcher(archive) as watcher:
+        while kills < KILLS:
+            archive.cloud.questions_needed = chance.choice((1, 2, 3))
+            with started(tmp_path / "killed", *convert(archive)) as process:
+                wait_for_a_moment(archive.cloud, chance)
+                process.signal(signal.SIGKILL)
+                killed = process.finish().code == -signal.SIGKILL
+            kills += killed
+            archive.check_after_death()
+            archive.add(chance.randint(1, 8) if killed else 12)
+        before = archive.cloud.bill()
+        done = run(*convert(archive))
+    assert done.code == 0
+    assert billed_since(archive, before) == done.json["api_calls"]["billed"]
+    archive.check_at_end()
+    assert_nothing_is_left_to_do(archive)
+    assert run("verify", "-o", archive.output).code == 0
+    tell(archive, watcher, kills)
+
+
+def wait_for_a_moment(cloud: Cloud, chance: random.Random) -> None:
+    """Let a run come somewhere: to some request and a little further, or to some time."""
+    if chance.random() < 0.2:
+        time.sleep(chance.uniform(0.2, 1.0))
+        return
+    asked, calls = cloud.calls.total(), chance.randint(1, 30)
+    give_up_at = time.monotonic() + 2
+    wait_until(
+        lambda: cloud.calls.total() >= asked + calls or time.monotonic() > give_up_at, "a request"
+    )
+    time.sleep(chance.uniform(0, 0.03))
+
+
+def billed_since(archive: Archive, before: dict[str, int]) -> int:
+    """Return what an undisturbed run must have counted."""
+    return archive.cloud.billed - before["billed"]
+
+
+def assert_nothing_is_left_to_do(archive: Archive) -> None:
+    """Run once more: nothing may be called, nor done."""
+    before = archive.cloud.bill()
+    again = run(*convert(archive))
+    assert again.code == 0
+    assert again.json["totals"]["skipped"] == len(archive.documents)
+    assert archive.cloud.bill() == before
+
+
+def tell(archive: Archive, watcher: Watcher, kills: int) -> None:
+    """Print what a soak is run for."""
+    print(  # noqa: T201  # `make soak` shows it
+        f"\nseed {SEED}: {kills} kills, {len(archive.documents)} documents,"
+        f" {archive.cloud.calls['submit']} submissions, {archive.orphans} of them answered to a"
+        f" process that was dead; {watcher.looks} looks at PDFs, all of them whole"
+    )
