@@ -8,6 +8,7 @@ VENV ?= .venv
 SOURCE ?= samples
 OUTPUT ?= out
 PORT ?= 8080
+KILLS ?= 500
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -73,6 +74,10 @@ test-unit: $(DEV_READY) ## Run the quick tests only
 .PHONY: acceptance
 acceptance: $(DEV_READY) ## Run the installed command as a process
 	$(BIN)/python -m pytest tests/acceptance
+
+.PHONY: soak
+soak: $(DEV_READY) ## Kill a run KILLS (500) times at random and at each named step, and resume
+	SOAK_KILLS=$(KILLS) $(BIN)/python -m pytest -s tests/acceptance/test_kill.py
 
 .PHONY: format
 format: $(DEV_READY) ## Format the code and mend what can be mended

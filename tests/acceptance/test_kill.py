@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.support.cloud import Cloud
 
-KILLS: Final = int(os.environ.get("SOAK_KILLS", "40"))
+KILLS: Final = int(os.environ.get("SOAK_KILLS", "30"))
 SEED: Final = int(os.environ.get("SOAK_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 FAULT_POINT: Final = "_BATCH_CONVERTER_FAULT_POINT"
 
