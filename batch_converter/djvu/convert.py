@@ -154,7 +154,9 @@ def _told(lost: Sequence[tuple[int, str]]) -> str:
     numbers = ", ".join(str(number) for number, _ in lost[:_SHOWN_PAGES])
     more = f" and {len(lost) - _SHOWN_PAGES} more" if len(lost) > _SHOWN_PAGES else ""
     noun = "page" if len(lost) == 1 else "pages"
-    return f"{noun} {numbers}{more} cannot be decoded: {lost[0][1]}"
+    return (
+        f"{noun} {numbers}{more} cannot be decoded: {lost[0][1]} (local.on_damage = keep goes on)"
+    )
 
 
 def assemble(

@@ -8,6 +8,7 @@ what its parent holds, so a hostile length leads nowhere.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 MAGIC: Final = b"AT&TFORM"
 _HEADER_BYTES: Final = 8
 _FORM_BYTES: Final = 12
+_KIND: Final = re.compile(rb"[\x20-\x7e]{4}")
 
 
 class ByteSource:
@@ -121,7 +123,7 @@ def read_chunk(source: ByteSource, offset: int, limit: int) -> Chunk | None:
     if offset + _HEADER_BYTES > limit:
         return None
     head = source.at(offset, _FORM_BYTES)
-    if len(head) < _HEADER_BYTES or not head[:4].isascii():
+    if len(head) < _HEADER_BYTES or not _KIND.fullmatch(head[:4]):
         return None
     size = int.from_bytes(head[4:8], "big")
     start = offset + _HEADER_BYTES
@@ -137,12 +139,16 @@ def read_chunk(source: ByteSource, offset: int, limit: int) -> Chunk | None:
 def walk(source: ByteSource, start: int, end: int, *, max_chunks: int) -> Iterator[Chunk]:
     """Yield the chunks between two places; stops at the first that is not whole.
 
-    The broken one is yielded too. Chunks begin at even places.
+    The broken one is yielded too, under the name `?` where its header is none.
+    Chunks begin at even places.
     """
     offset = start
     for _ in range(max_chunks):
+        if offset >= end:
+            return
         chunk = read_chunk(source, offset, end)
         if chunk is None:
+            yield Chunk(kind="?", start=offset, end=end, whole=False)
             return
         yield chunk
         if not chunk.whole:

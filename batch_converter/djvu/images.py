@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from batch_converter.djvu.decoder import PageError, decoding, open_page
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _BYTES_A_PIXEL: Final = 8
 _FIXED_BYTES: Final = 200 << 20
-_INK_LUT: Final = tuple(255 if value < 128 else 0 for value in range(256))  # noqa: PLR2004
+_LARGE_PIXELS: Final = 1_500_000
+_BEHIND_THE_END: Final = b"\xff" * 24 + b"\x00\x5a" * 16
 _ROWS_PER_STRIP: Final = 278
 _STRIP_OFFSETS: Final = 273
 _STRIP_BYTES: Final = 279
@@ -104,21 +105,54 @@ def render_iw44(chunks: list[bytes], info: bytes, options: ConvertOptions) -> Im
     """
     width, height = iw44_size(chunks)
     refuse_hostile_size(width, height, options)
-    layer = [("BG44", data) for data in chunks]
-    image = render(layer, width=width, height=height, info=info)
+    image = render(_iw44_layer(chunks), width=width, height=height, info=info)
+    _refuse_overrun(chunks, image, info)
     if chunks[0][2] & _GRAY_FLAG:
         return image.getchannel(0)
     return image.convert("RGB")
 
 
+def _iw44_layer(chunks: list[bytes], tail: bytes = b"") -> list[tuple[str, bytes]]:
+    return [("BG44", data + tail) for data in chunks]
+
+
+def _refuse_overrun(chunks: list[bytes], image: Image.Image, info: bytes) -> None:
+    """Raise if a wavelet decoder needed more bytes than there are, as damaged data makes it.
+
+    Where the data ends, decoders go on with ones; whole data need no more than
+    a few. djvu-rs lets any number pass, so other bytes are put there: they must
+    not show. Large pictures are looked at in half the size.
+    """
+    small = image.width * image.height <= _LARGE_PIXELS
+    scale = 1 if small else 2
+    size = (max(1, image.width // scale), max(1, image.height // scale))
+    layers = [_iw44_layer(chunks, _BEHIND_THE_END)] + ([] if small else [_iw44_layer(chunks)])
+    with decoding("image data"):
+        pictures = [
+            bytes(
+                open_page(layer, width=image.width, height=image.height, info=info).render(
+                    size=size
+                )
+            )
+            for layer in layers
+        ]
+    if pictures[0] != (image.tobytes() if small else pictures[1]):
+        raise PageError("its image data is damaged")
+
+
 def ink_of(channel: Image.Image) -> Image.Image:
     """Return the dark pixels of an 8-bit channel as set pixels of a bilevel image."""
-    return channel.point(_INK_LUT, "1")
+    return ImageChops.invert(channel.convert("1", dither=Image.Dither.NONE))
 
 
 def pixels_of(channel: Image.Image, level: int) -> Image.Image:
     """Return the pixels of exactly one level as set pixels of a bilevel image."""
     return channel.point([255 if value == level else 0 for value in range(256)], "1")
+
+
+def pixels_below(channel: Image.Image, level: int) -> Image.Image:
+    """Return the pixels below a level as set pixels of a bilevel image."""
+    return channel.point([255 if value < level else 0 for value in range(256)], "1")
 
 
 def encode_g4(image: Image.Image) -> EncodedImage:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image
 
 from batch_converter.djvu.bzz import BzzError, decompress
+from batch_converter.djvu.completeness import refuse_silent_loss
 from batch_converter.djvu.decoder import PageError
 from batch_converter.djvu.images import (
     EncodedImage,
     encode_g4,
     encode_jpeg,
     ink_of,
+    pixels_below,
     pixels_of,
     reduced,
     refuse_hostile_size,
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from batch_converter.djvu.document import PageChunks
-    from batch_converter.djvu.geometry import Geometry
+    from batch_converter.djvu.geometry import Box, Geometry
     from batch_converter.djvu.options import ConvertOptions
 
 Color = tuple[int, int, int]
@@ -77,8 +79,16 @@ class Stencil:
 Layer = Fill | Picture | Stencil
 
 
-def layers(page: PageChunks, geometry: Geometry, options: ConvertOptions) -> Iterator[Layer]:
+def layers(
+    page: PageChunks, geometry: Geometry, options: ConvertOptions, words: Sequence[Box]
+) -> Iterator[Layer]:
     """Decode and encode what a page draws; nothing for an empty page.
+
+    Args:
+        page: Its chunks.
+        geometry: Its size.
+        options: How colours are coded.
+        words: Where its hidden text stands on the stored page: ink is missed there.
 
     Raises:
         PageError: A layer is damaged, missing or too large.
@@ -86,7 +96,7 @@ def layers(page: PageChunks, geometry: Geometry, options: ConvertOptions) -> Ite
     refuse_hostile_size(geometry.width, geometry.height, options)
     yield from _background(page, geometry, options)
     if page.has("Sjbz", "Smmr"):
-        yield from _foreground(page, geometry, options)
+        yield from _foreground(page, geometry, options, words)
 
 
 def _info(page: PageChunks) -> bytes:
@@ -127,32 +137,28 @@ def _reduction(size: tuple[int, int], geometry: Geometry) -> int:
 
 
 def _foreground(
-    page: PageChunks, geometry: Geometry, options: ConvertOptions
+    page: PageChunks, geometry: Geometry, options: ConvertOptions, words: Sequence[Box]
 ) -> Iterator[Stencil | Picture]:
     mask_chunks = [c for c in page.chunks if c[0] in {"Djbz", "Sjbz", "Smmr"}]
-    palette = page.of("FGbz")
-    if palette:
-        yield from _palette_layers(mask_chunks, palette[0], geometry)
+    colors, used = _palette(page.of("FGbz"))
+    if len(used) > 1:
+        palette = page.of("FGbz")[0]
+        yield from _palette_layers(mask_chunks, palette, geometry, words)
         return
-    mask = ink_of(_render_mask(mask_chunks, geometry).getchannel(0))
+    ink = ink_of(_render_mask(mask_chunks, geometry).getchannel(0))
+    mask = encode_g4(ink)
+    refuse_silent_loss(mask_chunks, ink, len(mask.data), words, geometry)
     wavelets = page.of("FG44")
-    if not wavelets:
-        yield _stencil(mask, BLACK)
-        return
-    shade = render_iw44(wavelets, _info(page), options)
-    color = uniform_color(shade)
+    shade = render_iw44(wavelets, _info(page), options) if wavelets and not used else None
+    color = colors[used[0]] if used else BLACK if shade is None else uniform_color(shade)
     if color is not None:
-        yield _stencil(mask, color)
-    else:
-        yield _shaded(mask, shade, _reduction(shade.size, geometry), options)
+        yield Stencil(mask=mask, color=color, left=0, bottom=0)
+    elif shade is not None:
+        yield _shaded(ink, shade, _reduction(shade.size, geometry), options)
 
 
 def _render_mask(chunks: Sequence[tuple[str, bytes]], geometry: Geometry) -> Image.Image:
     return render(chunks, width=geometry.width, height=geometry.height)
-
-
-def _stencil(mask: Image.Image, color: Color) -> Stencil:
-    return Stencil(mask=encode_g4(mask), color=color, left=0, bottom=0)
 
 
 def _shaded(
@@ -167,23 +173,34 @@ def _shaded(
 
 
 def _palette_layers(
-    mask_chunks: list[tuple[str, bytes]], palette: bytes, geometry: Geometry
+    mask_chunks: list[tuple[str, bytes]],
+    palette: bytes,
+    geometry: Geometry,
+    words: Sequence[Box],
 ) -> Iterator[Stencil]:
     """Paint the shapes of a page in the colours that a palette gives each of them."""
-    colors, used = _palette(palette)
-    if len(used) == 1:
-        yield _stencil(ink_of(_render_mask(mask_chunks, geometry).getchannel(0)), colors[used[0]])
-        return
+    colors, used = _palette([palette])
     for start in range(0, len(used), _WHITE_LEVEL):
         group = used[start : start + _WHITE_LEVEL]
         numbered = _numbered(palette, len(colors), group)
         image = _render_mask([*mask_chunks, ("FGbz", numbered)], geometry).getchannel(0)
-        for level, index in enumerate(group):
-            yield from _cropped(pixels_of(image, level), colors[index], geometry)
+        stencils = [
+            stencil
+            for level, index in enumerate(group)
+            for stencil in _cropped(pixels_of(image, level), colors[index], geometry)
+        ]
+        if len(group) == len(used):
+            ink = pixels_below(image, _WHITE_LEVEL)
+            coded_bytes = sum(len(stencil.mask.data) for stencil in stencils)
+            refuse_silent_loss(mask_chunks, ink, coded_bytes, words, geometry)
+        yield from stencils
 
 
-def _palette(data: bytes) -> tuple[list[Color], list[int]]:
+def _palette(chunks: Sequence[bytes]) -> tuple[list[Color], list[int]]:
     """Read the colours of an `FGbz` chunk, and which of them its shapes use."""
+    if not chunks:
+        return [], []
+    data = chunks[0]
     count = int.from_bytes(data[1:3], "big")
     end = 3 + 3 * count
     if count == 0 or len(data) < end:

@@ -52,7 +52,6 @@ class PageWriter:
         Raises:
             PageError: It cannot be decoded; nothing was appended.
         """
-        drawn = list(layers(page, geometry, self._options))
         lost: list[str] = []
         try:
             words = words_of(page, geometry)
@@ -61,6 +60,8 @@ class PageWriter:
                 raise
             words = []
             lost.append(str(error))
+        places = [geometry.stored(word.box) for word in words]
+        drawn = list(layers(page, geometry, self._options, places))
         annotations = annotations_of(page)
         text = text_operators(words, geometry, self._font)
         added = self._append(geometry, drawn, text)
