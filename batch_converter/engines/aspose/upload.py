@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import aiohttp
 import anyio
@@ -16,12 +17,65 @@ from batch_converter.errors import UnreadableError
 from batch_converter.wire import submission_frame
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from batch_converter.engines.aspose.session import Departure
     from batch_converter.models import Document
 
+T = TypeVar("T")
+
 _CHECKS_PER_TIMEOUT: Final = 8
+
+
+class _Source:
+    """The file, read in worker threads; the methods block.
+
+    One trip to a thread opens and checks, one reads a piece and, with the last, checks
+    again: a small file takes two trips.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._path = Path(document.path)
+        self._offset = 0
+        self._file = self._guarded(lambda: self._path.open("rb", buffering=0))
+        try:
+            self._check_unchanged()
+        except UnreadableError:
+            self._file.close()
+            raise
+
+    def read(self, size: int) -> bytes:
+        """Return at most so many bytes; the last only if the file is still the same.
+
+        Raises:
+            UnreadableError: It is not, or cannot be read.
+        """
+        # `pread`: a read that outlives its request moves no other reader's position,
+        # even if the file was closed under it and its number given away.
+        data = self._guarded(lambda: os.pread(self._file.fileno(), size, self._offset))
+        self._offset += len(data)
+        if self._offset == self._document.size_bytes:
+            self._check_unchanged()
+        return data
+
+    def close(self) -> None:
+        """Close the file; reads under way go on."""
+        self._file.close()
+
+    def _check_unchanged(self) -> None:
+        document = self._document
+        status = self._guarded(self._path.stat)
+        if (status.st_size, status.st_mtime_ns) != (document.size_bytes, document.mtime_ns):
+            msg = f"{document.source} changed while it was read; the next run takes it up"
+            raise UnreadableError(msg)
+
+    def _guarded(self, act: Callable[[], T]) -> T:
+        try:
+            return act()
+        except OSError as error:
+            msg = f"{self._document.source} cannot be read: {error.strerror or error}"
+            raise UnreadableError(msg) from error
 
 
 class DocumentBody:
@@ -33,12 +87,9 @@ class DocumentBody:
         failure: Why it stopped before; aiohttp would bury that.
     """
 
-    def __init__(
-        self, document: Document, file: anyio.AsyncFile[bytes], settings: Mapping[str, object]
-    ) -> None:
+    def __init__(self, source: _Source, document: Document, settings: Mapping[str, object]) -> None:
         before, after = submission_frame(settings)
-        self._document = document
-        self._file = file
+        self._source = source
         self._frame = Base64Frame(before=before, payload_bytes=document.size_bytes, after=after)
         self.content_length = self._frame.content_length
         self.is_whole = False
@@ -52,18 +103,16 @@ class DocumentBody:
         """
         left = self.content_length
         try:
-            async for piece in self._frame.pieces(self._file.read):
+            async for piece in self._frame.pieces(self._read):
                 left -= len(piece)
-                if not left:
-                    await _check_unchanged(self._document)
-                    self.is_whole = True
+                self.is_whole = not left
                 yield piece
         except UnreadableError as error:
             self.failure = error
             raise
-        except OSError as error:
-            self.failure = _unreadable(self._document, error)
-            raise self.failure from error
+
+    async def _read(self, size: int) -> bytes:
+        return await anyio.to_thread.run_sync(self._source.read, size)
 
 
 @asynccontextmanager
@@ -75,27 +124,11 @@ async def opened(
     Raises:
         UnreadableError: It cannot be opened, or is not the file that was found.
     """
+    source = await anyio.to_thread.run_sync(_Source, document)
     try:
-        file = await anyio.open_file(document.path, "rb", buffering=0)
-    except OSError as error:
-        raise _unreadable(document, error) from error
-    async with file:
-        await _check_unchanged(document)
-        yield DocumentBody(document, file, settings)
-
-
-async def _check_unchanged(document: Document) -> None:
-    try:
-        status = await anyio.to_thread.run_sync(os.stat, document.path)
-    except OSError as error:
-        raise _unreadable(document, error) from error
-    if (status.st_size, status.st_mtime_ns) != (document.size_bytes, document.mtime_ns):
-        msg = f"{document.source} changed while it was read; the next run takes it up"
-        raise UnreadableError(msg)
-
-
-def _unreadable(document: Document, error: OSError) -> UnreadableError:
-    return UnreadableError(f"{document.source} cannot be read: {error.strerror or error}")
+        yield DocumentBody(source, document, settings)
+    finally:
+        source.close()
 
 
 class StallWatch:

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from batch_converter.config import AsposeSettings, RetrySettings
 from batch_converter.engines.aspose import AsposeEngine
-from batch_converter.engines.base import NotReady, Ready
+from batch_converter.engines.base import EngineTraits, NotReady, Ready
 from batch_converter.errors import (
     AccountRefusedError,
     BadResponseError,
@@ -22,6 +22,7 @@ from batch_converter.errors import (
     TooLargeError,
     UnreadableError,
 )
+from batch_converter.models import EngineName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -470,6 +471,19 @@ async def test_a_service_that_was_never_reached_ends_the_run(bench: Bench, unuse
     assert bench.ledger.of("token") == [("unsent", None)] * 6
 
 
+async def test_a_token_that_fails_later_fails_the_document_only(
+    bench: Bench, faults: type[Faults]
+) -> None:
+    document, task = bench.document(), bench.make_task()
+    async with bench.engine() as engine:
+        await engine.fetch(document, task, bench.sink())
+        bench.server.tokens.clear()
+        bench.server.plan["token"].extend([faults.status(500)] * 6)
+        with pytest.raises(NetworkError, match="the request for a token with 500"):
+            await engine.fetch(document, task, bench.sink())
+        assert await engine.fetch(document, task, bench.sink()) == Ready()
+
+
 async def test_a_wrong_address_ends_the_run(bench: Bench, faults: type[Faults]) -> None:
     bench.server.plan["token"].append(faults.status(404, b"no such page"))
     with pytest.raises(ServiceUnavailableError, match=r"404: no such page; check aspose\.base_url"):
@@ -533,11 +547,31 @@ async def test_credentials_do_not_follow_a_redirect(
     assert other_server.seen == []
 
 
+async def test_see_other_leads_to_the_answer(bench: Bench, faults: type[Faults]) -> None:
+    task = bench.make_task()
+    there = f"/v5.0/ocr/djvu2pdf?id={task.task_id}"
+    bench.server.plan["cancel"].append(faults.status(303, Location=there))
+    async with bench.engine() as engine:
+        await engine.cancel(bench.document(), task)
+    assert bench.server.seen[-1][1].method == "GET"
+    assert bench.ledger.of("cancel") == [("answered", 303), ("answered", 200)]
+
+
 @pytest.mark.parametrize("place", ["http://[", "//user@127.0.0.1/x", "javascript:alert(1)"])
 async def test_an_odd_redirect_is_refused(bench: Bench, faults: type[Faults], place: str) -> None:
     bench.server.plan["poll"].append(faults.status(302, Location=place))
     with pytest.raises(BadResponseError):
         await act(bench, "poll")
+
+
+@pytest.mark.parametrize("status", [204, 300, 304, 307])
+async def test_a_success_without_an_answer_is_a_bad_response(
+    bench: Bench, faults: type[Faults], status: int
+) -> None:
+    bench.server.plan["poll"].extend([faults.status(status)] * 9)
+    with pytest.raises(BadResponseError):
+        await act(bench, "poll")
+    assert bench.server.count()["poll"] == 6
 
 
 async def test_redirects_without_end_are_given_up(bench: Bench, faults: type[Faults]) -> None:
@@ -602,6 +636,20 @@ async def test_a_request_that_is_cancelled_is_ended_as_lost(
 async def test_credentials_are_needed(bench: Bench) -> None:
     with pytest.raises(ConfigError, match="client_id and client_secret"):
         AsposeEngine(AsposeSettings(), RetrySettings(), meter=bench.ledger, max_submissions=1)
+
+
+async def test_the_engine_promises_what_the_service_keeps(bench: Bench) -> None:
+    async with bench.engine() as engine:
+        assert engine.name is EngineName.ASPOSE
+        assert engine.traits == EngineTraits(polled=True, billed=True, tasks_outlive_run=True)
+
+
+async def test_requests_keep_to_the_users_rate(bench: Bench) -> None:
+    document, task = bench.document(), bench.make_task()
+    async with bench.engine(requests_per_second=4) as engine:
+        for _ in range(3):
+            await engine.fetch(document, task, bench.sink())
+    assert bench.clock.waits == [0.25, 0.25, 0.25]
 
 
 async def test_undocumented_recognition_settings_are_refused(bench: Bench) -> None:

@@ -135,6 +135,14 @@ async def test_requests_go_through_the_proxy_and_only_it_sees_its_password(
         )
 
 
+async def test_a_proxy_may_be_given_without_its_scheme(bench: Bench) -> None:
+    proxy = bench.server.url.removeprefix("http://")
+    there = {"base_url": "http://service.invalid", "allow_insecure_http": True}
+    async with bench.engine(proxy=proxy, **there) as engine:
+        await engine.submit(bench.document())
+    assert [request.host for _, request in bench.server.seen] == ["service.invalid"] * 2
+
+
 async def test_no_proxy_is_obeyed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
