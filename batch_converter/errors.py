@@ -11,7 +11,8 @@
     ├── RunStoppedError                  ends the run, other files are left
     │   ├── AccountRefusedError          exit 3   auth
     │   ├── ServiceUnavailableError      exit 6   network
-    │   └── BudgetSpentError             exit 4   budget
+    │   ├── BudgetSpentError             exit 4   budget
+    │   └── OutputLostError              exit 1   output_error
     └── FileError                        ends one file, the run goes on
         ├── PassingError                 a later run tries again
         │   ├── UnreadableError          unreadable
@@ -129,6 +130,13 @@ class BudgetSpentError(RunStoppedError):
 
     exit_code = ExitCode.STOPPED_EARLY
     code = ErrorCode.BUDGET
+
+
+class OutputLostError(RunStoppedError):
+    """No PDF can be written any more: the disk is full, read-only or gone."""
+
+    exit_code = ExitCode.SOME_FAILED
+    code = ErrorCode.OUTPUT_ERROR
 
 
 class FileError(BatchConverterError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import anyio.to_thread
 
 from batch_converter.ledger import lessons, moves, outstanding, planning, reader, recovery, settling
+from batch_converter.ledger.reserve import Reserve
 from batch_converter.ledger.store import Store, connect
 from batch_converter.models import CallKind, DocumentState
 
@@ -65,7 +66,7 @@ class Ledger:
             LedgerError: It is damaged or newer; it was not touched.
         """
         connection = await anyio.to_thread.run_sync(lambda: connect(path, read_only=False))
-        return cls(path, Store(connection))
+        return cls(path, Store(connection, Reserve(path)))
 
     async def __aenter__(self) -> Self:
         return self
@@ -266,6 +267,15 @@ class Ledger:
                     self._run,
                 ),
             )
+            row = connection.execute("SELECT * FROM run WHERE id = ?", (self._run,)).fetchone()
+            return reader.summary(connection, row)
+
+        return await self._store.execute(operation)
+
+    async def summary(self) -> RunSummary:
+        """Return the run as far as it is recorded; reads only, so a full disk is no obstacle."""
+
+        def operation(connection: sqlite3.Connection) -> RunSummary:
             row = connection.execute("SELECT * FROM run WHERE id = ?", (self._run,)).fetchone()
             return reader.summary(connection, row)
 

@@ -9,6 +9,7 @@ still executes: operations must be right to run whether or not anybody waits.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import sqlite3
 import threading
@@ -23,9 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from batch_converter.ledger.reserve import Reserve
+
 APPLICATION_ID: Final = 0x446A5650  # "DjVP"
 SCHEMA_VERSION: Final = 1
 _MAX_GROUP: Final = 1_000
+_FULL: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
+)
 
 T = TypeVar("T")
 
@@ -72,6 +78,8 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
 
 def _open(path: Path, *, read_only: bool) -> sqlite3.Connection:
     mode = "ro" if read_only else "rwc"
+    if read_only and _cannot_change(path):
+        mode = "ro&immutable=1"
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
@@ -79,6 +87,12 @@ def _open(path: Path, *, read_only: bool) -> sqlite3.Connection:
         check_same_thread=False,
         timeout=30,
     )
+
+
+def _cannot_change(path: Path) -> bool:
+    """Whether a ledger lies where SQLite could not even make its lock file, all in one piece."""
+    folder_is_closed = not os.access(path.parent, os.W_OK)
+    return folder_is_closed and not path.with_name(path.name + "-wal").exists()
 
 
 def _inspect(path: Path) -> None:
@@ -117,6 +131,11 @@ def _prepare(connection: sqlite3.Connection) -> None:
         )
 
 
+def is_full(error: sqlite3.Error | None) -> bool:
+    """Whether the disk, or what this user may have of it, is full."""
+    return getattr(error, "sqlite_errorcode", None) in _FULL
+
+
 def copy_ledger(path: Path, folder: Path) -> None:
     """Copy the ledger, as it is at this moment, into a folder; a missing one is left out.
 
@@ -137,8 +156,9 @@ def copy_ledger(path: Path, folder: Path) -> None:
 class Store:
     """Runs operations on the connection, in order, in groups."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, reserve: Reserve) -> None:
         self._connection = connection
+        self._reserve = reserve
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._failure: BaseException | None = None
@@ -152,7 +172,8 @@ class Store:
             LedgerWriteError: The disk is full or gone; nothing of the group counts.
         """
         if self._failure is not None:
-            raise self._failure
+            failure, self._failure = self._failure, None
+            raise failure
         future: asyncio.Future[T] = self._loop.create_future()
         self._jobs.put(_Job(operation, future))
         return await future
@@ -171,12 +192,15 @@ class Store:
         self._connection.close()
 
     def _serve(self) -> None:
+        self._reserve.fill()
         going = True
         while going:
             group, going = self._next_group()
             if group:
-                self._run_group(group)
-                self._loop.call_soon_threadsafe(self._deliver, group)
+                error = self._run_group(group)
+                if is_full(error) and self._reserve.release():
+                    error = self._run_group(group)
+                self._loop.call_soon_threadsafe(self._deliver, group, error)
 
     def _next_group(self) -> tuple[list[_Job], bool]:
         group: list[_Job] = []
@@ -188,7 +212,8 @@ class Store:
             job = self._jobs.get()
         return group, False
 
-    def _run_group(self, group: Sequence[_Job]) -> None:
+    def _run_group(self, group: Sequence[_Job]) -> sqlite3.Error | None:
+        """Commit all or nothing; returns why nothing was committed."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for job in group:
@@ -199,11 +224,12 @@ class Store:
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            for job in group:
-                job.error = error
+            return error
+        return None
 
     def _run(self, job: _Job) -> None:
         self._connection.execute("SAVEPOINT job")
+        job.error = None
         try:
             job.result = job.operation(self._connection)
         except sqlite3.OperationalError:
@@ -213,9 +239,9 @@ class Store:
             job.error = error
         self._connection.execute("RELEASE job")
 
-    def _deliver(self, group: Sequence[_Job]) -> None:
+    def _deliver(self, group: Sequence[_Job], group_error: sqlite3.Error | None) -> None:
         for job in group:
-            error = self._translated(job.error)
+            error = self._translated(group_error or job.error)
             if job.future is None:
                 self._failure = self._failure or error
             elif job.future.done():

@@ -51,7 +51,8 @@ class Cancelling:
                 await self._context.engine.cancel(document, task)
         except FileError as error:
             self.failed += 1
-            log.exception("file.cancel_failed", source=document.source, message=str(error))
+            message = str(error)
+            log.warning("file.cancel_failed", source=document.source, message=message)
         except RunStoppedError as error:
             self._stopped = error
             scope.cancel()

@@ -14,6 +14,8 @@ from batch_converter.errors import (
     EngineError,
     ExpiredError,
     FileError,
+    OutputError,
+    OutputLostError,
     RunStoppedError,
     SubmitUnknownError,
 )
@@ -23,7 +25,7 @@ from batch_converter.models import Failure, FileStatus, Task
 from batch_converter.orchestrator.preflight import prepare
 from batch_converter.orchestrator.record import Record
 from batch_converter.orchestrator.waiting import Waiting
-from batch_converter.output import page_warning
+from batch_converter.output import is_lost, page_warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,11 +111,16 @@ class Conversion:
     async def _obtain(self, part: PartFile) -> StoredPdf:
         """Submit, wait and fetch, again where the rules allow it, until the PDF is whole."""
         while True:
+            await self._ensure_place()
             task = self._record.task or await self._submit()
             try:
                 return await self._fetch(task, part)
             except _RESUBMITTABLE as error:
                 await self._give_up_task(error)
+
+    async def _ensure_place(self) -> None:
+        document = self._record.document
+        await self._context.parts.ensure_place(document.output, source_bytes=document.size_bytes)
 
     async def _submit(self) -> Task:
         """Submit until the engine has the document, within the attempts."""
@@ -230,6 +237,8 @@ class Conversion:
         with anyio.CancelScope(shield=True):
             await self._ledger.failed(self._record.document, failure, report)
         self._record.failed(failure)
+        if isinstance(error, OutputError) and is_lost(error, self._context.output_dir):
+            self._on_stop(OutputLostError(f"no PDF can be written any more: {error}"))
 
     async def _leave(self) -> None:
         """Leave the document for a later run, in the state that its calls prove."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -143,7 +144,7 @@ class Planner:
             verdict=verdict,
             changed=changed,
             abandon_task=changed or self._is_elsewhere(planned),
-            failure=_foreign(target) if verdict is Verdict.REFUSE else planned.failure,
+            failure=_refusal(target) if verdict is Verdict.REFUSE else planned.failure,
         )
 
     def _verdict(self, planned: Planned, target: Path, *, changed: bool) -> Verdict:
@@ -160,12 +161,13 @@ class Planner:
             return Verdict.KNOWN_FAILURE
         if overwrite != "always" and pdf_bytes is not None and _is_foreign(planned, target):
             return Verdict.REFUSE
-        return self._convert_or_leave(planned, changed=changed)
+        return self._convert_or_leave(planned, target, changed=changed)
 
-    def _convert_or_leave(self, planned: Planned, *, changed: bool) -> Verdict:
+    def _convert_or_leave(self, planned: Planned, target: Path, *, changed: bool) -> Verdict:
         is_out = planned.document.state is DocumentState.SUBMITTED
-        leave = is_out and self._is_elsewhere(planned) and self._any_engine and not changed
-        return Verdict.LEAVE if leave else Verdict.CONVERT
+        if is_out and self._is_elsewhere(planned) and self._any_engine and not changed:
+            return Verdict.LEAVE
+        return Verdict.REFUSE if _obstacle(target) else Verdict.CONVERT
 
     def _is_up_to_date(self, planned: Planned, pdf_bytes: int) -> bool:
         return (
@@ -208,14 +210,26 @@ def _is_foreign(planned: Planned, target: Path) -> bool:
     return planned.pdf_sha256 is None or planned.pdf_sha256 != _sha256(os.fspath(target))
 
 
-def _foreign(target: Path) -> Failure:
-    return Failure(
-        code=ErrorCode.OUTPUT_ERROR,
-        message=(
-            f"{target} is there already and this ledger did not write it; move it away, or use"
-            " --overwrite always to replace it or --overwrite never to keep it"
-        ),
+def _refusal(target: Path) -> Failure:
+    obstacle = _obstacle(target)
+    message = (
+        f"{target} cannot be written: {obstacle}; move it away"
+        if obstacle
+        else f"{target} is there already and this ledger did not write it; move it away, or use"
+        " --overwrite always to replace it or --overwrite never to keep it"
     )
+    return Failure(code=ErrorCode.OUTPUT_ERROR, message=message)
+
+
+def _obstacle(target: Path) -> str | None:
+    """Say what will keep the PDF from its name, before it is paid for."""
+    try:
+        is_folder = stat.S_ISDIR(target.stat().st_mode)
+    except NotADirectoryError:
+        return "a file stands where its folder should be"
+    except OSError:
+        return None
+    return "a folder stands in its place" if is_folder else None
 
 
 def _was_published(planned: Planned, target: Path, pdf_bytes: int) -> bool:
@@ -229,11 +243,12 @@ def _was_published(planned: Planned, target: Path, pdf_bytes: int) -> bool:
 
 
 def _size_bytes(path: Path) -> int | None:
-    """Return the size of what stands at `path`; None where nothing does."""
+    """Return the size of the file at `path`; None where there is none."""
     try:
-        return path.stat().st_size
+        status = path.stat()
     except OSError:
         return None
+    return None if stat.S_ISDIR(status.st_mode) else status.st_size
 
 
 def _sha256(path: str) -> str | None:

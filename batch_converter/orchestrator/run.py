@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
@@ -9,18 +10,25 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import structlog
 
-from batch_converter.errors import BudgetSpentError, ExitCode
+from batch_converter.errors import (
+    AccountRefusedError,
+    BudgetSpentError,
+    ExitCode,
+    OutputLostError,
+    RunStoppedError,
+    ServiceUnavailableError,
+)
 from batch_converter.fault_points import reach
+from batch_converter.ledger import LedgerWriteError
 from batch_converter.orchestrator.conversion import Conversion
 from batch_converter.task_groups import unwrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from anyio.abc import TaskGroup
 
     from batch_converter.discovery import Found
-    from batch_converter.errors import RunStoppedError
     from batch_converter.models import Document, RunSummary, Totals
     from batch_converter.orchestrator.context import RunContext
     from batch_converter.orchestrator.planning import Planner
@@ -41,6 +49,7 @@ class StopReason(Enum):
     ACCOUNT_REFUSED = auto()
     UNAVAILABLE = auto()
     LEDGER_LOST = auto()
+    OUTPUT_LOST = auto()
     BUDGET = auto()
     DEADLINE = auto()
     MAX_ERRORS = auto()
@@ -52,15 +61,17 @@ _EXIT_CODES: Final = {
     StopReason.ACCOUNT_REFUSED: ExitCode.ACCOUNT_REFUSED,
     StopReason.UNAVAILABLE: ExitCode.UNAVAILABLE,
     StopReason.LEDGER_LOST: ExitCode.SOME_FAILED,
+    StopReason.OUTPUT_LOST: ExitCode.SOME_FAILED,
     StopReason.BUDGET: ExitCode.STOPPED_EARLY,
     StopReason.DEADLINE: ExitCode.STOPPED_EARLY,
     StopReason.MAX_ERRORS: ExitCode.STOPPED_EARLY,
 }
-_REASONS: Final = {
-    ExitCode.ACCOUNT_REFUSED: StopReason.ACCOUNT_REFUSED,
-    ExitCode.UNAVAILABLE: StopReason.UNAVAILABLE,
-    ExitCode.STOPPED_EARLY: StopReason.BUDGET,
-    ExitCode.SOME_FAILED: StopReason.LEDGER_LOST,
+_REASONS: Final[Mapping[type[RunStoppedError], StopReason]] = {
+    AccountRefusedError: StopReason.ACCOUNT_REFUSED,
+    ServiceUnavailableError: StopReason.UNAVAILABLE,
+    BudgetSpentError: StopReason.BUDGET,
+    LedgerWriteError: StopReason.LEDGER_LOST,
+    OutputLostError: StopReason.OUTPUT_LOST,
 }
 _PRECEDENCE: Final = (
     ExitCode.SIGINT,
@@ -102,7 +113,7 @@ class Run:
 
         Raises:
             UsageError: A list of files cannot be read.
-            LedgerWriteError: Not even the end of the run could be recorded.
+            LedgerWriteError: The ledger cannot even be read any more.
         """
         with unwrapped():
             async with anyio.create_task_group() as watchers:
@@ -114,7 +125,7 @@ class Run:
     async def _plan(self, found: Iterator[Found], roots: Sequence[str]) -> int:
         reach("run.begun")
         length = 0
-        with self._planning:
+        with self._planning, self._noticing_loss():
             length = await self._planner.plan(found, roots)
         reach("run.planned")
         self._context.tally.discovering = False
@@ -123,7 +134,7 @@ class Run:
     async def _convert(self, length: int) -> None:
         async with anyio.create_task_group() as conversions:
             if not self._reasons:
-                with self._admission:
+                with self._admission, self._noticing_loss():
                     await self._admit(conversions, length)
 
     async def _admit(self, conversions: TaskGroup, length: int) -> None:
@@ -156,8 +167,16 @@ class Run:
         """A document that was admitted in the same instant as the stop."""
         return any(reason not in _LETS_FINISH for reason in self._reasons)
 
+    @contextmanager
+    def _noticing_loss(self) -> Iterator[None]:
+        """Without a ledger the run stops, and what is under way still ends in order."""
+        try:
+            yield
+        except LedgerWriteError as error:
+            self._on_stop(error)
+
     def _on_stop(self, error: RunStoppedError) -> None:
-        reason = _REASONS[error.exit_code]
+        reason = _REASONS[type(error)]
         if reason in self._reasons:
             return
         if isinstance(error, BudgetSpentError):
@@ -192,15 +211,37 @@ class Run:
         await clock.wait_until(clock.monotonic_s() + seconds, anyio.Event())
 
     async def _finish(self) -> RunSummary:
-        ledger = self._context.ledger
         with anyio.CancelScope(shield=True):
-            await ledger.remember(self._context.service, self._context.policy.observations())
-            summary = await ledger.finish_run(at=self._context.clock.now())
-            reach("run.counted")
-            exit_code = self._exit_code(summary.totals)
-            await ledger.end_run(exit_code)
-            reach("run.recorded")
+            try:
+                return await self._record_end()
+            except LedgerWriteError as error:
+                self._on_stop(error)
+                return await self._sum_up()
+
+    async def _record_end(self) -> RunSummary:
+        ledger = self._context.ledger
+        await ledger.remember(self._context.service, self._context.policy.observations())
+        summary = await ledger.finish_run(at=self._context.clock.now())
+        reach("run.counted")
+        exit_code = self._exit_code(summary.totals)
+        await ledger.end_run(exit_code)
+        reach("run.recorded")
         return replace(summary, exit_code=exit_code)
+
+    async def _sum_up(self) -> RunSummary:
+        """Sum up a run whose end cannot be recorded; to the next one it will have died."""
+        summary, tally = await self._context.ledger.summary(), self._context.tally
+        known = summary.totals
+        ended = known.converted + known.skipped + known.failed
+        totals = replace(
+            known, found=max(tally.found, ended), remaining=max(0, tally.found - ended)
+        )
+        return replace(
+            summary,
+            finished_at=self._context.clock.now(),
+            totals=totals,
+            exit_code=self._exit_code(totals),
+        )
 
     def _exit_code(self, totals: Totals) -> ExitCode:
         codes = {_EXIT_CODES[reason] for reason in self._reasons}

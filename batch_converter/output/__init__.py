@@ -5,6 +5,7 @@ from __future__ import annotations
 from batch_converter.output.checking import Verify, check_pdf, page_warning
 from batch_converter.output.files import free_bytes, hash_file, nearest_folder
 from batch_converter.output.parts import PartFile, PartFolder
+from batch_converter.output.places import is_lost
 
 __all__ = [
     "PartFile",
@@ -13,6 +14,7 @@ __all__ = [
     "check_pdf",
     "free_bytes",
     "hash_file",
+    "is_lost",
     "nearest_folder",
     "page_warning",
 ]

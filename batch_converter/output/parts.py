@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -14,6 +15,7 @@ from batch_converter.errors import OutputError, UsageError
 from batch_converter.output.disk_part import DiskPart, SealOptions, Spot
 from batch_converter.output.files import make_folder, make_subfolder, nearest_folder, writing
 from batch_converter.output.folder_syncs import FolderSyncs
+from batch_converter.output.places import check_place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -27,6 +29,7 @@ PIECE_BYTES: Final = 1 << 19
 
 _THREADS: Final = 8  # where fsync is what is waited for, more bring nothing
 _KNOWN_FOLDERS: Final = 1_000
+_LONGEST_NAMED_BYTES: Final = 120  # the part's name must fit where the PDF's own just does
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -114,6 +117,21 @@ class PartFolder:
             yield part
         finally:
             await part.discard()
+
+    async def ensure_place(self, output: str, *, source_bytes: int) -> None:
+        """Find out whether the PDF of a document could be written, before it is paid for.
+
+        Raises:
+            OutputError: It could not: no room, no permission, no such name.
+        """
+        check = partial(
+            check_place,
+            self._target(output),
+            root=self._output_dir,
+            state_dir=self._parts_dir,
+            source_bytes=source_bytes,
+        )
+        await _in_thread(self._threads, check)
 
     async def _spot(self, output: str, document_id: int) -> Spot:
         target = self._target(output)
@@ -255,7 +273,10 @@ async def _in_thread(
 
 
 def _beside(target: Path) -> Path:
-    return target.with_name(f".{target.name}.part")
+    name = os.fsencode(target.name)
+    if len(name) <= _LONGEST_NAMED_BYTES:
+        return target.with_name(f".{target.name}.part")
+    return target.with_name(f".{hashlib.sha256(name).hexdigest()}.part")
 
 
 def _on_other_file_system(folder: Path, parts_dir: Path) -> bool:

@@ -1,0 +1,44 @@
+"""Room on the ledger's disk that is given up when nothing else is left.
+
+A run that meets a full disk can so still record the task ids that it has paid for.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RESERVE_BYTES: Final = 4 << 20
+"""Hundreds of commits; a run that has met a full disk makes some dozens."""
+
+
+class Reserve:
+    """A file that holds the room; it stays there between runs. Blocks.
+
+    Args:
+        path: Of the ledger; the file lies beside it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_suffix(".reserve")
+
+    def fill(self) -> None:
+        """Take the room, as far as the disk has it."""
+        with suppress(OSError):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            try:
+                os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
+            finally:
+                os.close(descriptor)
+
+    def release(self) -> bool:
+        """Give the room to others; returns whether there was any."""
+        try:
+            self._path.unlink()
+        except OSError:
+            return False
+        return True
