@@ -226,17 +226,27 @@ def test_cancel_deletes_what_is_out_and_puts_it_back(
         process.signal(signal.SIGTERM)
         process.finish()
 
+    cloud.always("cancel", Reply(status=500))
+    retries = {"BATCH_CONVERTER_RETRY__REQUEST_ATTEMPTS": "1"}
+    assert run("cancel", "-o", output, env=retries).code == 1
+    assert status(output)["out_at_service"] == 3
+    cloud.as_usual("cancel")
+    nobody = run("cancel", "-o", output, "--base-url", "http://127.0.0.1:9")
+    assert nobody.code == 6
+    assert run("cancel", "-o", output, env={"ASPOSE_CLIENT_SECRET": "wrong"}).code == 3
+    assert cloud.calls["cancel"] == 3
+
     done = run("cancel", "-o", output)
 
     assert done.code == 0
     assert "3" in done.out
-    assert cloud.calls["cancel"] == 3
+    assert cloud.calls["cancel"] == 6
     assert not cloud.tasks
     known = status(output)
     assert known["states"]["pending"] == 3
     assert known["api_calls"] == cloud.bill()
     assert run("cancel", "-o", output).code == 0
-    assert cloud.calls["cancel"] == 3
+    assert cloud.calls["cancel"] == 6
 
 
 def test_a_budget_is_kept_to_the_call(cloud: Cloud, source: Path, output: Path) -> None:

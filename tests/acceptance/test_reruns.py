@@ -238,3 +238,25 @@ def test_manifest_verify_and_report_stand_on_the_ledger(
     assert "deep/00002.pdf" in rotten.out
     assert "deep/00000.pdf" not in rotten.out
     assert not sha256sum_accepts(manifest, output)
+
+
+@pytest.mark.parametrize("mode", ["if-changed", "always", "never"])
+def test_what_keeps_a_pdf_from_its_name_is_found_before_it_is_paid_for(
+    cloud: Cloud, source: Path, output: Path, mode: str
+) -> None:
+    make_archive(source, 1)
+    make_archive(source / "folder", 1)
+    (output / "00000.pdf").mkdir(parents=True)
+    (output / "folder").touch()
+    base = ("convert", source, "-o", output, "--json")
+
+    blocked = run(*base, "--overwrite", mode)
+    assert blocked.code == 1
+    assert totals(blocked) == {"failed": 2}
+    assert "a folder stands in its place" in blocked.err
+    assert "a file stands where its folder should be" in blocked.err
+    assert not cloud.calls
+
+    (output / "00000.pdf").rmdir()
+    (output / "folder").unlink()
+    assert totals(run(*base, "--overwrite", mode)) == {"converted": 2}
