@@ -67,7 +67,7 @@ def words_of(page: PageChunks, geometry: Geometry) -> list[Word]:
     width, height = geometry.shown_size
     whole = Box(left=0, bottom=0, width=width, height=height)
     words = list(_words(layer["text"], layer["zones"], whole, geometry, _MAX_DEPTH))
-    return [_apart(word, after) for word, after in zip(words, [*words[1:], None], strict=True)]
+    return [_apart(word, after) for word, after in zip(words, [*words[1:], None], strict=False)]
 
 
 def _words(
