@@ -30,11 +30,12 @@ _SURE: Final = 0.97
 _DRIFT: Final = 2e-5
 _SHRINK: Final = 0.98
 _UNEVEN: Final = 0.3
-_FORGETS: Final = 0.005
+_FORGETS: Final = 0.001
 _ODD: Final = 0.06
 _ODD_FROM: Final = -1.0
 _ODD_OVER: Final = 5.0
 _OWED: Final = 5.0
+_QUEUE_FORGOTTEN: Final = 100
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,6 +101,7 @@ class Belief:
         self._at_s = -math.inf
         self._chosen_s = math.inf
         self._owed = 0.0
+        self._since_pending = _QUEUE_FORGOTTEN + 1
         self._seen: tuple[int, float] | None = None
         self._guesses = [
             self._first_guess(k, math.log(typical_s), spread, servers) for k in range(_GUESSES)
@@ -122,7 +124,8 @@ class Belief:
 
     def _any_index(self) -> int | None:
         count = len(self.schedules.servers)
-        if not count or self._random.random() < _UNQUEUED_SHARE:
+        unqueued = _UNQUEUED_SHARE if self._since_pending > _QUEUE_FORGOTTEN else 0.0
+        if not count or self._random.random() < unqueued:
             return None
         return self._random.randrange(count)
 
@@ -261,6 +264,7 @@ class Belief:
     def learn(self, place: Place, answer: Answer, at_s: float) -> float:
         """Weigh the guesses by an answer; returns how much it was foreseen."""
         self.advance(at_s)
+        self._since_pending = 0 if answer is Answer.PENDING else self._since_pending + 1
         if answer is not Answer.PENDING and (self._seen is None or place.sequence >= self._seen[0]):
             self._seen = (place.sequence, at_s)
         foreseen = self._weigh(place, answer, at_s)

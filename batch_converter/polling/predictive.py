@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 _PRIOR_S: Final = 7.5
 _PRIOR_SPREAD: Final = 1.3
 _WARM_SPREAD: Final = 0.4
-_PROMPTNESS: Final = 0.004
-_END_PROMPTNESS: Final = 0.03
-_PROBE_SHARE: Final = 0.7
+_PROMPTNESS: Final = .001
+_END_PROMPTNESS: Final = 0.003
+_PROBE_SHARE: Final = 0.75
+_EARLY_PROBE_SHARE: Final = 0.5
+_EARLY_ANSWERS: Final = 16
+_FIRST_PROBES: Final = 3
+_PROBE_EVERY: Final = 14
+_QUEUE_NEED: Final = 0.3
 _SAMPLED: Final = 10
 _EACH: Final = 4
 _SPARE_USED: Final = 0.6
@@ -44,7 +49,7 @@ class Predictive:
         max_in_flight: int,
         floor_s: float = 1.0,
         known: Sequence[Observation] = (),
-        patience: float = 8.0,
+        patience: float = 4.0,
     ) -> None:
         self._random = random
         self._max_in_flight = max_in_flight
@@ -120,7 +125,7 @@ class Predictive:
             weight=weight,
             starts=starts,
             rank=len(self._places) + 1,
-            probe=self._submitted < 3 or self._submitted % 8 == 0,
+            probe=self._submitted < _FIRST_PROBES or self._submitted % _PROBE_EVERY == 0,
         )
         self._submitted += 1
 
@@ -134,7 +139,8 @@ class Predictive:
             return max(earliest, place.planned_s)
         ends = self._ends(place, now_s)
         if place.probe and asked is None:
-            plan = max(ends[int(len(ends) * _PROBE_SHARE)].at_s, earliest)
+            share = _PROBE_SHARE if self._answers > _EARLY_ANSWERS else _EARLY_PROBE_SHARE
+            plan = max(ends[int(len(ends) * share)].at_s, earliest)
         else:
             plan = best_ask_s(ends, not_before_s=earliest, floor_s=self._floor_s)
         plan = self._guarded(place, plan, ends, now_s)
@@ -169,6 +175,7 @@ class Predictive:
         total = self._submitted + (self._remaining or 0)
         elapsed = now_s - (self._first_s if self._first_s is not None else now_s)
         last = self._last_places(place) if self._remaining == 0 else []
+        critical = bool(self._last) and self._last[0] == place.document_id
         servers = belief.servers
         for k, guess in enumerate(belief.sample(_SAMPLED)):
             last_s = max((belief.end_s(guess, other) for other in last), default=now_s)
@@ -179,9 +186,11 @@ class Predictive:
             call_s = makespan / (self._calls_per_makespan * total)
             slot = 1.0 / (width * call_s)
             if self._remaining == 0:
-                base, need, need_from = _END_PROMPTNESS * slot, 1.0 / call_s, last_s
+                base, need = _END_PROMPTNESS * slot, 1.0 / call_s
+                need_from = now_s if critical else last_s
             else:
-                base, need = _PROMPTNESS * slot, slot
+                base = _PROMPTNESS * slot
+                need = slot if guess.index is None else _QUEUE_NEED * slot
                 need_from = self._needed_s(guess, place, servers)
             offset = (k * 0.618 + 0.5) % 1.0
             shares = [(q + offset) / _EACH for q in range(_EACH)]
@@ -202,7 +211,7 @@ class Predictive:
 
     def _last_places(self, place: Place) -> list[Place]:
         """Return the documents that may be the last to be done, without this one."""
-        if not self._last or self._last_made != self._answers:
+        if self._last_made != self._answers:
             self._last_made = self._answers
             guess = self._belief.sample(1)[0]
             ends = [
