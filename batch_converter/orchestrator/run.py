@@ -213,10 +213,11 @@ class Run:
     async def _finish(self) -> RunSummary:
         with anyio.CancelScope(shield=True):
             try:
-                return await self._record_end()
+                summary = await self._record_end()
             except LedgerWriteError as error:
                 self._on_stop(error)
-                return await self._sum_up()
+                summary = await self._sum_up()
+        return summary
 
     async def _record_end(self) -> RunSummary:
         ledger = self._context.ledger
@@ -233,9 +234,8 @@ class Run:
         summary, tally = await self._context.ledger.summary(), self._context.tally
         known = summary.totals
         ended = known.converted + known.skipped + known.failed
-        totals = replace(
-            known, found=max(tally.found, ended), remaining=max(0, tally.found - ended)
-        )
+        found = max(tally.found, ended)
+        totals = replace(known, found=found, remaining=found - ended)
         return replace(
             summary,
             finished_at=self._context.clock.now(),
