@@ -1,0 +1,346 @@
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pikepdf
+import pypdfium2
+import pytest
+from PIL import Image, ImageChops, ImageStat
+
+from batch_converter.djvu.bundle import bundle
+from batch_converter.djvu.convert import PAGES_A_PART, convert, parts_of
+from batch_converter.djvu.options import Converted, ConvertOptions
+from batch_converter.errors import EngineError, NotDjvuError, OutputError
+from tests.support.djvu_files import HEIGHT, SAMPLES, WIDTH, chunk, chunks_of, info, page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+KEEP = ConvertOptions(keep_damaged=True)
+
+needs_djvulibre = pytest.mark.skipif(shutil.which("ddjvu") is None, reason="no djvulibre-bin")
+needs_qpdf = pytest.mark.skipif(shutil.which("qpdf") is None, reason="no qpdf")
+
+
+def chunks(name: str, *kinds: str) -> list[bytes]:
+    data = (SAMPLES / f"{name}.djvu").read_bytes()
+    return [chunk(kind, body) for kind, body in chunks_of(data) if kind in kinds]
+
+
+def converted(
+    tmp_path: Path, source: Path | bytes, options: ConvertOptions | None = None
+) -> pikepdf.Pdf:
+    if isinstance(source, bytes):
+        (tmp_path / "in.djvu").write_bytes(source)
+        source = tmp_path / "in.djvu"
+    convert(source, tmp_path / "out.pdf", options or ConvertOptions())
+    return pikepdf.open(tmp_path / "out.pdf")
+
+
+def images(pdf: pikepdf.Pdf, number: int = 0) -> list[pikepdf.Object]:
+    return [image for _, image in sorted(pdf.pages[number].Resources.get("/XObject", {}).items())]
+
+
+def drawn(path: Path, number: int, dpi: float) -> Image.Image:
+    """A page as pdfium shows it."""
+    with pypdfium2.PdfDocument(path) as document:
+        image: Image.Image = document[number].render(scale=dpi / 72).to_pil().convert("RGB")
+        return image
+
+
+def reference(source: Path, number: int) -> Image.Image:
+    """A page as DjVuLibre shows it."""
+    command = ["ddjvu", "-format=ppm", f"-page={number + 1}", str(source)]
+    done = subprocess.run(command, check=True, capture_output=True)
+    return Image.open(io.BytesIO(done.stdout)).convert("RGB")
+
+
+def mean_square_error(first: Image.Image, second: Image.Image) -> float:
+    assert first.size == second.size
+    bands = ImageStat.Stat(ImageChops.difference(first, second)).sum2
+    return float(sum(bands) / (3 * first.width * first.height))
+
+
+@needs_djvulibre
+@pytest.mark.parametrize(
+    ("name", "number", "dpi"),
+    [("bitonal", 0, 300), ("rotated", 0, 200), ("book", 1, 300), ("no-text", 0, 200)],
+)
+def test_bitonal_pages_are_equal_to_the_pixel(
+    tmp_path: Path, name: str, number: int, dpi: int
+) -> None:
+    source = SAMPLES / f"{name}.djvu"
+    converted(tmp_path, source).close()
+    ours, theirs = drawn(tmp_path / "out.pdf", number, dpi), reference(source, number)
+    assert mean_square_error(ours, theirs) == 0
+
+
+@needs_djvulibre
+@pytest.mark.parametrize(("name", "dpi", "limit"), [("colour", 150, 10.0), ("mixed", 300, 10.0)])
+def test_colours_are_where_and_what_they_are(
+    tmp_path: Path, name: str, dpi: int, limit: float
+) -> None:
+    source = SAMPLES / f"{name}.djvu"
+    converted(tmp_path, source).close()
+    ours, theirs = drawn(tmp_path / "out.pdf", 0, dpi), reference(source, 0)
+    assert mean_square_error(ours, theirs) < limit
+
+
+@needs_djvulibre
+def test_coloured_ink_is_painted_through_its_mask(tmp_path: Path) -> None:
+    paper = chunks("colour", "BG44")
+    ink = b"FG44" + paper[0][4:]
+    with converted(tmp_path, page(info(), *chunks("bitonal", "Sjbz"), ink, *paper)) as pdf:
+        _, image = images(pdf)
+        assert int(image.Mask.Width) == WIDTH
+        assert int(image.Mask.Height) == HEIGHT
+    theirs = reference(tmp_path / "in.djvu", 0)
+    assert mean_square_error(drawn(tmp_path / "out.pdf", 0, 300), theirs) < 10
+
+
+def test_masks_stay_lossless_and_colours_keep_their_own_resolution(tmp_path: Path) -> None:
+    with converted(tmp_path, SAMPLES / "mixed.djvu") as pdf:
+        filters = [str(image.Filter) for image in images(pdf)]
+        assert filters == ["/DCTDecode", "/CCITTFaxDecode", "/CCITTFaxDecode"]
+        assert int(images(pdf)[0].Width) == 414
+        assert int(images(pdf)[0].Height) == 583
+
+
+def test_a_gray_background_stays_gray_and_a_white_one_is_left_out(tmp_path: Path) -> None:
+    with converted(tmp_path, SAMPLES / "bitonal.djvu") as pdf:
+        (image,) = images(pdf)
+        assert image.ColorSpace == pikepdf.Name.DeviceGray
+        assert image.BitsPerComponent == 1
+        assert pdf.pages[0].Resources.XObject.keys() == {"/Im0"}
+
+
+@pytest.mark.parametrize(("color_dpi", "width"), [(0, 620), (150, 620), (100, 413), (300, 620)])
+def test_colours_are_reduced_to_what_was_asked_for(
+    tmp_path: Path, color_dpi: int, width: int
+) -> None:
+    options = ConvertOptions(color_dpi=color_dpi)
+    with converted(tmp_path, SAMPLES / "colour.djvu", options) as pdf:
+        assert images(pdf)[0].Width == width
+
+
+def test_jpeg_quality_is_what_was_asked_for(tmp_path: Path) -> None:
+    sizes = []
+    for quality in (30, 90):
+        options = ConvertOptions(jpeg_quality=quality)
+        with converted(tmp_path, SAMPLES / "colour.djvu", options) as pdf:
+            sizes.append(len(images(pdf)[0].read_raw_bytes()))
+    assert sizes[0] * 2 < sizes[1]
+
+
+@pytest.mark.parametrize(("flags", "rotate"), [(1, None), (6, 270), (2, 180), (5, 90)])
+def test_rotation_and_size_are_the_pages(tmp_path: Path, flags: int, rotate: int | None) -> None:
+    with converted(tmp_path, page(info(width=600, height=300, dpi=150, flags=flags))) as pdf:
+        assert pdf.pages[0].get("/Rotate") == rotate
+        assert [float(side) for side in pdf.pages[0].MediaBox] == [0, 0, 288, 144]
+
+
+def test_a_senseless_resolution_counts_as_300(tmp_path: Path) -> None:
+    with converted(tmp_path, page(info(width=600, height=300, dpi=1))) as pdf:
+        assert [float(side) for side in pdf.pages[0].MediaBox] == [0, 0, 144, 72]
+
+
+def flat(items: Iterable[pikepdf.OutlineItem], depth: int = 0) -> list[tuple[int, str]]:
+    found = []
+    for item in items:
+        found += [(depth, item.title), *flat(item.children, depth + 1)]
+    return found
+
+
+def test_bookmarks_links_labels_and_facts_of_a_book(tmp_path: Path) -> None:
+    with converted(tmp_path, SAMPLES / "book.djvu") as pdf:
+        pages: list[object] = [p.objgen for p in pdf.pages]
+        with pdf.open_outline() as outline:
+            titles = flat(outline.root)
+            assert titles[:3] == [
+                (0, "Cover"),
+                (0, "Předmluva (Preface)"),
+                (0, "Letters · Písmena"),
+            ]
+            places = [item.to_dictionary_object(pdf).Dest[0] for item in outline.root]
+        assert [pages.index(place.objgen) for place in places][:3] == [0, 1, 2]
+        assert [p.label for p in pdf.pages] == ["Cover", "i", "ii", "101", "102", "103"]
+        assert str(pdf.docinfo.Title) == "The Little Book of Letters – Knížka písmen"  # noqa: RUF001
+        assert str(pdf.docinfo.Author) == "The batch-converter project"
+        with pdf.open_metadata() as xmp:
+            assert xmp["dc:title"] == str(pdf.docinfo.Title)
+            assert xmp["dc:creator"] == [str(pdf.docinfo.Author)]
+        inner, outer = pdf.pages[1].Annots
+        assert pages.index(inner.A.D[0].objgen) == 2
+        assert str(outer.A.URI) == "https://example.org/letters?a=1&b=2"
+        assert str(outer.Contents) == "another site"
+        leads_to = [pages.index(link.A.D[0].objgen) for link in pdf.pages[2].Annots]
+        assert leads_to == [3, 4, 5]
+
+
+def test_links_of_a_turned_page_lie_where_they_are_shown(tmp_path: Path) -> None:
+    with converted(tmp_path, SAMPLES / "rotated.djvu") as pdf:
+        (link,) = pdf.pages[0].Annots
+        scale = 72 / 200
+        # (rect 89 722 419 30) of the shown page, 827 wide and 1165 high
+        shown = [89 * scale, 722 * scale, 508 * scale, 752 * scale]
+        x0, y0, x1, y1 = (float(side) for side in link.Rect)
+        width, height = (float(side) for side in pdf.pages[0].MediaBox[2:])
+        turned = {90: [y0, width - x1, y1, width - x0], 270: [height - y1, x0, height - y0, x1]}
+        assert turned[int(pdf.pages[0].Rotate)] == pytest.approx(shown, abs=0.1)
+
+
+def annotated(text: str) -> bytes:
+    return page(info(), chunk("ANTa", text.encode()))
+
+
+def test_facts_in_octal_escapes_and_of_any_name(tmp_path: Path) -> None:
+    text = r'(metadata (title "T\303\251 \"q\"") (year "1999") (My-Key "x") (CreationDate "1999"))'
+    with converted(tmp_path, annotated(text)) as pdf:
+        assert str(pdf.docinfo.Title) == 'Té "q"'
+        assert str(pdf.docinfo["/Year"]) == "1999"
+        assert str(pdf.docinfo["/My-Key"]) == "x"
+        assert "/CreationDate" not in pdf.docinfo
+
+
+def test_links_that_lead_nowhere_are_told(tmp_path: Path) -> None:
+    (tmp_path / "in.djvu").write_bytes(annotated('(maparea "#99" "" (rect 1 2 3 4))'))
+    done = convert(tmp_path / "in.djvu", tmp_path / "out.pdf", ConvertOptions())
+    assert done == Converted(
+        pages=1, warnings=("page 1: a link leads to a page that is not there",)
+    )
+
+
+def test_frames_and_shapes_of_links(tmp_path: Path) -> None:
+    text = (
+        '(maparea (url "http://a/" "_top") "d" (poly 300 300 600 900 450 450) (border #FF0000))'
+        '(maparea "http://b/" "" (line 30 30 60 90) (none))'
+        '(maparea "" "a note" (rect 1 2 3 4))'
+    )
+    with converted(tmp_path, annotated(text)) as pdf:
+        red, plain = pdf.pages[0].Annots
+        assert [float(side) for side in red.Rect] == [72, 72, 144, 216]
+        assert [float(part) for part in red.C] == [1, 0, 0]
+        assert [int(part) for part in plain.Border] == [0, 0, 0]
+
+
+def test_damaged_annotations_lose_what_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "in.djvu").write_bytes(annotated('(metadata (title "whole")) (maparea "x'))
+    done = convert(tmp_path / "in.djvu", tmp_path / "out.pdf", ConvertOptions())
+    assert done.warnings == ("page 1: its annotations are damaged",)
+    with pikepdf.open(tmp_path / "out.pdf") as pdf:
+        assert str(pdf.docinfo.Title) == "whole"
+
+
+@pytest.mark.parametrize("name", ["blank", "broken"])
+def test_a_page_that_cannot_be_decoded_is_never_a_silent_blank(tmp_path: Path, name: str) -> None:
+    with pytest.raises(EngineError, match="page 1 cannot be decoded"):
+        converted(tmp_path, DATA / f"{name}.djvu")
+
+
+def test_a_damaged_page_may_be_given_up_for_the_others(tmp_path: Path) -> None:
+    data = bytearray((SAMPLES / "book.djvu").read_bytes())
+    place = data.rindex(b"Sjbz") + 8
+    data[place : place + 40] = bytes(40)
+    (tmp_path / "in.djvu").write_bytes(data)
+    with pytest.raises(EngineError, match=r"page 6 cannot be decoded.*on_damage"):
+        convert(tmp_path / "in.djvu", tmp_path / "out.pdf", ConvertOptions())
+    done = convert(tmp_path / "in.djvu", tmp_path / "out.pdf", KEEP)
+    assert done.pages == 6
+    assert done.warnings == ("page 6 is blank: its image data is damaged",)
+    with pikepdf.open(tmp_path / "out.pdf") as pdf:
+        assert [float(side) for side in pdf.pages[5].MediaBox] == [
+            float(side) for side in pdf.pages[4].MediaBox
+        ]
+
+
+def test_a_document_without_a_page_left_fails_however_patient_one_is(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="page 1"):
+        converted(tmp_path, DATA / "blank.djvu", KEEP)
+
+
+def test_damaged_text_is_a_loss_too(tmp_path: Path) -> None:
+    djvu = page(info(), *chunks("bitonal", "Sjbz"), chunk("TXTz", b"\xff\xff\x00 no text"))
+    with pytest.raises(EngineError, match="text layer is damaged"):
+        converted(tmp_path, djvu)
+    done = convert(tmp_path / "in.djvu", tmp_path / "out.pdf", KEEP)
+    assert done.warnings == ("page 1: its text layer is damaged",)
+    with pikepdf.open(tmp_path / "out.pdf") as pdf:
+        assert len(images(pdf)) == 1
+
+
+@pytest.mark.parametrize(
+    ("djvu", "says"),
+    [
+        (page(info(width=65535, height=65535)), "memory limit"),
+        (page(info(width=0)), "no size"),
+        (page(info(), b"Sjbz\x7f\xff\xff\xff1234"), "cut off"),
+        (page(info(), b"junk\x00"), "cut off"),
+        (page(info(), chunk("INCL", b"elsewhere.djvi")), "shares with other pages"),
+        (page(info(), chunk("BGjp", b"\xff\xd8")), "not supported"),
+        (page(info(width=99), *chunks("colour", "BG44")), "do not fit together"),
+        (page(info(), chunk("BG44", b"\x00")), "cut off"),
+        (page(info(), *chunks("bitonal", "Sjbz"), chunk("FGbz", b"\x80\x00\x09")), "palette"),
+    ],
+)
+def test_impossible_pages_are_refused(tmp_path: Path, djvu: bytes, says: str) -> None:
+    with pytest.raises(EngineError, match=says):
+        converted(tmp_path, djvu)
+
+
+def test_wavelets_that_run_out_of_data_are_noticed(tmp_path: Path) -> None:
+    (tmp_path / "in.djvu").write_bytes(page(info(width=620, height=874, dpi=150), *cut_colour()))
+    with pytest.raises(EngineError, match="image data is damaged"):
+        convert(tmp_path / "in.djvu", tmp_path / "out.pdf", ConvertOptions())
+
+
+def cut_colour() -> list[bytes]:
+    body = next(b for k, b in chunks_of((SAMPLES / "colour.djvu").read_bytes()) if k == "BG44")
+    return [chunk("BG44", body[: len(body) // 2])]
+
+
+def test_an_index_has_to_be_bundled(tmp_path: Path) -> None:
+    index = DATA / "indirect" / "index.djvu"
+    with pytest.raises(NotDjvuError, match="bundled"):
+        converted(tmp_path, index)
+    bundle(index, tmp_path / "bundle.djvu")
+    with converted(tmp_path, tmp_path / "bundle.djvu") as pdf:
+        assert len(pdf.pages) == 2
+
+
+def test_the_same_document_gives_the_same_bytes(tmp_path: Path) -> None:
+    written = []
+    for _ in range(2):
+        converted(tmp_path, SAMPLES / "book.djvu").close()
+        written.append((tmp_path / "out.pdf").read_bytes())
+    assert written[0] == written[1]
+
+
+def test_part_files_are_removed_whatever_happens(tmp_path: Path) -> None:
+    converted(tmp_path, SAMPLES / "book.djvu").close()
+    with pytest.raises(OutputError):
+        convert(SAMPLES / "book.djvu", tmp_path / "missing" / "out.pdf", ConvertOptions())
+    with pytest.raises(OutputError):
+        convert(SAMPLES / "bitonal.djvu", "/dev/full", ConvertOptions())
+    assert [path.name for path in tmp_path.iterdir()] == ["out.pdf"]
+
+
+@needs_qpdf
+@pytest.mark.parametrize("name", sorted(path.stem for path in SAMPLES.glob("*.djvu")))
+def test_qpdf_has_nothing_to_say(tmp_path: Path, name: str) -> None:
+    converted(tmp_path, SAMPLES / f"{name}.djvu").close()
+    command = ["qpdf", "--check", str(tmp_path / "out.pdf")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_documents_are_cut_by_page_numbers_alone() -> None:
+    assert parts_of(1) == [range(1)]
+    assert parts_of(PAGES_A_PART + 1) == [
+        range(PAGES_A_PART),
+        range(PAGES_A_PART, PAGES_A_PART + 1),
+    ]
