@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 GROWTH: Final = 4
 """A PDF is taken to need so many times the bytes of its DjVu, which packs better."""
 
-MARGIN_BYTES: Final = 1 << 20
-"""With less than this a disk counts as full: the ledger needs some room too."""
+MARGIN_BYTES: Final = 8 << 20
+"""With less than this a disk counts as full.
+
+It is more than the ledger's reserve, so that giving that up is not taken for room.
+"""
 
 _LOST: Final = frozenset(
     {

@@ -59,10 +59,11 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stdin: bytes = b"",
+    through: Sequence[str] = (),
 ) -> Finished:
-    """Run the command to its end."""
+    """Run the command to its end, where wished through another that changes its rights."""
     done = subprocess.run(
-        [COMMAND, *arguments],
+        [*through, COMMAND, *arguments],
         env={**os.environ, **(env or {})},
         cwd=cwd,
         input=stdin,
@@ -134,7 +135,10 @@ class Running:
 
 @contextmanager
 def started(
-    folder: Path, *arguments: Argument, env: Mapping[str, str] | None = None
+    folder: Path,
+    *arguments: Argument,
+    env: Mapping[str, str] | None = None,
+    stdin: int = subprocess.DEVNULL,
 ) -> Iterator[Running]:
     """Start the command with its streams in `folder`; it does not outlive the block."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +147,7 @@ def started(
         process = subprocess.Popen(
             [COMMAND, *arguments],
             env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=out_file,
             stderr=err_file,
         )

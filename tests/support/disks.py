@@ -1,0 +1,55 @@
+"""Disks that are small, and a user who may not do everything."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+AS_ORDINARY_USER: Final = (
+    ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner")
+    if os.geteuid() == 0
+    else ()
+)
+"""What a command is run through so that permissions mean something to root, too."""
+
+
+class SmallDisk(NamedTuple):
+    """A file system of its own, in memory."""
+
+    path: Path
+
+    def remount(self, options: str) -> None:
+        """Change its size, or whether it may be written."""
+        mount: list[str | Path] = ["/usr/bin/mount", "-o", f"remount,{options}", self.path]
+        subprocess.run(mount, check=True)
+
+    def fill(self, *, but_bytes: int = 0) -> Path:
+        """Leave only so much room; returns the file that takes the rest."""
+        filler = self.path / "filler"
+        status = os.statvfs(self.path)
+        with filler.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, status.f_bavail * status.f_frsize - but_bytes)
+        return filler
+
+
+@contextmanager
+def small_disk(path: Path, *, size_bytes: int) -> Iterator[SmallDisk]:
+    """Mount a disk of this size; the test is skipped where the system does not let us."""
+    path.mkdir()
+    options = f"size={size_bytes}"
+    mount: list[str | Path] = ["/usr/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", path]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no file system may be mounted here")
+    try:
+        yield SmallDisk(path)
+    finally:
+        subprocess.run(["/usr/bin/umount", "--lazy", path], check=True)
