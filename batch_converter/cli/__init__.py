@@ -31,6 +31,9 @@ class _Group(click.Group):
         except BatchConverterError as error:
             click.echo(printable(f"batch-converter: {error}"), err=True)
             sys.exit(_exit_code(error))
+        except KeyboardInterrupt:
+            click.echo("batch-converter: interrupted", err=True)
+            sys.exit(ExitCode.SIGINT)
 
 
 def _exit_code(error: BatchConverterError) -> ExitCode:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.from_thread
 
 from batch_converter.errors import UsageError
 
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
 
 _STDIN: Final = 0
 _CHUNK_BYTES: Final = 1 << 16
+_GLANCE_S: Final = 0.1
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -102,9 +108,17 @@ def _without_line_ending(raw: bytes, *, is_first: bool) -> bytes:
 
 def _pieces(descriptor: int, separator: bytes) -> Iterator[bytes]:
     rest = b""
-    while chunk := os.read(descriptor, _CHUNK_BYTES):
+    while chunk := _read(descriptor):
         *whole, rest = (rest + chunk).split(separator)
         yield from whole
         if len(rest) > _CHUNK_BYTES:
             raise OSError(errno.ENAMETOOLONG, "a name of more than 64 KiB; is it a list of files?")
     yield rest
+
+
+def _read(descriptor: int) -> bytes:
+    """Read what is there; whoever waits for a slow writer can be called off."""
+    while not select.select([descriptor], [], [], _GLANCE_S)[0]:
+        with suppress(anyio.NoEventLoopError):  # in a plain thread nobody can
+            anyio.from_thread.check_cancelled()
+    return os.read(descriptor, _CHUNK_BYTES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,8 +15,6 @@ from tests.support.command import run, run_each, started
 from tests.support.pdfs import djvu_bytes, make_archive
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.cloud import Cloud
 
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -111,6 +110,46 @@ def test_the_second_signal_leaves_at_once(
     assert run("convert", source, "-o", output).code == 0
 
 
+@pytest.mark.usefixtures("cloud")
+def test_a_list_that_does_not_end_holds_nobody_up(
+    source: Path, output: Path, tmp_path: Path
+) -> None:
+    [path] = make_archive(source, 1)
+    read, write = os.pipe()
+    arguments = ("convert", "--files-from", "-", "-o", output, "--json")
+    with started(tmp_path / "p", *arguments, stdin=read) as process:
+        os.write(write, os.fsencode(path) + b"\n")
+        process.wait_until(lambda: process.logged("run.started"), "the run")
+        process.signal(signal.SIGINT)
+        done = process.finish()
+    os.close(read)
+    os.close(write)
+    assert done.code == 130
+    assert done.json["exit_code"] == 130
+
+
+@pytest.mark.usefixtures("cloud")
+def test_whatever_is_interrupted_says_so_by_its_code(
+    source: Path, output: Path, tmp_path: Path
+) -> None:
+    make_archive(source, 1)
+    assert run("convert", source, "-o", output).code == 0
+    pdf = output / "00000.pdf"
+    os.truncate(pdf, 1 << 40)  # long to hash, and no space is taken
+    with started(tmp_path / "p", "verify", "-o", output) as process:
+        process.wait_until(lambda: is_open(process.pid, pdf), "the hashing")
+        process.signal(signal.SIGINT)
+        assert process.finish().code == 130
+
+
+def is_open(pid: int, path: Path) -> bool:
+    """Whether the process has the file open."""
+    try:
+        return any(link.readlink() == path for link in Path(f"/proc/{pid}/fd").iterdir())
+    except FileNotFoundError:  # a descriptor came and went
+        return False
+
+
 def test_killed_between_submission_and_fetch_nothing_is_submitted_again(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -178,9 +217,11 @@ def test_while_a_run_goes_on_others_may_look_and_not_run(
     with started(tmp_path / "p", "convert", source, "-o", output) as process:
         process.wait_until(lambda: cloud.calls["poll"] > 5, "polls")
 
+        kept = tmp_path / "report.json"
+        kept.write_text("of an earlier run")
         second, retry, cancel, dry, human, report, check = run_each(
             [
-                ("convert", source, "-o", output, "--json"),
+                ("convert", source, "-o", output, "--json", "--report", kept),
                 ("retry", "-o", output),
                 ("cancel", "-o", output),
                 ("convert", source, "-o", output, "--dry-run", "--json"),
@@ -191,6 +232,7 @@ def test_while_a_run_goes_on_others_may_look_and_not_run(
         )
         assert [done.code for done in (second, retry, cancel)] == [5, 5, 5]
         assert second.out == ""
+        assert kept.read_text() == "of an earlier run"
         assert os.fspath(output) in second.err
         assert [done.code for done in (dry, human, report, check)] == [0, 0, 0, 0]
         assert "going on" in human.out
@@ -269,6 +311,13 @@ def test_a_budget_is_kept_to_the_call(cloud: Cloud, source: Path, output: Path) 
     assert run("convert", source, "-o", output, "--json").code == 0
     assert set(cloud.submissions.values()) == {1}
 
+    (source / "bad.djvu").write_bytes(b"no document")
+    (source / "new.djvu").write_bytes(djvu_bytes(mark=b"new"))
+    broke = run("convert", source, "-o", output, "--json", "--max-api-calls", "1")
+    assert broke.code == 4  # comes before the 1 of the file that failed
+    assert broke.json["totals"]["failed"] == broke.json["totals"]["remaining"] == 1
+    (source / "bad.djvu").unlink()
+    (source / "new.djvu").unlink()
     none = run("convert", source, "-o", output, "--json", "--max-api-calls", "0")
     assert none.code == 0  # everything is done: nothing was left
 

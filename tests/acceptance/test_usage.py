@@ -28,6 +28,7 @@ BAD_USAGE: list[tuple[list[str], str]] = [
     (["{source}/not-there", "-o", "{output}"], "not-there"),
     (["--files-from", "{source}/not-there", "-o", "{output}"], "not-there"),
     (["{source}", "-o", "{output}", "--report", "{source}"], "report"),
+    (["{source}", "-o", "{output}", "--log-file", "{source}"], "log file"),
     (["{source}", "-o", "{output}", "-c", "{source}/none.toml"], "none.toml"),
     (["{source}", "-o", "{output}", "--base-url", "http://example.org"], "http"),
     (["{source}", "-o", "{output}", "--base-url", "https://u:pass@example.org"], "password"),
