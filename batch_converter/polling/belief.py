@@ -48,7 +48,6 @@ class Place:
         starts: When it starts in each timetable.
         rank: Documents out when it was submitted, itself included.
         asked_at_s: When it was last seen unfinished.
-        probe: It is asked early on purpose, to learn.
         stray: Later documents were served before it: it tells nothing of the queue.
         planned_s: When it is to be asked.
     """
@@ -61,7 +60,6 @@ class Place:
     starts: tuple[float, ...]
     rank: int
     asked_at_s: float | None = None
-    probe: bool = False
     stray: bool = False
     planned_s: float = math.inf
 

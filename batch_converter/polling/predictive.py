@@ -21,8 +21,9 @@ _WARM_SPREAD: Final = 0.4
 _PROMPTNESS: Final = .001
 _END_PROMPTNESS: Final = 0.003
 _PROBE_SHARE: Final = 0.75
-_EARLY_PROBE_SHARE: Final = 0.5
-_EARLY_ANSWERS: Final = 16
+_EARLY_PROBE_SHARE: Final = 0.3
+_EARLY_PROBE_EVERY: Final = 4
+_FAILED_ENOUGH: Final = 2
 _FIRST_PROBES: Final = 3
 _PROBE_EVERY: Final = 14
 _QUEUE_NEED: Final = 0.3
@@ -68,6 +69,7 @@ class Predictive:
         self._last: list[int] = []
         self._last_made = -1
         self._answers = 0
+        self._failed = 0
 
     def _believe(self, known: Sequence[Observation]) -> Belief:
         if not known:
@@ -125,7 +127,6 @@ class Predictive:
             weight=weight,
             starts=starts,
             rank=len(self._places) + 1,
-            probe=self._submitted < _FIRST_PROBES or self._submitted % _PROBE_EVERY == 0,
         )
         self._submitted += 1
 
@@ -138,8 +139,8 @@ class Predictive:
         if place.stray:
             return max(earliest, place.planned_s)
         ends = self._ends(place, now_s)
-        if place.probe and asked is None:
-            share = _PROBE_SHARE if self._answers > _EARLY_ANSWERS else _EARLY_PROBE_SHARE
+        if asked is None and self._probes(place):
+            share = _PROBE_SHARE if self._failed >= _FAILED_ENOUGH else _EARLY_PROBE_SHARE
             plan = max(ends[int(len(ends) * share)].at_s, earliest)
         else:
             plan = best_ask_s(ends, not_before_s=earliest, floor_s=self._floor_s)
@@ -150,6 +151,11 @@ class Predictive:
         wait = plan - now_s
         check = max(0.6 * wait, 0.25 * self._belief.typical_s, 0.1)
         return now_s + min(wait, check)
+
+    def _probes(self, place: Place) -> bool:
+        """Whether to ask early on purpose: more often while nobody was asked too early."""
+        every = _PROBE_EVERY if self._failed >= _FAILED_ENOUGH else _EARLY_PROBE_EVERY
+        return place.sequence < _FIRST_PROBES or place.sequence % every == 0
 
     def _guarded(self, place: Place, plan: float, ends: list[End], now_s: float) -> float:
         since = place.asked_at_s if place.asked_at_s is not None else place.submitted_at_s
@@ -249,6 +255,7 @@ class Predictive:
             self.forget(document_id)
         else:
             place.asked_at_s = at_s
+            self._failed += 1
         return self._woken(document_id, oldest=oldest)
 
     def _learn(self, place: Place, answer: Answer, at_s: float) -> None:
