@@ -13,6 +13,9 @@ from batch_converter.errors import BadResponseError, RejectedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ESCAPED_SLICE_BYTES: Final = 64 * 1024
+"""Undoing escapes makes several copies of a slice; small ones keep memory flat."""
+
 _RESULT: Final = ("results", None)
 _RESULT_DATA: Final = ("results", None, "data")
 _RESULT_TYPE: Final = ("results", None, "type")
@@ -118,6 +121,14 @@ class EnvelopeScanner(JsonWalk):
         return Mode.TAKE
 
     def _taken(self, raw: bytes) -> None:
+        if len(raw) <= ESCAPED_SLICE_BYTES or b"\\" not in raw:
+            self._decode(raw)
+            return
+        for at in range(0, len(raw), ESCAPED_SLICE_BYTES):
+            if self._mode is Mode.TAKE:
+                self._decode(raw[at : at + ESCAPED_SLICE_BYTES])
+
+    def _decode(self, raw: bytes) -> None:
         held = self._held()
         try:
             piece = held.decoder.feed(raw)

@@ -210,13 +210,19 @@ class MemorySink:
 
     path: Path = Path("/nowhere")
     pdf: bytearray = field(default_factory=bytearray)
-    full: bool = False
+    full_above: float = float("inf")
+    busy: bool = False
 
     async def restart(self) -> None:
+        assert not self.busy, "restarted under a write"
         self.pdf.clear()
 
     async def write(self, data: bytes) -> None:
-        if self.full:
+        assert not self.busy, "two writes at once"
+        self.busy = True
+        await anyio.wait_all_tasks_blocked()
+        self.busy = False
+        if len(self.pdf) + len(data) > self.full_above:
             raise OutputError("disk full")
         self.pdf += data
 

@@ -248,11 +248,42 @@ async def test_a_second_try_starts_the_file_anew(bench: Bench, faults: type[Faul
     assert sink.pdf == PDF
 
 
-async def test_a_full_disk_is_not_tried_again(bench: Bench, faults: type[Faults]) -> None:
+LARGE_PDF = b"%PDF-1.7\n" + bytes(range(256)) * 20_000
+
+
+def large(**changes: object) -> bytes:
+    data = base64.b64encode(LARGE_PDF).decode()
+    return spelled(completed(results=[{"type": "Pdf", "data": data} | changes]))
+
+
+@pytest.mark.parametrize("escaped", ["", "/"])
+async def test_a_large_pdf_is_written_in_order_while_it_arrives(
+    bench: Bench, faults: type[Faults], escaped: str
+) -> None:
+    body = large().replace(b"/", b"\\/") if escaped else large()
+    bench.server.plan["poll"].append(faults.body(body[: len(body) * 2 // 3]))
     sink = bench.sink()
-    sink.full = True
-    with pytest.raises(OutputError):
-        await ask(bench, faults.body(PLAIN), sink)
+    assert await ask(bench, faults.body(body), sink) == Ready()
+    assert sink.pdf == LARGE_PDF
+    assert bench.server.count()["poll"] == 2
+
+
+async def test_large_data_of_another_type_is_taken_back(bench: Bench, faults: type[Faults]) -> None:
+    text = {"data": base64.b64encode(bytes(4_000_000)).decode(), "type": "Text"}
+    body = spelled(completed(results=[text, {"type": "Pdf", "data": B64}]))
+    sink = bench.sink()
+    assert await ask(bench, faults.body(body), sink) == Ready()
+    assert sink.pdf == PDF
+
+
+@pytest.mark.parametrize("full_above", [0, 2_500_000, len(LARGE_PDF) - 1])
+async def test_a_full_disk_is_not_tried_again(
+    bench: Bench, faults: type[Faults], full_above: int
+) -> None:
+    sink = bench.sink()
+    sink.full_above = full_above
+    with pytest.raises(OutputError, match="disk full"):
+        await ask(bench, faults.body(large()), sink)
     assert bench.ledger.of("poll") == [("lost", 200)]
 
 
