@@ -111,16 +111,17 @@ class Conversion:
     async def _obtain(self, part: PartFile) -> StoredPdf:
         """Submit, wait and fetch, again where the rules allow it, until the PDF is whole."""
         while True:
-            await self._ensure_place()
+            if self._record.task or self._prepared:
+                await anyio.to_thread.run_sync(self._check_place)
             task = self._record.task or await self._submit()
             try:
                 return await self._fetch(task, part)
             except _RESUBMITTABLE as error:
                 await self._give_up_task(error)
 
-    async def _ensure_place(self) -> None:
+    def _check_place(self) -> None:
         document = self._record.document
-        await self._context.parts.ensure_place(document.output, source_bytes=document.size_bytes)
+        self._context.parts.check_place(document.output, source_bytes=document.size_bytes)
 
     async def _submit(self) -> Task:
         """Submit until the engine has the document, within the attempts."""
@@ -137,15 +138,17 @@ class Conversion:
 
     async def _prepare(self) -> Prepared:
         if self._prepared is None:
-            document = self._record.document
-            self._prepared = await anyio.to_thread.run_sync(
-                prepare, document, self._context.bundle_path(document.id)
-            )
+            self._prepared = await anyio.to_thread.run_sync(self._check_and_prepare)
             self._record.document = self._prepared.document
             self._ledger.describe(
                 self._prepared.document, source_sha256=self._prepared.source_sha256
             )
         return self._prepared
+
+    def _check_and_prepare(self) -> Prepared:
+        self._check_place()
+        document = self._record.document
+        return prepare(document, self._context.bundle_path(document.id))
 
     async def _upload(self, prepared: Prepared) -> Task:
         if not self._engine.traits.billed:

@@ -118,20 +118,14 @@ class PartFolder:
         finally:
             await part.discard()
 
-    async def ensure_place(self, output: str, *, source_bytes: int) -> None:
-        """Find out whether the PDF of a document could be written, before it is paid for.
+    def check_place(self, output: str, *, source_bytes: int) -> None:
+        """Find out whether the PDF of a document could be written, before it is paid for; blocks.
 
         Raises:
             OutputError: It could not: no room, no permission, no such name.
         """
-        check = partial(
-            check_place,
-            self._target(output),
-            root=self._output_dir,
-            state_dir=self._parts_dir,
-            source_bytes=source_bytes,
-        )
-        await _in_thread(self._threads, check)
+        target, state_dir = self._target(output), self._parts_dir
+        check_place(target, root=self._output_dir, state_dir=state_dir, source_bytes=source_bytes)
 
     async def _spot(self, output: str, document_id: int) -> Spot:
         target = self._target(output)
