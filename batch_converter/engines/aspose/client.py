@@ -10,6 +10,7 @@ import structlog
 
 from batch_converter.auth import TokenKeeper
 from batch_converter.engines.aspose.exchange import TokenRefused
+from batch_converter.engines.aspose.judgement import credentials_refused
 from batch_converter.engines.aspose.reading import read_bounded
 from batch_converter.errors import (
     AccountRefusedError,
@@ -110,7 +111,7 @@ class Client:
         async def send() -> TokenAnswer | Trouble:
             result = await self._sent(request, None, _read_token)
             if isinstance(result, TokenRefused):
-                raise _refused(result)
+                raise credentials_refused(401, result.said)
             return result
 
         try:

@@ -46,7 +46,7 @@ _FIRST_REFUSAL: Final = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRefused:
-    """401: the token is expired or revoked."""
+    """401: the token is expired or revoked, or there is no account to give one to."""
 
     said: str
 
@@ -209,7 +209,7 @@ class Exchange:
             return Moved(location=location, status=status)
         said = self._clean(read_refusal(await read_beginning(response)))
         fate.answered = True
-        if status == _UNAUTHORIZED and request.kind is not CallKind.TOKEN:
+        if status == _UNAUTHORIZED:
             return TokenRefused(said=said)
         judged = judge_refusal(
             request.kind, status, said, retry_after_s=self._retry_after_s(response)

@@ -34,9 +34,8 @@ WHAT: Final = {
 """How a message names a request."""
 
 _ACCOUNT_STATUSES: Final = frozenset({402, 403})
-_CREDENTIAL_STATUSES: Final = frozenset({400, 401})
 _TOO_LARGE: Final = 413
-_FIRST_REFUSAL: Final = 400
+_BAD_REQUEST: Final = 400
 
 
 def judge_refusal(
@@ -46,26 +45,36 @@ def judge_refusal(
 
     Args:
         kind: The endpoint.
-        status: The HTTP status; 401 only where no token was sent.
+        status: The HTTP status; 401 is judged by who knows the token.
         said: The body's message, without secrets; may be empty.
         retry_after_s: What `Retry-After` asks for.
     """
-    text = f"the service answered {WHAT[kind]} with {status}" + (f": {said}" if said else "")
+    text = _answered(kind, status, said)
     if is_passing(status):
         throttled = status in THROTTLING_STATUSES
         error = NetworkError(text)
         return Trouble(error=error, retry_after_s=retry_after_s, throttled=throttled)
     if status in _ACCOUNT_STATUSES:
         return AccountRefusedError(text)
-    if kind is CallKind.TOKEN and status in _CREDENTIAL_STATUSES:
-        return AccountRefusedError(
-            f"{text}; check ASPOSE_CLIENT_ID and ASPOSE_CLIENT_SECRET or the [aspose] section"
-        )
+    if kind is CallKind.TOKEN and status == _BAD_REQUEST:
+        return credentials_refused(status, said)
     if status == _TOO_LARGE:
         return TooLargeError(text)
-    if status >= _FIRST_REFUSAL:
+    if status >= _BAD_REQUEST:
         return RejectedError(text)
     return Trouble(error=BadResponseError(text))
+
+
+def credentials_refused(status: int, said: str) -> AccountRefusedError:
+    """Return the error for a token endpoint that knows no such account (400, 401)."""
+    return AccountRefusedError(
+        f"{_answered(CallKind.TOKEN, status, said)};"
+        " check ASPOSE_CLIENT_ID and ASPOSE_CLIENT_SECRET, or the [aspose] section"
+    )
+
+
+def _answered(kind: CallKind, status: int, said: str) -> str:
+    return f"the service answered {WHAT[kind]} with {status}" + (f": {said}" if said else "")
 
 
 def judge_answer(answer: TaskAnswer, envelope: Envelope, *, clean: Callable[[str], str]) -> Fetched:

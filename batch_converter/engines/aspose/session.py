@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 READ_BUFFER_BYTES: Final = 256 * 1024
 _USER_AGENT: Final = f"batch-converter/{version('batch-converter')}"
+_PROXY_WANTED: Final = (
+    "the proxy (aspose.proxy, or HTTP_PROXY, HTTPS_PROXY or ALL_PROXY in the environment)"
+    " must be an http or https address"
+)
 _PROXY_SCHEMES: Final = frozenset({"http", "https"})
 
 
@@ -121,9 +125,9 @@ def find_proxy(settings: AsposeSettings) -> Proxy:
         url = URL(address if "://" in address else f"http://{address}")
     except ValueError:
         # `from None`: the address may hold a password.
-        raise ConfigError("the proxy is not a usable address") from None
+        raise ConfigError(_PROXY_WANTED) from None
     if url.scheme not in _PROXY_SCHEMES or not url.host:
-        raise ConfigError("the proxy must be an http or https address")
+        raise ConfigError(_PROXY_WANTED)
     if url.user is None:
         return Proxy(url=url)
     authorization = aiohttp.encode_basic_auth(url.user, url.password or "", "utf-8")

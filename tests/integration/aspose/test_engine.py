@@ -225,10 +225,11 @@ async def test_a_service_that_stops_reading_is_noticed(bench: Bench, faults: typ
     assert bench.ledger.of("submit") == [("lost", None), ("answered", 200)]
 
 
+@pytest.mark.parametrize("size", [2000, 12 * BIG])
 async def test_a_refusal_before_the_upload_is_through_is_heard(
-    bench: Bench, faults: type[Faults]
+    bench: Bench, faults: type[Faults], size: int
 ) -> None:
-    document = bench.document(b"AT&TFORM" + bytes(2000))
+    document = bench.document(b"AT&TFORM" + bytes(size))
     bench.server.plan["submit"].append(faults.early)
     async with bench.engine() as engine:
         with pytest.raises(TooLargeError, match="413: Payload Too Large"):
