@@ -146,11 +146,12 @@ class Outage:
         """Whether no request has succeeded at all."""
         return not self._ever_over
 
-    def failed(self, *, began_s: float) -> float:
-        """A request that began at `began_s` failed; return for how long all have."""
+    def failed(self) -> float:
+        """A request failed; return for how long all have, in seconds."""
+        now_s = self._clock.monotonic_s()
         if self._since_s is None:
-            self._since_s = began_s
-        return self._clock.monotonic_s() - self._since_s
+            self._since_s = now_s
+        return now_s - self._since_s
 
     def succeeded(self) -> None:
         """The service answered."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from batch_converter.errors import PassingError
 
 THROTTLING_STATUSES: Final = frozenset({429, 503})
+OVERLOAD_STATUSES: Final = frozenset({408, 429, 503, 504})
 _PASSING_STATUSES: Final = frozenset({408, 425, 429})
 _SERVER_FAULTS: Final = range(500, 600)
 _MAX_DOUBLINGS: Final = 30
@@ -27,12 +28,14 @@ class Trouble:
     Attributes:
         error: What the document gets when no try is left.
         retry_after_s: How long the service asked to be left alone.
-        throttled: The service has too much to do: everybody slows down.
+        throttled: The service says that it has too much to do: everybody slows down.
+        overloaded: It may well have: fewer uploads at once.
     """
 
     error: PassingError
     retry_after_s: float | None = None
     throttled: bool = False
+    overloaded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

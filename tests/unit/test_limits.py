@@ -197,9 +197,9 @@ def test_an_outage_lasts_from_the_first_failure_to_the_next_success() -> None:
     outage = Outage(clock)
     assert [outage.never_reached] == [True]
     clock.at_s = 1500  # idle time is no outage
-    assert outage.failed(began_s=1490) == 10
+    assert outage.failed() == 0
     clock.at_s = 1600
-    assert outage.failed(began_s=1595) == 110
+    assert outage.failed() == 100
     outage.succeeded()
     assert [outage.never_reached] == [False]
-    assert outage.failed(began_s=1600) == 0
+    assert outage.failed() == 0

@@ -129,23 +129,20 @@ class Client:
     async def _persist(self, request: Request, send: Callable[[], Awaitable[T | Trouble]]) -> T:
         attempt = 0
         while True:
-            began_s = self._clock.monotonic_s()
             result = await send()
             if not isinstance(result, Trouble):
                 return result
             attempt += 1
-            await self._recover(request, result, attempt=attempt, began_s=began_s)
+            await self._recover(request, result, attempt=attempt)
 
-    async def _recover(
-        self, request: Request, trouble: Trouble, *, attempt: int, began_s: float
-    ) -> None:
+    async def _recover(self, request: Request, trouble: Trouble, *, attempt: int) -> None:
         """Wait until the next try makes sense.
 
         Raises:
             PassingError: There is none.
             ServiceUnavailableError: For nobody.
         """
-        failing_for_s = self._outage.failed(began_s=began_s)
+        failing_for_s = self._outage.failed()
         reason = reason_to_stop(self._policy, trouble, failing_for_s=failing_for_s)
         if reason is not None:
             msg = f"{reason}; last: {trouble.error}"
@@ -195,13 +192,13 @@ class Client:
                 self._succeeded(None)
                 raise
             except SubmitUnknownError:
-                self._outage.failed(began_s=self._clock.monotonic_s())
-                self._failed(slot)
+                self._outage.failed()
+                _complain(slot)
                 raise
-            if isinstance(result, Trouble):
-                self._failed(slot)
-            else:
+            if not isinstance(result, Trouble):
                 self._succeeded(slot)
+            elif result.overloaded:
+                _complain(slot)
             return result
 
     def _succeeded(self, slot: UploadSlot | None) -> None:
@@ -211,9 +208,10 @@ class Client:
         if slot is not None:
             slot.succeeded()
 
-    def _failed(self, slot: UploadSlot | None) -> None:
-        if slot is not None:
-            slot.complained()
+
+def _complain(slot: UploadSlot | None) -> None:
+    if slot is not None:
+        slot.complained()
 
 
 async def _read_token(response: aiohttp.ClientResponse) -> TokenAnswer:

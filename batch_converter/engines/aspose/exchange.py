@@ -254,7 +254,8 @@ class Exchange:
         if fate.status is not None and fate.status in _SUCCESS:
             msg = f"the answer to {WHAT[request.kind]} was cut off: {reason}"
             return Trouble(error=BadResponseError(msg))
-        return Trouble(error=NetworkError(f"{WHAT[request.kind]} got no answer: {reason}"))
+        msg = f"{WHAT[request.kind]} got no answer: {reason}"
+        return Trouble(error=NetworkError(msg), overloaded=True)
 
 
 def _unknown(reason: str) -> SubmitUnknownError:

@@ -14,7 +14,7 @@ from batch_converter.errors import (
     TooLargeError,
 )
 from batch_converter.models import CallKind
-from batch_converter.retry import THROTTLING_STATUSES, Trouble, is_passing
+from batch_converter.retry import OVERLOAD_STATUSES, THROTTLING_STATUSES, Trouble, is_passing
 from batch_converter.wire import LOST_RESULTS, TaskStatus
 
 if TYPE_CHECKING:
@@ -51,9 +51,12 @@ def judge_refusal(
     """
     text = _answered(kind, status, said)
     if is_passing(status):
-        throttled = status in THROTTLING_STATUSES
-        error = NetworkError(text)
-        return Trouble(error=error, retry_after_s=retry_after_s, throttled=throttled)
+        return Trouble(
+            error=NetworkError(text),
+            retry_after_s=retry_after_s,
+            throttled=status in THROTTLING_STATUSES,
+            overloaded=status in OVERLOAD_STATUSES,
+        )
     if status in _ACCOUNT_STATUSES:
         return AccountRefusedError(text)
     if kind is CallKind.TOKEN and status == _BAD_REQUEST:
