@@ -13,6 +13,8 @@ from tests.support.pdfs import djvu_bytes, make_archive
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
     from tests.support.cloud import Cloud
 
 
@@ -81,3 +83,28 @@ def test_the_report_says_of_each_file_what_was_done(
     assert {key: file[key] for key in expected} == expected
     assert report["started_at"] <= file["submitted_at"] <= file["completed_at"]
     assert file["completed_at"] <= report["finished_at"]
+
+
+def test_two_calls_a_file_are_enough_where_the_service_is_quick(
+    cloud: Cloud, source: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BATCH_CONVERTER_POLLING__INTERVAL")  # the predictive polling
+    make_archive(source, 10)
+    done = run("convert", source, "-o", output, "--json")
+    assert done.code == 0
+    assert cloud.billed == done.json["api_calls"]["billed"] == 20
+
+
+def test_a_request_is_as_the_documentation_has_it(cloud: Cloud, source: Path, output: Path) -> None:
+    make_archive(source, 1)
+    assert run("convert", source, "-o", output).code == 0
+    token, submit, poll = cloud.seen
+    assert token.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert token.path == "/connect/token"
+    assert submit.path == poll.path == "/v5.0/ocr/djvu2pdf"
+    assert submit.headers["Content-Type"] == "application/json"
+    assert "Transfer-Encoding" not in submit.headers
+    for seen in (submit, poll):
+        assert seen.headers["Accept"] == "text/plain"
+        assert seen.headers["Authorization"] == f"Bearer {cloud.tokens[0]}"
+    assert poll.task_id == next(iter(cloud.tasks))

@@ -129,9 +129,3 @@ def test_the_same_pdfs_come_through_the_service(
     assert stopped.code in {0, 143}
     assert stopped.out.count("\n") == 1
     assert "my-secret-of-the-test" not in stopped.err
-
-
-def test_without_an_account_only_this_machine_is_served() -> None:
-    done = run("serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104  # to be refused
-    assert done.code == 2
-    assert done.out == ""

@@ -79,7 +79,7 @@ def test_an_upload_under_way_brings_its_id_home(
 
     with started(tmp_path / "p", *arguments, "--json") as process:
         process.wait_until(lambda: cloud.active["submit"] == 2, "uploads")
-        process.signal(signal.SIGTERM)
+        process.signal(signal.SIGHUP)  # a terminal that was closed: as SIGTERM
         process.wait_until(lambda: process.logged("run.interrupted"), "the signal's effect")
         cloud.release("submit")
         done = process.finish()

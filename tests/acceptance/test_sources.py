@@ -185,16 +185,18 @@ def test_sources_come_from_a_list(
     listed = [source / "one.djvu", source / "tw\udcf6.djvu", source / "tree", source / "gone.djvu"]
     separator = b"\0" if null else b"\n"
     text = separator.join(map(os.fsencode, listed)) + separator
-    report = tmp_path / "report.json"
+    report, failed_list = tmp_path / "report.json", tmp_path / "failed"
 
     flags = ("--null",) if null else ()
-    done = run("convert", "--files-from", "-", *flags, "-o", output, "--report", report, stdin=text)
+    reports = ("--report", report, "--failed-list", failed_list)
+    done = run("convert", "--files-from", "-", *flags, "-o", output, *reports, stdin=text)
 
     assert done.code == 1
     assert set(pdfs(output)) == {"one.pdf", "tw\udcf6.pdf", "three.pdf"}
     gone = files(report)["gone.djvu"]
     assert gone["status"] == "failed"
     assert gone["error"]["code"] == "unreadable"
+    assert failed_list.read_bytes() == os.fsencode(source / "gone.djvu") + b"\n"
     assert cloud.calls["submit"] == 3
 
     list_file = tmp_path / "list"

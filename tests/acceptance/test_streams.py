@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.support.cloud import Reply
-from tests.support.command import COMMAND, PATIENCE_S, parsed_events, run
+from tests.support.command import COMMAND, PATIENCE_S, parsed_events, run, run_each
 from tests.support.pdfs import make_archive
 
 if TYPE_CHECKING:
@@ -103,15 +103,16 @@ def assert_well_formed(line: dict[str, Any]) -> None:
 
 def test_more_and_less_is_told(cloud: Cloud, source: Path, output: Path) -> None:
     make_archive(source, 1)
-    base = ("convert", source, "-o", output, "--overwrite", "always")
-    assert names(run(*base, "-v").events) >= DEBUG - {"file.skipped"}
-    assert run(*base, "-q").err == ""
-    assert run(*base, "--log-level", "error").err == ""
-    assert names(run(*base, "--log-level", "debug").events) >= DEBUG - {"file.skipped"}
-    console = run(*base, "--log-format", "console").err
-    assert "file.converted" in console
-    assert not console.startswith("{")
-    assert "\x1b" not in console
+    wishes = ("-v", "--log-level=debug", "-q", "--log-level=error", "--log-format=console")
+    more, debug, less, error, console = run_each(
+        [("convert", source, "-o", output / wish, wish) for wish in wishes]
+    )
+    for done in (more, debug):
+        assert names(done.events) >= DEBUG - {"file.skipped"}
+    assert less.err == error.err == ""
+    assert "file.converted" in console.err
+    assert not console.err.startswith("{")
+    assert "\x1b" not in console.err
     assert cloud.calls["submit"] == 5
 
 
