@@ -166,7 +166,7 @@ async def test_through_a_tunnel_the_proxy_sees_neither_token_nor_path(
     authority = trustme.CA()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(start_server(bench.server, tls_of(authority)))
-        proxy = await stack.enter_async_context(tunnel(heads))
+        proxy = await stack.enter_async_context(tunnel(heads, bench.server.url))
         async with bench.engine(
             base_url=bench.server.url,
             ca_file=pem_of(authority, tmp_path),
@@ -180,9 +180,34 @@ async def test_through_a_tunnel_the_proxy_sees_neither_token_nor_path(
     assert all("Proxy-Authorization" not in request.headers for _, request in bench.server.seen)
 
 
+async def test_the_production_address_is_used_as_documented(
+    bench: Bench, start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    heads: list[bytes] = []
+    authority = trustme.CA()
+    tls = tls_of(authority, "api.aspose.cloud")
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(start_server(bench.server, tls))
+        proxy = await stack.enter_async_context(tunnel(heads, bench.server.url))
+        async with bench.engine(
+            base_url="https://api.aspose.cloud",
+            ca_file=pem_of(authority, tmp_path),
+            proxy=f"http://127.0.0.1:{proxy}",
+        ) as engine:
+            task = bench.task(await engine.submit(bench.document()))
+            assert await engine.fetch(bench.document(), task, bench.sink()) == Ready()
+    assert {head.split()[1] for head in heads} == {b"api.aspose.cloud:443"}
+    assert [request.host for _, request in bench.server.seen] == ["api.aspose.cloud"] * 3
+    assert [request.path for _, request in bench.server.seen] == [
+        "/connect/token",
+        "/v5.0/ocr/djvu2pdf",
+        "/v5.0/ocr/djvu2pdf",
+    ]
+
+
 @contextlib.asynccontextmanager
-async def tunnel(heads: list[bytes]) -> Any:  # noqa: ANN401
-    """Run a proxy that knows CONNECT; yields its port."""
+async def tunnel(heads: list[bytes], target: str) -> Any:  # noqa: ANN401
+    """Run a proxy that knows CONNECT and leads all to one place; yields its port."""
 
     async def pump(source: Any, target: Any) -> None:  # noqa: ANN401
         with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError, OSError):
@@ -197,8 +222,9 @@ async def tunnel(heads: list[bytes]) -> Any:  # noqa: ANN401
             while b"\r\n\r\n" not in head:
                 head += await client.receive()
             heads.append(head)
-            host, _, port = head.split(b" ")[1].decode().rpartition(":")
-            async with await anyio.connect_tcp(host, int(port)) as origin:
+            async with await anyio.connect_tcp(
+                "127.0.0.1", int(target.rpartition(":")[2])
+            ) as origin:
                 await client.send(b"HTTP/1.1 200 OK\r\n\r\n")
                 async with anyio.create_task_group() as group:
                     group.start_soon(pump, client, origin)
@@ -214,9 +240,9 @@ async def tunnel(heads: list[bytes]) -> Any:  # noqa: ANN401
 # TLS
 
 
-def tls_of(authority: trustme.CA) -> ssl.SSLContext:
+def tls_of(authority: trustme.CA, *names: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    authority.issue_cert(*(names or ("127.0.0.1", "localhost"))).configure_cert(context)
     return context
 
 
