@@ -9,6 +9,7 @@ import click
 
 from batch_converter.config import load_settings
 from batch_converter.logs import shifted_level
+from batch_converter.wire import checked_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,6 +107,7 @@ def settings_from(
         name.replace("__", "."): value for name, value in given.items() if value not in (None, ())
     }
     loaded = load_settings(flags=flags, config_file=config_file)
+    checked_settings(loaded.settings.aspose.settings)
     if verbose == quiet:
         return loaded
     level = shifted_level(loaded.settings.logging.level, louder=verbose - quiet)

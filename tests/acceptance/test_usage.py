@@ -75,6 +75,12 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(tmp_path: Path) -> No
     assert misspelt.code == 2
     assert "polling.interval" in misspelt.err
 
+    path.write_text('[aspose.settings]\nlangage = "Czech"\n')
+    sent = run("config", "check", cwd=tmp_path)
+    assert sent.code == 2
+    assert "aspose.settings.langage" in sent.err
+    assert "'language'" in sent.err
+
 
 def test_flags_win_over_environment_over_file_over_defaults(tmp_path: Path) -> None:
     path = tmp_path / "batch-converter.toml"
