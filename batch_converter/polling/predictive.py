@@ -38,6 +38,10 @@ _FASTER: Final = 0.15
 _FEW: Final = 16
 _WOKEN: Final = 64
 _REMEMBERED: Final = 200
+_INSTANT_S: Final = 0.1
+_INSTANT_SHARE: Final = 1.5
+_INSTANT_PROBE: Final = 0.3
+_INSTANT_LESSONS: Final = 16
 
 
 class Predictive:
@@ -116,6 +120,7 @@ class Predictive:
         known_pages = self._times.pages_of(pages, size_bytes)
         weight = self._times.weight(known_pages)
         sequence = len(self._forecast.schedules)
+        self._places.pop(document_id, None)
         self._places[document_id] = Place(
             document_id=document_id,
             sequence=sequence,
@@ -125,7 +130,7 @@ class Predictive:
             starts=self._belief.submit(weight, at_s),
             rank=len(self._places) + 1,
         )
-        self._prices.submitted(at_s)
+        self._prices.submitted()
 
     def next_poll_at_s(self, document_id: int, *, now_s: float) -> float:
         """Plan the document's next question, or the next moment to plan it again."""
@@ -134,10 +139,23 @@ class Predictive:
         earliest = now_s if asked is None else max(now_s, asked + self._floor_s)
         if place.stray:
             return max(earliest, place.planned_s)
+        if self._is_instant():
+            return max(earliest, self._instant_s(place)) if asked is None else earliest
         ends = self._prices.ends(place, self._places, now_s)
         plan = self._bounded(place, self._plan(place, ends, earliest), ends, now_s)
         place.planned_s = max(plan, earliest)
         return place.planned_s
+
+    def _is_instant(self) -> bool:
+        """Whether planning would take longer than the service does."""
+        belief = self._belief
+        return belief.typical_s < _INSTANT_S and belief.servers >= self._forecast.max_in_flight
+
+    def _instant_s(self, place: Place) -> float:
+        """Return when to ask without a plan: late enough, and sometimes early, to learn."""
+        share = _INSTANT_PROBE if place.sequence % _INSTANT_LESSONS == 0 else _INSTANT_SHARE
+        likely_s = place.weight * self._belief.typical_s / self._forecast.mean_weight
+        return place.submitted_at_s + share * likely_s
 
     def _plan(self, place: Place, ends: list[End], earliest_s: float) -> float:
         """Return when to ask, or sooner, when to plan again: the answers till then help."""
@@ -185,7 +203,11 @@ class Predictive:
         self._prices.answered()
         oldest = self._oldest() is place
         self._note_order(place, answer)
-        if not place.stray:
+        if not place.stray and (
+            answer is not Answer.ENDED
+            or place.sequence % _INSTANT_LESSONS == 0
+            or not self._is_instant()
+        ):
             self._learn(place, answer, at_s)
         if answer is Answer.ENDED:
             self.forget(document_id)

@@ -27,7 +27,7 @@ _SHARES: Final = tuple(
 )
 _PROMPTNESS: Final = 0.001
 _END_PROMPTNESS: Final = 0.003
-_QUEUE_NEED: Final = 0.3
+_QUEUE_NEED: Final = 0.5
 _SPARE_USED: Final = 0.6
 _NEARLY_FULL: Final = 0.8
 _LAST: Final = 6
@@ -46,9 +46,8 @@ class Prices:
         self._last: list[int] | None = None
         self._last_ends: list[list[tuple[float, int]]] = []
 
-    def submitted(self, at_s: float) -> None:
+    def submitted(self) -> None:
         """Count a document."""
-        self._first_s = min(self._first_s, at_s)
         self._submitted += 1
 
     def answered(self) -> None:
@@ -57,6 +56,7 @@ class Prices:
 
     def ends(self, place: Place, places: Mapping[int, Place], now_s: float) -> list[End]:
         """Draw equally likely moments, sorted, when the document may be done."""
+        self._first_s = min(self._first_s, now_s)
         ending = self.remaining == 0
         if ending and self._last is None:
             self._find_last(places)
