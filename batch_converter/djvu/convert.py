@@ -32,22 +32,35 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from batch_converter.djvu.inspect import PageInfo
+    from batch_converter.djvu.inspect import DjvuInfo, PageInfo
     from batch_converter.djvu.outline import Bookmark
 
 PAGES_A_PART: Final = 16
+_MOST_PARTS: Final = 128
 _SHOWN_PAGES: Final = 10
+_KNOWN_DAMAGE: Final = "it is cut off or has no size"
 _MAX_OUTLINE_DEPTH: Final = 12
 _WRITE_BYTES: Final = 256 << 10
 _LETTER: Final = Geometry(width=2550, height=3300, dpi=300)
 
 
 def parts_of(page_count: int) -> list[range]:
-    """Cut a document into runs of 0-based page numbers."""
-    return [
-        range(start, min(start + PAGES_A_PART, page_count))
-        for start in range(0, page_count, PAGES_A_PART)
-    ]
+    """Cut a document into runs of 0-based page numbers.
+
+    Each part looks at the whole directory, so there are not too many of them.
+    """
+    size = max(PAGES_A_PART, -(-page_count // _MOST_PARTS))
+    return [range(start, min(start + size, page_count)) for start in range(0, page_count, size)]
+
+
+def refuse_known_damage(info: DjvuInfo, options: ConvertOptions) -> None:
+    """Raise if the headers alone tell that pages are lost and that is not wanted.
+
+    Raises:
+        EngineError: They do; or no page is left.
+    """
+    lost = [(i + 1, _KNOWN_DAMAGE) for i, page in enumerate(info.pages) if not page.whole]
+    _refuse_loss(lost, info.page_count, options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +98,7 @@ def convert(
         OutputError: `target` cannot be written.
     """
     info = inspect(source)
+    refuse_known_damage(info, options)
     parts = parts_of(info.page_count)
     paths = part_names(target, len(parts))
     try:
@@ -144,19 +158,22 @@ def settle(results: Sequence[PartResult], options: ConvertOptions) -> list[str]:
         EngineError: Pages are lost and that is not wanted, or none is left.
     """
     lost = [loss for result in results for loss in result.lost]
-    if lost and (not options.keep_damaged or len(lost) == sum(result.pages for result in results)):
-        raise EngineError(_told(lost))
+    _refuse_loss(lost, sum(result.pages for result in results), options)
     told = [f"page {number} is blank: {reason}" for number, reason in lost]
     return told + [warning for result in results for warning in result.warnings]
+
+
+def _refuse_loss(lost: Sequence[tuple[int, str]], page_count: int, options: ConvertOptions) -> None:
+    if lost and (not options.keep_damaged or len(lost) == page_count):
+        raise EngineError(_told(lost))
 
 
 def _told(lost: Sequence[tuple[int, str]]) -> str:
     numbers = ", ".join(str(number) for number, _ in lost[:_SHOWN_PAGES])
     more = f" and {len(lost) - _SHOWN_PAGES} more" if len(lost) > _SHOWN_PAGES else ""
     noun = "page" if len(lost) == 1 else "pages"
-    return (
-        f"{noun} {numbers}{more} cannot be decoded: {lost[0][1]} (local.on_damage = keep goes on)"
-    )
+    told = f"{noun} {numbers}{more} cannot be decoded: {lost[0][1]}"
+    return f"{told} (local.on_damage = keep converts the rest)"
 
 
 def assemble(

@@ -93,13 +93,13 @@ class DjvuReader:
         """
         form = read_chunk(self._source, self._pages[index], self._form.end)
         if form is None or not form.kind.startswith("FORM:") or not form.whole:
-            raise PageError("the page is cut off")
+            raise PageError("it is cut off")
         return PageChunks(chunks=tuple(self._resolved(form, _MAX_INCLUDE_DEPTH)))
 
     def _resolved(self, form: Chunk, depth: int) -> Iterable[tuple[str, bytes]]:
         for chunk in walk(self._source, form.start, form.end, max_chunks=_MAX_CHUNKS):
             if not chunk.whole:
-                raise PageError(f"its {chunk.kind} chunk is cut off")
+                raise PageError("it is cut off")
             data = self._source.at(chunk.start, chunk.end - chunk.start)
             if chunk.kind == "INCL":
                 yield from self._included(data, depth)

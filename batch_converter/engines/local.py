@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import anyio.to_thread
 
-from batch_converter.djvu.convert import part_names, parts_of, remove_parts
+from batch_converter.djvu.convert import (
+    part_names,
+    parts_of,
+    refuse_known_damage,
+    remove_parts,
+)
 from batch_converter.djvu.inspect import inspect
 from batch_converter.djvu.options import ConvertOptions
 from batch_converter.djvu.workers import Priority, WorkerPool
@@ -130,6 +135,7 @@ class LocalEngine:
         order = next(self._order)
         parts = parts_of(info.page_count)
         try:
+            refuse_known_damage(info, self._options)
             if len(parts) == 1:
                 job = {"job": "convert", "source": document.path, "target": target}
                 answer = await self._ask(job, (_SECOND, order), pages=info.page_count)

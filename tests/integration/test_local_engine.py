@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import termios
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +18,21 @@ import anyio
 import anyio.to_thread
 import pikepdf
 import psutil
+import pypdfium2
 import pytest
 
 from batch_converter.config.settings import LocalSettings
 from batch_converter.engines.base import Fetched, Ready
 from batch_converter.engines.local import LocalEngine
-from batch_converter.errors import EngineError, NotDjvuError, OutputError, UnreadableError
+from batch_converter.errors import (
+    EngineError,
+    FileError,
+    NotDjvuError,
+    OutputError,
+    UnreadableError,
+)
 from batch_converter.models import Document, DocumentState, Task
+from tests.support.djvu_files import chunk, info, page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -63,12 +74,15 @@ async def convert(engine: LocalEngine, path: Path, target: Path) -> Fetched:
     return await engine.fetch(asked, task, FileSink(target))
 
 
+def is_worker(process: psutil.Process) -> bool:
+    try:
+        return "batch_converter.djvu.worker" in process.cmdline()
+    except psutil.Error:  # it has ended
+        return False
+
+
 def workers() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if any("batch_converter.djvu.worker" in word for word in child.cmdline())
-    ]
+    return [child for child in psutil.Process().children() if is_worker(child)]
 
 
 def has_unread_job(worker: psutil.Process) -> bool:
@@ -215,12 +229,147 @@ anyio.run(main)
         assert worker.wait(timeout=20) is None
 
 
+def mutated(data: bytes, seed: int) -> bytes:
+    """Damage a file: bytes changed, zeroed, made noise, or copied from elsewhere in it."""
+    chance = random.Random(seed)  # noqa: S311  # damage, no secrets
+    out = bytearray(data)
+    start = chance.randrange(16, len(out))
+    end = min(len(out), start + chance.randrange(1, 200))
+    match seed % 4:
+        case 0:
+            out[start] ^= 1 << chance.randrange(8)
+        case 1:
+            out[start:end] = bytes(end - start)
+        case 2:
+            out[start:end] = chance.randbytes(end - start)
+        case _:
+            source = chance.randrange(16, len(out) - (end - start))
+            out[start:end] = out[source : source + end - start]
+    return bytes(out)
+
+
+def is_blank(page: pypdfium2.PdfPage) -> bool:
+    low, _ = page.render(scale=0.5).to_pil().convert("L").getextrema()
+    return bool(low > 240)
+
+
+async def test_no_damage_crashes_hangs_or_passes_for_a_blank_page(tmp_path: Path) -> None:
+    names = ["bitonal", "colour", "mixed", "book", "rotated"]
+    originals = [(SAMPLES / f"{name}.djvu").read_bytes() for name in names]
+    outcomes: Counter[str] = Counter()
+
+    async def check(engine: LocalEngine, seed: int) -> None:
+        source, target = tmp_path / f"{seed}.djvu", tmp_path / f"{seed}.pdf"
+        source.write_bytes(mutated(originals[seed % len(originals)], seed))
+        try:
+            await convert(engine, source, target)
+        except FileError as error:
+            outcomes[error.code] += 1
+            return
+        outcomes["converted"] += 1
+        with pikepdf.open(target) as pdf:
+            assert not pdf.check_pdf_syntax()
+        with pypdfium2.PdfDocument(target) as document:
+            assert not any(is_blank(page) for page in document), seed
+
+    async with LocalEngine(LocalSettings(), workers=2) as engine, anyio.create_task_group() as tg:
+        for seed in range(300):
+            tg.start_soon(check, engine, seed)
+    assert outcomes.total() == 300
+    assert outcomes["converted"] > 50
+    assert outcomes["engine_error"] > 50
+
+
+async def test_bombs_cost_one_document_each(engine: LocalEngine, tmp_path: Path) -> None:
+    bombs = {
+        "huge page": page(info(width=65535, height=65535)),
+        "huge mask": page(info(), chunk("Sjbz", b"\x7f" * 400)),
+        "huge wavelet": page(
+            info(), chunk("BG44", b"\x00\x64\x01\x02\xff\xff\xff\xff" + b"\x55" * 99)
+        ),
+        "huge text": page(info(), chunk("TXTz", b"\x00" * 4000)),
+        "huge annotation": page(info(), chunk("ANTz", b"\x00" * 4000)),
+        "deep annotation": page(info(), chunk("ANTa", b"(" * 100_000)),
+        "many chunks": page(info(), *[chunk("XXXX", b"")] * 100_000),
+        "includes itself": page(info(), chunk("INCL", b"in.djvu")),
+        "huge directory": b"AT&T"
+        + chunk("FORM", b"DJVM" + chunk("DIRM", b"\x81\xff\xff" + bytes(262_140))),
+    }
+    outcomes: dict[str, str] = {}
+    for name, data in bombs.items():
+        source = tmp_path / f"{name}.djvu"
+        source.write_bytes(data)
+        try:
+            await convert(engine, source, tmp_path / "out.pdf")
+        except FileError as error:
+            outcomes[name] = error.code
+    assert set(outcomes.values()) == {"engine_error", "not_djvu"}
+    # These only lose what makes no sense in them, and pages without ink are blank.
+    assert bombs.keys() - outcomes.keys() <= {"huge annotation", "deep annotation", "many chunks"}
+    assert await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "out.pdf") == Ready()
+
+
+async def test_memory_is_limited(tmp_path: Path) -> None:
+    async with LocalEngine(LocalSettings(max_memory_bytes=512 << 20), workers=1) as engine:
+        (tmp_path / "in.djvu").write_bytes(page(info(width=7000, height=7000)))
+        with pytest.raises(EngineError, match="memory limit"):
+            await convert(engine, tmp_path / "in.djvu", tmp_path / "out.pdf")
+        (tmp_path / "in.djvu").write_bytes(page(info(width=5000, height=5000)))
+        assert await convert(engine, tmp_path / "in.djvu", tmp_path / "out.pdf") == Ready()
+
+
+def book_of(pages: int) -> bytes:
+    """A long document: the same page again and again, as DjVuLibre's `djvm` would bundle it."""
+    single = (SAMPLES / "bitonal.djvu").read_bytes()[4:]
+    offsets, place = [], 16 + 8 + 3 + 4 * pages
+    place += place & 1
+    for _ in range(pages):
+        offsets.append(place)
+        place += len(single) + (len(single) & 1)
+    table = struct.pack(f">BH{pages}I", 0x81, pages, *offsets)
+    padded = single + b"\0" * (len(single) & 1)
+    return b"AT&T" + chunk("FORM", b"DJVM" + chunk("DIRM", table) + padded * pages)
+
+
 async def test_long_documents_are_shared_and_give_the_same_bytes(tmp_path: Path) -> None:
-    source = SAMPLES / "book.djvu"
+    source = tmp_path / "long.djvu"
+    source.write_bytes(book_of(40))
     written = []
     for number, size in enumerate((1, 3)):
         async with LocalEngine(LocalSettings(), workers=size) as engine:
             target = tmp_path / f"{number}.pdf"
             assert await convert(engine, source, target) == Ready()
+            assert len(workers()) == size
             written.append(target.read_bytes())
     assert written[0] == written[1]
+    with pikepdf.open(tmp_path / "0.pdf") as pdf:
+        assert len(pdf.pages) == 40
+    assert not [name async for name in anyio.Path(tmp_path).glob("*.part")]
+
+
+async def test_a_part_that_fails_calls_the_others_off(tmp_path: Path) -> None:
+    data = bytearray(book_of(40))
+    place = data.rindex(b"Sjbz") + 8
+    data[place : place + 40] = bytes(40)
+    (tmp_path / "long.djvu").write_bytes(data)
+    async with LocalEngine(LocalSettings(), workers=2) as engine:
+        with pytest.raises(EngineError, match="page 40 cannot be decoded"):
+            await convert(engine, tmp_path / "long.djvu", tmp_path / "out.pdf")
+    assert not [name async for name in anyio.Path(tmp_path).glob("*.part")]
+
+
+async def test_what_is_kept_of_a_damaged_document_is_told(tmp_path: Path) -> None:
+    data = bytearray(book_of(20))
+    place = data.rindex(b"Sjbz") + 8
+    data[place : place + 40] = bytes(40)
+    (tmp_path / "long.djvu").write_bytes(data)
+    async with LocalEngine(LocalSettings(on_damage="keep"), workers=2) as engine:
+        done = await convert(engine, tmp_path / "long.djvu", tmp_path / "out.pdf")
+    assert done == Ready(warnings=("page 20 is blank: its image data is damaged",))
+
+
+def test_options_change_the_digest_and_patience_does_not() -> None:
+    plain = LocalEngine(LocalSettings()).options_digest
+    assert LocalEngine(LocalSettings(preset="archive")).options_digest != plain
+    assert LocalEngine(LocalSettings(jpeg_quality=81)).options_digest != plain
+    assert LocalEngine(LocalSettings(page_timeout_s=99, workers=7)).options_digest == plain
