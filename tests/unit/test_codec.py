@@ -356,6 +356,13 @@ def test_data_is_handed_out_as_it_arrives_and_not_kept() -> None:
     assert len(scanner._skeleton) < 100
 
 
+def test_after_a_fault_nothing_more_is_handed_out() -> None:
+    scanner = EnvelopeScanner()
+    scanner.feed(b'{"results": [{"type": "Pdf", "data": "')
+    assert not scanner.feed(b"*" + b"QUJD\\/QUJD" * 100_000)
+    assert not scanner.feed(b"QUJD")
+
+
 def test_results_passed_over_may_be_of_any_size() -> None:
     scanner = EnvelopeScanner()
     scanner.feed(b'{"results": [{"type": "Hocr", "data": "')

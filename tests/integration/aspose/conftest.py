@@ -210,7 +210,7 @@ class MemorySink:
 
     path: Path = Path("/nowhere")
     pdf: bytearray = field(default_factory=bytearray)
-    full_above: float = float("inf")
+    failing_write: int = 0
     busy: bool = False
 
     async def restart(self) -> None:
@@ -222,7 +222,8 @@ class MemorySink:
         self.busy = True
         await anyio.wait_all_tasks_blocked()
         self.busy = False
-        if len(self.pdf) + len(data) > self.full_above:
+        self.failing_write -= 1
+        if not self.failing_write:
             raise OutputError("disk full")
         self.pdf += data
 

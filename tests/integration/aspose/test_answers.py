@@ -276,12 +276,12 @@ async def test_large_data_of_another_type_is_taken_back(bench: Bench, faults: ty
     assert sink.pdf == PDF
 
 
-@pytest.mark.parametrize("full_above", [0, 2_500_000, len(LARGE_PDF) - 1])
-async def test_a_full_disk_is_not_tried_again(
-    bench: Bench, faults: type[Faults], full_above: int
+@pytest.mark.parametrize("failing_write", range(1, 6))
+async def test_one_write_that_fails_is_enough_and_nothing_is_tried_again(
+    bench: Bench, faults: type[Faults], failing_write: int
 ) -> None:
     sink = bench.sink()
-    sink.full_above = full_above
+    sink.failing_write = failing_write
     with pytest.raises(OutputError, match="disk full"):
         await ask(bench, faults.body(large()), sink)
     assert bench.ledger.of("poll") == [("lost", 200)]
