@@ -41,6 +41,30 @@ class Wakeups:
         self._events.pop(document_id, None)
 
 
+class LeftOut:
+    """What an earlier run left at the service: asked for before anything new goes there."""
+
+    def __init__(self) -> None:
+        self._unasked: set[int] = set()
+        self._all_asked = anyio.Event()
+
+    def add(self, document_id: int) -> None:
+        """Hold new submissions back for this document."""
+        self._unasked.add(document_id)
+
+    def asked(self, document_id: int) -> None:
+        """The document got its first answer, or needs none any more."""
+        self._unasked.discard(document_id)
+        if not self._unasked:
+            self._all_asked.set()
+
+    async def all_asked(self) -> None:
+        """Wait until each has been asked for once; one that is not ready holds nobody up."""
+        if self._unasked:
+            self._all_asked = anyio.Event()
+            await self._all_asked.wait()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """The parts that a run was wired from.
@@ -50,6 +74,7 @@ class RunContext:
         parts_dir: Where part files lie; the bundled forms of indirect documents too.
         pollers: Status requests at once.
         wakeups: Of documents between two polls.
+        left_out: Documents whose task an earlier run left at the service.
     """
 
     settings: Settings
@@ -65,6 +90,7 @@ class RunContext:
     parts_dir: Path
     pollers: anyio.CapacityLimiter
     wakeups: Wakeups = field(default_factory=Wakeups)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def bundle_path(self, document_id: int) -> Path:
         """Return where the bundled form of a document goes; cleared like any part."""

@@ -125,6 +125,7 @@ class Conversion:
 
     async def _submit(self) -> Task:
         """Submit until the engine has the document, within the attempts."""
+        self._context.left_out.asked(self._record.document.id)
         while True:
             prepared = await self._prepare()
             self._record.attempts += 1
@@ -253,6 +254,7 @@ class Conversion:
 
     def _forget(self) -> None:
         document_id = self._record.document.id
+        self._context.left_out.asked(document_id)
         self._context.meter.forget(document_id)
         self._context.policy.forget(document_id)
         self._context.wakeups.forget(document_id)

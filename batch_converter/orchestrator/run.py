@@ -143,11 +143,20 @@ class Run:
         self._context.policy.remaining(length)
         while page := await self._context.ledger.take(position, _PAGE):
             for _, document in page:
-                await self._room.acquire()
+                await self._let_in(document)
                 length -= 1
                 self._context.policy.remaining(length)
                 conversions.start_soon(self._drive, document)
             position, _ = page[-1]
+
+    async def _let_in(self, document: Document) -> None:
+        """Wait for room; what is out comes first in line, and its fetch is kept a call."""
+        if document.task is None:
+            await self._context.left_out.all_asked()
+        else:
+            self._context.left_out.add(document.id)
+            self._context.meter.budget.promise_fetch(document.id)
+        await self._room.acquire()
 
     async def _drive(self, document: Document) -> None:
         conversion = Conversion(self._context, document, on_stop=self._on_stop)

@@ -59,8 +59,11 @@ class Waiting(NamedTuple):
         context = self.context
         if not context.engine.traits.polled:
             return await context.engine.fetch(self.document, self.task, self.sink)
-        async with context.pollers:
-            fetched = await context.engine.fetch(self.document, self.task, self.sink)
+        try:
+            async with context.pollers:
+                fetched = await context.engine.fetch(self.document, self.task, self.sink)
+        finally:
+            context.left_out.asked(self.document.id)
         self._tell(fetched)
         return fetched
 

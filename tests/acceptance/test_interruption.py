@@ -191,6 +191,30 @@ def test_killed_during_an_upload_the_call_is_counted_and_made_again(
     assert_all_converted(paths, output)
 
 
+def test_what_is_out_is_fetched_before_anything_new_is_paid_for(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    make_archive(source, 20)
+    cloud.questions_needed = 1_000_000
+    with started(tmp_path / "p", "convert", source, "-o", output) as process:
+        process.wait_until(lambda: cloud.calls["poll"] > 20, "polls")
+        process.signal(signal.SIGKILL)
+        process.finish()
+    cloud.questions_needed, left = 1, len(cloud.seen)
+    for number in range(20):
+        (source / f"{number}-new.djvu").write_bytes(djvu_bytes(mark=b"new %d" % number))
+
+    tight = run("convert", source, "-o", output, "--json", "--max-api-calls", "21")
+
+    assert tight.code == 4
+    assert tight.json["api_calls"]["billed"] == 20  # the last call buys nothing whole
+    assert tight.json["totals"]["converted"] == 20
+    assert run("convert", source, "-o", output).code == 0
+    kinds = [seen.kind for seen in cloud.seen[left:] if seen.kind != "token"]
+    assert kinds.index("submit") == 20
+    assert kinds.count("submit") == 20
+
+
 def test_what_the_service_has_lost_is_submitted_again(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
