@@ -8,6 +8,7 @@ VENV ?= .venv
 SOURCE ?= samples
 OUTPUT ?= out
 PORT ?= 8080
+JOBS ?= 2
 KILLS ?= 500
 
 BIN := $(VENV)/bin
@@ -63,7 +64,7 @@ imports: $(DEV_READY) ## Check the direction of imports
 .PHONY: cov
 cov: $(DEV_READY) ## Run all tests and measure branch coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

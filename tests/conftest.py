@@ -6,12 +6,17 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
+import hypothesis
 import pytest
 import structlog
 from blockbuster import blockbuster_ctx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# How long an example takes says how busy the machine is, nothing about the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _MEANT_FOR_US: Final = re.compile(
     r"ASPOSE_.*|BATCH_CONVERTER_.*|(HTTPS?|ALL|NO|FTP|WSS?)_PROXY|NETRC"

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.lowlevel
 import anyio.to_thread
 
 from batch_converter.budget import Budget
@@ -34,12 +33,18 @@ if TYPE_CHECKING:
 
 
 class FakeClock:
-    """A clock that leaps to the next moment that anybody waits for."""
+    """A clock that leaps to the next moment that is waited for, once all documents wait.
+
+    Attributes:
+        tally: Of the run whose documents wait; a document that is in flight and
+            does not wait is still at work, and its time has not come.
+    """
 
     def __init__(self) -> None:
         self._at_s = 1_000.0
         self._start = datetime(2026, 1, 1, tzinfo=UTC)
         self._waiting: list[float] = []
+        self.tally = Tally()
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self._at_s)
@@ -51,22 +56,18 @@ class FakeClock:
         self._at_s += seconds
 
     async def wait_until(self, at_s: float, wake: Event) -> None:
-        """Let others run until nobody moves; then the earliest waiter's time comes."""
+        """Let others run until everybody waits; then the earliest waiter's time comes."""
         self._waiting.append(at_s)
         try:
-            for _ in range(20):
-                await anyio.lowlevel.checkpoint()
-                if wake.is_set():
-                    return
             while self._at_s < at_s and not wake.is_set():
-                if at_s == min(self._waiting):
-                    await anyio.sleep(0.001)
-                    if at_s == min(self._waiting):
-                        self._at_s = max(self._at_s, at_s)
-                else:
-                    await anyio.sleep(0.001)
+                await anyio.sleep(0.001)
+                if at_s == min(self._waiting) and self._all_wait():
+                    self._at_s = max(self._at_s, at_s)
         finally:
             self._waiting.remove(at_s)
+
+    def _all_wait(self) -> bool:
+        return len(self._waiting) >= self.tally.in_flight
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ class Stage:
         """Wire a run as `api.open_run` does."""
         state = self.output / STATE_DIR_NAME
         state.mkdir(parents=True, exist_ok=True)
-        tally = Tally()
+        tally = self.clock.tally = Tally()
         async with await Ledger.open(state / "ledger.sqlite3") as ledger:
             parts = PartFolder(output_dir=self.output, state_dir=state, run_id="test")
             await parts.prepare()
