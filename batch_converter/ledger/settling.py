@@ -89,14 +89,32 @@ def settle(connection: sqlite3.Connection) -> int:
 
 def _settle_one(connection: sqlite3.Connection, row: tuple[Any, ...]) -> None:
     path, source_root, source, wanted, size_bytes, mtime_ns = row
-    for name in _candidates(os.fsdecode(wanted), os.fsdecode(source)):
-        key = os.fsencode(clash_key(name))
+    for name in _candidates(_around_pdfs(connection, os.fsdecode(wanted)), os.fsdecode(source)):
+        key = _key(name)
         if _is_free(connection, key):
             values = (path, source_root, source, os.fsencode(name), key, size_bytes, mtime_ns)
             connection.execute(_INSERT, values)
             return
         if _take_over(connection, key, row):
             return
+
+
+def _around_pdfs(connection: sqlite3.Connection, wanted: str) -> str:
+    """Lead past PDFs that have the name of a folder: of `x.pdf/a.pdf`, `x.pdf~2/a.pdf`.
+
+    The other way round, where a folder has the PDF's name, the next name for it does.
+    """
+    *folders, name = wanted.split("/")
+    path = ""
+    for folder in folders:
+        numbered = (f"{path}{folder}~{number}" for number in itertools.count(2))
+        places = itertools.chain((path + folder,), numbered)
+        path = next(place for place in places if not _is_output(connection, _key(place))) + "/"
+    return path + name
+
+
+def _key(output: str) -> bytes:
+    return os.fsencode(clash_key(output))
 
 
 def _candidates(wanted: str, source: str) -> Iterator[str]:

@@ -1,0 +1,310 @@
+"""The ledger's file: durable in groups, one owner, and never touched where it is not ours."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import asynccontextmanager, closing
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import pytest
+
+from batch_converter.errors import LedgerError
+from batch_converter.ledger import Ledger, LedgerReader, LedgerWriteError, copy_ledger
+from batch_converter.ledger.reserve import RESERVE_BYTES, Reserve
+from batch_converter.ledger.store import Store, connect
+from tests.support.ledgers import ENGINE, NOON, opened
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite3"
+
+
+@asynccontextmanager
+async def stored(path: Path) -> AsyncIterator[tuple[Store, list[str]]]:
+    """Open a store over a table of numbers; the list is what SQLite was told, in order."""
+    connection = await anyio.to_thread.run_sync(lambda: connect(path, read_only=False))
+    connection.execute("CREATE TABLE IF NOT EXISTS number (n INTEGER PRIMARY KEY) STRICT")
+    told: list[str] = []
+    connection.set_trace_callback(told.append)
+    store = Store(connection, Reserve(path))
+    try:
+        yield store, told
+    finally:
+        await anyio.to_thread.run_sync(store.close)
+
+
+async def insert(store: Store, number: object) -> None:
+    """Add a number, durably."""
+    await store.execute(lambda connection: add(connection, number))
+
+
+def add(connection: sqlite3.Connection, number: object) -> None:
+    """Add a number within a transaction."""
+    connection.execute("INSERT INTO number VALUES (?)", (number,))
+
+
+def numbers(path: Path) -> list[int]:
+    """Return what is there for anybody else."""
+    with closing(sqlite3.connect(path)) as connection:
+        return [n for (n,) in connection.execute("SELECT n FROM number ORDER BY n")]
+
+
+async def block(store: Store) -> threading.Event:
+    """Keep the owner thread busy until the event is set, so that a group gathers behind it."""
+    busy, go = threading.Event(), threading.Event()
+
+    def operation(_: sqlite3.Connection) -> None:
+        busy.set()
+        go.wait(10)
+
+    store.post(operation)
+    await anyio.to_thread.run_sync(busy.wait, 10)
+    return go
+
+
+async def test_a_commit_waits_for_the_disk(path: Path) -> None:
+    async with opened(path) as ledger:
+        asked = await ledger._store.execute(
+            lambda connection: [
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("journal_mode", "synchronous", "main.synchronous")
+            ]
+        )
+    assert asked == ["wal", 2, 2]  # 2 is FULL: every commit is flushed before it returns
+
+
+async def test_an_awaited_operation_is_there_for_others_when_it_returns(path: Path) -> None:
+    async with stored(path) as (store, told):
+        await insert(store, 1)
+        assert told[-1] == "COMMIT"
+        assert numbers(path) == [1]
+
+
+async def test_what_queues_up_meanwhile_shares_one_commit(path: Path) -> None:
+    async with stored(path) as (store, told):
+        async with anyio.create_task_group() as group:
+            go = await block(store)
+            for number in range(100):
+                group.start_soon(insert, store, number)
+            await until_queued(store, 100)
+            go.set()
+        assert numbers(path) == list(range(100))
+        assert told.count("COMMIT") == 2  # the busy one's, and one for a hundred
+
+
+async def test_a_failing_operation_takes_only_itself_out_of_its_group(path: Path) -> None:
+    results: list[str] = []
+
+    async def try_to_insert(number: int) -> None:
+        try:
+            await insert(store, number)
+            results.append("done")
+        except LedgerWriteError:
+            results.append("refused")
+
+    async def try_to_fail() -> None:
+        def operation(connection: sqlite3.Connection) -> None:
+            add(connection, 99)
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await store.execute(operation)
+
+    async with stored(path) as (store, _):
+        await insert(store, 1)
+        async with anyio.create_task_group() as group:
+            go = await block(store)
+            for number in (2, 1, 3):  # 1 is there already
+                group.start_soon(try_to_insert, number)
+            group.start_soon(try_to_fail)
+            group.start_soon(try_to_insert, 4)
+            await until_queued(store, 5)
+            go.set()
+        assert numbers(path) == [1, 2, 3, 4]
+        assert sorted(results) == ["done", "done", "done", "refused"]
+
+
+async def test_operations_run_in_the_order_in_which_they_came(path: Path) -> None:
+    async with stored(path) as (store, _):
+        store.post(lambda connection: add(connection, 1))
+        store.post(lambda connection: connection.execute("UPDATE number SET n = n + 10"))
+        await insert(store, 1)
+        assert numbers(path) == [1, 11]
+
+
+async def test_a_cancelled_await_still_executes(path: Path) -> None:
+    async with stored(path) as (store, _):
+        go = await block(store)
+        async with anyio.create_task_group() as group:
+            group.start_soon(insert, store, 7)
+            await until_queued(store, 1)
+            group.cancel_scope.cancel()
+        go.set()
+        await store.execute(lambda _: None)
+        assert numbers(path) == [7]
+
+
+async def test_what_fails_unawaited_is_raised_by_the_next_operation_once(path: Path) -> None:
+    async with stored(path) as (store, _):
+        await insert(store, 1)
+        store.post(lambda connection: add(connection, 1))
+        await store.execute(lambda _: None)
+        await anyio.lowlevel.checkpoint()
+        with pytest.raises(LedgerWriteError):
+            await insert(store, 2)
+        await insert(store, 3)
+        assert numbers(path) == [1, 3]
+
+
+async def test_closing_finishes_what_is_queued(path: Path) -> None:
+    async with stored(path) as (store, _):
+        for number in range(50):
+            store.post(lambda connection, n=number: add(connection, n))  # type: ignore[misc]  # a default binds it
+    assert len(numbers(path)) == 50
+
+
+async def test_a_full_disk_takes_the_whole_group_and_nothing_but_it(path: Path) -> None:
+    """SQLite's own limit on pages stands for the disk; there is no reserve to give up."""
+    async with stored(path) as (store, _):
+        await insert(store, 1)
+        await store.execute(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
+        await anyio.to_thread.run_sync(Reserve(path).release)
+
+        def too_much(connection: sqlite3.Connection) -> None:
+            connection.execute("CREATE TABLE more (x)")
+            connection.execute("INSERT INTO more SELECT randomblob(1000000)")
+
+        with pytest.raises(LedgerWriteError, match="could not be written"):
+            await store.execute(too_much)
+        await store.execute(
+            lambda connection: connection.execute("PRAGMA max_page_count = 1000000")
+        )
+        await insert(store, 2)
+        assert numbers(path) == [1, 2]
+
+
+async def test_the_reserve_is_given_up_and_the_group_tried_again(path: Path) -> None:
+    tries = []
+
+    def operation(connection: sqlite3.Connection) -> None:
+        tries.append(connection.in_transaction)
+        limit = 1 if len(tries) == 1 else 1_000_000
+        connection.execute(f"PRAGMA max_page_count = {limit}")
+        connection.execute("INSERT INTO blobs SELECT randomblob(100000)")
+
+    async with stored(path) as (store, _):
+        await store.execute(lambda connection: connection.execute("CREATE TABLE blobs (x)"))
+        reserve = path.with_suffix(".reserve")
+        assert reserve.stat().st_size == RESERVE_BYTES
+        assert reserve.stat().st_blocks * 512 >= RESERVE_BYTES  # the room is really taken
+        await store.execute(operation)
+        assert tries == [True, True]
+        assert not reserve.exists()
+
+
+async def test_a_ledger_is_made_whole_or_not_at_all(path: Path) -> None:
+    await anyio.Path(path).touch()  # as a run leaves it that dies at once
+    async with opened(path) as ledger:
+        assert (await ledger.finish_run(at=NOON)).run_id == "run-1"
+
+
+def damaged(path: Path, how: str) -> None:
+    """Spoil a good ledger."""
+    content = bytearray(path.read_bytes())
+    match how:
+        case "overwritten":
+            content[0:4096] = b"?" * 4096
+        case "no database":
+            content[:] = b"%PDF-1.7 this is something else entirely" * 100
+        case "rotten":
+            for start in range(4096, len(content), 4096):
+                content[start : start + 200] = b"\xff" * 200
+        case _:
+            del content[len(content) // 2 :]
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", ["overwritten", "no database", "rotten", "cut off"])
+async def test_a_damaged_ledger_stops_and_is_not_touched(path: Path, how: str) -> None:
+    async with opened(path):
+        pass
+    damaged(path, how)
+    before = await anyio.Path(path).read_bytes()
+    with pytest.raises(LedgerError, match="nothing was touched"):
+        await Ledger.open(path)
+    with pytest.raises(LedgerError, match="nothing was touched"):
+        await anyio.to_thread.run_sync(LedgerReader, path)
+    assert await anyio.Path(path).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("PRAGMA user_version = 99", "newer version"),
+        ("PRAGMA application_id = 7", "not a ledger of batch-converter"),
+    ],
+)
+async def test_a_newer_or_foreign_database_stops_and_is_not_touched(
+    path: Path, statement: str, message: str
+) -> None:
+    async with opened(path):
+        pass
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+    before = await anyio.Path(path).read_bytes()
+    for attempt in (Ledger.open, reading):
+        with pytest.raises(LedgerError, match=message):
+            await attempt(path)
+    assert await anyio.Path(path).read_bytes() == before
+
+
+async def reading(path: Path) -> None:
+    """Open a ledger as another process would."""
+    await anyio.to_thread.run_sync(LedgerReader, path)
+
+
+async def test_a_missing_ledger_is_not_made_by_looking_for_it(path: Path) -> None:
+    with pytest.raises(LedgerError, match="there is no ledger"):
+        await reading(path)
+    assert list(path.parent.iterdir()) == []
+
+
+async def test_the_ledger_of_a_dead_process_comes_back_with_all_that_was_committed(
+    path: Path, tmp_path: Path
+) -> None:
+    """Its files are copied as they lie there, without the memory that SQLite shares."""
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    async with opened(path) as ledger:
+        for name in (path.name, f"{path.name}-wal"):
+            (copy / name).write_bytes((path.parent / name).read_bytes())
+        await ledger.end_run(1)  # type: ignore[arg-type]  # after the copy
+    async with opened(copy / path.name, None) as ledger:
+        recovered = await ledger.begin_run("run-2", ENGINE, at=NOON)
+    assert recovered.runs == 1
+
+
+async def test_a_copy_is_what_the_ledger_is_at_this_moment(path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    await anyio.to_thread.run_sync(copy_ledger, path, folder)
+    assert list(folder.iterdir()) == []
+    async with opened(path):
+        await anyio.to_thread.run_sync(copy_ledger, path, folder)
+    async with opened(folder / path.name, None) as ledger:
+        assert (await ledger.begin_run("run-2", ENGINE, at=NOON)).runs == 1
+
+
+async def until_queued(store: Store, count: int) -> None:
+    """Return when so many operations wait for the owner thread."""
+    while store._jobs.qsize() < count:
+        await anyio.lowlevel.checkpoint()
