@@ -54,7 +54,9 @@ class TokenKeeper:
             RunStoppedError: It cannot be fetched at all.
         """
         held = self._fresh()
-        return held.token if held else await self._renewed(stale=None)
+        if held and not self._lock.locked():  # nobody overtakes those who wait
+            return held.token
+        return await self._renewed(stale=None)
 
     async def renew(self, *, stale: str) -> str:
         """Return another token than `stale`, which the service has refused.

@@ -65,6 +65,36 @@ class LeftOut:
             await self._all_asked.wait()
 
 
+class Line:
+    """New documents are submitted in the order in which they were let in.
+
+    They are read and checked side by side; one that takes long is waited for, so that
+    `--order` holds, and a budget goes to those that come first.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[int, anyio.Event] = {}
+
+    def join(self, document_id: int) -> None:
+        """Take the last place."""
+        self._places[document_id] = anyio.Event()
+        self._call_first()
+
+    async def turn(self, document_id: int) -> None:
+        """Wait until the document is first; one that is not in line need not."""
+        if event := self._places.get(document_id):
+            await event.wait()
+
+    def leave(self, document_id: int) -> None:
+        """Give the place up, wherever it is."""
+        self._places.pop(document_id, None)
+        self._call_first()
+
+    def _call_first(self) -> None:
+        if first := next(iter(self._places.values()), None):
+            first.set()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """The parts that a run was wired from.
@@ -75,6 +105,7 @@ class RunContext:
         pollers: Status requests at once.
         wakeups: Of documents between two polls.
         left_out: Documents whose task an earlier run left at the service.
+        line: Documents on their way to their first submission.
     """
 
     settings: Settings
@@ -91,6 +122,7 @@ class RunContext:
     pollers: anyio.CapacityLimiter
     wakeups: Wakeups = field(default_factory=Wakeups)
     left_out: LeftOut = field(default_factory=LeftOut)
+    line: Line = field(default_factory=Line)
 
     def bundle_path(self, document_id: int) -> Path:
         """Return where the bundled form of a document goes; cleared like any part."""

@@ -128,6 +128,7 @@ class Conversion:
         self._context.left_out.asked(self._record.document.id)
         while True:
             prepared = await self._prepare()
+            await self._wait_for_turn()
             self._record.attempts += 1
             try:
                 return await self._upload(prepared)
@@ -136,6 +137,11 @@ class Conversion:
                     raise
                 await self._ledger.submit_unknown(self._record.document)
                 self._record.retrying(error)
+
+    async def _wait_for_turn(self) -> None:
+        document_id = self._record.document.id
+        await self._context.line.turn(document_id)
+        self._context.line.leave(document_id)
 
     async def _prepare(self) -> Prepared:
         if self._prepared is None:
@@ -255,6 +261,7 @@ class Conversion:
     def _forget(self) -> None:
         document_id = self._record.document.id
         self._context.left_out.asked(document_id)
+        self._context.line.leave(document_id)
         self._context.meter.forget(document_id)
         self._context.policy.forget(document_id)
         self._context.wakeups.forget(document_id)

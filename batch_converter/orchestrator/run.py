@@ -157,6 +157,8 @@ class Run:
             self._context.left_out.add(document.id)
             self._context.meter.budget.promise_fetch(document.id)
         await self._room.acquire()
+        if document.task is None:
+            self._context.line.join(document.id)
 
     async def _drive(self, document: Document) -> None:
         conversion = Conversion(self._context, document, on_stop=self._on_stop)

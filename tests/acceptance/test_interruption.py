@@ -425,12 +425,12 @@ def test_orders_sizes_and_shards_choose_what_comes(
         path = source / f"{number}.djvu"
         path.write_bytes(djvu_bytes(mark=b"x" * length))
         os.utime(path, (1_000_000 - number, 1_000_000 - number))
+    lengths = {300: "0", 100: "1", 200: "2"}
     orders = {"name": "012", "smallest": "120", "largest": "021", "oldest": "210"}
     for order, expected in orders.items():
         cloud.submissions.clear()
-        arguments = ("--order", order, "--max-in-flight", "1", "--overwrite", "always")
+        arguments = ("--order", order, "--max-submissions", "1", "--overwrite", "always")
         assert run("convert", source, "-o", output, *arguments).code == 0
-        lengths = {300: "0", 100: "1", 200: "2"}
         came = "".join(lengths[document.count(b"x")] for document in cloud.submissions)
         assert came == expected
 
