@@ -168,11 +168,14 @@ class _Ranks:
 
     def take(self, rank: int) -> int:
         """Return the symbol of a rank and move it forward."""
-        symbol = self._order.pop(rank)
         self._add += self._add >> self._decay
         if self._add > 0x10000000:  # noqa: PLR2004  # the format's limit
             self._add >>= 24
             self._frequencies = [f >> 24 for f in self._frequencies]
+        if rank == 0:  # by far the most frequent, and already in front
+            self._frequencies[0] += self._add
+            return self._order[0]
+        symbol = self._order.pop(rank)
         self._insert(symbol, rank)
         return symbol
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from PIL import ImageChops
+
 from batch_converter.djvu.decoder import PageError
-from batch_converter.djvu.images import render
+from batch_converter.djvu.images import ink_of, render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,12 +21,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from batch_converter.djvu.geometry import Box, Geometry
+    from batch_converter.djvu.text_layer import Word
 
 _SMALL_STREAM_BYTES: Final = 48
 _TAIL_SHARE: Final = 5
 _TALL_SHARE: Final = 0.7
-_SQUARE: Final = 16
-_SAMPLED_WORDS: Final = 64
+_SAMPLED_WORDS: Final = 32
 _INKLESS_SHARE: Final = 0.1
 _MASK_KINDS: Final = frozenset({"Sjbz", "Smmr"})
 
@@ -42,7 +44,7 @@ def refuse_silent_loss(
         chunks: The mask's.
         ink: What was decoded, as a bilevel image.
         coded_bytes: How long it is in CCITT G4; JB2 is rarely longer.
-        words: Where the stored page should have ink.
+        words: Where the stored page should have ink: some of its words' boxes.
         geometry: The page's.
 
     Raises:
@@ -53,7 +55,7 @@ def refuse_silent_loss(
         return
     if coded_bytes > stream_bytes and _covers(ink) and _lies_under(words, ink):
         return
-    if not _depends_on_its_end(chunks, geometry):
+    if not _depends_on_its_end(chunks, ink, geometry):
         raise PageError("its mask breaks off")
 
 
@@ -63,31 +65,32 @@ def _covers(ink: Image.Image) -> bool:
     return box is not None and box[3] > ink.height * _TALL_SHARE
 
 
+def sample(words: Sequence[Word]) -> Sequence[Word]:
+    """Pick as many words, all over the page, as are worth a look."""
+    return words[:: max(1, len(words) // _SAMPLED_WORDS)]
+
+
 def _lies_under(words: Sequence[Box], ink: Image.Image) -> bool:
-    """Whether nearly all words, or a sample of them, have ink in their boxes."""
-    sample = words[:: max(1, len(words) // _SAMPLED_WORDS)]
-    if not sample:
-        return True
-    coarse = ink.convert("L").reduce(_SQUARE)
-    inkless = sum(coarse.crop(_square_box(box, ink.height)).getbbox() is None for box in sample)
-    return inkless <= len(sample) * _INKLESS_SHARE
+    """Whether nearly all words have ink in their boxes."""
+    inkless = sum(ink.crop(_image_box(box, ink.height)).getbbox() is None for box in words)
+    return inkless <= len(words) * _INKLESS_SHARE
 
 
-def _square_box(box: Box, height: int) -> tuple[int, int, int, int]:
-    top = height - box.bottom - box.height
-    left, right = int(box.left) // _SQUARE, int(box.left + box.width) // _SQUARE
-    upper, lower = int(top) // _SQUARE, int(top + box.height) // _SQUARE
-    return left, upper, right + 1, lower + 1
+def _image_box(box: Box, height: int) -> tuple[int, int, int, int]:
+    top = int(height - box.bottom - box.height)
+    left = int(box.left)
+    return left, top, left + int(box.width) + 1, top + int(box.height) + 1
 
 
-def _depends_on_its_end(chunks: Sequence[tuple[str, bytes]], geometry: Geometry) -> bool:
+def _depends_on_its_end(
+    chunks: Sequence[tuple[str, bytes]], ink: Image.Image, geometry: Geometry
+) -> bool:
     changed = [(kind, _other_end(data) if kind in _MASK_KINDS else data) for kind, data in chunks]
     try:
         other = render(changed, width=geometry.width, height=geometry.height)
     except PageError:
         return True
-    whole = render(chunks, width=geometry.width, height=geometry.height)
-    return whole.tobytes() != other.tobytes()
+    return ImageChops.logical_xor(ink_of(other.getchannel(0)), ink).getbbox() is not None
 
 
 def _other_end(data: bytes) -> bytes:

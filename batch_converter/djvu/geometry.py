@@ -7,7 +7,7 @@ counted on the stored page, annotations on the shown one; both from the lower le
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 POINTS_AN_INCH: Final = 72
 _QUARTER: Final = 90
@@ -15,9 +15,8 @@ _HALF: Final = 180
 _THREE_QUARTERS: Final = 270
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Box:
-    """A rectangle in pixels from a lower left corner."""
+class Box(NamedTuple):
+    """A rectangle in pixels from a lower left corner; a tuple, for there are very many."""
 
     left: float
     bottom: float
@@ -58,6 +57,8 @@ class Geometry:
 
     def stored(self, box: Box) -> Box:
         """Return a box of the shown page as it lies on the stored one."""
+        if not self.rotation_deg:
+            return box
         a, b, c, d, e, f = self.shown_to_stored
         xs = [a * u + c * v + e for u, v in _corners(box)]
         ys = [b * u + d * v + f for u, v in _corners(box)]
@@ -65,6 +66,8 @@ class Geometry:
 
     def shown(self, box: Box) -> Box:
         """Return a box of the stored page as it lies on the shown one."""
+        if not self.rotation_deg:
+            return box
         a, b, c, d, e, f = self.shown_to_stored
         us = [a * (x - e) + b * (y - f) for x, y in _corners(box)]
         vs = [c * (x - e) + d * (y - f) for x, y in _corners(box)]

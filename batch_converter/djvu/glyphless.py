@@ -34,22 +34,21 @@ class GlyphlessFont:
     """Collects the characters that are written, then becomes a Type0 font."""
 
     def __init__(self) -> None:
-        self._codes: dict[str, int] = {SPACE: 1}
+        self._codes: dict[str, str] = {SPACE: "0001"}
 
     def encode(self, text: str) -> str:
         """Return the string's codes in hexadecimal, two bytes a character.
 
         After 65,535 different characters, which no script has, the rest become spaces.
         """
-        return "".join(f"{self._code(character):04x}" for character in text)
-
-    def _code(self, character: str) -> int:
-        code = self._codes.get(character)
-        if code is None:
-            if len(self._codes) >= _MAX_CHARACTERS:
-                return 1
-            code = self._codes[character] = len(self._codes) + 1
-        return code
+        codes = self._codes
+        try:
+            return "".join([codes[character] for character in text])
+        except KeyError:
+            for character in text:
+                if character not in codes and len(codes) < _MAX_CHARACTERS:
+                    codes[character] = f"{len(codes) + 1:04x}"
+            return "".join([codes.get(character, codes[SPACE]) for character in text])
 
     def build(self, pdf: Pdf) -> Object:
         """Write the font with all characters that were encoded so far."""
@@ -92,7 +91,7 @@ class GlyphlessFont:
         return struct.pack(f">{len(glyphs)}H", *glyphs)
 
     def _to_unicode(self) -> bytes:
-        entries = [f"<{code:04x}> <{_utf16(text)}>" for text, code in self._codes.items()]
+        entries = [f"<{code}> <{_utf16(text)}>" for text, code in self._codes.items()]
         blocks = []
         for start in range(0, len(entries), _ENTRIES_A_BLOCK):
             block = entries[start : start + _ENTRIES_A_BLOCK]

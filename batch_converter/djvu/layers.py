@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from batch_converter.djvu.bzz import BzzError, decompress
 from batch_converter.djvu.completeness import refuse_silent_loss
@@ -184,11 +184,7 @@ def _palette_layers(
         group = used[start : start + _WHITE_LEVEL]
         numbered = _numbered(palette, len(colors), group)
         image = _render_mask([*mask_chunks, ("FGbz", numbered)], geometry).getchannel(0)
-        stencils = [
-            stencil
-            for level, index in enumerate(group)
-            for stencil in _cropped(pixels_of(image, level), colors[index], geometry)
-        ]
+        stencils = list(_stencils(image, [colors[index] for index in group], geometry))
         if len(group) == len(used):
             ink = pixels_below(image, _WHITE_LEVEL)
             coded_bytes = sum(len(stencil.mask.data) for stencil in stencils)
@@ -206,7 +202,7 @@ def _palette(chunks: Sequence[bytes]) -> tuple[list[Color], list[int]]:
     if count == 0 or len(data) < end:
         raise PageError("its palette is damaged")
     colors = [(data[i + 2], data[i + 1], data[i]) for i in range(3, end, 3)]
-    if not data[0] & _HAS_INDEX:
+    if count == 1 or not data[0] & _HAS_INDEX:
         return colors, list(range(count))
     try:
         plain = decompress(data[end + 3 :], max_bytes=2 * _MAX_BLITS)
@@ -230,10 +226,24 @@ def _numbered(palette: bytes, count: int, group: list[int]) -> bytes:
     return palette[:3] + entries + palette[3 + 3 * count :]
 
 
-def _cropped(mask: Image.Image, color: Color, geometry: Geometry) -> Iterator[Stencil]:
-    box = mask.getbbox()
-    if box is not None:
-        left, _, _, lower = box
+def _stencils(image: Image.Image, colors: Sequence[Color], geometry: Geometry) -> Iterator[Stencil]:
+    """Separate an image of gray levels into masks, the most frequent level first.
+
+    What is left of most pages then is small: only that is looked at again.
+    """
+    counts = image.histogram()
+    levels = sorted(filter(counts.__getitem__, range(len(colors))), key=lambda n: -counts[n])
+    left = top = 0
+    for number, level in enumerate(levels):
+        mask = pixels_of(image, level)
+        box = mask.getbbox() or (0, 0, 1, 1)
         yield Stencil(
-            mask=encode_g4(mask.crop(box)), color=color, left=left, bottom=geometry.height - lower
+            mask=encode_g4(mask.crop(box)),
+            color=colors[level],
+            left=left + box[0],
+            bottom=geometry.height - top - box[3],
         )
+        if number == 0:
+            rest = image.point([_WHITE_LEVEL if n == level else n for n in range(256)])
+            corner = ImageChops.invert(rest).getbbox() or (0, 0, 1, 1)
+            image, left, top = rest.crop(corner), corner[0], corner[1]

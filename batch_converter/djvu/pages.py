@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pikepdf import Array, Dictionary, Name, Object, Page, Pdf, Stream, String
 
 from batch_converter.djvu.annotations import Annotations, Link, annotations_of
+from batch_converter.djvu.completeness import sample
 from batch_converter.djvu.decoder import PageError
 from batch_converter.djvu.geometry import POINTS_AN_INCH, Box, Geometry
 from batch_converter.djvu.glyphless import GlyphlessFont
@@ -60,7 +61,7 @@ class PageWriter:
                 raise
             words = []
             lost.append(str(error))
-        places = [geometry.stored(word.box) for word in words]
+        places = [geometry.stored(word.box) for word in sample(words)]
         drawn = list(layers(page, geometry, self._options, places))
         annotations = annotations_of(page)
         text = text_operators(words, geometry, self._font)
@@ -220,12 +221,7 @@ def _image_entries(image: EncodedImage) -> dict[str, Object | int]:
 
 
 def _link_object(link: Link, action: Dictionary, geometry: Geometry) -> Dictionary:
-    shown = Box(
-        left=link.left,
-        bottom=link.bottom,
-        width=link.right - link.left,
-        height=link.top - link.bottom,
-    )
+    shown = Box(link.left, link.bottom, link.right - link.left, link.top - link.bottom)
     box = geometry.stored(shown)
     corners = (box.left, box.bottom, box.left + box.width, box.bottom + box.height)
     annotation = Dictionary(

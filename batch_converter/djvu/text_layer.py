@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batch_converter.djvu.decoder import decoding, open_page
 from batch_converter.djvu.geometry import Box
@@ -26,7 +25,7 @@ from batch_converter.djvu.glyphless import ADVANCE_EM, DESCENT_EM, HEIGHT_EM, SP
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from djvu_rs import Rect, TextZone
+    from djvu_rs import Rect, TextLayer, TextZone
 
     from batch_converter.djvu.document import PageChunks
     from batch_converter.djvu.geometry import Geometry
@@ -43,8 +42,7 @@ _NO_LETTER: Final = re.compile(r"[\s\x00-\x1f]+")
 _FIRST_PRINTABLE: Final = "\x20"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
+class Word(NamedTuple):
     """A run of characters without white space, and where it stands on the shown page."""
 
     text: str
@@ -64,59 +62,85 @@ def words_of(page: PageChunks, geometry: Geometry) -> list[Word]:
         layer = open_page(chunks, width=geometry.width, height=geometry.height).text_layer()
     if layer is None:
         return []
-    width, height = geometry.shown_size
-    whole = Box(left=0, bottom=0, width=width, height=height)
-    words = list(_words(layer["text"], layer["zones"], whole, geometry, _MAX_DEPTH))
+    words = _Reading(geometry).words(layer)
     return [_apart(word, after) for word, after in zip(words, [*words[1:], None], strict=False)]
 
 
-def _words(
-    text: str, children: Sequence[TextZone], box: Box, geometry: Geometry, depth: int
-) -> Iterator[Word]:
-    """Yield the words of a zone; the zone's own text counts where its parts leave some out."""
-    if not children or depth == 0 or not _complete(text, children):
-        yield from _shared_out(text, box)
-        return
-    boxes = [_clamped(child["rect"], geometry) for child in children]
-    if len(boxes) > 1 and all(other == boxes[0] for other in boxes):
-        yield from _shared_out(text, boxes[0])
-        return
-    for child, child_box in zip(children, boxes, strict=True):
-        parts = () if child["kind"] in _ATOMS else child["children"]
-        if parts or len(child["text"].split()) > 1:
-            yield from _words(child["text"], parts, child_box, geometry, depth - 1)
-        elif word := child["text"].strip():
-            yield Word(text=word, box=child_box)
+class _Reading:
+    """Goes through the zones of one page."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self._geometry = geometry
+        self._found: list[Word] = []
+        self._trusted = False
+
+    def words(self, layer: TextLayer) -> list[Word]:
+        """Return the words of a layer."""
+        zones = layer["zones"]
+        leaves: list[str] = []
+        _gather(zones, leaves, _MAX_DEPTH)
+        self._trusted = _letters(layer["text"]) == _letters("".join(leaves))
+        rect: Rect = {
+            "x": 0,
+            "y": 0,
+            "width": self._geometry.width,
+            "height": self._geometry.height,
+        }
+        self._read(layer["text"], zones, rect, _MAX_DEPTH)
+        return self._found
+
+    def _read(self, text: str, children: Sequence[TextZone], rect: Rect, depth: int) -> None:
+        """Take the words of a zone; its own text counts where its parts leave some out."""
+        if not children or not depth or not (self._trusted or _complete(text, children)):
+            self._found += _shared_out(text, self._clamped(rect))
+            return
+        first = children[0]["rect"]
+        if len(children) > 1 and all(child["rect"] == first for child in children):
+            self._found += _shared_out(text, self._clamped(first))
+            return
+        for child in children:
+            text = child["text"]
+            parts = () if child["kind"] in _ATOMS else child["children"]
+            if parts or len(text.split()) > 1:
+                self._read(text, parts, child["rect"], depth - 1)
+            elif word := text.strip():
+                self._found.append(Word(word, self._clamped(child["rect"])))
+
+    def _clamped(self, rect: Rect) -> Box:
+        """Turn djvu-rs's top-left box into a shown one, inside the page and never empty."""
+        geometry = self._geometry
+        left = min(max(rect["x"], 0), geometry.width - 1)
+        top = min(max(rect["y"], 0), geometry.height - 1)
+        right = min(max(rect["x"] + rect["width"], left + 1), geometry.width)
+        lower = min(max(rect["y"] + rect["height"], top + 1), geometry.height)
+        return geometry.shown(Box(left, geometry.height - lower, right - left, lower - top))
+
+
+def _gather(zones: Sequence[TextZone], leaves: list[str], depth: int) -> None:
+    """Collect what the innermost zones say; deeper ones than can be read say nothing."""
+    for zone in zones:
+        parts = () if zone["kind"] in _ATOMS else zone["children"]
+        if not parts:
+            leaves.append(zone["text"])
+        elif depth:
+            _gather(parts, leaves, depth - 1)
 
 
 def _complete(text: str, children: Sequence[TextZone]) -> bool:
-    if children[0]["kind"] == "Character":
-        return False
-    return _letters(text) == "".join(_letters(child["text"]) for child in children)
+    return _letters(text) == _letters("".join(child["text"] for child in children))
 
 
 def _letters(text: str) -> str:
     return _NO_LETTER.sub("", text)
 
 
-def _clamped(rect: Rect, geometry: Geometry) -> Box:
-    """Turn djvu-rs's top-left box into a shown one, inside the page and never empty."""
-    left = min(max(rect["x"], 0), geometry.width - 1)
-    top = min(max(rect["y"], 0), geometry.height - 1)
-    right = min(max(rect["x"] + rect["width"], left + 1), geometry.width)
-    lower = min(max(rect["y"] + rect["height"], top + 1), geometry.height)
-    stored = Box(left=left, bottom=geometry.height - lower, width=right - left, height=lower - top)
-    return geometry.shown(stored)
-
-
 def _shared_out(text: str, box: Box) -> Iterator[Word]:
     """Share a box out among lines from top to bottom, and words by their length."""
-    lines = [line for line in text.splitlines() if line.split()]
+    lines = [words for line in text.splitlines() if (words := line.split())]
     height = box.height / max(1, len(lines))
-    for row, line in enumerate(lines):
+    for row, words in enumerate(lines):
         bottom = box.bottom + box.height - (row + 1) * height
-        line_box = Box(left=box.left, bottom=bottom, width=box.width, height=height)
-        yield from _words_of_line(line.split(), line_box)
+        yield from _words_of_line(words, Box(box.left, bottom, box.width, height))
 
 
 def _words_of_line(words: Sequence[str], box: Box) -> Iterator[Word]:
@@ -126,15 +150,14 @@ def _words_of_line(words: Sequence[str], box: Box) -> Iterator[Word]:
     for word in words:
         start = done if not right_to_left else -done - len(word)
         left = (box.left if not right_to_left else box.left + box.width) + start * unit
-        yield Word(
-            text=word,
-            box=Box(left=left, bottom=box.bottom, width=len(word) * unit, height=box.height),
-        )
+        yield Word(word, Box(left, box.bottom, len(word) * unit, box.height))
         done += len(word) + 1
 
 
 def _is_right_to_left(word: str) -> bool:
-    return any(unicodedata.bidirectional(c) in _RIGHT_TO_LEFT for c in word)
+    return not word.isascii() and any(
+        unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in word
+    )
 
 
 def _apart(word: Word, after: Word | None) -> Word:
@@ -146,7 +169,7 @@ def _apart(word: Word, after: Word | None) -> Word:
     on_one_line = abs(other.bottom - box.bottom) < min(box.height, other.height) / 2
     if not on_one_line or not box.width * _LEAST_SHARE < width < box.width:
         return word
-    return Word(text=word.text, box=replace(box, width=width))
+    return Word(word.text, box._replace(width=width))
 
 
 def visual_order(word: str) -> str:
@@ -178,17 +201,19 @@ def text_operators(words: Iterable[Word], geometry: Geometry, font: GlyphlessFon
     if not lines:
         return b""
     turn = " ".join(map(str, geometry.shown_to_stored)).encode("ascii")
-    body = b"\n".join(lines)
+    body = "\n".join(lines).encode("ascii")
     return b"q\n" + turn + b" cm\nBT\n3 Tr\n/F0 1 Tf\n" + body + b"\nET\nQ\n"
 
 
-def _operator(word: Word, font: GlyphlessFont) -> bytes:
-    text = "".join(c for c in visual_order(word.text) if c >= _FIRST_PRINTABLE)
-    if not text:
-        return b""
+def _operator(word: Word, font: GlyphlessFont) -> str:
+    text = visual_order(word.text)
+    if not text.isprintable():
+        text = "".join(c for c in text if c >= _FIRST_PRINTABLE)
+        if not text:
+            return ""
     box = word.box
     stretch = box.width / (len(text) * ADVANCE_EM)
     size = box.height / HEIGHT_EM
     baseline = box.bottom + DESCENT_EM * size
-    matrix = f"{stretch:.3f} 0 0 {size:.3f} {box.left:.3f} {baseline:.3f} Tm"
-    return f"{matrix} <{font.encode(text + SPACE)}> Tj".encode("ascii")
+    place = f"{stretch:.3f} 0 0 {size:.3f} {box.left:.2f} {baseline:.2f} Tm"
+    return f"{place} <{font.encode(text + SPACE)}> Tj"

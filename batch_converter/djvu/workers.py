@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 _MAX_ANSWER_BYTES: Final = 16 << 20
 _IMPORT_ROOT: Final = Path(__file__).resolve().parents[2]
+# A page's bitmap is freed and wanted again for each page: glibc is told to keep it.
+_ALLOCATOR: Final = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(512 << 20),
+    "MALLOC_TOP_PAD_": str(32 << 20),
+}
 _BROKEN_PIPES: Final = (
     anyio.BrokenResourceError,
     anyio.ClosedResourceError,
@@ -173,7 +179,7 @@ class WorkerPool:
             process = await anyio.open_process(
                 [*command, str(self._max_memory_bytes)],
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                env={**os.environ, **_ALLOCATOR, "PYTHONPATH": os.pathsep.join(paths)},
                 start_new_session=True,
             )
         except OSError as error:
