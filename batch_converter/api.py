@@ -22,15 +22,15 @@ from batch_converter.models import EngineName
 from batch_converter.orchestrator import Cancelling, Planner, Run, estimate
 from batch_converter.report import write_failed_list, write_json_report, write_manifest
 from batch_converter.sources import OpenSources, Sources
-from batch_converter.wiring import (
-    choose_engine,
+from batch_converter.state import (
     held_state_dir,
     ledger_path,
     new_run_id,
-    open_context,
     output_dir,
+    require_ledger,
     state_dir,
 )
+from batch_converter.wiring import choose_engine, open_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -167,16 +167,6 @@ async def cancel(settings: Settings, *, run_id: str | None = None) -> Cancelling
         cancelling = Cancelling(context)
         await cancelling.execute()
     return cancelling
-
-
-def require_ledger(settings: Settings) -> None:
-    """Complain of a missing ledger rather than have an empty one made; blocking.
-
-    Raises:
-        LedgerError: There is none, or it cannot be used.
-    """
-    with LedgerReader(ledger_path(settings)):
-        pass
 
 
 def write_reports(report: RunReport, settings: Settings) -> None:

@@ -13,7 +13,8 @@ from batch_converter.engines.aspose import AsposeEngine
 from batch_converter.errors import AccountRefusedError, BatchConverterError
 from batch_converter.models import CallOutcome, EngineName
 from batch_converter.output import free_bytes, nearest_folder
-from batch_converter.wiring import choose_engine, output_dir
+from batch_converter.state import output_dir
+from batch_converter.wiring import choose_engine
 
 if TYPE_CHECKING:
     from pathlib import Path

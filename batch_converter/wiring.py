@@ -5,71 +5,30 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from random import Random
-from secrets import token_hex
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import anyio
-import anyio.to_thread
-from filelock import FileLock, Timeout
 
 from batch_converter.budget import Budget, month_start
 from batch_converter.clock import SystemClock
-from batch_converter.config import STATE_DIR_NAME
 from batch_converter.engines.aspose import AsposeEngine
 from batch_converter.engines.local import LocalEngine
-from batch_converter.errors import ConfigError, StateLockedError, UsageError
+from batch_converter.errors import ConfigError
 from batch_converter.ledger import Ledger
 from batch_converter.models import EngineName
 from batch_converter.orchestrator import LedgerMeter, RunContext
 from batch_converter.output import PartFolder
 from batch_converter.polling import FixedInterval, Predictive
 from batch_converter.progress import Tally
+from batch_converter.state import LEDGER_NAME, PARTS_NAME, output_dir
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from filelock import BaseFileLock
-
     from batch_converter.config import Settings
     from batch_converter.engines.base import CallMeter, Engine
     from batch_converter.polling import Observation, PollPolicy
-
-LEDGER_NAME: Final = "ledger.sqlite3"
-_LOCK_NAME: Final = "lock"
-_PARTS_NAME: Final = "parts"
-
-
-def output_dir(settings: Settings) -> Path:
-    """Return the absolute output folder.
-
-    Raises:
-        UsageError: None is configured.
-    """
-    if settings.output.dir is None:
-        raise UsageError("no output folder: give -o DIR or set output.dir in the configuration")
-    return settings.output.dir.absolute()
-
-
-def state_dir(settings: Settings) -> Path:
-    """Return the absolute folder of ledger, lock and part files.
-
-    Raises:
-        UsageError: Neither it nor an output folder is configured.
-    """
-    if settings.output.state_dir is not None:
-        return settings.output.state_dir.absolute()
-    return output_dir(settings) / STATE_DIR_NAME
-
-
-def ledger_path(settings: Settings) -> Path:
-    """Return the absolute path of the ledger."""
-    return state_dir(settings) / LEDGER_NAME
-
-
-def new_run_id() -> str:
-    """Return a name for a run that sorts by time."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{token_hex(3)}"
 
 
 def choose_engine(settings: Settings) -> EngineName:
@@ -110,36 +69,6 @@ def build_engine(name: EngineName, settings: Settings, meter: CallMeter) -> Engi
 
 
 @asynccontextmanager
-async def held_state_dir(settings: Settings) -> AsyncIterator[Path]:
-    """Create the state directory and hold its lock, which dies with the process.
-
-    Raises:
-        StateLockedError: Another process holds it.
-        UsageError: It cannot be created.
-    """
-    folder = state_dir(settings)
-    lock = FileLock(folder / _LOCK_NAME, blocking=False, thread_local=False)
-    await anyio.to_thread.run_sync(_hold, folder, lock)
-    try:
-        yield folder
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(lock.release)
-
-
-def _hold(folder: Path, lock: BaseFileLock) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        msg = f"another run holds {folder}; wait for it, or use another --state-dir"
-        raise StateLockedError(msg) from None
-    except OSError as error:
-        msg = f"the state directory {folder} cannot be used: {error.strerror}"
-        raise UsageError(msg) from error
-
-
-@asynccontextmanager
 async def open_context(
     settings: Settings,
     name: EngineName,
@@ -173,7 +102,7 @@ async def open_context(
             clock=clock,
             tally=tally,
             output_dir=target,
-            parts_dir=state / _PARTS_NAME,
+            parts_dir=state / PARTS_NAME,
             pollers=anyio.CapacityLimiter(settings.concurrency.max_pollers),
         )
 

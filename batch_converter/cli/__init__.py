@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import io
 import sys
+from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batch_converter.cli.cancel import cancel
-from batch_converter.cli.config import config
-from batch_converter.cli.convert import convert
-from batch_converter.cli.doctor import doctor
-from batch_converter.cli.ledger import report, retry, status, verify
-from batch_converter.cli.serve import serve
 from batch_converter.errors import BatchConverterError, ExitCode, RunStoppedError, StartupError
 from batch_converter.logs import printable
 
@@ -22,8 +17,33 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_HOMES: Final = {
+    "convert": "convert",
+    "status": "ledger",
+    "retry": "ledger",
+    "report": "ledger",
+    "verify": "ledger",
+    "cancel": "cancel",
+    "serve": "serve",
+    "config": "config",
+    "doctor": "doctor",
+}
+"""Each command's module: only that of the wanted one is imported, since HTTP, PDF and
+terminal libraries take longer to load than `status` takes to answer."""
+
+
 class _Group(click.Group):
     """Maps the package's errors to messages and exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own
+        return list(_HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's own
+        if cmd_name not in _HOMES:
+            return None
+        module = import_module(f"batch_converter.cli.{_HOMES[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's own
         try:
@@ -46,10 +66,6 @@ def _exit_code(error: BatchConverterError) -> ExitCode:
 @click.version_option(version("batch-converter"), prog_name="batch-converter")
 def cli() -> None:
     """Convert whole archives of DjVu files to PDF."""
-
-
-for command in (convert, status, retry, report, verify, cancel, config, doctor, serve):
-    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -34,8 +34,8 @@ from batch_converter.report import (
     summary_json,
 )
 from batch_converter.sources import Sources
+from batch_converter.state import ledger_path
 from batch_converter.task_groups import unwrapped
-from batch_converter.wiring import ledger_path
 
 if TYPE_CHECKING:
     from pathlib import Path

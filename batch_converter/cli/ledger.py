@@ -11,7 +11,6 @@ import anyio
 import anyio.to_thread
 import click
 
-from batch_converter.api import require_ledger
 from batch_converter.cli.options import PATH, config_option, output_options, settings_from
 from batch_converter.errors import ExitCode, OutputError
 from batch_converter.ledger import Ledger, LedgerReader
@@ -23,7 +22,7 @@ from batch_converter.report import (
     status_json,
     write_json_report,
 )
-from batch_converter.wiring import held_state_dir, ledger_path, output_dir
+from batch_converter.state import held_state_dir, ledger_path, output_dir, require_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from batch_converter.logs import SecretScrubber, configure_logging
-from batch_converter.wiring import new_run_id
+from batch_converter.state import new_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,15 +8,15 @@ from pathlib import Path
 import anyio.to_thread
 import pytest
 
-import batch_converter
+from batch_converter import ErrorCode, ExitCode, FileStatus, Settings, convert
 from batch_converter.errors import StateLockedError, UsageError
-from batch_converter.wiring import held_state_dir
+from batch_converter.state import held_state_dir
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 
-def settings_for(output: Path) -> batch_converter.Settings:
-    return batch_converter.Settings.model_validate(
+def settings_for(output: Path) -> Settings:
+    return Settings.model_validate(
         {"engine": "local", "output": {"dir": output}, "report": {"file": output / "report.json"}}
     )
 
@@ -26,13 +26,13 @@ async def test_a_program_converts_a_folder_and_gets_the_report(tmp_path: Path) -
     scans.mkdir()
     shutil.copy(SAMPLES / "bitonal.djvu", scans)
     (scans / "broken.djvu").write_bytes(b"no DjVu")
-    report = await batch_converter.convert([scans], settings_for(tmp_path / "pdfs"))
+    report = await convert([scans], settings_for(tmp_path / "pdfs"))
     files = {file.source: file for file in await anyio.to_thread.run_sync(list, report.files())}
-    assert report.summary.exit_code == batch_converter.ExitCode.SOME_FAILED
-    assert files["bitonal.djvu"].status is batch_converter.FileStatus.CONVERTED
+    assert report.summary.exit_code == ExitCode.SOME_FAILED
+    assert files["bitonal.djvu"].status is FileStatus.CONVERTED
     error = files["broken.djvu"].error
     assert error is not None
-    assert error.code is batch_converter.ErrorCode.NOT_DJVU
+    assert error.code is ErrorCode.NOT_DJVU
     failed = await anyio.to_thread.run_sync(list, report.failed_paths())
     assert failed == [str(scans / "broken.djvu")]
     assert (tmp_path / "pdfs/report.json").read_bytes().startswith(b'{"schema": 1')
@@ -40,7 +40,7 @@ async def test_a_program_converts_a_folder_and_gets_the_report(tmp_path: Path) -
 
 async def test_bad_usage_starts_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        await batch_converter.convert([tmp_path / "nowhere"], settings_for(tmp_path / "pdfs"))
+        await convert([tmp_path / "nowhere"], settings_for(tmp_path / "pdfs"))
     assert not (tmp_path / "pdfs").exists()
 
 
@@ -48,4 +48,4 @@ async def test_a_second_run_beside_the_first_is_kept_out(tmp_path: Path) -> None
     settings = settings_for(tmp_path / "pdfs")
     async with held_state_dir(settings):
         with pytest.raises(StateLockedError):
-            await batch_converter.convert([SAMPLES], settings)
+            await convert([SAMPLES], settings)

@@ -1,0 +1,100 @@
+"""The state directory of a run: where it is, what lies in it, who holds it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from secrets import token_hex
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+from filelock import FileLock, Timeout
+
+from batch_converter.config import STATE_DIR_NAME
+from batch_converter.errors import StateLockedError, UsageError
+from batch_converter.ledger import LedgerReader
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from filelock import BaseFileLock
+
+    from batch_converter.config import Settings
+
+LEDGER_NAME: Final = "ledger.sqlite3"
+PARTS_NAME: Final = "parts"
+_LOCK_NAME: Final = "lock"
+
+
+def output_dir(settings: Settings) -> Path:
+    """Return the absolute output folder.
+
+    Raises:
+        UsageError: None is configured.
+    """
+    if settings.output.dir is None:
+        raise UsageError("no output folder: give -o DIR or set output.dir in the configuration")
+    return settings.output.dir.absolute()
+
+
+def state_dir(settings: Settings) -> Path:
+    """Return the absolute folder of ledger, lock and part files.
+
+    Raises:
+        UsageError: Neither it nor an output folder is configured.
+    """
+    if settings.output.state_dir is not None:
+        return settings.output.state_dir.absolute()
+    return output_dir(settings) / STATE_DIR_NAME
+
+
+def ledger_path(settings: Settings) -> Path:
+    """Return the absolute path of the ledger."""
+    return state_dir(settings) / LEDGER_NAME
+
+
+def new_run_id() -> str:
+    """Return a name for a run that sorts by time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{token_hex(3)}"
+
+
+def require_ledger(settings: Settings) -> None:
+    """Complain of a missing ledger rather than have an empty one made; blocking.
+
+    Raises:
+        LedgerError: There is none, or it cannot be used.
+    """
+    with LedgerReader(ledger_path(settings)):
+        pass
+
+
+@asynccontextmanager
+async def held_state_dir(settings: Settings) -> AsyncIterator[Path]:
+    """Create the state directory and hold its lock, which dies with the process.
+
+    Raises:
+        StateLockedError: Another process holds it.
+        UsageError: It cannot be created.
+    """
+    folder = state_dir(settings)
+    lock = FileLock(folder / _LOCK_NAME, blocking=False, thread_local=False)
+    await anyio.to_thread.run_sync(_hold, folder, lock)
+    try:
+        yield folder
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(lock.release)
+
+
+def _hold(folder: Path, lock: BaseFileLock) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        msg = f"another run holds {folder}; wait for it, or use another --state-dir"
+        raise StateLockedError(msg) from None
+    except OSError as error:
+        msg = f"the state directory {folder} cannot be used: {error.strerror}"
+        raise UsageError(msg) from error
