@@ -161,6 +161,7 @@ log = structlog.get_logger()
     type=click.Choice(["if-changed", "always", "never"]),
     help="What becomes of PDFs that are there (default: if-changed).",
 )
+@flag("output.adopt", "--adopt", help="Take fitting PDFs that are there for the files' own.")
 @flag("retry.retry_failed", "--retry-failed", help="Take up what failed for good before.")
 @flag(
     "report.ignore_known_failures",

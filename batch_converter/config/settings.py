@@ -84,6 +84,7 @@ class OutputSettings(Section):
     overwrite: Literal["if-changed", "always", "never"] = "if-changed"
     verify: Literal["full", "quick"] = "full"
     preserve_times: bool = False
+    adopt: bool = False
 
 
 class AsposeSettings(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,9 +14,10 @@ import anyio.to_thread
 import structlog
 
 from batch_converter.discovery import Passed, UnreadableSource
-from batch_converter.errors import LASTING_CODES, ErrorCode
+from batch_converter.errors import LASTING_CODES, ErrorCode, FileError
 from batch_converter.ledger import Decision, Verdict
 from batch_converter.models import DocumentState, Failure, FileReport, FileStatus, SourceFile
+from batch_converter.orchestrator.adoption import examine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -123,6 +125,8 @@ class Planner:
         match decision.verdict:
             case Verdict.SKIP | Verdict.ADOPT:
                 self._tally.skipped += 1
+                if decision.adopted is not None:
+                    log.info("file.adopted", source=source, sha256=decision.adopted.pdf.sha256)
                 log.debug("file.skipped", source=source)
             case Verdict.KNOWN_FAILURE if decision.failure is not None:
                 self._tally.known_failures += 1
@@ -139,6 +143,8 @@ class Planner:
         target = self._output_dir / planned.document.output
         changed = self._changed(planned)
         verdict = self._verdict(planned, target, changed=changed)
+        if verdict is Verdict.REFUSE and self._settings.output.adopt and not _obstacle(target):
+            return self._adopt(planned, target, changed=changed)
         return Decision(
             planned=planned,
             verdict=verdict,
@@ -146,6 +152,15 @@ class Planner:
             abandon_task=changed or self._is_elsewhere(planned),
             failure=_refusal(target) if verdict is Verdict.REFUSE else planned.failure,
         )
+
+    def _adopt(self, planned: Planned, target: Path, *, changed: bool) -> Decision:
+        """Take a PDF that this ledger did not write for the file's own, if it fits."""
+        refused = Decision(planned=planned, verdict=Verdict.REFUSE, changed=changed)
+        try:
+            adopted = examine(planned.document, target, self._engine)
+        except FileError as error:
+            return replace(refused, failure=Failure(code=error.code, message=str(error)))
+        return replace(refused, verdict=Verdict.ADOPT, adopted=adopted)
 
     def _verdict(self, planned: Planned, target: Path, *, changed: bool) -> Verdict:
         overwrite = self._settings.output.overwrite
@@ -216,7 +231,8 @@ def _refusal(target: Path) -> Failure:
         f"{target} cannot be written: {obstacle}; move it away"
         if obstacle
         else f"{target} is there already and this ledger did not write it; move it away, or use"
-        " --overwrite always to replace it or --overwrite never to keep it"
+        " --adopt to take it for this file's own, --overwrite always to replace it or"
+        " --overwrite never to keep it"
     )
     return Failure(code=ErrorCode.OUTPUT_ERROR, message=message)
 
