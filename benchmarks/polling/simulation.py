@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.polling import Answer
 
 if TYPE_CHECKING:
-    from benchmarks.polling.traces import Job, Trace
-
     from batch_converter.polling import PollPolicy
+    from benchmarks.polling.traces import Job, Trace
 
 SUBMIT_S: Final = 0.2
 POLL_S: Final = 0.05
