@@ -37,6 +37,7 @@ BLACK: Final[Color] = (0, 0, 0)
 WHITE: Final[Color] = (255, 255, 255)
 _MAX_REDUCTION: Final = 12
 _WHITE_LEVEL: Final = 255
+_ONE_PIXEL: Final = (0, 0, 1, 1)
 _MAX_BLITS: Final = 1 << 20
 _HAS_INDEX: Final = 0x80
 
@@ -68,7 +69,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stencil:
-    """One colour through a mask; of the page's size, in the page's pixels."""
+    """One colour through a mask, which has no margins; places in the page's pixels."""
 
     mask: EncodedImage
     color: Color
@@ -146,13 +147,14 @@ def _foreground(
         yield from _palette_layers(mask_chunks, palette, geometry, words)
         return
     ink = ink_of(_render_mask(mask_chunks, geometry).getchannel(0))
-    mask = encode_g4(ink)
+    box = ink.getbbox() or _ONE_PIXEL
+    mask = encode_g4(ink.crop(box))
     refuse_silent_loss(mask_chunks, ink, len(mask.data), words, geometry)
     wavelets = page.of("FG44")
     shade = render_iw44(wavelets, _info(page), options) if wavelets and not used else None
     color = colors[used[0]] if used else BLACK if shade is None else uniform_color(shade)
     if color is not None:
-        yield Stencil(mask=mask, color=color, left=0, bottom=0)
+        yield Stencil(mask=mask, color=color, left=box[0], bottom=geometry.height - box[3])
     elif shade is not None:
         yield _shaded(ink, shade, _reduction(shade.size, geometry), options)
 
@@ -236,7 +238,7 @@ def _stencils(image: Image.Image, colors: Sequence[Color], geometry: Geometry) -
     left = top = 0
     for number, level in enumerate(levels):
         mask = pixels_of(image, level)
-        box = mask.getbbox() or (0, 0, 1, 1)
+        box = mask.getbbox() or _ONE_PIXEL
         yield Stencil(
             mask=encode_g4(mask.crop(box)),
             color=colors[level],
@@ -245,5 +247,5 @@ def _stencils(image: Image.Image, colors: Sequence[Color], geometry: Geometry) -
         )
         if number == 0:
             rest = image.point([_WHITE_LEVEL if n == level else n for n in range(256)])
-            corner = ImageChops.invert(rest).getbbox() or (0, 0, 1, 1)
+            corner = ImageChops.invert(rest).getbbox() or _ONE_PIXEL
             image, left, top = rest.crop(corner), corner[0], corner[1]

@@ -89,7 +89,8 @@ class PageWriter:
             if isinstance(layer, Picture):
                 images[f"/{name}"] = picture_object(self._pdf, layer)
             elif isinstance(layer, Stencil):
-                plain = len(drawn) == 1 and _is_plain(layer, geometry)
+                # Nothing but black on white is an image like any other, no stencil.
+                plain = len(drawn) == 1 and layer.color == BLACK
                 images[f"/{name}"] = mask_object(self._pdf, layer.mask, stencil=not plain)
             operators.append(_draw(layer, name, geometry))
         content = b"".join([*operators, text, b"Q\n"])
@@ -147,12 +148,6 @@ def _page_size(pixels: int, dpi: int) -> Decimal:
 
 def _point(pixels: float, geometry: Geometry) -> Decimal:
     return round(Decimal(pixels) * POINTS_AN_INCH / geometry.dpi, 3)
-
-
-def _is_plain(layer: Stencil, geometry: Geometry) -> bool:
-    """Whether a page is nothing but black on white: then it is an image, no stencil."""
-    size = (layer.mask.width, layer.mask.height)
-    return layer.color == BLACK and size == (geometry.width, geometry.height)
 
 
 def _draw(layer: Layer, name: str, geometry: Geometry) -> bytes:
