@@ -382,15 +382,15 @@ def test_a_deadline_takes_nothing_new_and_finishes_what_is_out(
         process.wait_until(lambda: process.logged("run.deadline_passed"), "the deadline")
         cloud.release("poll")
         done = process.finish()
+    totals = done.json["totals"]
     assert done.code == 4
-    assert done.json["totals"]["converted"] == 2
-    assert done.json["totals"]["remaining"] == 4
-    assert cloud.calls["submit"] == 2
+    assert totals["converted"] == cloud.calls["submit"] <= 2
+    assert totals["converted"] + totals["remaining"] == 6
 
     cloud.questions_needed = 1_000_000
     stuck = run(*arguments, "--json", "--task-timeout", "1")
     assert stuck.code == 4  # what never gets ready does not hold the deadline up
-    assert stuck.json["totals"]["failed"] + stuck.json["totals"]["remaining"] == 4
+    assert stuck.json["totals"]["failed"] + stuck.json["totals"]["remaining"] == totals["remaining"]
 
 
 def test_a_dry_run_changes_nothing_and_tells_the_price(
