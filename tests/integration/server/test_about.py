@@ -6,7 +6,6 @@ import base64
 from typing import TYPE_CHECKING
 
 import pytest
-from structlog.testing import capture_logs
 
 from tests.support.service import (
     CONVERT,
@@ -19,21 +18,9 @@ from tests.support.service import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from structlog.typing import EventDict
-
-
-@pytest.fixture(autouse=True)
-def logs() -> Iterator[list[EventDict]]:
-    with capture_logs() as captured:
-        yield captured
-
-
-@pytest.fixture
-def engine() -> HandEngine:
-    return HandEngine()
 
 
 async def test_health_openapi_and_the_page_need_no_token(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from structlog.testing import capture_logs
 
 from batch_converter.server.storage import DataFolder
 from batch_converter.server.tasks import TaskBoard
@@ -22,21 +21,9 @@ from tests.support.service import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from structlog.typing import EventDict
-
-
-@pytest.fixture(autouse=True)
-def logs() -> Iterator[list[EventDict]]:
-    with capture_logs() as captured:
-        yield captured
-
-
-@pytest.fixture
-def engine() -> HandEngine:
-    return HandEngine()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from structlog.testing import capture_logs
 
 from batch_converter.server.tokens import TOKEN_LIFETIME_S
 from tests.support.service import (
@@ -21,21 +20,7 @@ from tests.support.service import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-    from structlog.typing import EventDict
-
-
-@pytest.fixture(autouse=True)
-def logs() -> Iterator[list[EventDict]]:
-    with capture_logs() as captured:
-        yield captured
-
-
-@pytest.fixture
-def engine() -> HandEngine:
-    return HandEngine()
 
 
 async def test_a_token_is_given_for_the_right_pair(tmp_path: Path, engine: HandEngine) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from structlog.testing import capture_logs
 
 from batch_converter.codec import READ_BYTES
 from batch_converter.engines.base import Failed, Fetched, Gone, NotReady, Ready
@@ -31,24 +30,11 @@ from tests.support.service import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
-
-    from structlog.typing import EventDict
 
     from batch_converter.engines.base import PdfSink
     from batch_converter.models import Document, Task
-
-
-@pytest.fixture(autouse=True)
-def logs() -> Iterator[list[EventDict]]:
-    with capture_logs() as captured:
-        yield captured
-
-
-@pytest.fixture
-def engine() -> HandEngine:
-    return HandEngine()
 
 
 async def test_a_document_goes_in_and_its_pdf_comes_out(tmp_path: Path, engine: HandEngine) -> None:

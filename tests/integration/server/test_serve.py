@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 from aiohttp import ClientConnectorError, ClientSession
-from structlog.testing import capture_logs
 
 from batch_converter.errors import StateLockedError, UsageError
 from batch_converter.server import serve
@@ -24,23 +23,10 @@ from tests.support.service import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from structlog.typing import EventDict
-
     from batch_converter.config.settings import ServeSettings
-
-
-@pytest.fixture(autouse=True)
-def logs() -> Iterator[list[EventDict]]:
-    with capture_logs() as captured:
-        yield captured
-
-
-@pytest.fixture
-def engine() -> HandEngine:
-    return HandEngine()
 
 
 EVERY_ADDRESS = ".".join("0000")
