@@ -22,9 +22,6 @@ BAD_USAGE: list[tuple[list[str], str]] = [
     (["{source}"], "-o DIR"),
     (["{source}", "-o", "{output}", "--max-errrors", "1"], "--max-err"),
     (["{source}", "-o", "{output}", "--max-in-flight", "0"], "max_in_flight"),
-    (["{source}", "-o", "{output}", "--engine", "abacus"], "abacus"),
-    (["{source}", "-o", "{output}", "--shard", "3/2"], "3/2"),
-    (["{source}", "-o", "{output}", "--deadline", "soon"], "deadline"),
     (["{source}/not-there", "-o", "{output}"], "not-there"),
     (["--files-from", "{source}/not-there", "-o", "{output}"], "not-there"),
     (["{source}", "-o", "{output}", "--report", "{source}"], "report"),
@@ -32,7 +29,6 @@ BAD_USAGE: list[tuple[list[str], str]] = [
     (["{source}", "-o", "{output}", "-c", "{source}/none.toml"], "none.toml"),
     (["{source}", "-o", "{output}", "--base-url", "http://example.org"], "http"),
     (["{source}", "-o", "{output}", "--base-url", "https://u:pass@example.org"], "password"),
-    (["{source}", "-o", "{output}", "--base-url", "https://example.org/?k=v"], "query"),
 ]
 
 
