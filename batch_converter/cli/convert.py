@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,8 +21,8 @@ from batch_converter.cli.options import (
     settings_from,
 )
 from batch_converter.cli.session import logging_session
-from batch_converter.errors import OutputError
-from batch_converter.orchestrator import StopReason
+from batch_converter.cli.signals import unhurried, watch_signals
+from batch_converter.errors import ExitCode, OutputError
 from batch_converter.progress import ProgressDisplay, Tally
 from batch_converter.report import (
     ensure_writable,
@@ -43,13 +41,8 @@ if TYPE_CHECKING:
     from batch_converter.config import Settings
     from batch_converter.logs import LogSession
     from batch_converter.models import Estimate, RunSummary
-    from batch_converter.orchestrator import Run
 
-_REASONS: Final = {
-    signal.SIGINT: StopReason.SIGINT,
-    signal.SIGTERM: StopReason.SIGTERM,
-    signal.SIGHUP: StopReason.SIGTERM,
-}
+_INTERRUPTED: Final = {ExitCode.SIGINT, ExitCode.SIGTERM}
 
 log = structlog.get_logger()
 
@@ -221,7 +214,8 @@ def convert(
     display = ProgressDisplay(tally, wanted=loaded.settings.logging.progress)
     with logging_session(loaded, stream=display.log_stream) as session, display:
         report = anyio.run(_convert, sources, loaded.settings, session, tally)
-        failure = _write_reports(report, loaded.settings)
+        with unhurried(interrupted=report.summary.exit_code in _INTERRUPTED):
+            failure = _write_reports(report, loaded.settings)
     _print_result(report, loaded.settings, as_json=as_json)
     if failure is not None:
         raise failure
@@ -234,9 +228,10 @@ async def _convert(
     await anyio.to_thread.run_sync(_check_report_files, settings)
     opening = api.open_run(settings, sources, run_id=session.run_id, tally=tally)
     with unwrapped():
-        async with opening as (run, opened), anyio.create_task_group() as watchers:
-            watchers.start_soon(_watch_signals, run, session)
-            summary = await run.execute(opened.found, opened.roots)
+        async with anyio.create_task_group() as watchers:
+            async with opening as (run, opened):
+                watchers.start_soon(watch_signals, run, session)
+                summary = await run.execute(opened.found, opened.roots)
             watchers.cancel_scope.cancel()
     _tell_finished(summary)
     return api.RunReport(summary=summary, ledger=ledger_path(settings))
@@ -261,19 +256,6 @@ def _check_report_files(settings: Settings) -> None:
     ):
         if path is not None:
             ensure_writable(path, what)
-
-
-async def _watch_signals(run: Run, session: LogSession) -> None:
-    """Drain at the first signal, leave at the second."""
-    first = True
-    with anyio.open_signal_receiver(*_REASONS) as signals:
-        async for signum in signals:
-            if not first:
-                session.close()
-                os._exit(128 + signum)
-            first = False
-            log.warning("run.interrupted", signal=signal.Signals(signum).name)
-            run.stop(_REASONS[signal.Signals(signum)])
 
 
 def _tell_finished(summary: RunSummary) -> None:

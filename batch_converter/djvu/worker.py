@@ -33,7 +33,8 @@ _CRASHED: Final = 70
 
 def main() -> None:
     """Serve jobs until standard input closes; `argv[1]` is the memory limit in bytes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a supervisor's reach all
+        signal.signal(number, signal.SIG_IGN)
     answers = _private_answers()
     _limit(resource.RLIMIT_AS, int(sys.argv[1]))
     _limit(resource.RLIMIT_CORE, 0)

@@ -139,13 +139,14 @@ def started(
     *arguments: Argument,
     env: Mapping[str, str] | None = None,
     stdin: int = subprocess.DEVNULL,
+    through: Sequence[str] = (),
 ) -> Iterator[Running]:
     """Start the command with its streams in `folder`; it does not outlive the block."""
     folder.mkdir(parents=True, exist_ok=True)
     out, err = folder / "stdout", folder / "stderr"
     with out.open("wb") as out_file, err.open("wb") as err_file:
         process = subprocess.Popen(
-            [COMMAND, *arguments],
+            [*through, COMMAND, *arguments],
             env={**os.environ, **(env or {})},
             stdin=stdin,
             stdout=out_file,
