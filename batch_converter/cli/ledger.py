@@ -75,8 +75,11 @@ def retry(config_file: Path | None, sources: Sequence[str], **given: Any) -> Non
     """Put failed files back to pending: all, or those at or below each SOURCE."""
     settings = settings_from(config_file, given).settings
     paths = [os.path.abspath(source) for source in sources] or None  # noqa: PTH100  # bytes kept
-    for source in anyio.run(_retry, settings, paths):
+    taken_up = anyio.run(_retry, settings, paths)
+    for source in taken_up:
         click.echo(printable(source))
+    if not taken_up:
+        click.echo("no failed file there: nothing was put back", err=True)
 
 
 async def _retry(settings: Settings, paths: Sequence[str] | None) -> list[str]:
