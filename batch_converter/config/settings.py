@@ -191,6 +191,8 @@ class LocalSettings(Section):
             given. Masks (text, line art) are lossless in all of them.
         color_dpi: Colour layers with more pixels an inch are reduced to this; 0
             keeps them.
+        jbig2: Whether masks are coded with a `jbig2` program where one is installed:
+            smaller by a third or more, and slower.
         on_damage: What happens to a document with pages that cannot be decoded.
         max_memory_bytes: Address space of a worker.
         page_timeout_s: Patience for each page of a document, and a minute for all.
@@ -200,6 +202,7 @@ class LocalSettings(Section):
     preset: Literal["archive", "balanced", "small"] = "balanced"
     color_dpi: Annotated[int, Field(ge=0, le=6000)] | None = None
     jpeg_quality: Annotated[int, Field(ge=1, le=95)] | None = None
+    jbig2: Literal["auto", "off"] = "auto"
     on_damage: Literal["fail", "keep"] = "fail"
     max_memory_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=512 << 20)] = 2 << 30
     page_timeout_s: Seconds = 30

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image, ImageChops
 
 from batch_converter.djvu.decoder import PageError, decoding, open_page
+from batch_converter.djvu.jbig2 import jbig2_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -155,6 +156,21 @@ def pixels_below(channel: Image.Image, level: int) -> Image.Image:
     return channel.point([255 if value < level else 0 for value in range(256)], "1")
 
 
+def encode_mask(image: Image.Image, options: ConvertOptions) -> EncodedImage:
+    """Code a bilevel image without loss: as JBIG2 if there is a program for it, else as G4."""
+    if options.jbig2:
+        data = jbig2_data(image, options.jbig2)
+        if data:
+            return _bilevel(Coding.JBIG2, image, data)
+    return encode_g4(image)
+
+
+def _bilevel(coding: Coding, image: Image.Image, data: bytes) -> EncodedImage:
+    return EncodedImage(
+        coding=coding, width=image.width, height=image.height, components=1, bits=1, data=data
+    )
+
+
 def encode_g4(image: Image.Image) -> EncodedImage:
     """Code a bilevel image without loss; set pixels become the fax's black."""
     file = io.BytesIO()
@@ -164,14 +180,7 @@ def encode_g4(image: Image.Image) -> EncodedImage:
     with Image.open(file) as tiff:
         tags = tiff.tag_v2  # type: ignore[attr-defined]  # a TIFF, as was just written
         (start,), (count,) = tags[_STRIP_OFFSETS], tags[_STRIP_BYTES]
-    return EncodedImage(
-        coding=Coding.G4,
-        width=image.width,
-        height=image.height,
-        components=1,
-        bits=1,
-        data=file.getvalue()[start : start + count],
-    )
+    return _bilevel(Coding.G4, image, file.getvalue()[start : start + count])
 
 
 def encode_jpeg(image: Image.Image, quality: int) -> EncodedImage:

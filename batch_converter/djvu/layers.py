@@ -12,8 +12,8 @@ from batch_converter.djvu.completeness import refuse_silent_loss
 from batch_converter.djvu.decoder import PageError
 from batch_converter.djvu.images import (
     EncodedImage,
-    encode_g4,
     encode_jpeg,
+    encode_mask,
     ink_of,
     pixels_below,
     pixels_of,
@@ -144,11 +144,11 @@ def _foreground(
     colors, used = _palette(page.of("FGbz"))
     if len(used) > 1:
         palette = page.of("FGbz")[0]
-        yield from _palette_layers(mask_chunks, palette, geometry, words)
+        yield from _palette_layers(mask_chunks, palette, geometry, options, words)
         return
     ink = ink_of(_render_mask(mask_chunks, geometry).getchannel(0))
     box = ink.getbbox() or _ONE_PIXEL
-    mask = encode_g4(ink.crop(box))
+    mask = encode_mask(ink.crop(box), options)
     refuse_silent_loss(mask_chunks, ink, len(mask.data), words, geometry)
     wavelets = page.of("FG44")
     shade = render_iw44(wavelets, _info(page), options) if wavelets and not used else None
@@ -171,13 +171,14 @@ def _shaded(
     canvas = Image.new("1", (width, height), 0)
     canvas.paste(mask, (0, height - mask.height))
     image = encode_jpeg(shade, options.jpeg_quality)
-    return Picture(image=image, width=width, height=height, mask=encode_g4(canvas))
+    return Picture(image=image, width=width, height=height, mask=encode_mask(canvas, options))
 
 
 def _palette_layers(
     mask_chunks: list[tuple[str, bytes]],
     palette: bytes,
     geometry: Geometry,
+    options: ConvertOptions,
     words: Sequence[Box],
 ) -> Iterator[Stencil]:
     """Paint the shapes of a page in the colours that a palette gives each of them."""
@@ -186,7 +187,7 @@ def _palette_layers(
         group = used[start : start + _WHITE_LEVEL]
         numbered = _numbered(palette, len(colors), group)
         image = _render_mask([*mask_chunks, ("FGbz", numbered)], geometry).getchannel(0)
-        stencils = list(_stencils(image, [colors[index] for index in group], geometry))
+        stencils = list(_stencils(image, [colors[index] for index in group], geometry, options))
         if len(group) == len(used):
             ink = pixels_below(image, _WHITE_LEVEL)
             coded_bytes = sum(len(stencil.mask.data) for stencil in stencils)
@@ -228,7 +229,9 @@ def _numbered(palette: bytes, count: int, group: list[int]) -> bytes:
     return palette[:3] + entries + palette[3 + 3 * count :]
 
 
-def _stencils(image: Image.Image, colors: Sequence[Color], geometry: Geometry) -> Iterator[Stencil]:
+def _stencils(
+    image: Image.Image, colors: Sequence[Color], geometry: Geometry, options: ConvertOptions
+) -> Iterator[Stencil]:
     """Separate an image of gray levels into masks, the most frequent level first.
 
     What is left of most pages then is small: only that is looked at again.
@@ -240,7 +243,7 @@ def _stencils(image: Image.Image, colors: Sequence[Color], geometry: Geometry) -
         mask = pixels_of(image, level)
         box = mask.getbbox() or _ONE_PIXEL
         yield Stencil(
-            mask=encode_g4(mask.crop(box)),
+            mask=encode_mask(mask.crop(box), options),
             color=colors[level],
             left=left + box[0],
             bottom=geometry.height - top - box[3],

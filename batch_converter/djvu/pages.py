@@ -196,9 +196,6 @@ def mask_object(pdf: Pdf, mask: EncodedImage, *, stencil: bool) -> Object:
         stream.ColorSpace = Name.DeviceGray
     if mask.coding is Coding.JBIG2:
         stream.Filter = Name.JBIG2Decode
-        if stencil:
-            # JBIG2 has ones for ink; a stencil paints where its samples are zero.
-            stream.Decode = Array([1, 0])
     else:
         stream.Filter = Name.CCITTFaxDecode
         stream.DecodeParms = Dictionary(K=-1, Columns=mask.width, Rows=mask.height)

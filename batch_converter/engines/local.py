@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import uuid
 from dataclasses import asdict
 from itertools import count
@@ -101,6 +102,7 @@ class LocalEngine:
         """Changes with every option, and with every version, that changes the PDF."""
         told = {"format": _FORMAT_VERSION, **asdict(self._options)}
         del told["max_memory_bytes"]
+        told["jbig2"] = self._settings.jbig2
         text = json.dumps(told, sort_keys=True)
         return f"local:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
@@ -219,6 +221,12 @@ def options_of(settings: LocalSettings) -> ConvertOptions:
     return ConvertOptions(
         color_dpi=color_dpi if settings.color_dpi is None else settings.color_dpi,
         jpeg_quality=jpeg_quality if settings.jpeg_quality is None else settings.jpeg_quality,
+        jbig2=_program(settings.jbig2),
         keep_damaged=settings.on_damage == "keep",
         max_memory_bytes=settings.max_memory_bytes,
     )
+
+
+def _program(jbig2: str) -> str:
+    """Find the program that `local.jbig2` means; empty for none."""
+    return "" if jbig2 == "off" else shutil.which("jbig2") or ""
