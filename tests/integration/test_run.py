@@ -361,3 +361,23 @@ async def stop_during_upload(run: Run, uploading: anyio.Event, held: anyio.Event
     await uploading.wait()
     run.stop(StopReason.SIGINT)
     held.set()
+
+
+@pytest.mark.parametrize("billed", [True, False])
+async def test_other_pages_are_a_warning_where_they_are_paid_for_and_an_error_elsewhere(
+    stage: Stage, *, billed: bool
+) -> None:
+    (path,) = make_archive(stage.source, 1)
+    stage.billed = billed
+    async with stage.run() as (run, engine):
+        engine.fetches[path.name].append(pdf_bytes(2))
+        summary = await stage.execute(run)
+    file = (await stage.files())[path.name]
+    said = "the PDF has 2 pages, the DjVu 1"
+    assert summary.totals.converted == billed
+    if billed:
+        assert file.warnings == (said,)
+    else:
+        assert file.error is not None
+        assert file.error.code is ErrorCode.BAD_PDF
+        assert said in file.error.message

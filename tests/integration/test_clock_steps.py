@@ -1,0 +1,72 @@
+"""The time of day steps; nothing but the service's 24 hours is measured by it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batch_converter.config import Settings
+from batch_converter.engines.base import NotReady
+from batch_converter.errors import ExitCode, NetworkError
+from tests.support.pdfs import make_archive
+from tests.support.runs import FakeClock, Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class SteppingClock(FakeClock):
+    """A clock whose time of day can be set."""
+
+    def step(self, *, hours: float) -> None:
+        """Set the time of day forth or back; what is measured goes on as before."""
+        self._start += timedelta(hours=hours)
+
+
+@pytest.fixture
+def clock() -> SteppingClock:
+    return SteppingClock()
+
+
+@pytest.fixture
+def stage(tmp_path: Path, clock: SteppingClock) -> Stage:
+    source = tmp_path / "scans"
+    source.mkdir()
+    return Stage(source, tmp_path / "out", Settings(), clock)
+
+
+@pytest.mark.parametrize("hours", [-30, -1, 1, 30])
+async def test_a_step_in_mid_run_changes_nothing(
+    stage: Stage, clock: SteppingClock, hours: float
+) -> None:
+    paths = make_archive(stage.source, 3)
+    async with stage.run() as (run, engine):
+        for path in paths:
+            engine.fetches[path.name].extend([NotReady(status="Pending")] * 2)
+        fetch = engine.fetch
+
+        async def step_and_fetch(*arguments: Any) -> Any:  # noqa: ANN401  # the engine's own
+            if sum(engine.fetched.values()) == 4:
+                clock.step(hours=hours)
+            return await fetch(*arguments)
+
+        engine.fetch = step_and_fetch  # type: ignore[method-assign,assignment]  # the same door
+        summary = await stage.execute(run)
+    assert summary.exit_code is ExitCode.OK
+    assert (summary.totals.converted, summary.api_calls.submit) == (3, 3)
+    assert summary.api_calls.poll == 9
+
+
+@pytest.mark.parametrize(("hours", "submits"), [(-48, 0), (23, 0), (25, 1)])
+async def test_a_step_between_runs_matters_only_for_the_24_hours(
+    stage: Stage, clock: SteppingClock, hours: float, submits: int
+) -> None:
+    [path] = make_archive(stage.source, 1)
+    async with stage.run() as (run, engine):
+        engine.fetches[path.name].append(NetworkError("weather"))
+        await stage.execute(run)
+    clock.step(hours=hours)
+    summary = await stage.convert()
+    assert (summary.totals.converted, summary.api_calls.submit) == (1, submits)
