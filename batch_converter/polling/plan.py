@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -25,17 +26,6 @@ class End(NamedTuple):
     need: float = 0.0
     need_from_s: float = math.inf
 
-    def cost(self, asked_s: float) -> float:
-        """Return what it costs, in calls, to fetch the document at `asked_s`."""
-        late = asked_s - self.at_s
-        if late <= 0.0:
-            return 0.0
-        cost = self.base * late
-        needed_s = max(self.at_s, self.need_from_s)
-        if asked_s > needed_s:
-            cost += self.need * (asked_s - needed_s)
-        return cost
-
 
 def best_ask_s(ends: Sequence[End], *, not_before_s: float, floor_s: float) -> float:
     """Return the moment of the next question with the least expected cost.
@@ -46,33 +36,52 @@ def best_ask_s(ends: Sequence[End], *, not_before_s: float, floor_s: float) -> f
     """
     count = len(ends)
     asks = [max(end.at_s, not_before_s) for end in ends]
-    sums = [_sums(ends, asks[j], j) for j in range(count)]
+    costs = _Costs(ends, asks)
     later = [0.0] * count
     for i in range(count - 2, -1, -1):
-        allowed = asks[i] + floor_s
-        failed = float(count - i - 1)
-        best = sums[-1][count] - sums[-1][i + 1]
+        allowed_s = asks[i] + floor_s
+        best = costs.of(i + 1, count - 1)
         for j in range(i + 1, count - 1):
-            if asks[j] >= allowed:
-                total = sums[j][j + 1] - sums[j][i + 1] + later[j]
-                best = min(best, total)
-        later[i] = best + failed
-    best, choice = math.inf, asks[-1]
-    for j in range(count):
-        total = sums[j][j + 1] + later[j]
-        if total < best:
-            best, choice = total, asks[j]
-    return choice
+            if asks[j] >= allowed_s and (total := costs.of(i + 1, j) + later[j]) < best:
+                best = total
+        later[i] = best + count - i - 1
+    return min((costs.of(0, j) + later[j], asks[j]) for j in range(count))[1]
 
 
-def _sums(ends: Sequence[End], asked_s: float, last: int) -> list[float]:
-    """Return the costs of the ends up to `last`, summed up, of one question."""
-    total, sums = 0.0, [0.0]
-    for at_s, base, need, need_from_s in ends[: last + 1]:
-        if asked_s > at_s:
-            total += base * (asked_s - at_s)
-            needed_s = max(need_from_s, at_s)
-            if asked_s > needed_s:
-                total += need * (asked_s - needed_s)
-        sums.append(total)
-    return sums
+class _Costs:
+    """Sums of what a question costs the ends before it, ready to be subtracted."""
+
+    __slots__ = ("_asks", "_needs", "_offsets", "_slopes")
+
+    def __init__(self, ends: Sequence[End], asks: Sequence[float]) -> None:
+        origin_s = asks[0]
+        self._asks = [ask - origin_s for ask in asks]
+        slopes, offsets = [], []
+        needs: list[tuple[int, float, float]] = []
+        for k, (at_s, base, need, need_from_s) in enumerate(ends):
+            slope = base + need if need_from_s <= at_s else base
+            slopes.append(slope)
+            offsets.append(slope * (at_s - origin_s))
+            if at_s < need_from_s < asks[-1]:
+                needs.append((k, need, need_from_s - origin_s))
+        self._slopes = list(accumulate(slopes, initial=0.0))
+        self._offsets = list(accumulate(offsets, initial=0.0))
+        self._needs = [_need_sums(needs, ask, len(ends)) for ask in self._asks] if needs else []
+
+    def of(self, first: int, last: int) -> float:
+        """Return what the ends `first` to `last` cost, asked for at the last of them."""
+        slope = self._slopes[last + 1] - self._slopes[first]
+        cost = self._asks[last] * slope - (self._offsets[last + 1] - self._offsets[first])
+        if self._needs:
+            needs = self._needs[last]
+            cost += needs[last + 1] - needs[first]
+        return cost
+
+
+def _need_sums(needs: Sequence[tuple[int, float, float]], ask: float, count: int) -> list[float]:
+    """Sum up, end by end, what a question costs those that were needed before it."""
+    each = [0.0] * count
+    for k, need, need_from in needs:
+        if ask > need_from:
+            each[k] = need * (ask - need_from)
+    return list(accumulate(each, initial=0.0))

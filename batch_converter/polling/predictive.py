@@ -38,6 +38,8 @@ _FASTER: Final = 0.15
 _FEW: Final = 16
 _WOKEN: Final = 64
 _REMEMBERED: Final = 200
+_BUSY_PER_S: Final = 100.0
+_BUSY_SHARE: Final = 0.9
 _INSTANT_S: Final = 0.1
 _INSTANT_SHARE: Final = 1.5
 _INSTANT_PROBE: Final = 0.3
@@ -79,6 +81,7 @@ class Predictive:
         self._failed = 0
         self._front = -1
         self._woken_level = self._belief.level
+        self._woken_s = -math.inf
         self._learned: deque[Observation] = deque(maxlen=_REMEMBERED)
 
     def _believe(self, random: Random, known: Sequence[Observation]) -> Belief:
@@ -163,6 +166,8 @@ class Predictive:
         soonest = ends[0].at_s - earliest_s
         if soonest > 0.1 * typical_s:
             return earliest_s + max(0.7 * soonest, 0.1 * typical_s)
+        if len(self._places) > _BUSY_PER_S * typical_s:
+            return max(earliest_s, ends[int(len(ends) * _BUSY_SHARE)].at_s)
         if place.asked_at_s is None and self._probes(place):
             share = _PROBE_SHARE if self._failed >= _FAILED_ENOUGH else _EARLY_PROBE_SHARE
             plan = ends[int(len(ends) * share)].at_s
@@ -181,18 +186,24 @@ class Predictive:
         age = now_s - place.submitted_at_s
         mean = sum(end.at_s for end in ends) / len(ends) - now_s
         plan = min(plan, now_s + _GUARD_WAITS * max(mean, self._floor_s) + _GUARD_AGE * age)
-        if self._oldest() is not place:
+        if self._sentinel() is not place:
             return plan
         since = place.submitted_at_s if place.asked_at_s is None else place.asked_at_s
         heard = place.submitted_at_s if self._answered_s is None else self._answered_s
         silence = heard + max(self._floor_s, _SILENT_SERVICES * self._belief.typical_s)
         return min(plan, max(silence, since + _GUARD_AGE * age + self._floor_s))
 
-    def _oldest(self) -> Place | None:
-        for each in self._places.values():
-            if not each.stray:
+    def _sentinel(self) -> Place | None:
+        """Return who is asked when the batch falls silent: the oldest not yet asked.
+
+        Where all were asked, who was asked longest ago: one that is lost at the service
+        must not speak for the others.
+        """
+        waiting = [each for each in self._places.values() if not each.stray]
+        for each in waiting:
+            if each.asked_at_s is None:
                 return each
-        return None
+        return min(waiting, key=lambda each: each.asked_at_s or 0.0, default=None)
 
     def answered(self, document_id: int, answer: Answer, *, at_s: float) -> Collection[int]:
         """Learn from the answer; returns the documents that had better be planned again."""
@@ -201,7 +212,7 @@ class Predictive:
             return ()
         self._answered_s = at_s
         self._prices.answered()
-        oldest = self._oldest() is place
+        sentinel = self._sentinel() is place
         self._note_order(place, answer)
         if not place.stray and (
             answer is not Answer.ENDED
@@ -216,7 +227,7 @@ class Predictive:
             place.asked_at_s = at_s
             age = at_s - place.submitted_at_s
             place.planned_s = at_s + max(self._floor_s, _STRAY_AGE * age)
-        return self._woken(document_id, oldest=oldest)
+        return self._woken(document_id, at_s, sentinel=sentinel)
 
     def _note_order(self, place: Place, answer: Answer) -> None:
         """A document that still waits when later ones were served has lost its turn."""
@@ -242,11 +253,14 @@ class Predictive:
                 each.weight = self._times.weight(each.pages)
             self._belief.reshape(list(self._places.values()))
 
-    def _woken(self, document_id: int, *, oldest: bool) -> list[int]:
+    def _woken(self, document_id: int, at_s: float, *, sentinel: bool) -> list[int]:
         """Choose whom to plan again: all soon due where the service is faster than thought."""
         level = self._belief.level
-        faster = level < self._woken_level - _FASTER
-        self._woken_level = level if faster else max(level, self._woken_level)
+        rested = at_s - self._woken_s > 0.1 * self._belief.typical_s
+        faster = rested and level < self._woken_level - _FASTER
+        if faster:
+            self._woken_level, self._woken_s = level, at_s
+        self._woken_level = max(level, self._woken_level)
         if faster or (self._prices.remaining == 0 and len(self._places) <= _FEW):
             waiting = [
                 (place.planned_s, number)
@@ -254,8 +268,8 @@ class Predictive:
                 if number != document_id
             ]
             return [number for _, number in heapq.nsmallest(_WOKEN, waiting)]
-        first = self._oldest()
-        return [first.document_id] if oldest and first is not None else []
+        heir = self._sentinel() if sentinel else None
+        return [heir.document_id] if heir is not None else []
 
     def forget(self, document_id: int) -> None:
         """Drop the document."""

@@ -95,8 +95,8 @@ class Residuals:
 
 def _span(low: float, high: float) -> tuple[int, int]:
     """Return the bins from `low` to `high`, at least one."""
-    first = min(max(int((low - LOWEST) / _STEP), 0), _BINS - 1)
-    last = min(max(int((high - LOWEST) / _STEP) + 1, first + 1), _BINS)
+    first = min(int((max(low, LOWEST) - LOWEST) / _STEP), _BINS - 1)
+    last = min(max(int((max(high, LOWEST) - LOWEST) / _STEP) + 1, first + 1), _BINS)
     return first, last
 
 

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from batch_converter.polling.residuals import LOWEST, Residuals
+from batch_converter.polling.residuals import Residuals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,9 +101,7 @@ class ServiceTimes:
         before = self._flat_pages
         if self._seen >= _FIRST_SHAPE:
             self._flat_pages = self._best_shape()
-        self.residuals.refit(
-            (max(LOWEST, low), high) for low, high in self._ranges(self._flat_pages)
-        )
+        self.residuals.refit(self._ranges(self._flat_pages))
         return self._flat_pages != before
 
     def _ranges(self, flat_pages: float) -> Iterator[tuple[float, float]]:

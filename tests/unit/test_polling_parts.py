@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import heapq
+import math
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_converter.polling.plan import End, best_ask_s
+from batch_converter.polling.residuals import Residuals
+from batch_converter.polling.schedule import Schedules
+from batch_converter.polling.service_time import ServiceTimes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+moments = st.floats(min_value=0.0, max_value=100.0)
+weights = st.lists(st.floats(min_value=0.1, max_value=10.0), min_size=1, max_size=40)
+
+
+def late_cost(end: End, asked_s: float) -> float:
+    if asked_s <= end.at_s:
+        return 0.0
+    needed_s = max(end.at_s, end.need_from_s)
+    return end.base * (asked_s - end.at_s) + end.need * max(0.0, asked_s - needed_s)
+
+
+def least_cost(ends: Sequence[End]) -> tuple[float, float]:
+    """Try every plan: the least cost, and the first question of the plan that has it."""
+    if not ends:
+        return 0.0, math.inf
+    best = (math.inf, math.inf)
+    for first in range(len(ends)):
+        asked_s = ends[first].at_s
+        later = len(ends) - first - 1
+        cost = sum(late_cost(end, asked_s) for end in ends[: first + 1])
+        cost += later + least_cost(ends[first + 1 :])[0]
+        best = min(best, (cost, asked_s))
+    return best
+
+
+def plan_cost(ends: Sequence[End], asked_s: float) -> float:
+    done = [end for end in ends if end.at_s <= asked_s]
+    left = ends[len(done) :]
+    return sum(late_cost(end, asked_s) for end in done) + len(left) + least_cost(left)[0]
+
+
+@given(
+    st.lists(moments, min_size=1, max_size=6, unique=True),
+    st.floats(min_value=0.001, max_value=1.0),
+    st.floats(min_value=0.0, max_value=5.0),
+    moments,
+)
+def test_no_other_moment_is_cheaper(
+    at: list[float], base: float, need: float, need_from_s: float
+) -> None:
+    ends = [End(at_s, base, need, need_from_s) for at_s in sorted(at)]
+    asked_s = best_ask_s(ends, not_before_s=0.0, floor_s=0.0)
+    assert asked_s in at
+    assert plan_cost(ends, asked_s) == pytest.approx(least_cost(ends)[0])
+
+
+@given(st.lists(moments, min_size=1, max_size=20), moments)
+def test_a_question_is_never_planned_for_the_past(at: list[float], now_s: float) -> None:
+    ends = [End(at_s, 0.1) for at_s in sorted(at)]
+    assert best_ask_s(ends, not_before_s=now_s, floor_s=1.0) >= now_s
+
+
+def test_a_dear_delay_asks_sooner_than_a_cheap_one() -> None:
+    cheap, dear = (
+        best_ask_s([End(float(k), price) for k in range(40)], not_before_s=0.0, floor_s=0.0)
+        for price in (0.001, 10.0)
+    )
+    assert dear < cheap == 39.0
+
+
+@given(weights, st.sampled_from([1, 2, 3, 8]))
+def test_a_timetable_serves_in_order_whoever_is_free(each: list[float], servers: int) -> None:
+    schedules = Schedules(max_in_flight=10)
+    index = schedules.servers.index(servers)
+    free = [0.0] * servers
+    for weight in each:
+        start = heapq.heappop(free)
+        heapq.heappush(free, start + weight)
+        assert schedules.append(weight)[index] == start
+    assert schedules.next_start(index) == min(free)
+
+
+@given(weights)
+def test_laying_out_the_same_weights_again_keeps_their_gaps(each: list[float]) -> None:
+    schedules = Schedules(max_in_flight=4)
+    rows = [schedules.append(weight) for weight in each]
+    again = schedules.rebuild(each)
+    assert again == [pytest.approx(row) for row in rows]
+    assert len(schedules) == len(each)
+
+
+def test_old_rows_are_dropped_and_the_rest_keep_their_numbers() -> None:
+    schedules = Schedules(max_in_flight=2)
+    for _ in range(10_000):
+        schedules.append(1.0)
+    assert len(schedules._rows) < 1_000
+    assert schedules.start(9_999, 0, mean_weight=1.0) == 9_999.0
+    assert schedules.start(10_002, 0, mean_weight=1.0) == 10_002.0
+
+
+@given(st.floats(min_value=0.001, max_value=0.999))
+def test_below_undoes_factor(share: float) -> None:
+    residuals = Residuals()
+    assert residuals.below(math.log(residuals.factor(share))) == pytest.approx(share, abs=1e-3)
+
+
+def test_residuals_are_a_distribution() -> None:
+    residuals = Residuals()
+    shares = [residuals.below(-6.0 + 0.1 * k) for k in range(130)]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0.0, 1.0)
+
+
+def test_intervals_narrow_the_residuals() -> None:
+    random, residuals = Random(3), Residuals()
+    residuals.refit((z - 0.05, z + 0.05) for z in (random.gauss(0.0, 0.1) for _ in range(200)))
+    assert residuals.factor(0.9) / residuals.factor(0.1) < 1.5
+
+
+def test_a_second_mode_is_seen_through_wide_intervals() -> None:
+    residuals = Residuals()
+    residuals.refit([(-0.1, 0.1)] * 90 + [(0.5, 2.5)] * 5 + [(2.1, 2.5)] * 5)
+    assert residuals.below(2.0) == pytest.approx(0.9, abs=0.03)
+    assert residuals.below(1.0) == pytest.approx(0.9, abs=0.03)
+
+
+def test_being_asked_late_teaches_no_lateness() -> None:
+    residuals = Residuals()
+    before = residuals.factor(0.5)
+    residuals.refit([(-math.inf, 3.0)] * 200)
+    assert residuals.factor(0.5) == pytest.approx(before, rel=0.05)
+
+
+@pytest.mark.parametrize(("page_s", "longer"), [(1.0, 5.0), (0.0, 1.5)])
+def test_the_line_is_as_steep_as_the_times_say(page_s: float, longer: float) -> None:
+    random, times = Random(5), ServiceTimes()
+    level = math.log(20.0)
+    for _ in range(200):
+        pages = float(random.randint(1, 200))
+        took_s = (20.0 - 20.0 * page_s + page_s * pages) or 1.0
+        took_s = max(took_s, 1.0) * random.lognormvariate(0.0, 0.05)
+        times.learn(pages=pages, low_s=0.95 * took_s, high_s=1.05 * took_s, level=level)
+    ratio = times.weight(200.0) / times.weight(20.0)
+    assert (ratio > longer) if page_s else (ratio < longer)
+
+
+def test_size_stands_in_for_unknown_pages() -> None:
+    times = ServiceTimes()
+    for _ in range(200):
+        times.pages_of(10, 1_000_000)
+    assert times.pages_of(None, 5_000_000) == pytest.approx(50.0, rel=0.05)
+    assert times.pages_of(0, 0) == 1.0
