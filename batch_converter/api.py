@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -106,16 +106,10 @@ async def open_run(
             open_context(settings, name, state=state, run_id=run_id, tally=tally)
         )
         await context.parts.prepare()
-        engine = await stack.enter_async_context(context.engine)
+        await stack.enter_async_context(context.engine)
         recovered = await context.ledger.begin_run(run_id, name, at=context.clock.now())
-        log.info(
-            "run.started",
-            engine=engine.name,
-            chosen_by="credentials" if settings.engine == "auto" else "the user",
-            output=os.fspath(context.output_dir),
-            **asdict(recovered),
-        )
-        yield Run(context, Planner(context, any_engine=settings.engine == "auto")), opened
+        planner = Planner(context, any_engine=settings.engine == "auto")
+        yield Run(context, planner, recovered), opened
 
 
 def _open_sources(sources: Sources, settings: Settings) -> OpenSources:

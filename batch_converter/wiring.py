@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, assert_never
 
 import anyio
+import anyio.to_thread
 
 from batch_converter.budget import Budget, month_start
 from batch_converter.clock import SystemClock
@@ -49,7 +50,7 @@ def choose_engine(settings: Settings) -> EngineName:
 
 
 def build_engine(name: EngineName, settings: Settings, meter: CallMeter) -> Engine:
-    """Return the engine of that name, not yet opened.
+    """Return the engine of that name, not yet opened; blocking: it looks for programs.
 
     Raises:
         ConfigError: Its settings cannot be used.
@@ -91,7 +92,7 @@ async def open_context(
         service = settings.aspose.base_url if name is EngineName.ASPOSE else name.value
         yield RunContext(
             settings=settings,
-            engine=build_engine(name, settings, meter),
+            engine=await anyio.to_thread.run_sync(build_engine, name, settings, meter),
             ledger=ledger,
             meter=meter,
             policy=_policy(settings, await ledger.recall(service)),

@@ -230,7 +230,7 @@ async def _convert(
     with unwrapped():
         async with anyio.create_task_group() as watchers:
             async with opening as (run, opened):
-                watchers.start_soon(watch_signals, run, session)
+                await watchers.start(watch_signals, run, session)
                 summary = await run.execute(opened.found, opened.roots)
             watchers.cancel_scope.cancel()
     _tell_finished(summary)

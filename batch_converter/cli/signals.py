@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import FrameType
 
+    from anyio.abc import TaskStatus
+
     from batch_converter.logs import LogSession
     from batch_converter.orchestrator import Run
 
@@ -29,10 +31,16 @@ _REASONS: Final[Mapping[int, StopReason]] = {
 log = structlog.get_logger()
 
 
-async def watch_signals(run: Run, session: LogSession) -> None:
-    """Stop the run at the first signal; leave at the second."""
+async def watch_signals(
+    run: Run, session: LogSession, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    """Stop the run at the first signal; leave at the second.
+
+    It has started when signals are caught: what is told before can be interrupted.
+    """
     first = True
     with anyio.open_signal_receiver(*_heeded()) as signals:
+        task_status.started()
         async for signum in signals:
             if not first:
                 session.close()

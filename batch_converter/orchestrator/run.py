@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from batch_converter.discovery import Found
+    from batch_converter.ledger import Recovered
     from batch_converter.models import Document, RunSummary, Totals
     from batch_converter.orchestrator.context import RunContext
     from batch_converter.orchestrator.planning import Planner
@@ -86,11 +87,18 @@ _LETS_FINISH: Final = frozenset({StopReason.BUDGET, StopReason.DEADLINE, StopRea
 
 
 class Run:
-    """One run over the ledger; `stop` may be called at any time from the event loop."""
+    """One run over the ledger; `stop` may be called at any time from the event loop.
 
-    def __init__(self, context: RunContext, planner: Planner) -> None:
+    Args:
+        context: The parts it was wired from.
+        planner: Decides what is to be done.
+        recovered: What the ledger found of dead runs.
+    """
+
+    def __init__(self, context: RunContext, planner: Planner, recovered: Recovered) -> None:
         self._context = context
         self._planner = planner
+        self._recovered = recovered
         self._reasons: set[StopReason] = set()
         self._active: set[Conversion] = set()
         self._room = anyio.Semaphore(context.settings.concurrency.max_in_flight)
@@ -115,12 +123,23 @@ class Run:
             UsageError: A list of files cannot be read.
             LedgerWriteError: The ledger cannot even be read any more.
         """
+        self._tell_started()
         with unwrapped():
             async with anyio.create_task_group() as watchers:
                 watchers.start_soon(self._watch_deadline)
                 await self._convert(await self._plan(found, roots))
                 watchers.cancel_scope.cancel()
         return await self._finish()
+
+    def _tell_started(self) -> None:
+        settings = self._context.settings
+        log.info(
+            "run.started",
+            engine=self._context.engine.name,
+            chosen_by="credentials" if settings.engine == "auto" else "the user",
+            output=str(self._context.output_dir),
+            **asdict(self._recovered),
+        )
 
     async def _plan(self, found: Iterator[Found], roots: Sequence[str]) -> int:
         reach("run.begun")

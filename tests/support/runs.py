@@ -99,7 +99,7 @@ class Stage:
             )
             engine = FakeEngine(meter, billed=self.billed, options=self.options)
             self.clock.advance(1)
-            await ledger.begin_run(
+            recovered = await ledger.begin_run(
                 f"run-{self.clock.monotonic_s()}", engine.name, at=self.clock.now()
             )
             context = RunContext(
@@ -116,7 +116,8 @@ class Stage:
                 parts_dir=state / "parts",
                 pollers=anyio.CapacityLimiter(self.settings.concurrency.max_pollers),
             )
-            yield Run(context, Planner(context, any_engine=self.any_engine)), engine
+            planner = Planner(context, any_engine=self.any_engine)
+            yield Run(context, planner, recovered), engine
 
     async def execute(self, run: Run) -> RunSummary:
         """Drive the run over the source folder."""
