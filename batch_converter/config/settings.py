@@ -193,6 +193,8 @@ class LocalSettings(Section):
             keeps them.
         jbig2: Whether masks are coded with a `jbig2` program where one is installed:
             smaller by a third or more, and slower.
+        ocr: Languages to recognise text in (`ces+rus`, as tesseract names them), in
+            documents that have none; empty for no OCR. Needs the extra `[ocr]`.
         on_damage: What happens to a document with pages that cannot be decoded.
         max_memory_bytes: Address space of a worker.
         page_timeout_s: Patience for each page of a document, and a minute for all.
@@ -203,6 +205,7 @@ class LocalSettings(Section):
     color_dpi: Annotated[int, Field(ge=0, le=6000)] | None = None
     jpeg_quality: Annotated[int, Field(ge=1, le=95)] | None = None
     jbig2: Literal["auto", "off"] = "auto"
+    ocr: Annotated[str, Field(pattern=r"^([A-Za-z_]+(\+[A-Za-z_]+)*)?$")] = ""
     on_damage: Literal["fail", "keep"] = "fail"
     max_memory_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=512 << 20)] = 2 << 30
     page_timeout_s: Seconds = 30

@@ -22,6 +22,7 @@ from batch_converter.djvu.geometry import Geometry
 from batch_converter.djvu.iff import open_source
 from batch_converter.djvu.inspect import inspect
 from batch_converter.djvu.metadata import write_metadata
+from batch_converter.djvu.ocr import forget_origin, recognise, settle_names
 from batch_converter.djvu.options import Converted, ConvertOptions
 from batch_converter.djvu.outline import Destinations, OutlineError, labels, read_outline
 from batch_converter.djvu.pages import PageWriter
@@ -142,6 +143,8 @@ def convert_part(
                 lost.append((index + 1, str(error)))
         writer.finish()
         _save(pdf, target)
+    if options.ocr and not info.has_text:
+        recognise(target, options.ocr)
     return PartResult(pages=len(pages), lost=lost, warnings=warnings)
 
 
@@ -195,6 +198,8 @@ def assemble(
         pdf, *others = [stack.enter_context(Pdf.open(part)) for part in files]
         for other in others:
             pdf.pages.extend(other.pages)
+        forget_origin(pdf)
+        settle_names(pdf)
         reader = DjvuReader(file)
         _lead_to_pages(pdf)
         destinations = Destinations(reader.components, len(pdf.pages))

@@ -17,6 +17,8 @@ class ConvertOptions:
             0 keeps them as they are. Masks are never reduced.
         jpeg_quality: 1 to 95, as libjpeg counts.
         jbig2: Path of a `jbig2` program to code masks with; empty for CCITT G4.
+        ocr: Languages to look for text in, as tesseract names them (`ces+rus`), in
+            documents that have none; empty for no OCR.
         keep_damaged: Whether a page that cannot be decoded leaves a blank page
             and a warning, instead of failing the document.
         max_memory_bytes: Address space of the worker; larger pages are refused
@@ -26,6 +28,7 @@ class ConvertOptions:
     color_dpi: int = 300
     jpeg_quality: int = 80
     jbig2: str = ""
+    ocr: str = ""
     keep_damaged: bool = False
     max_memory_bytes: int = 2048 * MIB
 

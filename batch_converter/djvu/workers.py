@@ -59,8 +59,14 @@ class _Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether the process has not ended, as far as is known."""
-        return self._process.returncode is None
+        """Whether the process runs; asked of the system, which knows before the loop does."""
+        if self._process.returncode is not None:
+            return False
+        look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        try:
+            return os.waitid(os.P_PID, self._process.pid, look) is None
+        except ChildProcessError:
+            return False
 
     async def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Send a job and wait for its answer.

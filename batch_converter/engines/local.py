@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,10 +21,12 @@ from batch_converter.djvu.convert import (
     remove_parts,
 )
 from batch_converter.djvu.inspect import inspect
+from batch_converter.djvu.ocr import missing_tools
 from batch_converter.djvu.options import ConvertOptions
 from batch_converter.djvu.workers import Priority, WorkerPool
 from batch_converter.engines.base import EngineTraits, Fetched, Ready
 from batch_converter.errors import (
+    ConfigError,
     EngineError,
     ErrorCode,
     FileError,
@@ -107,8 +109,20 @@ class LocalEngine:
         return f"local:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     async def __aenter__(self) -> Self:
-        """Do nothing: workers start when they are first needed."""
+        """Look for the programs that are wanted; workers start when they are first needed.
+
+        Raises:
+            ConfigError: Something that OCR needs is missing; the message names it.
+        """
+        await anyio.to_thread.run_sync(self._look_for_programs)
         return self
+
+    def _look_for_programs(self) -> None:
+        languages = self._settings.ocr
+        if languages and (lacking := missing_tools(languages)):
+            raise ConfigError(f"local.ocr = {languages!r}: {lacking}")
+        if self._settings.jbig2 == "auto":
+            self._options = replace(self._options, jbig2=shutil.which("jbig2") or "")
 
     async def __aexit__(
         self,
@@ -216,17 +230,12 @@ def _about(document: Document, error: FileError) -> FileError:
 
 
 def options_of(settings: LocalSettings) -> ConvertOptions:
-    """Pick what changes the conversion out of the `[local]` section."""
+    """Pick what changes the conversion out of the `[local]` section; looks for no program."""
     color_dpi, jpeg_quality = _PRESETS[settings.preset]
     return ConvertOptions(
         color_dpi=color_dpi if settings.color_dpi is None else settings.color_dpi,
         jpeg_quality=jpeg_quality if settings.jpeg_quality is None else settings.jpeg_quality,
-        jbig2=_program(settings.jbig2),
+        ocr=settings.ocr,
         keep_damaged=settings.on_damage == "keep",
         max_memory_bytes=settings.max_memory_bytes,
     )
-
-
-def _program(jbig2: str) -> str:
-    """Find the program that `local.jbig2` means; empty for none."""
-    return "" if jbig2 == "off" else shutil.which("jbig2") or ""

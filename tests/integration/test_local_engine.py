@@ -25,6 +25,7 @@ from batch_converter.config.settings import LocalSettings
 from batch_converter.engines.base import Fetched, Ready
 from batch_converter.engines.local import LocalEngine
 from batch_converter.errors import (
+    ConfigError,
     EngineError,
     FileError,
     NotDjvuError,
@@ -366,6 +367,12 @@ async def test_what_is_kept_of_a_damaged_document_is_told(tmp_path: Path) -> Non
     async with LocalEngine(LocalSettings(on_damage="keep"), workers=2) as engine:
         done = await convert(engine, tmp_path / "long.djvu", tmp_path / "out.pdf")
     assert done == Ready(warnings=("page 20 is blank: its image data is damaged",))
+
+
+async def test_recognition_without_its_tools_starts_nothing() -> None:
+    with pytest.raises(ConfigError, match=r"local\.ocr = 'tlh'.*install"):
+        async with LocalEngine(LocalSettings(ocr="tlh"), workers=1):
+            raise AssertionError("it was opened")
 
 
 def test_options_change_the_digest_and_patience_does_not() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from batch_converter.djvu.bundle import bundle
 from batch_converter.djvu.convert import PAGES_A_PART, convert, parts_of
+from batch_converter.djvu.ocr import missing_tools
 from batch_converter.djvu.options import Converted, ConvertOptions
 from batch_converter.errors import EngineError, NotDjvuError, OutputError
 from tests.support.djvu_files import HEIGHT, SAMPLES, WIDTH, chunk, chunks_of, info, page
@@ -380,6 +382,43 @@ def test_masks_in_jbig2_look_the_same(tmp_path: Path, name: str, dpi: int) -> No
 def test_a_jbig2_program_that_fails_is_done_without(tmp_path: Path, body: str) -> None:
     with converted(tmp_path, SAMPLES / "bitonal.djvu", fake_jbig2(tmp_path, body)) as pdf:
         assert str(images(pdf)[0].Filter) == "/CCITTFaxDecode"
+
+
+needs_ocr = pytest.mark.skipif(bool(missing_tools("eng")), reason=missing_tools("eng"))
+
+
+@needs_ocr
+def test_text_is_recognised_where_there_is_none(tmp_path: Path) -> None:
+    written = []
+    for _ in range(2):
+        with converted(tmp_path, SAMPLES / "no-text.djvu", ConvertOptions(ocr="eng")) as pdf:
+            assert set(pdf.docinfo.keys()) == {"/Producer"}
+        written.append((tmp_path / "out.pdf").read_bytes())
+    assert written[0] == written[1]
+    with pypdfium2.PdfDocument(tmp_path / "out.pdf") as document:
+        text = document[0].get_textpage().get_text_bounded()
+    assert "This page shows words" in " ".join(text.split())
+
+
+@needs_ocr
+def test_documents_with_text_are_not_recognised_again(tmp_path: Path) -> None:
+    converted(tmp_path, SAMPLES / "bitonal.djvu").close()
+    plain = (tmp_path / "out.pdf").read_bytes()
+    converted(tmp_path, SAMPLES / "bitonal.djvu", ConvertOptions(ocr="eng")).close()
+    assert (tmp_path / "out.pdf").read_bytes() == plain
+
+
+@needs_ocr
+def test_recognition_that_fails_is_told(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="OCRmyPDF failed"):
+        converted(tmp_path, SAMPLES / "no-text.djvu", ConvertOptions(ocr="tlh"))
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_what_recognition_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert re.search("install", missing_tools("tlh"))
+    monkeypatch.setenv("PATH", "")
+    assert re.search("OCRmyPDF|tesseract is not installed", missing_tools("eng"))
 
 
 def test_documents_are_cut_by_page_numbers_alone() -> None:
