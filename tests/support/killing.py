@@ -8,12 +8,12 @@ import threading
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.support.pdfs import djvu_bytes
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
     from tests.support.cloud import Cloud
@@ -102,7 +102,7 @@ class Archive:
             assert self.cloud.submissions[document] == count, "submitted again"
 
     def _document(self, path: bytes) -> bytes:
-        return next(data for name, data in self.documents.items() if os.fsencode(name) == path)
+        return self.documents[Path(os.fsdecode(path))]
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         """Read the ledger as it lies on the disk; a run may have died before it had tables."""
