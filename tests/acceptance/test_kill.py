@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.support.cloud import Cloud
 
-KILLS: Final = int(os.environ.get("SOAK_KILLS", "30"))
+KILLS: Final = int(os.environ.get("SOAK_KILLS", "25"))
 SEED: Final = int(os.environ.get("SOAK_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 FAULT_POINT: Final = "_BATCH_CONVERTER_FAULT_POINT"
 
@@ -83,7 +83,7 @@ def test_killed_at_a_named_step(archive: Archive, tmp_path: Path, step: str) -> 
 @pytest.mark.slow
 @pytest.mark.timeout(120 + 3 * KILLS)
 def test_killed_at_random_moments(archive: Archive, tmp_path: Path) -> None:
-    chance = random.Random(SEED)  # noqa: S311  # a moment, no secret
+    chance = random.Random(SEED)  # a moment, no secret
     kills = 0
     archive.add(12)
     with Watcher(archive) as watcher:

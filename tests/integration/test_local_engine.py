@@ -232,7 +232,7 @@ anyio.run(main)
 
 def mutated(data: bytes, seed: int) -> bytes:
     """Damage a file: bytes changed, zeroed, made noise, or copied from elsewhere in it."""
-    chance = random.Random(seed)  # noqa: S311  # damage, no secrets
+    chance = random.Random(seed)  # damage, no secrets
     out = bytearray(data)
     start = chance.randrange(16, len(out))
     end = min(len(out), start + chance.randrange(1, 200))

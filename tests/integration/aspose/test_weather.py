@@ -24,7 +24,7 @@ SHARE = 0.15
 
 def storm(faults: type[Faults], seed: int) -> Callable[[str], Any]:
     """Return a plan by chance: 15 % of all requests go wrong, at every endpoint alike."""
-    chance = random.Random(seed)  # noqa: S311  # the same storm each time
+    chance = random.Random(seed)  # the same storm each time
     anywhere = [
         faults.reset,
         faults.reset_in_body,
@@ -80,7 +80,7 @@ async def test_a_storm_loses_nothing_and_every_request_is_counted(
     bench.server.storm = storm(faults, seed)
     bench.server.polls_before_ready = 1
     bench.retry = {"request_attempts": 12, "unavailable_after_s": 100_000}
-    chance = random.Random(seed)  # noqa: S311  # the same storm each time
+    chance = random.Random(seed)  # the same storm each time
     sources = {
         f"{n}.djvu": b"AT&TFORM" + chance.randbytes(chance.choice([5, 3000, 1_000_000]))
         for n in range(DOCUMENTS)
