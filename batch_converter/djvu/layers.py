@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from PIL import Image, ImageChops
 
-from batch_converter.djvu.bzz import BzzError, decompress
 from batch_converter.djvu.completeness import refuse_silent_loss
 from batch_converter.djvu.decoder import PageError
 from batch_converter.djvu.images import (
@@ -38,8 +37,6 @@ WHITE: Final[Color] = (255, 255, 255)
 _MAX_REDUCTION: Final = 12
 _WHITE_LEVEL: Final = 255
 _ONE_PIXEL: Final = (0, 0, 1, 1)
-_MAX_BLITS: Final = 1 << 20
-_HAS_INDEX: Final = 0x80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +138,9 @@ def _foreground(
     page: PageChunks, geometry: Geometry, options: ConvertOptions, words: Sequence[Box]
 ) -> Iterator[Stencil | Picture]:
     mask_chunks = [c for c in page.chunks if c[0] in {"Djbz", "Sjbz", "Smmr"}]
-    colors, used = _palette(page.of("FGbz"))
-    if len(used) > 1:
-        palette = page.of("FGbz")[0]
+    palette = next(iter(page.of("FGbz")), b"")
+    colors = _palette(palette)
+    if len(colors) > 1:
         yield from _palette_layers(mask_chunks, palette, geometry, options, words)
         return
     ink = ink_of(_render_mask(mask_chunks, geometry).getchannel(0))
@@ -151,8 +148,8 @@ def _foreground(
     mask = encode_mask(ink.crop(box), options)
     refuse_silent_loss(mask_chunks, ink, len(mask.data), words, geometry)
     wavelets = page.of("FG44")
-    shade = render_iw44(wavelets, _info(page), options) if wavelets and not used else None
-    color = colors[used[0]] if used else BLACK if shade is None else uniform_color(shade)
+    shade = render_iw44(wavelets, _info(page), options) if wavelets and not colors else None
+    color = colors[0] if colors else BLACK if shade is None else uniform_color(shade)
     if color is not None:
         yield Stencil(mask=mask, color=color, left=box[0], bottom=geometry.height - box[3])
     elif shade is not None:
@@ -182,50 +179,39 @@ def _palette_layers(
     words: Sequence[Box],
 ) -> Iterator[Stencil]:
     """Paint the shapes of a page in the colours that a palette gives each of them."""
-    colors, used = _palette([palette])
-    for start in range(0, len(used), _WHITE_LEVEL):
-        group = used[start : start + _WHITE_LEVEL]
-        numbered = _numbered(palette, len(colors), group)
+    colors = _palette(palette)
+    for start in range(0, len(colors), _WHITE_LEVEL):
+        group = colors[start : start + _WHITE_LEVEL]
+        numbered = _numbered(palette, len(colors), start)
         image = _render_mask([*mask_chunks, ("FGbz", numbered)], geometry).getchannel(0)
-        stencils = list(_stencils(image, [colors[index] for index in group], geometry, options))
-        if len(group) == len(used):
+        stencils = list(_stencils(image, group, geometry, options))
+        if len(group) == len(colors):
             ink = pixels_below(image, _WHITE_LEVEL)
             coded_bytes = sum(len(stencil.mask.data) for stencil in stencils)
             refuse_silent_loss(mask_chunks, ink, coded_bytes, words, geometry)
         yield from stencils
 
 
-def _palette(chunks: Sequence[bytes]) -> tuple[list[Color], list[int]]:
-    """Read the colours of an `FGbz` chunk, and which of them its shapes use."""
-    if not chunks:
-        return [], []
-    data = chunks[0]
+def _palette(data: bytes) -> list[Color]:
+    """Read the colours of an `FGbz` chunk; which shape has which is left to djvu-rs."""
+    if not data:
+        return []
     count = int.from_bytes(data[1:3], "big")
     end = 3 + 3 * count
     if count == 0 or len(data) < end:
         raise PageError("its palette is damaged")
-    colors = [(data[i + 2], data[i + 1], data[i]) for i in range(3, end, 3)]
-    if count == 1 or not data[0] & _HAS_INDEX:
-        return colors, list(range(count))
-    try:
-        plain = decompress(data[end + 3 :], max_bytes=2 * _MAX_BLITS)
-    except BzzError as error:
-        raise PageError("its palette is damaged") from error
-    used = {int.from_bytes(plain[i : i + 2], "big") for i in range(0, len(plain) - 1, 2)}
-    if used and max(used) >= count:
-        raise PageError("its palette is damaged")
-    return colors, sorted(used) or [0]
+    return [(data[i + 2], data[i + 1], data[i]) for i in range(3, end, 3)]
 
 
-def _numbered(palette: bytes, count: int, group: list[int]) -> bytes:
-    """Recolour a palette: the n-th of `group` becomes gray level n, all others white.
+def _numbered(palette: bytes, count: int, start: int) -> bytes:
+    """Recolour a palette: the colours from `start` on become gray levels 0, 1, …, others white.
 
     So one rendering tells for each pixel which colour it has; a shape that
     covers another takes its pixels away, as it does on the page.
     """
-    levels = dict.fromkeys(range(count), _WHITE_LEVEL)
-    levels |= {index: level for level, index in enumerate(group)}
-    entries = b"".join(bytes([levels[index]] * 3) for index in range(count))
+    levels = [index - start for index in range(count)]
+    shades = [level if 0 <= level < _WHITE_LEVEL else _WHITE_LEVEL for level in levels]
+    entries = b"".join(bytes([shade] * 3) for shade in shades)
     return palette[:3] + entries + palette[3 + 3 * count :]
 
 
