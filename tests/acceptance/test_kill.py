@@ -137,6 +137,6 @@ def tell(archive: Archive, watcher: Watcher, kills: int) -> None:
     """Print what a soak is run for."""
     print(  # noqa: T201  # `make soak` shows it
         f"\nseed {SEED}: {kills} kills, {len(archive.documents)} documents,"
-        f" {archive.cloud.calls['submit']} submissions, {archive.orphans} of them answered to a"
-        f" process that was dead; {watcher.looks} looks at PDFs, all of them whole"
+        f" {archive.cloud.calls['submit']} submissions, {archive.paid_twice} of them because an"
+        f" answer found its process dead; {watcher.looks} looks at PDFs, all of them whole"
     )

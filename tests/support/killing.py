@@ -92,10 +92,9 @@ class Archive:
             assert 0 <= never_left <= self.maybe_called[kind], kind
 
     @property
-    def orphans(self) -> int:
-        """Tasks at the service whose id was lost on the way: paid for and never fetched."""
-        recorded = {task_id for (task_id,) in self._rows("SELECT task_id FROM outcome")}
-        return sum(task_id not in recorded for task_id in self.cloud.tasks)
+    def paid_twice(self) -> int:
+        """Submissions of documents whose earlier task id was lost on its way."""
+        return self.cloud.submissions.total() - len(self.documents)
 
     def _check_frozen(self) -> None:
         for document, count in self.frozen.items():
