@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -51,9 +54,22 @@ class _Group(click.Group):
         except BatchConverterError as error:
             click.echo(printable(f"batch-converter: {error}"), err=True)
             sys.exit(_exit_code(error))
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # click's own: nobody listens any more
+                raise
+            _give_up_output()
+            message = f"batch-converter: the result could not be written: {error.strerror}"
+            click.echo(message, err=True)
+            sys.exit(ExitCode.SOME_FAILED)
         except KeyboardInterrupt:
             click.echo("batch-converter: interrupted", err=True)
             sys.exit(ExitCode.SIGINT)
+
+
+def _give_up_output() -> None:
+    """Let what is still buffered for standard output go nowhere."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit_code(error: BatchConverterError) -> ExitCode:

@@ -218,6 +218,14 @@ def test_what_may_not_be_read_or_written_fails_alone_and_for_free(
     assert set(cloud.submissions.values()) == {1}
 
 
+def test_a_result_that_cannot_be_written_is_no_success(source: Path, output: Path) -> None:
+    make_archive(source, 1)
+    for arguments in (("convert", source, "--engine", "local", "--json"), ("status",)):
+        done = run(*arguments, "-o", output, through=("sh", "-c", 'exec "$@" > /dev/full', "sh"))
+        assert done.code == 1
+        assert "could not be written: No space left on device" in done.err
+
+
 def test_a_state_directory_that_may_not_be_written_starts_nothing(
     cloud: Cloud, source: Path, output: Path
 ) -> None:
