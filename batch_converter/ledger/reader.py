@@ -77,7 +77,14 @@ class LedgerReader:
         self._connection.close()
 
     def status(self) -> LedgerStatus:
-        """Count documents, failures and calls."""
+        """Count documents, failures and calls, all of the same moment."""
+        self._connection.execute("BEGIN")
+        try:
+            return self._status()
+        finally:
+            self._connection.execute("ROLLBACK")
+
+    def _status(self) -> LedgerStatus:
         states = dict.fromkeys(DocumentState, 0) | {
             DocumentState(word): count
             for word, count in self._connection.execute(

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from batch_converter.ledger.reserve import Reserve
 
 APPLICATION_ID: Final = 0x446A5650  # "DjVP"
-SCHEMA_VERSION: Final = 1
+MIGRATIONS: Final = ("schema.sql",)
+"""What made and changed the tables, in order; once released, a script is never changed."""
+
+SCHEMA_VERSION: Final = len(MIGRATIONS)
 _MAX_GROUP: Final = 1_000
 _FULL: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
@@ -59,9 +62,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
             file was not touched.
     """
     try:
-        if path.exists():
-            _inspect(path)
-        elif read_only:
+        if not (path.exists() and _is_begun(path)) and read_only:
             msg = f"there is no ledger at {path}: nothing was converted into this folder yet"
             raise LedgerError(msg)
         connection = _open(path, read_only=read_only)
@@ -95,13 +96,15 @@ def _cannot_change(path: Path) -> bool:
     return folder_is_closed and not path.with_name(path.name + "-wal").exists()
 
 
-def _inspect(path: Path) -> None:
+def _is_begun(path: Path) -> bool:
+    """Look at a file that is there; False where a run died before it had its tables."""
     connection = _open(path, read_only=True)
     try:
         (application_id,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if application_id == 0 and version == 0 and path.stat().st_size == 0:
-            return
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if (application_id, version, tables) == (0, 0, 0):
+            return False
         if application_id != APPLICATION_ID:
             msg = f"{path} is not a ledger of batch-converter; nothing was touched"
             raise LedgerError(msg)
@@ -116,18 +119,35 @@ def _inspect(path: Path) -> None:
             raise sqlite3.DatabaseError(verdict)
     finally:
         connection.close()
+    return True
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        reach("ledger.made")
+        migrate(connection, [_script(name) for name in MIGRATIONS])
+    except sqlite3.Error:
+        connection.close()
+        raise
+
+
+def _script(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def migrate(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:
+    """Bring a ledger up to date: the n-th script leads from version n - 1 to n.
+
+    Each is a transaction of its own; one that fails leaves the version before it.
+    """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        schema = resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+    for number, script in enumerate(scripts[version:], start=version + 1):
         connection.executescript(
-            f"BEGIN IMMEDIATE; {schema}"
+            f"BEGIN IMMEDIATE; {script}"
             f"PRAGMA application_id = {APPLICATION_ID};"
-            f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            f"PRAGMA user_version = {number}; COMMIT;"
         )
 
 

@@ -27,6 +27,7 @@ SEED: Final = int(os.environ.get("SOAK_SEED", "0")) or random.SystemRandom().ran
 FAULT_POINT: Final = "_BATCH_CONVERTER_FAULT_POINT"
 
 STEPS: Final = (
+    "ledger.made",
     "run.begun",
     "run.planned",
     "submit.recording#2",

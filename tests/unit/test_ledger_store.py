@@ -15,7 +15,7 @@ import pytest
 from batch_converter.errors import LedgerError
 from batch_converter.ledger import Ledger, LedgerReader, LedgerWriteError, copy_ledger
 from batch_converter.ledger.reserve import RESERVE_BYTES, Reserve
-from batch_converter.ledger.store import Store, connect
+from batch_converter.ledger.store import Store, connect, migrate
 from tests.support.ledgers import ENGINE, NOON, opened
 
 if TYPE_CHECKING:
@@ -211,10 +211,38 @@ async def test_the_reserve_is_given_up_and_the_group_tried_again(path: Path) -> 
         assert not reserve.exists()
 
 
-async def test_a_ledger_is_made_whole_or_not_at_all(path: Path) -> None:
-    await anyio.Path(path).touch()  # as a run leaves it that dies at once
+@pytest.mark.parametrize("statement", ["SELECT 1", "PRAGMA journal_mode = WAL"])
+async def test_a_ledger_whose_run_died_before_it_had_tables_is_begun_anew(
+    path: Path, statement: str
+) -> None:
+    await anyio.Path(path).touch()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+    with pytest.raises(LedgerError, match="there is no ledger"):
+        await reading(path)
     async with opened(path) as ledger:
         assert (await ledger.finish_run(at=NOON)).run_id == "run-1"
+
+
+def test_a_ledger_is_migrated_step_by_step_and_keeps_what_it_has(path: Path) -> None:
+    steps = ["CREATE TABLE a (x);", "ALTER TABLE a ADD COLUMN y;", "CREATE TABLE b (x);"]
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrate(connection, steps[:1])
+        connection.execute("INSERT INTO a VALUES (7)")
+        migrate(connection, steps)
+        assert connection.execute("SELECT * FROM a").fetchall() == [(7, None)]
+        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+        migrate(connection, steps)
+
+
+def test_a_migration_that_fails_leaves_the_version_before_it(path: Path) -> None:
+    good, bad = "CREATE TABLE a (x);", "CREATE TABLE b (x); INSERT INTO nowhere VALUES (1);"
+    connection = sqlite3.connect(path, isolation_level=None)
+    with closing(connection), pytest.raises(sqlite3.OperationalError, match="nowhere"):
+        migrate(connection, [good, bad])
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("a",)]
 
 
 def damaged(path: Path, how: str) -> None:
