@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.support.command import run, started, wait_until
+from tests.support.disks import small_disk
 from tests.support.killing import Archive, Watcher
 
 if TYPE_CHECKING:
@@ -55,18 +56,33 @@ def archive(cloud: Cloud, source: Path, output: Path, monkeypatch: pytest.Monkey
     """An archive to add to; its runs overlap their requests."""
     cloud.latency_s = 0.003
     monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # lost anyway, and slow to start
-    return Archive(cloud, source, output)
+    return Archive(cloud, source, output, output / ".batch-converter")
 
 
 def convert(archive: Archive) -> tuple[str | Path, ...]:
     """Return the command whose runs are killed."""
     limits = ("--max-in-flight", "6", "--max-submissions", "3", "--max-pollers", "4")
     report = archive.source.with_name("report.json")
-    return ("convert", archive.source, "-o", archive.output, *limits, "--json", "--report", report)
+    places = ("-o", archive.output, "--state-dir", archive.state, "--report", report)
+    return ("convert", archive.source, *places, *limits, "--json")
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_a_named_step(archive: Archive, tmp_path: Path, step: str) -> None:
+    kill_and_resume(archive, tmp_path, step)
+
+
+@pytest.mark.parametrize("step", ["part.written#2", "pdf.announced#2", "pdf.named#2"])
+def test_killed_where_part_files_lie_beside_their_targets(
+    archive: Archive, tmp_path: Path, step: str
+) -> None:
+    with small_disk(tmp_path / "disk", size_bytes=32 << 20) as disk:
+        archive.state = disk.path / "state"
+        kill_and_resume(archive, tmp_path, step)
+
+
+def kill_and_resume(archive: Archive, tmp_path: Path, step: str) -> None:
+    """Have a run die at a step, run again, and look at everything."""
     archive.add(6)
     with Watcher(archive):
         with started(tmp_path / "killed", *convert(archive), env={FAULT_POINT: step}) as process:

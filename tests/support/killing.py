@@ -37,6 +37,7 @@ class Archive:
     cloud: Cloud
     source: Path
     output: Path
+    state: Path
     documents: dict[Path, bytes] = field(default_factory=dict)
     frozen: dict[bytes, int] = field(default_factory=dict)
     maybe_sent: Counter[bytes] = field(default_factory=Counter)
@@ -45,7 +46,7 @@ class Archive:
     @property
     def ledger(self) -> Path:
         """The ledger's file."""
-        return self.output / ".batch-converter" / "ledger.sqlite3"
+        return self.state / "ledger.sqlite3"
 
     def add(self, count: int) -> None:
         """Add documents, in folders of their own; every fifth has a large PDF."""
@@ -81,7 +82,7 @@ class Archive:
             assert self.pdf(path).read_bytes() == self.cloud.expected(document), path
             again = self.cloud.submissions[document] - 1
             assert 0 <= again <= self.maybe_sent[document], path
-        assert not list((self.output / ".batch-converter" / "parts").iterdir())
+        assert not list((self.state / "parts").iterdir())
         assert not [path for path in self.output.rglob("*.part") if path.is_file()]
         [[unconverted]] = self._rows("SELECT count(*) FROM document WHERE state <> 'converted'")
         assert unconverted == 0
