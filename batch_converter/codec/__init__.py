@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batch_converter.codec.base64_text import (
+    GATHER_BYTES,
     READ_BYTES,
     Base64Decoder,
     Base64Frame,
@@ -19,6 +20,7 @@ from batch_converter.codec.bodies import (
 from batch_converter.codec.json_walk import MAX_DEPTH, MAX_SKELETON_BYTES
 
 __all__ = [
+    "GATHER_BYTES",
     "MAX_DEPTH",
     "MAX_SKELETON_BYTES",
     "READ_BYTES",

@@ -11,12 +11,18 @@ import pybase64
 from batch_converter.errors import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
     Read = Callable[[int], Awaitable[bytes]]
 
 READ_BYTES: Final = 768 * 1024
 """What is asked of the reader at once: a multiple of 3, one MiB of Base64."""
+
+GATHER_BYTES: Final = 1024 * 1024
+"""How much Base64 text is decoded at once."""
+
+ESCAPED_SLICE_BYTES: Final = 64 * 1024
+"""Undoing escapes makes several copies of a slice; small ones keep memory flat."""
 
 _QUANTUM: Final = 4
 _LINE_BREAKS: Final = b"\r\n"
@@ -53,6 +59,11 @@ class Base64Decoder:
             raise ValueError("text after the padding")
         return decoded
 
+    def release(self) -> bytes:
+        """Return the begin of a quantum that is left over, for the next `feed` to repeat."""
+        carry, self._carry = self._carry, b""
+        return carry
+
     def finish(self) -> None:
         """Check that nothing is left over.
 
@@ -66,43 +77,70 @@ class Base64Decoder:
 class JsonBase64Decoder:
     """Decodes the inside of a JSON string that holds Base64, raw as it was sent.
 
+    What arrives is gathered, so that it is copied once and handed out in large pieces.
     Escapes are undone in bulk, also where a cut falls into one; escaped line breaks
     are passed over.
+
+    Args:
+        gather_bytes: How much text is gathered before it is decoded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gather_bytes: int = GATHER_BYTES) -> None:
         self._base64 = Base64Decoder()
-        self._carry = b""
+        self._gather_bytes = gather_bytes
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
+        self._torn_escape = b""
 
-    def feed(self, raw: bytes) -> bytes:
-        """Return what is complete.
+    def feed(self, raw: bytes) -> list[bytes]:
+        """Take the next text; return what has been decoded, in pieces.
 
         Raises:
             ValueError: The string is not JSON, or what it says is not Base64.
         """
-        if self._carry:
-            raw, self._carry = self._carry + raw, b""
-        if b"\\" in raw:
-            raw = self._unescape(raw)
-        return self._base64.feed(raw)
+        self._gathered.append(raw)
+        self._gathered_bytes += len(raw)
+        return self._decoded() if self._gathered_bytes >= self._gather_bytes else []
 
-    def _unescape(self, raw: bytes) -> bytes:
-        cut = _last_whole_escape(raw)
-        self._carry = raw[cut:]
-        unescaped: str = orjson.loads(b'"%b"' % raw[:cut])
-        text = unescaped.encode("ascii")
-        # Looking costs a tenth of what `translate` does, and most texts have no lines.
-        return text.translate(None, _LINE_BREAKS) if b"\n" in text or b"\r" in text else text
-
-    def finish(self) -> None:
-        """Check that nothing is left over.
+    def finish(self) -> list[bytes]:
+        """The string has ended: return the rest.
 
         Raises:
-            ValueError: The string ended inside an escape or a quantum.
+            ValueError: As `feed`; or it ended inside an escape or a quantum.
         """
-        if self._carry:
+        pieces = self._decoded()
+        if self._torn_escape:
             raise ValueError("the text ends inside an escape")
         self._base64.finish()
+        return pieces
+
+    def _decoded(self) -> list[bytes]:
+        # What the last time left over goes first: joined here, it costs no copy.
+        raw = b"".join((self._base64.release(), self._torn_escape, *self._gathered))
+        self._gathered = []
+        self._gathered_bytes = 0
+        self._torn_escape = b""
+        texts = self._unescaped(raw) if b"\\" in raw else (raw,)
+        return [piece for text in texts if (piece := self._base64.feed(text))]
+
+    def _unescaped(self, raw: bytes) -> Iterator[bytes]:
+        """Undo all escapes, a slice at a time; keep one that is not whole yet."""
+        at = 0
+        while at < len(raw):
+            piece = raw[at : at + ESCAPED_SLICE_BYTES]
+            cut = _last_whole_escape(piece)
+            if not cut:
+                self._torn_escape = piece
+                return
+            yield _unescape(piece[:cut])
+            at += cut
+
+
+def _unescape(raw: bytes) -> bytes:
+    unescaped: str = orjson.loads(b'"%b"' % raw)
+    text = unescaped.encode("ascii")
+    # Looking costs a tenth of what `translate` does, and most texts have no lines.
+    return text.translate(None, _LINE_BREAKS) if b"\n" in text or b"\r" in text else text
 
 
 def _last_whole_escape(raw: bytes) -> int:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from batch_converter.codec.base64_text import JsonBase64Decoder
+from batch_converter.codec.base64_text import GATHER_BYTES, JsonBase64Decoder
 from batch_converter.codec.json_walk import JsonWalk, Mode
 from batch_converter.errors import BadResponseError, RejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-ESCAPED_SLICE_BYTES: Final = 64 * 1024
-"""Undoing escapes makes several copies of a slice; small ones keep memory flat."""
+    from collections.abc import Callable, Sequence
 
 _RESULT: Final = ("results", None)
 _RESULT_DATA: Final = ("results", None, "data")
@@ -59,7 +56,7 @@ class _Result:
 class _Holding:
     """The result that was handed out, as far as it came."""
 
-    decoder: JsonBase64Decoder = field(default_factory=JsonBase64Decoder)
+    decoder: JsonBase64Decoder
     size_bytes: int = 0
     fault: str | None = None
     is_pdf: bool = False
@@ -71,6 +68,9 @@ class EnvelopeScanner(JsonWalk):
     Of several results the first whose type is `Pdf` counts; one without a type stands
     in where there is none. Where `data` comes before `type`, pieces are handed out
     on trial and taken back by `RESTART` if the type turns out to be another.
+
+    Args:
+        gather_bytes: How much Base64 text is gathered before it is decoded.
     """
 
     error = BadResponseError
@@ -79,8 +79,9 @@ class EnvelopeScanner(JsonWalk):
         {"id", "taskStatus", "responseStatusCode", "results", "error", "type", "data"}
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, gather_bytes: int = GATHER_BYTES) -> None:
         super().__init__()
+        self._gather_bytes = gather_bytes
         self._pieces: list[Piece] = []
         self._result = _Result()
         self._holding: _Holding | None = None
@@ -115,38 +116,30 @@ class EnvelopeScanner(JsonWalk):
         settled = self._holding is not None and self._holding.is_pdf
         if settled or not _may_be_pdf(self._result.type_word):
             return Mode.SKIP
-        self._holding = _Holding()
+        self._holding = _Holding(decoder=JsonBase64Decoder(self._gather_bytes))
         self._result.taken = True
         self._pieces.append(Signal.RESTART)
         return Mode.TAKE
 
     def _taken(self, raw: bytes) -> None:
-        if len(raw) <= ESCAPED_SLICE_BYTES or b"\\" not in raw:
-            self._decode(raw)
-            return
-        for at in range(0, len(raw), ESCAPED_SLICE_BYTES):
-            if self._mode is Mode.TAKE:
-                self._decode(raw[at : at + ESCAPED_SLICE_BYTES])
-
-    def _decode(self, raw: bytes) -> None:
         held = self._held()
         try:
-            piece = held.decoder.feed(raw)
+            self._hand_out(held, held.decoder.feed(raw))
         except ValueError as error:
             self._spoil(held, error)
-            return
-        if piece:
-            held.size_bytes += len(piece)
-            self._pieces.append(piece)
 
     def _ended(self, path: tuple[str | None, ...]) -> None:  # noqa: ARG002  # only data is taken
         if self._mode is not Mode.TAKE:
             return
         held = self._held()
         try:
-            held.decoder.finish()
+            self._hand_out(held, held.decoder.finish())
         except ValueError as error:
             self._spoil(held, error)
+
+    def _hand_out(self, held: _Holding, pieces: list[bytes]) -> None:
+        held.size_bytes += sum(map(len, pieces))
+        self._pieces += pieces
 
     def _spoil(self, held: _Holding, error: ValueError) -> None:
         """Remember that the data is no Base64: an error only if it is the PDF's."""
@@ -187,14 +180,19 @@ class Submission:
 
 
 class SubmissionScanner(JsonWalk):
-    """Reads a submission's body as it arrives and hands the document out on the way."""
+    """Reads a submission's body as it arrives and hands the document out on the way.
+
+    Args:
+        gather_bytes: How much Base64 text is gathered before it is decoded.
+    """
 
     error = RejectedError
     subject = "the request's body"
     documented = frozenset({"image", "settings"})
 
-    def __init__(self) -> None:
+    def __init__(self, *, gather_bytes: int = GATHER_BYTES) -> None:
         super().__init__()
+        self._gather_bytes = gather_bytes
         self._pieces: list[bytes] = []
         self._decoder: JsonBase64Decoder | None = None
         self._size_bytes = 0
@@ -229,24 +227,23 @@ class SubmissionScanner(JsonWalk):
             return Mode.KEEP
         if self._decoder is not None:
             raise self._malformed("says one thing twice")
-        self._decoder = JsonBase64Decoder()
+        self._decoder = JsonBase64Decoder(self._gather_bytes)
         return Mode.TAKE
 
     def _taken(self, raw: bytes) -> None:
+        self._hand_out(lambda image: image.feed(raw))
+
+    def _ended(self, path: tuple[str | None, ...]) -> None:  # noqa: ARG002  # only image is taken
+        self._hand_out(lambda image: image.finish())
+
+    def _hand_out(self, decode: Callable[[JsonBase64Decoder], list[bytes]]) -> None:
         try:
-            piece = self._image().feed(raw)
+            pieces = decode(self._image())
         except ValueError:
             # `from None`: the cause may hold the document's text.
             raise self._malformed("holds an image that is not Base64") from None
-        if piece:
-            self._size_bytes += len(piece)
-            self._pieces.append(piece)
-
-    def _ended(self, path: tuple[str | None, ...]) -> None:  # noqa: ARG002  # only image is taken
-        try:
-            self._image().finish()
-        except ValueError:
-            raise self._malformed("holds an image that is not Base64") from None
+        self._size_bytes += sum(map(len, pieces))
+        self._pieces += pieces
 
     def _image(self) -> JsonBase64Decoder:
         assert self._decoder is not None  # noqa: S101  # `_begins` has set it

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_converter.codec import (
+    GATHER_BYTES,
     MAX_DEPTH,
     MAX_SKELETON_BYTES,
     READ_BYTES,
@@ -47,9 +48,9 @@ def cut(text: bytes, at: Iterable[int]) -> list[bytes]:
 cuts = st.lists(st.integers(0, 2000), max_size=8)
 
 
-def scan(chunks: Sequence[bytes]) -> tuple[bytes, Envelope]:
+def scan(chunks: Sequence[bytes], gather_bytes: int = 0) -> tuple[bytes, Envelope]:
     """Do what an engine does: write pieces, empty the file where told."""
-    scanner, written = EnvelopeScanner(), b""
+    scanner, written = EnvelopeScanner(gather_bytes=gather_bytes), b""
     for chunk in chunks:
         for piece in scanner.feed(chunk):
             written = b"" if piece is Signal.RESTART else written + piece
@@ -109,21 +110,32 @@ def test_text_after_padding_is_an_error(data: bytes, at: list[int], more: bytes)
         decode_all(Base64Decoder(), cut(text + base64.b64encode(more), at))
 
 
-def decode_all(decoder: Base64Decoder | JsonBase64Decoder, pieces: list[bytes]) -> bytes:
+def decode_all(decoder: Base64Decoder, pieces: list[bytes]) -> bytes:
     decoded = b"".join(decoder.feed(piece) for piece in pieces)
     decoder.finish()
     return decoded
 
 
-@given(payloads, cuts, st.integers(0, 5), st.sampled_from(["", "\\r\\n", "\\n", "\\u000a"]))
+def decode_json(pieces: list[bytes], gather_bytes: int) -> bytes:
+    decoder = JsonBase64Decoder(gather_bytes)
+    decoded = [part for piece in pieces for part in decoder.feed(piece)]
+    return b"".join(decoded + decoder.finish())
+
+
+gathers = st.sampled_from([0, 1, 7, 50, 1 << 20])
+
+
+@given(
+    payloads, cuts, gathers, st.integers(0, 5), st.sampled_from(["", "\\r\\n", "\\n", "\\u000a"])
+)
 def test_escaped_base64_decodes_alike_however_it_is_cut(
-    data: bytes, at: list[int], every: int, line_break: str
+    data: bytes, at: list[int], gather_bytes: int, every: int, line_break: str
 ) -> None:
     text = base64.b64encode(data).decode()
     lines = [escaped(text[i : i + 7], every) for i in range(0, len(text), 7)]
     raw = (line_break.join(lines) + line_break).encode()
     assert json.loads(b'"%b"' % raw).translate({13: None, 10: None}) == text
-    assert decode_all(JsonBase64Decoder(), cut(raw, at)) == data
+    assert decode_json(cut(raw, at), gather_bytes) == data
 
 
 @pytest.mark.parametrize(
@@ -145,7 +157,7 @@ def test_escaped_base64_decodes_alike_however_it_is_cut(
 def test_unsound_escapes_are_errors_however_they_are_cut(raw: str) -> None:
     for place in range(len(raw)):
         with pytest.raises(ValueError, match=r".+"):
-            decode_all(JsonBase64Decoder(), cut(raw.encode(), [place]))
+            decode_json(cut(raw.encode(), [place]), 0)
 
 
 # The envelope
@@ -198,13 +210,13 @@ def envelopes(draw: st.DrawFn) -> tuple[bytes, bytes, dict[str, object]]:
     return text.encode("utf-8", "surrogatepass"), data, fields
 
 
-@given(envelopes(), cuts)
+@given(envelopes(), cuts, gathers)
 @settings(max_examples=150)
 def test_any_legal_answer_reads_alike_however_it_is_cut(
-    answer: tuple[bytes, bytes, dict[str, object]], at: list[int]
+    answer: tuple[bytes, bytes, dict[str, object]], at: list[int], gather_bytes: int
 ) -> None:
     text, data, fields = answer
-    written, envelope = scan(cut(text, at))
+    written, envelope = scan(cut(text, at), gather_bytes)
     assert (written, envelope.fault, envelope.pdf_bytes) == (data, None, len(data))
     for key in ("taskStatus", "id", "error", "unknown"):
         assert envelope.fields[key] == fields[key]
@@ -347,17 +359,20 @@ def test_bytes_that_are_not_utf8_are_a_bad_response() -> None:
         scan([b'{"taskStatus": "\xff"}'])
 
 
-def test_data_is_handed_out_as_it_arrives_and_not_kept() -> None:
+def test_data_is_handed_out_in_large_pieces_and_not_kept() -> None:
     scanner = EnvelopeScanner()
     scanner.feed(b'{"results": [{"type": "Pdf", "data": "')
+    text = b"QUJD" * (GATHER_BYTES // 4 + 1)
     for _ in range(5):
-        (piece,) = scanner.feed(b"QUJD" * 1000)
-        assert piece == b"ABC" * 1000
+        assert not scanner.feed(text[: GATHER_BYTES // 2 + 1])
+        (piece,) = scanner.feed(text[GATHER_BYTES // 2 + 1 :])
+        assert isinstance(piece, bytes)
+        assert abs(len(piece) - GATHER_BYTES * 3 // 4) < 16
     assert len(scanner._skeleton) < 100
 
 
 def test_after_a_fault_nothing_more_is_handed_out() -> None:
-    scanner = EnvelopeScanner()
+    scanner = EnvelopeScanner(gather_bytes=0)
     scanner.feed(b'{"results": [{"type": "Pdf", "data": "')
     assert not scanner.feed(b"*" + b"QUJD\\/QUJD" * 100_000)
     assert not scanner.feed(b"QUJD")
@@ -376,7 +391,7 @@ def test_results_passed_over_may_be_of_any_size() -> None:
 
 
 def read_submission(chunks: Sequence[bytes]) -> tuple[bytes, Submission]:
-    scanner = SubmissionScanner()
+    scanner = SubmissionScanner(gather_bytes=len(chunks) % 3 * 10)
     document = b"".join(piece for chunk in chunks for piece in scanner.feed(chunk))
     return document, scanner.finish()
 

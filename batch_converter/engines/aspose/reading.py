@@ -12,13 +12,15 @@ from batch_converter.errors import BadResponseError, FileError
 from batch_converter.wire import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from anyio.abc import TaskGroup
 
     from batch_converter.codec import Envelope, Piece
     from batch_converter.engines.base import PdfSink
 
-PIECE_BYTES: Final = 1024 * 1024
-"""What the sink is given at once, at least; twice as much is under way."""
+PIECE_BYTES: Final = 512 * 1024
+"""What the sink is given at once, at least, but for the last."""
 
 
 async def read_beginning(response: aiohttp.ClientResponse) -> bytes:
@@ -61,13 +63,24 @@ async def _received(response: aiohttp.ClientResponse, outlet: _Outlet) -> Envelo
     """Read to the end; errors are returned, since a task group would wrap them."""
     scanner = EnvelopeScanner()
     try:
-        async for chunk in response.content.iter_any():
+        async for chunk in _parts(response):
             for piece in scanner.feed(chunk):
                 await outlet.take(piece)
         await outlet.finish()
         return scanner.finish()
     except (aiohttp.ClientError, TimeoutError, OSError, FileError) as error:
         return error
+
+
+def _parts(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Yield the body as it came off the line, where that is in large parts.
+
+    `iter_any` joins what has arrived, which the scanner does again; but a chunked or
+    compressed body comes in parts so small that handling each would cost more.
+    """
+    if response.content_length is None or "Content-Encoding" in response.headers:
+        return response.content.iter_any()
+    return (data async for data, _ in response.content.iter_chunks())
 
 
 class _Outlet:
