@@ -109,7 +109,9 @@ _ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:
-    return bytes([int(match[1], 8)]) if match[1].isdigit() else match[1]
+    if match[1].isdigit():
+        return bytes([int(match[1], 8)])
+    return {b"n": b"\n", b"t": b"\t"}.get(match[1], match[1])
 
 
 def djvu_boxes(path: str, page: int, size: tuple[int, int], rotation: int) -> list[PlacedWord]:
