@@ -31,7 +31,9 @@ _FORGETS: Final = 0.001
 _STEPS_ASIDE: Final = 0.05
 _OWED: Final = 5.0
 _OWED_KEPT: Final = 0.97
-_QUEUE_FORGOTTEN: Final = 100
+_QUEUE_FORGOTTEN: Final = 200
+_QUEUE_UNSEEN: Final = 100
+_UNSEEN_QUEUE_SHARE: Final = 0.1
 
 
 class Belief:
@@ -50,7 +52,8 @@ class Belief:
         self._random = random
         self._chosen_s = math.inf
         self._owed = 0.0
-        self._since_pending = _QUEUE_FORGOTTEN + 1
+        self._since_pending = 0
+        self._waited = False
         self._seen: tuple[int, float] | None = None
         self._guesses: list[Guess] = []
         self._keep(
@@ -124,7 +127,7 @@ class Belief:
 
     def _note(self, place: Place, answer: Answer, at_s: float) -> None:
         if answer is Answer.PENDING:
-            self._since_pending = 0
+            self._since_pending, self._waited = 0, True
             return
         self._since_pending += 1
         if self._seen is None or place.sequence >= self._seen[0]:
@@ -213,9 +216,13 @@ class Belief:
         return Guess(level=level, index=index, rate=rate, clock=0.0)
 
     def _any_index(self) -> int | None:
-        """Draw a number of servers; a queue that was seen is not forgotten at once."""
+        """Draw a number of servers, as what was seen of a queue has it."""
         count = len(self.forecast.schedules.servers)
-        unqueued = _UNQUEUED_SHARE if self._since_pending > _QUEUE_FORGOTTEN else 0.0
+        unqueued = _UNQUEUED_SHARE
+        if self._waited and self._since_pending < _QUEUE_FORGOTTEN:
+            unqueued = 0.0
+        elif not self._waited and self._since_pending > _QUEUE_UNSEEN:
+            unqueued = 1.0 - _UNSEEN_QUEUE_SHARE
         if not count or self._random.random() < unqueued:
             return None
         return self._random.randrange(count)

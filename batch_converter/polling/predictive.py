@@ -28,7 +28,7 @@ _FIRST_PROBES: Final = 3
 _PROBE_EVERY: Final = 14
 _PROBE_SHARE: Final = 0.75
 _EARLY_PROBE_EVERY: Final = 4
-_EARLY_PROBE_SHARE: Final = 0.3
+_EARLY_PROBE_SHARE: Final = 0.4
 _FAILED_ENOUGH: Final = 2
 _SILENT_SERVICES: Final = 3.0
 _GUARD_WAITS: Final = 3.0
@@ -38,6 +38,9 @@ _FASTER: Final = 0.15
 _FEW: Final = 16
 _WOKEN: Final = 64
 _REMEMBERED: Final = 200
+_USUAL_SHARE: Final = 0.02
+_SLUMP: Final = 0.5
+_SLUMP_PROBE: Final = 1.2
 _BUSY_PER_S: Final = 100.0
 _BUSY_SHARE: Final = 0.9
 _INSTANT_S: Final = 0.1
@@ -82,6 +85,8 @@ class Predictive:
         self._front = -1
         self._woken_level = self._belief.level
         self._woken_s = -math.inf
+        self._usual_level = self._belief.level
+        self._answers = 0
         self._learned: deque[Observation] = deque(maxlen=_REMEMBERED)
 
     def _believe(self, random: Random, known: Sequence[Observation]) -> Belief:
@@ -149,6 +154,12 @@ class Predictive:
         place.planned_s = max(plan, earliest)
         return place.planned_s
 
+    def _is_slump(self) -> bool:
+        """Whether the service has become far slower, without a queue: it may be over soon."""
+        belief = self._belief
+        slow = belief.level > self._usual_level + _SLUMP
+        return slow and belief.servers >= self._forecast.max_in_flight
+
     def _is_instant(self) -> bool:
         """Whether planning would take longer than the service does."""
         belief = self._belief
@@ -168,18 +179,25 @@ class Predictive:
             return earliest_s + max(0.7 * soonest, 0.1 * typical_s)
         if len(self._places) > _BUSY_PER_S * typical_s:
             return max(earliest_s, ends[int(len(ends) * _BUSY_SHARE)].at_s)
-        if place.asked_at_s is None and self._probes(place):
-            share = _PROBE_SHARE if self._failed >= _FAILED_ENOUGH else _EARLY_PROBE_SHARE
-            plan = ends[int(len(ends) * share)].at_s
-        else:
-            plan = best_ask_s(ends, not_before_s=earliest_s, floor_s=self._floor_s)
+        plan = best_ask_s(ends, not_before_s=earliest_s, floor_s=self._floor_s)
+        if place.asked_at_s is None:
+            plan = max(earliest_s, min(plan, self._probe_s(place, ends)))
         wait = plan - earliest_s
         return earliest_s + min(wait, max(0.6 * wait, 0.25 * typical_s))
 
-    def _probes(self, place: Place) -> bool:
-        """Whether to ask early on purpose: more often while nobody was asked too early."""
-        every = _PROBE_EVERY if self._failed >= _FAILED_ENOUGH else _EARLY_PROBE_EVERY
-        return place.sequence < _FIRST_PROBES or place.sequence % every == 0
+    def _probe_s(self, place: Place, ends: list[End]) -> float:
+        """Return when to ask a document that is to teach; never, for most.
+
+        More are asked while nobody was asked too early, and in a slump.
+        """
+        learning = self._failed < _FAILED_ENOUGH
+        every = _EARLY_PROBE_EVERY if learning else _PROBE_EVERY
+        if place.sequence < _FIRST_PROBES or place.sequence % every == 0:
+            return ends[int(len(ends) * (_EARLY_PROBE_SHARE if learning else _PROBE_SHARE))].at_s
+        if place.sequence % _EARLY_PROBE_EVERY == 0 and self._is_slump():
+            usual_s = place.weight * math.exp(self._usual_level)
+            return place.submitted_at_s + _SLUMP_PROBE * usual_s
+        return math.inf
 
     def _bounded(self, place: Place, plan: float, ends: list[End], now_s: float) -> float:
         """Bound the wait of the document, and the silence of the batch."""
@@ -238,6 +256,9 @@ class Predictive:
 
     def _learn(self, place: Place, answer: Answer, at_s: float) -> None:
         self._belief.learn(place, answer, at_s)
+        self._answers += 1
+        share = max(_USUAL_SHARE, 1.0 / self._answers)
+        self._usual_level += share * (self._belief.level - self._usual_level)
         if answer is not Answer.ENDED:
             return
         interval = self._belief.service_interval_s(place, at_s)
