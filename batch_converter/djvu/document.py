@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MAX_CHUNKS: Final = 4096
+_HEAD_CHUNKS: Final = 4
 _MAX_INCLUDE_DEPTH: Final = 4
 _CACHED_INCLUDES: Final = 8
 _SINGLE_LAYER_KINDS: Final = {"BM44": "BG44", "PM44": "BG44"}
@@ -58,14 +59,15 @@ class DjvuReader:
 
     def _open_directory(self) -> None:
         source, form = self._source, self._form
-        chunks = list(walk(source, form.start, form.end, max_chunks=2))
+        chunks = list(walk(source, form.start, form.end, max_chunks=_HEAD_CHUNKS))
         if not chunks or chunks[0].kind != "DIRM":
             raise NotDjvuError(f"{source.name} has no page directory")
         directory = read_directory(source, chunks[0])
         if not directory.bundled:
             raise NotDjvuError(f"{source.name} is an index and has to be bundled first")
-        if len(chunks) > 1 and chunks[1].kind == "NAVM":
-            self.outline = source.at(chunks[1].start, chunks[1].end - chunks[1].start)
+        navigation = next((c for c in chunks if c.kind == "NAVM"), None)
+        if navigation is not None:
+            self.outline = source.at(navigation.start, navigation.end - navigation.start)
         try:
             self.components = read_components(source, directory)
         except NotDjvuError:
