@@ -121,7 +121,9 @@ class Ledger:
     async def enqueue(self, engine: EngineName, order: str) -> int:
         """Line up the work of this run; returns its length."""
         return await self._store.execute(
-            lambda connection: planning.enqueue(connection, engine=engine.value, order=order)
+            lambda connection: planning.enqueue(
+                connection, self._run, engine=engine.value, order=order
+            )
         )
 
     async def take(self, after: int, limit: int) -> list[tuple[int, Document]]:

@@ -28,7 +28,8 @@ _PAGE: Final = (
 )
 _OUT: Final = (
     "INSERT INTO queue (document) SELECT id FROM document WHERE state = 'submitted'"
-    " AND engine = ? ORDER BY submitted_at"
+    " AND engine = ? AND id NOT IN (SELECT document FROM outcome WHERE run = ?"
+    " AND document IS NOT NULL) ORDER BY submitted_at"
 )
 _CHOSEN: Final = (
     "INSERT OR IGNORE INTO queue (document) SELECT document.id FROM found"
@@ -240,9 +241,12 @@ def _record(
     moves.record_outcome(connection, run, known.id, known.path, report)
 
 
-def enqueue(connection: sqlite3.Connection, *, engine: str, order: str) -> int:
-    """Line up what is to be done, tasks out at the engine first; returns the length."""
-    connection.execute(_OUT, (engine,))
+def enqueue(connection: sqlite3.Connection, run: int, *, engine: str, order: str) -> int:
+    """Line up what is to be done, tasks out at the engine first; returns the length.
+
+    What was decided not to be touched is not, wherever its task is.
+    """
+    connection.execute(_OUT, (engine, run))
     connection.execute(_CHOSEN.format(order=ORDERS[order]))
     (length,) = connection.execute("SELECT count(*) FROM queue").fetchone()
     return int(length)

@@ -294,6 +294,16 @@ async def test_what_is_out_is_taken_though_its_source_is_not_found(path: Path) -
         assert names([each for _, each in await ledger.take(0, 9)]) == ["gone.djvu"]
 
 
+async def test_what_is_out_and_shall_be_left_alone_is_not_taken(path: Path) -> None:
+    async with opened(path) as ledger:
+        documents = await admitted(ledger, source_file("a.djvu"))
+        await bring(ledger, documents["a.djvu"], _S.SUBMITTED)
+    async with opened(path, "run-2") as ledger:
+        await ledger.record_found([source_file("a.djvu")])
+        await plan(ledger, Verdict.SKIP)
+        assert await ledger.enqueue(ENGINE, "name") == 0
+
+
 @pytest.mark.parametrize(
     ("code", "hours", "state"),
     [
