@@ -60,11 +60,11 @@ def test_the_first_signal_remembers_what_is_out(
     assert known["states"]["pending"] == 20
 
     cloud.questions_needed = 1
-    before = cloud.calls["submit"]
+    before, seen_before = cloud.calls["submit"], len(cloud.seen)
     resumed = run(*arguments, "--json")
     assert resumed.code == 0
     assert cloud.calls["submit"] - before == 20
-    first = [seen.kind for seen in cloud.seen if seen.kind != "token"][before:]
+    first = [seen.kind for seen in cloud.seen[seen_before:] if seen.kind != "token"]
     assert first.index("poll") < first.index("submit")  # what was out is fetched first
     assert set(cloud.submissions.values()) == {1}
     assert_all_converted(paths, output)

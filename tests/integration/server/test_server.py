@@ -88,6 +88,8 @@ async def test_tasks_wait_as_pending_until_a_worker_is_free(
             assert (answer["results"], answer["error"]) == (None, None)
         assert await client.metric('batch_converter_server_tasks{status="Pending"}') == 3
         assert await client.metric('batch_converter_server_tasks{status="Processing"}') == 2
+        while engine.peak < 2:  # a task is Processing a moment before the engine has it
+            await client.ask(task_ids[0])
         engine.gate.set()
         for task_id in task_ids:
             await client.ask_until(task_id, "Completed")
