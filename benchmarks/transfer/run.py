@@ -25,6 +25,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from service import BLOCK_BYTES, Service, pdf_block
 
 MIB: Final = 1024 * 1024
+MEMORY_MB: Final = 8
+BUSY_LOAD: Final = 2
 FETCHES: Final = {
     "ours": "fetch_ours",
     "ours, every `/` and `+` escaped": "fetch_ours_dense",
@@ -105,6 +107,30 @@ def table(best: dict[str, Measured], size: int) -> str:
     return "\n".join(lines)
 
 
+def verdict(fetched: dict[str, Measured], sent: dict[str, Measured]) -> str:
+    """Return what was wanted beside what was found."""
+    names = list(FETCHES)
+    ours, dense, raw, naive, vendor = (fetched[name] for name in names)
+    rows = [
+        ("speed over `response.json()`", 8, naive["wall_s"] / ours["wall_s"]),
+        ("speed over the vendor's client", 5, vendor["wall_s"] / ours["wall_s"]),
+        ("CPU saved over `response.json()`", 8, naive["cpu_s"] / ours["cpu_s"]),
+        ("CPU saved over the vendor's client", 5, vendor["cpu_s"] / ours["cpu_s"]),
+        ("speed of receiving and throwing away", 0.6, raw["wall_s"] / ours["wall_s"]),
+        ("speed with dense escapes, of the plain", 0.5, ours["wall_s"] / dense["wall_s"]),
+    ]
+    sizes = [
+        value["peak_mb"] - value["idle_mb"] for value in (ours, dense, sent[next(iter(UPLOADS))])
+    ]
+    lines = ["| what | wanted | found |", "| --- | --- | --- |"]
+    for what, wanted, found in rows:
+        missed = "" if found >= wanted else "**missed:** "
+        lines.append(f"| {what} | {wanted} times | {missed}{found:.2f} times |")
+    missed = "" if max(sizes) <= MEMORY_MB else "**missed:** "
+    lines.append(f"| memory over idle, the worst | {MEMORY_MB} MB | {missed}{max(sizes):.1f} MB |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Measure everything and print the section."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -124,12 +150,17 @@ def main() -> None:
         small = race({"ours": "fetch_ours"}, url, fetch_bytes // 64, given.rounds, folder)
         sent = race(UPLOADS, url, upload_bytes, given.rounds, folder)
     growth = small["ours"]["peak_mb"] - small["ours"]["idle_mb"]
+    load, busy = os.getloadavg()[2], ""
+    if load > BUSY_LOAD:
+        busy = f" The machine had other work (load {load:.0f} over a quarter of an hour)."
     section = f"""## Transfer
 
 Python {platform.python_version()}, {os.cpu_count()} cores, loopback, best of {given.rounds},
 `benchmarks/transfer/run.py`; files in {given.dir or tempfile.gettempdir()}.
 GB of PDF or DjVu, not of Base64. Each candidate has a process of its own; the service
-shares the cores with it.
+shares the cores with it.{busy}
+
+{verdict(fetched, sent)}
 
 A PDF of {given.fetch_mib} MiB, fetched into a file:
 
