@@ -156,7 +156,7 @@ def main() -> None:
     section = f"""## Transfer
 
 Python {platform.python_version()}, {os.cpu_count()} cores, loopback, best of {given.rounds},
-`benchmarks/transfer/run.py`; files in {given.dir or tempfile.gettempdir()}.
+`benchmarks/transfer/run.py`; files in a temporary folder.
 GB of PDF or DjVu, not of Base64. Each candidate has a process of its own; the service
 shares the cores with it.{busy}
 
