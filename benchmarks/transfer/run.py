@@ -147,7 +147,9 @@ def main() -> None:
         folder = Path(name)
         (folder / "source").write_bytes(os.urandom(MIB) * given.upload_mib)
         fetched = race(FETCHES, url, fetch_bytes, given.rounds, folder)
-        small = race({"ours": "fetch_ours"}, url, fetch_bytes // 64, given.rounds, folder)
+        small = race(
+            {"ours": "fetch_ours"}, url, max(BLOCK_BYTES, fetch_bytes // 64), given.rounds, folder
+        )
         sent = race(UPLOADS, url, upload_bytes, given.rounds, folder)
     growth = small["ours"]["peak_mb"] - small["ours"]["idle_mb"]
     load, busy = os.getloadavg()[2], ""
