@@ -174,7 +174,7 @@ def _structured(key: str, text: str, name: str) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        example = '{"language": "eng"}' if key == _FREE_FORM else '["*.djvu"]'
+        example = '{"language": "English"}' if key == _FREE_FORM else '["*.djvu"]'
         msg = f"{name} must be JSON, such as {example}"
         raise ConfigError(msg) from error
 
