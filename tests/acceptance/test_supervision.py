@@ -141,6 +141,10 @@ def test_a_supervisor_that_signals_every_process_fails_no_document(
         wait_until(lambda: process.logged("file.converted"), "a first document")
         workers = psutil.Process(process.pid).children(recursive=True)
         assert workers
+        wait_until(
+            lambda: all(_has(worker.pid, number, "SigIgn") for worker in workers),
+            "workers that have started",
+        )
         for worker in workers:
             worker.send_signal(number)
         before = len(process.events)
@@ -199,6 +203,11 @@ def _read_until_over(descriptor: int, process: Running) -> bytes:
 
 def _is_pending(pid: int, number: int) -> bool:
     """Whether a signal still waits to be taken."""
+    return _has(pid, number, "SigPnd", "ShdPnd")
+
+
+def _has(pid: int, number: int, *sets: str) -> bool:
+    """Whether a signal is in one of these sets of a process."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigPnd", "ShdPnd"))]
+    masks = [int(line.split()[1], 16) for line in lines if line.startswith(sets)]
     return any(mask >> (number - 1) & 1 for mask in masks)
