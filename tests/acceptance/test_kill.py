@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.cloud import Cloud
+    from tests.support.command import Finished
 
 KILLS: Final = int(os.environ.get("SOAK_KILLS", "25"))
 SEED: Final = int(os.environ.get("SOAK_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
@@ -91,7 +92,7 @@ def kill_and_resume(archive: Archive, tmp_path: Path, step: str) -> None:
         before = archive.cloud.bill()
         done = run(*convert(archive))
     assert done.code == 0
-    assert billed_since(archive, before) == done.json["api_calls"]["billed"]
+    assert_all_counted(archive, before, done)
     archive.check_at_end()
     if step.startswith(("pdf.named", "pdf.published")):  # adopted, and for good
         assert_nothing_is_left_to_do(archive)
@@ -117,7 +118,7 @@ def test_killed_at_random_moments(archive: Archive, tmp_path: Path) -> None:
         before = archive.cloud.bill()
         done = run(*convert(archive))
     assert done.code == 0, (SEED, done.named("file.failed"))
-    assert billed_since(archive, before) == done.json["api_calls"]["billed"]
+    assert_all_counted(archive, before, done)
     archive.check_at_end()
     assert_nothing_is_left_to_do(archive)
     assert run("verify", "-o", archive.output).code == 0
@@ -137,9 +138,14 @@ def wait_for_a_moment(cloud: Cloud, chance: random.Random) -> None:
     time.sleep(chance.uniform(0, 0.03))
 
 
-def billed_since(archive: Archive, before: dict[str, int]) -> int:
-    """Return what an undisturbed run must have counted."""
-    return archive.cloud.billed - before["billed"]
+def assert_all_counted(archive: Archive, before: dict[str, int], done: Finished) -> None:
+    """Hold the count of an undisturbed run against the service's.
+
+    What the dead run had sent may still be on its way through the kernel when the
+    service is asked: as many calls as the ledger had on record without an answer.
+    """
+    late = archive.cloud.billed - before["billed"] - done.json["api_calls"]["billed"]
+    assert 0 <= late <= archive.maybe_called.total()
 
 
 def assert_nothing_is_left_to_do(archive: Archive) -> None:
