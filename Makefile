@@ -80,6 +80,13 @@ acceptance: $(DEV_READY) ## Run the installed command as a process
 soak: $(DEV_READY) ## Kill a run KILLS (500) times at random and at each named step, and resume
 	SOAK_KILLS=$(KILLS) $(BIN)/python -m pytest -s tests/acceptance/test_kill.py
 
+.PHONY: bench
+bench: $(DEV_READY) ## Measure polling, scale, transfer and fidelity (half an hour)
+	$(BIN)/python -m benchmarks.polling --seeds 101-105
+	$(BIN)/python -m benchmarks.scale --files 1000 --rounds 5 --growth 1000 10000
+	$(BIN)/python benchmarks/transfer/run.py --rounds 5
+	$(BIN)/python benchmarks/fidelity samples
+
 .PHONY: format
 format: $(DEV_READY) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix
