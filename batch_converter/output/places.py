@@ -73,13 +73,16 @@ def _check_root(root: Path) -> None:
 
 
 def _check_names(folder: Path, target: Path) -> None:
-    """Look at what stands in the way, and at names that the file system will not take."""
+    """Look at what stands in the way, and at names that the file system will not take.
+
+    A folder that was missing a moment ago may be there by now: another document's.
+    """
     missing = target.relative_to(folder).parts
-    if os.path.lexists(folder / missing[0]):
-        if len(missing) > 1:
-            raise _refusal(errno.ENOTDIR, folder / missing[0])
-        if target.is_dir():
-            raise _refusal(errno.EISDIR, target)
+    first = folder / missing[0]
+    if len(missing) > 1 and os.path.lexists(first) and not first.is_dir():
+        raise _refusal(errno.ENOTDIR, first)
+    if target.is_dir():
+        raise _refusal(errno.EISDIR, target)
     longest = os.pathconf(folder, "PC_NAME_MAX")
     if any(len(os.fsencode(name)) > longest for name in missing):
         raise _refusal(errno.ENAMETOOLONG, target)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch_converter.errors import OutputError
-from batch_converter.output import is_lost
+from batch_converter.output import is_lost, nearest_folder, places
 from batch_converter.output.places import GROWTH, MARGIN_BYTES, check_place
 from tests.support.disks import small_disk
 
@@ -121,3 +121,15 @@ def test_what_an_error_says_of_other_pdfs(root: Path, number: int, *, lost: bool
     error.__cause__ = OSError(number, os.strerror(number), os.fspath(root / "a" / "b.pdf"))
     assert is_lost(error, root) == lost
     assert not is_lost(OutputError("so it is"), root)
+
+
+def test_a_folder_that_another_document_makes_meanwhile_is_no_obstacle(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow_nearest_folder(path: Path) -> Path:
+        found = nearest_folder(path)
+        path.mkdir(parents=True, exist_ok=True)  # between our first look and the second
+        return found
+
+    monkeypatch.setattr(places, "nearest_folder", slow_nearest_folder)
+    assert refusal(root, "a/b/c.pdf") is None
