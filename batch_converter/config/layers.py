@@ -33,7 +33,7 @@ _CREDENTIALS: Final = {
 _FREE_FORM: Final = "aspose.settings"
 _PROXY: Final = "aspose.proxy"
 _SECRET: Final = "aspose.client_secret"  # noqa: S105  # a key, not a secret
-_SECRET_FILE: Final = "aspose.client_secret_file"  # noqa: S105
+_SECRET_FILE: Final = "aspose.client_secret_file"  # noqa: S105  # a key, no secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

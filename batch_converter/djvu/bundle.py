@@ -96,7 +96,7 @@ def _write(
                 _copy_form(part, out)
             out.truncate(offsets[-1])
     except OSError as error:
-        name = os.path.basename(target)  # noqa: PTH119
+        name = os.path.basename(target)  # noqa: PTH119  # a path as str, its bytes kept
         raise OutputError(f"{name} cannot be written: {error.strerror or error}") from error
 
 

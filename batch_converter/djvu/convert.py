@@ -194,7 +194,7 @@ def assemble(
     """
     with ExitStack() as stack, open_source(source) as file:
         # Opened here: pikepdf takes no name that is not UTF-8.
-        files = [stack.enter_context(open(path, "rb")) for path in parts]  # noqa: PTH123
+        files = [stack.enter_context(open(path, "rb")) for path in parts]  # noqa: PTH123  # a path as str, its bytes kept
         pdf, *others = [stack.enter_context(Pdf.open(part)) for part in files]
         for other in others:
             pdf.pages.extend(other.pages)

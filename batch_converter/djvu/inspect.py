@@ -110,7 +110,7 @@ def inspect(path: str | os.PathLike[str], *, names: bool = False) -> DjvuInfo:
         UnreadableError: It cannot be opened or read.
     """
     with open_source(path) as source:
-        return _inspect(source, os.path.dirname(os.fspath(path)), names=names)  # noqa: PTH120
+        return _inspect(source, os.path.dirname(os.fspath(path)), names=names)  # noqa: PTH120  # a path as str, its bytes kept
 
 
 def inspect_bytes(data: bytes) -> DjvuInfo:
@@ -197,7 +197,7 @@ def part_paths(name: str, folder: str, components: Sequence[Component]) -> list[
 
 def _is_there(folder: str, name: str) -> bool:
     plain = bool(name) and name not in {".", ".."} and not {"/", "\\"}.intersection(name)
-    return plain and os.path.isfile(os.path.join(folder, name))  # noqa: PTH113, PTH118
+    return plain and os.path.isfile(os.path.join(folder, name))  # noqa: PTH113, PTH118  # a path as str, its bytes kept
 
 
 def _part_pages(components: Sequence[Component], parts: Sequence[str]) -> Iterator[PageInfo]:
@@ -244,7 +244,7 @@ def _dimensions(source: ByteSource, info: Chunk) -> tuple[int, int, int, int]:
     if info.kind != "INFO":
         return (*_big_endian_pair(data[4:]), 0, 0)
     dpi = int.from_bytes(data[6:8], "little")
-    rotation = _ROTATIONS_DEG.get(data[9] & 7, 0) if len(data) > 9 else 0  # noqa: PLR2004
+    rotation = _ROTATIONS_DEG.get(data[9] & 7, 0) if len(data) > 9 else 0  # noqa: PLR2004  # the byte of the flags
     return (*_big_endian_pair(data), dpi, rotation)
 
 

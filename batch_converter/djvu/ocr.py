@@ -63,7 +63,7 @@ def recognise(path: str | os.PathLike[str], languages: str) -> None:
         os.replace(target, path)  # noqa: PTH105  # surrogates and PathLike alike
     finally:
         with suppress(OSError):
-            os.unlink(target)  # noqa: PTH108
+            os.unlink(target)  # noqa: PTH108  # a path as str, its bytes kept
 
 
 def settle_names(pdf: Pdf) -> None:

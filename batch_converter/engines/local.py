@@ -137,7 +137,7 @@ class LocalEngine:
         """Give the conversion a name."""
         return str(uuid.uuid4())
 
-    async def fetch(self, document: Document, task: Task, sink: PdfSink) -> Fetched:  # noqa: ARG002
+    async def fetch(self, document: Document, task: Task, sink: PdfSink) -> Fetched:  # noqa: ARG002  # the Protocol's
         """Convert the document into `sink.path`; cancelling kills the workers at it.
 
         Raises:

@@ -79,12 +79,12 @@ class FixedInterval:
         *,
         at_s: float,
         size_bytes: int,  # noqa: ARG002  # a fixed interval looks at the clock alone
-        pages: int | None,  # noqa: ARG002
+        pages: int | None,  # noqa: ARG002  # the Protocol's
     ) -> None:
         """Plan the first question one interval after submission."""
         self._due_at_s[document_id] = at_s + self.interval_s
 
-    def next_poll_at_s(self, document_id: int, *, now_s: float) -> float:  # noqa: ARG002
+    def next_poll_at_s(self, document_id: int, *, now_s: float) -> float:  # noqa: ARG002  # the Protocol's
         """Return the planned moment."""
         return self._due_at_s[document_id]
 

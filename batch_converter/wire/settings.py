@@ -54,9 +54,9 @@ class _Model(BaseModel):
 
 class _Rectangle(_Model):
     topLeftX: StrictInt | None = None  # noqa: N815  # the wire's spelling
-    topLeftY: StrictInt | None = None  # noqa: N815
-    bottomRightX: StrictInt | None = None  # noqa: N815
-    bottomRightY: StrictInt | None = None  # noqa: N815
+    topLeftY: StrictInt | None = None  # noqa: N815  # the API's spelling
+    bottomRightX: StrictInt | None = None  # noqa: N815  # the API's spelling
+    bottomRightY: StrictInt | None = None  # noqa: N815  # the API's spelling
 
 
 class _Region(_Model):
@@ -72,12 +72,12 @@ class RecognitionSettings(_Model):
 
     language: Annotated[str, AfterValidator(_known_language)] | None = None
     rotate: StrictInt | None = Field(default=None, alias="Rotate")
-    makeSkewCorrect: StrictBool | None = None  # noqa: N815
-    makeSpellCheck: StrictBool | None = None  # noqa: N815
-    makeContrastCorrection: StrictBool | None = None  # noqa: N815
-    makeBinarization: StrictBool | None = None  # noqa: N815
-    makeUpsampling: StrictBool | None = None  # noqa: N815
-    dsrMode: (  # noqa: N815
+    makeSkewCorrect: StrictBool | None = None  # noqa: N815  # the API's spelling
+    makeSpellCheck: StrictBool | None = None  # noqa: N815  # the API's spelling
+    makeContrastCorrection: StrictBool | None = None  # noqa: N815  # the API's spelling
+    makeBinarization: StrictBool | None = None  # noqa: N815  # the API's spelling
+    makeUpsampling: StrictBool | None = None  # noqa: N815  # the API's spelling
+    dsrMode: (  # noqa: N815  # the API's spelling
         Literal[
             "Regions",
             "DsrNoFilter",
@@ -90,13 +90,13 @@ class RecognitionSettings(_Model):
         ]
         | None
     ) = None
-    dsrConfidence: (  # noqa: N815
+    dsrConfidence: (  # noqa: N815  # the API's spelling
         Literal["Default", "Low", "LowMid", "Mid", "MidHigh", "High", "Ultra", "All"] | None
     ) = None
-    resultType: (  # noqa: N815
+    resultType: (  # noqa: N815  # the API's spelling
         Literal["Pdf", "TextAndPdf", "PdfAndHocr", "TextAndPdfAndHocr"] | None
     ) = None
-    resultTypeTable: Literal["Text", "Excel", "Csv", "CsvAndExcel"] | None = None  # noqa: N815
+    resultTypeTable: Literal["Text", "Excel", "Csv", "CsvAndExcel"] | None = None  # noqa: N815  # the API's spelling
     regions: list[_Region] | None = None
 
 

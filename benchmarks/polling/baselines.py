@@ -30,12 +30,12 @@ class Backoff:
         *,
         at_s: float,
         size_bytes: int,  # noqa: ARG002  # backoff looks at the clock alone
-        pages: int | None,  # noqa: ARG002
+        pages: int | None,  # noqa: ARG002  # the Protocol's
     ) -> None:
         self._wait_s[document_id] = self.first_s
         self._due_at_s[document_id] = at_s + self.first_s
 
-    def next_poll_at_s(self, document_id: int, *, now_s: float) -> float:  # noqa: ARG002
+    def next_poll_at_s(self, document_id: int, *, now_s: float) -> float:  # noqa: ARG002  # the Protocol's
         return self._due_at_s[document_id]
 
     def answered(self, document_id: int, answer: Answer, *, at_s: float) -> Collection[int]:

@@ -67,13 +67,13 @@ class VendorClient:
     async def get(self, task_id: str) -> Any:  # noqa: ANN401  # the client is untyped
         return await anyio.to_thread.run_sync(self._documents.get_dj_vu2_pdf, task_id)
 
-    async def status(self, task_id: str) -> Any:  # noqa: ANN401
+    async def status(self, task_id: str) -> Any:  # noqa: ANN401  # of whichever library is measured
         return await anyio.to_thread.run_sync(self._utilities.get_task_status, task_id)
 
     async def cancel(self, task_id: str) -> None:
         await anyio.to_thread.run_sync(self._documents.cancel_dj_vu2_pdf, task_id)
 
-    async def wait(self, task_id: str) -> Any:  # noqa: ANN401
+    async def wait(self, task_id: str) -> Any:  # noqa: ANN401  # of whichever library is measured
         with anyio.fail_after(50):
             while (await self.status(task_id)).task_status in {"Pending", "Processing"}:
                 pass

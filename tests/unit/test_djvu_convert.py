@@ -172,7 +172,7 @@ def test_bookmarks_links_labels_and_facts_of_a_book(tmp_path: Path) -> None:
             places = [item.to_dictionary_object(pdf).Dest[0] for item in outline.root]
         assert [pages.index(place.objgen) for place in places][:3] == [0, 1, 2]
         assert [p.label for p in pdf.pages] == ["Cover", "i", "ii", "101", "102", "103"]
-        assert str(pdf.docinfo.Title) == "The Little Book of Letters – Knížka písmen"  # noqa: RUF001
+        assert str(pdf.docinfo.Title) == "The Little Book of Letters – Knížka písmen"  # noqa: RUF001  # the dash of the title
         assert str(pdf.docinfo.Author) == "The batch-converter project"
         with pdf.open_metadata() as xmp:
             assert xmp["dc:title"] == str(pdf.docinfo.Title)

@@ -298,8 +298,8 @@ def test_values_that_json_lacks_are_told_as_text() -> None:
 def test_what_libraries_log_joins_the_story() -> None:
     def act() -> None:
         logging.getLogger("some.library").warning("it %s", "broke")  # noqa: TID251  # a library
-        logging.getLogger("some.library").log(35, "odd level")  # noqa: TID251
-        logging.getLogger("some.library").info("chatter")  # noqa: TID251
+        logging.getLogger("some.library").log(35, "odd level")  # noqa: TID251  # what a library does
+        logging.getLogger("some.library").info("chatter")  # noqa: TID251  # what a library does
         warnings.showwarning("old ways", UserWarning, "f.py", 1)
 
     first, second, third = lines_of(logged(act))

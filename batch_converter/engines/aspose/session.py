@@ -82,7 +82,7 @@ async def open_session(settings: AsposeSettings) -> tuple[aiohttp.ClientSession,
 async def _note_departure(
     session: aiohttp.ClientSession,  # noqa: ARG001  # the signature is aiohttp's
     context: SimpleNamespace,
-    params: aiohttp.TraceRequestHeadersSentParams,  # noqa: ARG001
+    params: aiohttp.TraceRequestHeadersSentParams,  # noqa: ARG001  # aiohttp's signature
 ) -> None:
     departure: Departure = context.trace_request_ctx
     departure.left = True

@@ -32,7 +32,7 @@ def completed(**changes: object) -> dict[str, Any]:
     } | changes
 
 
-def spelled(fields: dict[str, Any], **options: Any) -> bytes:  # noqa: ANN401
+def spelled(fields: dict[str, Any], **options: Any) -> bytes:  # noqa: ANN401  # of whichever library is measured
     return json.dumps(fields, **options).encode()
 
 
@@ -83,7 +83,7 @@ LEGAL = {
 }
 
 
-async def ask(bench: Bench, fault: Any, sink: MemorySink | None = None) -> Fetched:  # noqa: ANN401
+async def ask(bench: Bench, fault: Any, sink: MemorySink | None = None) -> Fetched:  # noqa: ANN401  # of whichever library is measured
     """Ask for a task and let the fault answer, each time."""
     bench.server.plan["poll"].extend([fault] * 9)
     async with bench.engine() as engine:

@@ -72,7 +72,7 @@ async def test_requests_are_as_documented(bench: Bench) -> None:
     assert task.task_id not in bench.server.tasks
 
 
-async def act(bench: Bench, endpoint: str, **settings: Any) -> object:  # noqa: ANN401
+async def act(bench: Bench, endpoint: str, **settings: Any) -> object:  # noqa: ANN401  # of whichever library is measured
     """Do what makes one request to the endpoint (besides the token's)."""
     document, task, sink = bench.document(), bench.make_task(), bench.sink()
     async with bench.engine(**settings) as engine:

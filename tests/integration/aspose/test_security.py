@@ -206,17 +206,17 @@ async def test_the_production_address_is_used_as_documented(
 
 
 @contextlib.asynccontextmanager
-async def tunnel(heads: list[bytes], target: str) -> Any:  # noqa: ANN401
+async def tunnel(heads: list[bytes], target: str) -> Any:  # noqa: ANN401  # of whichever library is measured
     """Run a proxy that knows CONNECT and leads all to one place; yields its port."""
 
-    async def pump(source: Any, target: Any) -> None:  # noqa: ANN401
+    async def pump(source: Any, target: Any) -> None:  # noqa: ANN401  # of whichever library is measured
         with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError, OSError):
             while True:
                 await target.send(await source.receive())
         with contextlib.suppress(anyio.BrokenResourceError, OSError):
             await target.send_eof()
 
-    async def serve(client: Any) -> None:  # noqa: ANN401
+    async def serve(client: Any) -> None:  # noqa: ANN401  # of whichever library is measured
         head = b""
         async with client:
             while b"\r\n\r\n" not in head:
