@@ -298,10 +298,6 @@ class Ledger:
         """Return the documents whose task has not been fetched."""
         return await self._store.execute(outstanding.out_at_service)
 
-    async def cancelled(self, document: Document) -> None:
-        """Record that the task was deleted at the service."""
-        await self._store.execute(lambda connection: moves.released(connection, document.id))
-
     async def remember(self, service: str, observations: Sequence[Observation]) -> None:
         """Keep what this run learned about a service."""
         await self._store.execute(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from dataclasses import replace
@@ -14,10 +13,11 @@ import anyio.to_thread
 import structlog
 
 from batch_converter.discovery import Passed, UnreadableSource
-from batch_converter.errors import LASTING_CODES, ErrorCode, FileError
+from batch_converter.errors import LASTING_CODES, ErrorCode, FileError, OutputError
 from batch_converter.ledger import Decision, Verdict
 from batch_converter.models import DocumentState, Failure, FileReport, FileStatus, SourceFile
 from batch_converter.orchestrator.adoption import examine
+from batch_converter.output import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -268,8 +268,8 @@ def _size_bytes(path: Path) -> int | None:
 
 
 def _sha256(path: str) -> str | None:
+    """Return the digest of a file's bytes; None where they cannot be read."""
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+        return hash_file(Path(path))
+    except OutputError:
         return None
