@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.cloud import Reply, pdf_for
-from tests.support.command import Finished, run
+from tests.support.command import Finished, run, started, wait_until
 from tests.support.pdfs import djvu_bytes, make_archive
 
 if TYPE_CHECKING:
@@ -61,11 +61,20 @@ def test_an_answer_that_was_lost_is_told_and_paid_for_again(
     assert done.named("file.retrying")
 
 
-def test_a_revoked_token_is_renewed_once_for_all(cloud: Cloud, source: Path, output: Path) -> None:
-    make_archive(source, 8)
-    cloud.reply("poll", *[Reply(status=401)] * 4)
-    done = run("convert", source, "-o", output, "--json")
+def test_a_revoked_token_is_renewed_once_for_all(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    make_archive(source, 4)
+    cloud.hold("poll")
+    arguments = ("convert", source, "-o", output, "--json", "--max-in-flight", "4")
+    with started(tmp_path / "p", *arguments) as process:
+        wait_until(lambda: cloud.active["poll"] == 4, "polls")
+        cloud.revoke_tokens()
+        cloud.release("poll")
+        done = process.finish()
+
     assert done.code == 0
+    assert cloud.calls["poll"] >= 8
     assert cloud.calls["token"] == 2
     assert done.json["api_calls"] == cloud.bill()
     assert done.named("auth.token_obtained")
