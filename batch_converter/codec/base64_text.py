@@ -22,7 +22,7 @@ GATHER_BYTES: Final = 1024 * 1024
 """How much Base64 text is decoded at once."""
 
 ESCAPED_SLICE_BYTES: Final = 64 * 1024
-"""Undoing escapes makes several copies of a slice; small ones keep memory flat."""
+"""Undoing escapes makes several copies of a slice; small ones stay in the cache."""
 
 _QUANTUM: Final = 4
 _LINE_BREAKS: Final = b"\r\n"
@@ -120,8 +120,9 @@ class JsonBase64Decoder:
         self._gathered = []
         self._gathered_bytes = 0
         self._torn_escape = b""
-        texts = self._unescaped(raw) if b"\\" in raw else (raw,)
-        return [piece for text in texts if (piece := self._base64.feed(text))]
+        text = b"".join(self._unescaped(raw)) if b"\\" in raw else raw
+        piece = self._base64.feed(text)
+        return [piece] if piece else []
 
     def _unescaped(self, raw: bytes) -> Iterator[bytes]:
         """Undo all escapes, a slice at a time; keep one that is not whole yet."""

@@ -89,8 +89,11 @@ class PdfSink(Protocol):
     async def write(self, data: bytes) -> None:
         """Append `data`; pieces may be of any size, the sink gathers small ones.
 
+        It returns when the sink can take more, not when all is written: that is the
+        business of whoever made the sink.
+
         Raises:
-            OutputError: The disk is full or gone.
+            OutputError: The disk is full or gone, now or for an earlier piece.
         """
         ...
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import asynccontextmanager, suppress
-from functools import partial
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import anyio
-import anyio.to_thread
 
 from batch_converter.errors import OutputError, UsageError
+from batch_converter.output.backlog import Backlog, DiskThreads
 from batch_converter.output.disk_part import DiskPart, SealOptions, Spot
 from batch_converter.output.files import make_folder, make_subfolder, nearest_folder, writing
 from batch_converter.output.folder_syncs import FolderSyncs
 from batch_converter.output.places import check_place
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from batch_converter.models import StoredPdf
@@ -30,9 +29,6 @@ PIECE_BYTES: Final = 1 << 19
 _THREADS: Final = 8  # where fsync is what is waited for, more bring nothing
 _KNOWN_FOLDERS: Final = 1_000
 _LONGEST_NAMED_BYTES: Final = 120  # the part's name must fit where the PDF's own just does
-
-T = TypeVar("T")
-P = ParamSpec("P")
 
 
 class PartFolder:
@@ -52,7 +48,7 @@ class PartFolder:
         self._parts_dir = state_dir.absolute() / "parts"
         self._run_id = run_id
         self._verify = verify
-        self._threads = anyio.CapacityLimiter(_THREADS)
+        self._threads = DiskThreads(_THREADS)
         self._syncs = FolderSyncs()
         self._elsewhere: dict[Path, bool] = {}
 
@@ -67,7 +63,7 @@ class PartFolder:
         Raises:
             UsageError: One of the folders cannot be created or read.
         """
-        return await _in_thread(self._threads, self._prepare)
+        return await self._threads.run(self._prepare)
 
     def _prepare(self) -> int:
         try:
@@ -140,7 +136,7 @@ class PartFolder:
             marker=self._parts_dir / f"{name}.beside",
         )
         if elsewhere:
-            await _in_thread(self._threads, _prepare_beside, spot)
+            await self._threads.run(_prepare_beside, spot)
         return spot
 
     async def _is_elsewhere(self, folder: Path) -> bool:
@@ -148,8 +144,8 @@ class PartFolder:
         if folder not in self._elsewhere:
             if len(self._elsewhere) >= _KNOWN_FOLDERS:
                 self._elsewhere.clear()
-            self._elsewhere[folder] = await _in_thread(
-                self._threads, _on_other_file_system, folder, self._parts_dir
+            self._elsewhere[folder] = await self._threads.run(
+                _on_other_file_system, folder, self._parts_dir
             )
         return self._elsewhere[folder]
 
@@ -167,12 +163,13 @@ class PartFile:
     """
 
     def __init__(
-        self, disk: DiskPart, verify: Verify, threads: anyio.CapacityLimiter, syncs: FolderSyncs
+        self, disk: DiskPart, verify: Verify, threads: DiskThreads, syncs: FolderSyncs
     ) -> None:
         self._disk = disk
         self._verify = verify
         self._threads = threads
         self._syncs = syncs
+        self._backlog = Backlog(disk.append, threads)
         self._gathered = bytearray()
         self._is_done = False
 
@@ -188,25 +185,36 @@ class PartFile:
             OutputError: The file cannot be emptied.
         """
         self._gathered = bytearray()
+        await self._backlog.drop()
         if self._disk.is_open:
-            await _in_thread(self._threads, self._disk.empty)
+            await self._threads.run(self._disk.empty)
 
     async def write(self, data: bytes) -> None:
-        """Append a piece of any size; returns when it is gathered, or written and hashed.
+        """Take a piece of any size; it is written and hashed while more arrive.
 
         Raises:
-            OutputError: The disk is full or gone.
+            OutputError: The disk is full or gone, now or for an earlier piece.
         """
         if not self._gathered and len(data) >= PIECE_BYTES:
-            await _in_thread(self._threads, self._disk.append, data)
+            await self._backlog.put(data)
             return
         self._gathered += data
         if len(self._gathered) >= PIECE_BYTES:
-            await _in_thread(self._threads, self._disk.append, self._take())
+            await self._backlog.put(self._take())
 
     def _take(self) -> bytearray:
         gathered, self._gathered = self._gathered, bytearray()
         return gathered
+
+    async def settle(self) -> None:
+        """Wait until all that was taken is written; `seal` does so by itself.
+
+        Raises:
+            OutputError: Something could not be.
+        """
+        if self._gathered:
+            await self._backlog.put(self._take())
+        await self._backlog.settle()
 
     async def seal(
         self,
@@ -235,7 +243,8 @@ class PartFile:
             strict_pages=strict_pages,
             mtime_ns=mtime_ns,
         )
-        return await _in_thread(self._threads, self._disk.seal, options, self._take())
+        await self._backlog.settle()
+        return await self._threads.run(self._disk.seal, options, self._take())
 
     async def publish(self) -> None:
         """Give the sealed part its final name, replacing what stands there, durably.
@@ -248,7 +257,7 @@ class PartFile:
                 keeps it; then the PDF may stand there all the same.
         """
         with anyio.CancelScope(shield=True):
-            await _in_thread(self._threads, self._disk.publish)
+            await self._threads.run(self._disk.publish)
             self._is_done = True
             await self._syncs.sync(self._disk.spot.target.parent)
 
@@ -257,13 +266,8 @@ class PartFile:
         if not self._is_done:
             self._is_done = True
             with anyio.CancelScope(shield=True):
-                await _in_thread(self._threads, self._disk.discard)
-
-
-async def _in_thread(
-    threads: anyio.CapacityLimiter, function: Callable[P, T], *args: P.args, **_: P.kwargs
-) -> T:
-    return await anyio.to_thread.run_sync(partial(function, *args), limiter=threads)
+                await self._backlog.drop()
+                await self._threads.run(self._disk.discard)
 
 
 def _beside(target: Path) -> Path:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     Candidate = Callable[[str, int, Path, Measure], Awaitable[None]]
 
 CONVERT = "/v5.0/ocr/djvu2pdf"
-PIECE_BYTES = 512 * 1024
 
 
 class Meter:
@@ -39,28 +38,26 @@ class Meter:
 
 
 class FileSink:
-    """Gathers as much as a run's own part file does, and writes it in a thread."""
+    """Writes and does nothing else, as the alternatives do, in the way of a run's part file."""
 
     def __init__(self, path: Path) -> None:
+        from batch_converter.output.backlog import Backlog, DiskThreads  # noqa: PLC0415  # only the candidate's own imports count
+
         self.path = path
         self._file = path.open("wb", buffering=0)
-        self._gathered = bytearray()
+        self._backlog = Backlog(self._append, DiskThreads(1))
 
     async def restart(self) -> None:
-        self._gathered.clear()
-        await anyio.to_thread.run_sync(self._file.truncate, 0)
+        await self._backlog.drop()
 
     async def write(self, data: bytes) -> None:
-        if not self._gathered and len(data) >= PIECE_BYTES:
-            await anyio.to_thread.run_sync(self._file.write, data)
-            return
-        self._gathered += data
-        if len(self._gathered) >= PIECE_BYTES:
-            await self.flush()
+        await self._backlog.put(data)
 
-    async def flush(self) -> None:
-        gathered, self._gathered = self._gathered, bytearray()
-        await anyio.to_thread.run_sync(self._file.write, gathered)
+    async def finish(self) -> None:
+        await self._backlog.settle()
+
+    def _append(self, data: bytes | bytearray) -> None:
+        self._file.write(data)
 
 
 def save(path: Path, text: str) -> None:
@@ -109,15 +106,42 @@ def document(path: Path) -> Any:  # noqa: ANN401  # of whichever library is meas
 
 async def fetch_ours(url: str, size: int, path: Path, start: Measure, kind: str = "plain") -> None:
     async with engine(url) as ours:
-        await ours.fetch(document(path), task(f"{kind}-{768 * 1024}"), FileSink(path))
+        await warm_up(ours, path, kind)
         start()
         sink = FileSink(path)
         await ours.fetch(document(path), task(f"{kind}-{size}"), sink)
-        await sink.flush()
+        await sink.finish()
 
 
 async def fetch_ours_dense(url: str, size: int, path: Path, start: Measure) -> None:
     await fetch_ours(url, size, path, start, "dense")
+
+
+async def fetch_stored(
+    url: str, size: int, path: Path, start: Measure, kind: str = "plain"
+) -> None:
+    """Do all that a run does until the PDF is complete: the digest is made on the way."""
+    from batch_converter.output import PartFolder  # noqa: PLC0415  # only the candidate's own imports count
+
+    folder = PartFolder(output_dir=path.parent, state_dir=path.parent, run_id=path.name)
+    await folder.prepare()
+    async with engine(url) as ours:
+        await warm_up(ours, path, kind)
+        start()
+        async with folder.part(path.name, document_id=1) as part:
+            await ours.fetch(document(path), task(f"{kind}-{size}"), part)
+            await part.settle()
+            part.path.replace(path)
+
+
+async def fetch_stored_dense(url: str, size: int, path: Path, start: Measure) -> None:
+    await fetch_stored(url, size, path, start, "dense")
+
+
+async def warm_up(ours: Any, path: Path, kind: str) -> None:  # noqa: ANN401  # of whichever library is measured
+    sink = FileSink(path)
+    await ours.fetch(document(path), task(f"{kind}-{768 * 1024}"), sink)
+    await sink.finish()
 
 
 async def fetch_thrown_away(url: str, size: int, path: Path, start: Measure) -> None:
@@ -207,6 +231,8 @@ CANDIDATES: dict[str, Candidate] = {
     for name in (
         "fetch_ours",
         "fetch_ours_dense",
+        "fetch_stored",
+        "fetch_stored_dense",
         "fetch_thrown_away",
         "fetch_naive",
         "fetch_vendor",

@@ -130,8 +130,8 @@ async def test_small_pieces_are_gathered_and_large_ones_go_through(tmp_path: Pat
         await part.write(b"%PDF-small")
         assert not part.path.exists()
         await part.write(bytes(parts.PIECE_BYTES))
-        assert part.path.stat().st_size == parts.PIECE_BYTES + 10
         await part.write(bytes(3 * parts.PIECE_BYTES))
+        await part.settle()
         assert part.path.stat().st_size == 4 * parts.PIECE_BYTES + 10
 
 
@@ -390,9 +390,9 @@ async def test_a_limit_on_file_sizes(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (parts.PIECE_BYTES, before[1]))
     try:
         async with folder.part("x.pdf", document_id=1) as part:
-            await part.write(bytes(parts.PIECE_BYTES - 1))
+            await part.write(bytes(parts.PIECE_BYTES + 1))
             with pytest.raises(OutputError, match="takes no file as large as that") as caught:
-                await part.write(bytes(parts.PIECE_BYTES))
+                await part.settle()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
@@ -515,8 +515,7 @@ async def test_what_was_not_published_is_removed(tmp_path: Path) -> None:
 
     async def fail(part: PartFile) -> None:
         await part.write(bytes(parts.PIECE_BYTES))
-        assert part.path.exists()
-        raise BadPdfError("made up")
+        await part.seal()
 
     with pytest.raises(BadPdfError):
         async with folder.part("x.pdf", document_id=1) as part:
@@ -583,6 +582,7 @@ async def test_elsewhere_parts_of_dead_runs_are_cleared_too(tmp_path: Path) -> N
         output = "\udcff/x.pdf"
         async with folder.part(output, document_id=1) as part:
             await part.write(bytes(parts.PIECE_BYTES))
+            await part.settle()
             (tmp_path / "parts/dead-2.beside").write_bytes(b"../../precious.pdf")
             (tmp_path / "parts/dead-3.beside").write_bytes(b"gone/x.pdf")
             (far / ".precious.pdf.part").write_bytes(b"not ours")

@@ -1,0 +1,133 @@
+"""Pieces on their way to a file: written in order, in a thread, while more arrive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+TURN_BYTES: Final = 1 << 20
+"""A thread is given so much at once, where it is there: going there costs time too."""
+
+MAX_WAITING_BYTES: Final = 2 << 20
+"""What may wait while a turn is being written; it hides that either side stutters."""
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class DiskThreads:
+    """The few threads in which the disk is asked.
+
+    Unlike anyio's, they can be left to work: a backlog goes on while nobody waits.
+    They end with the object.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._pool = ThreadPoolExecutor(size, thread_name_prefix="disk")
+
+    def start(
+        self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
+        """Call the function as soon as a thread is free."""
+        return asyncio.wrap_future(self._pool.submit(function, *args, **kwargs))
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call the function; once begun, cancellation waits until it has ended."""
+        await checkpoint_if_cancelled()
+        future = self.start(function, *args, **kwargs)
+        with anyio.CancelScope(shield=True):
+            await future
+        return future.result()
+
+
+class Backlog:
+    """What was taken for one file and is not written yet; bounded.
+
+    All state is the event loop's; a thread is only ever given the pieces of a turn.
+
+    Args:
+        write: Appends a piece to the file; blocking.
+        threads: Where it is called.
+    """
+
+    def __init__(self, write: Callable[[bytes | bytearray], None], threads: DiskThreads) -> None:
+        self._write = write
+        self._threads = threads
+        self._waiting: deque[bytes | bytearray] = deque()
+        self._waiting_bytes = 0
+        self._turn: asyncio.Future[None] | None = None
+        self._turned = anyio.Event()
+        self._failure: BaseException | None = None
+
+    async def put(self, piece: bytes | bytearray) -> None:
+        """Take a piece; returns when few enough are waiting.
+
+        Raises:
+            OutputError: A piece, this one or one before, could not be written.
+        """
+        await checkpoint_if_cancelled()
+        self._check()
+        self._waiting.append(piece)
+        self._waiting_bytes += len(piece)
+        if self._turn is None:
+            self._begin_turn()
+        while self._waiting_bytes > MAX_WAITING_BYTES:
+            await self._turned.wait()
+        self._check()
+
+    async def settle(self) -> None:
+        """Wait until everything is written.
+
+        Raises:
+            OutputError: Something could not be.
+        """
+        while self._turn is not None:
+            await self._turned.wait()
+        self._check()
+
+    async def drop(self) -> None:
+        """Forget what waits and what failed; cancellation waits for the thread at the file."""
+        self._forget_waiting()
+        with anyio.CancelScope(shield=True):
+            while self._turn is not None:
+                await self._turned.wait()
+        self._failure = None
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _forget_waiting(self) -> None:
+        self._waiting.clear()
+        self._waiting_bytes = 0
+
+    def _begin_turn(self) -> None:
+        pieces, size_bytes = [], 0
+        while self._waiting and size_bytes < TURN_BYTES:
+            pieces.append(self._waiting.popleft())
+            size_bytes += len(pieces[-1])
+        self._waiting_bytes -= size_bytes
+        self._turn = self._threads.start(self._write_all, pieces)
+        self._turn.add_done_callback(self._end_turn)
+
+    def _write_all(self, pieces: Sequence[bytes | bytearray]) -> None:
+        for piece in pieces:
+            self._write(piece)
+
+    def _end_turn(self, turn: asyncio.Future[None]) -> None:
+        self._turn = None
+        self._failure = turn.exception()
+        if self._failure is not None:
+            self._forget_waiting()
+        elif self._waiting:
+            self._begin_turn()
+        turned, self._turned = self._turned, anyio.Event()
+        turned.set()

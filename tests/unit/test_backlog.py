@@ -1,0 +1,165 @@
+"""A backlog keeps the order, its bound, and the first failure."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from batch_converter.errors import OutputError
+from batch_converter.output import backlog as backlog_module
+from batch_converter.output.backlog import MAX_WAITING_BYTES, TURN_BYTES, Backlog, DiskThreads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PIECE = TURN_BYTES // 2
+
+
+class Disk:
+    """Takes pieces, slowly where a gate is closed, and may be full."""
+
+    def __init__(self) -> None:
+        self.taken: list[bytes] = []
+        self.gate = threading.Event()
+        self.reached = threading.Event()
+        self.gate.set()
+        self.room_bytes = 1 << 40
+
+    def write(self, piece: bytes | bytearray) -> None:
+        self.reached.set()
+        assert self.gate.wait(20)
+        self.room_bytes -= len(piece)
+        if self.room_bytes < 0:
+            raise OutputError("the disk is full")
+        self.taken.append(bytes(piece))
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    disk = Disk()
+    yield disk
+    disk.gate.set()
+
+
+@pytest.fixture
+def backlog(disk: Disk) -> Backlog:
+    return Backlog(disk.write, DiskThreads(1))
+
+
+async def open_when_idle(disk: Disk) -> None:
+    with anyio.CancelScope(shield=True):
+        await anyio.wait_all_tasks_blocked()
+    disk.gate.set()
+
+
+async def until(event: threading.Event) -> None:
+    assert await anyio.to_thread.run_sync(event.wait, 20)
+
+
+async def test_pieces_are_written_in_order(disk: Disk, backlog: Backlog) -> None:
+    pieces = [bytes([number]) * (PIECE // (1 + number % 3)) for number in range(50)]
+    for piece in pieces:
+        await backlog.put(piece)
+    await backlog.settle()
+    assert disk.taken == pieces
+
+
+async def test_who_brings_too_much_waits(disk: Disk, backlog: Backlog) -> None:
+    disk.gate.clear()
+    taken = 0
+
+    async def bring() -> None:
+        nonlocal taken
+        for _ in range(100):
+            await backlog.put(bytes(PIECE))
+            taken += 1
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(bring)
+        await until(disk.reached)
+        await anyio.wait_all_tasks_blocked()
+        assert taken == (MAX_WAITING_BYTES // PIECE) + 1
+        disk.gate.set()
+    await backlog.settle()
+    assert len(disk.taken) == 100
+
+
+async def test_a_failure_is_told_to_all_that_come_after(disk: Disk, backlog: Backlog) -> None:
+    disk.room_bytes = PIECE
+    await backlog.put(bytes(PIECE))
+    await backlog.put(bytes(PIECE))
+    for _ in range(2):
+        with pytest.raises(OutputError, match="full"):
+            await backlog.settle()
+    with pytest.raises(OutputError, match="full"):
+        await backlog.put(b"more")
+    assert len(disk.taken) == 1
+
+
+async def test_a_failure_reaches_one_who_waits_for_room(disk: Disk, backlog: Backlog) -> None:
+    disk.room_bytes = 0
+
+    async def bring() -> None:
+        for _ in range(100):
+            await backlog.put(bytes(PIECE))
+
+    with pytest.raises(OutputError, match="full"):
+        await bring()
+    assert disk.taken == []
+
+
+async def test_what_is_dropped_is_not_written_and_failures_are_forgotten(
+    disk: Disk, backlog: Backlog
+) -> None:
+    disk.gate.clear()
+    await backlog.put(bytes(PIECE))
+    await until(disk.reached)
+    await backlog.put(b"never")
+    disk.room_bytes = 0
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(backlog.drop)
+        await anyio.wait_all_tasks_blocked()
+        disk.gate.set()
+    disk.room_bytes = 100
+    await backlog.put(b"anew")
+    await backlog.settle()
+    assert disk.taken == [b"anew"]
+
+
+async def test_leaving_waits_for_the_thread_that_is_at_the_file(
+    disk: Disk, backlog: Backlog
+) -> None:
+    disk.gate.clear()
+    with anyio.CancelScope() as scope:
+        await backlog.put(bytes(PIECE))
+        await until(disk.reached)
+        scope.cancel()
+        async with anyio.create_task_group() as group:
+            group.start_soon(open_when_idle, disk)
+            await backlog.drop()
+        assert len(disk.taken) == 1
+        await backlog.put(b"never")
+    assert scope.cancelled_caught
+    assert len(disk.taken) == 1
+
+
+async def test_one_file_does_not_keep_the_threads_to_itself(disk: Disk) -> None:
+    threads = DiskThreads(1)
+    busy, other = Backlog(disk.write, threads), Backlog(disk.write, threads)
+    disk.gate.clear()
+    for _ in range(4):
+        await busy.put(b"b" * PIECE)
+    await other.put(b"other")
+    disk.gate.set()
+    await other.settle()
+    await busy.settle()
+    assert disk.taken.index(b"other") < 4
+
+
+def test_a_turn_is_no_more_than_may_wait() -> None:
+    assert backlog_module.TURN_BYTES <= backlog_module.MAX_WAITING_BYTES
