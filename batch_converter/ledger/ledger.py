@@ -148,7 +148,7 @@ class Ledger:
 
         def operation(connection: sqlite3.Connection) -> int:
             if kind is CallKind.SUBMIT and document_id is not None:
-                _mark_submitting(connection, document_id)
+                moves.submitting(connection, document_id)
             cursor = connection.execute(
                 "INSERT INTO call (run, document, kind, started_at) VALUES (?, ?, ?, ?)",
                 (self._run, document_id, kind.value, at.timestamp()),
@@ -181,7 +181,7 @@ class Ledger:
 
     async def submitting(self, document: Document) -> None:
         """Record that an engine without billed calls is about to be given the document."""
-        await self._store.execute(lambda connection: _mark_submitting(connection, document.id))
+        await self._store.execute(lambda connection: moves.submitting(connection, document.id))
 
     async def submitted(self, document: Document, task: Task, engine: EngineName) -> None:
         """Record the task id: from here on the document is never submitted twice."""
@@ -315,12 +315,3 @@ class Ledger:
                 "UPDATE run SET exit_code = ? WHERE id = ?", (int(exit_code), self._run)
             )
         )
-
-
-def _mark_submitting(connection: sqlite3.Connection, document_id: int) -> None:
-    """Move to `submitting`, unless an earlier try of the same request did."""
-    (state,) = connection.execute(
-        "SELECT state FROM document WHERE id = ?", (document_id,)
-    ).fetchone()
-    if state != DocumentState.SUBMITTING:
-        moves.move(connection, document_id, DocumentState.SUBMITTING)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from batch_converter.ledger.rows import outcome_values, seconds
 from batch_converter.models import MOVES, DocumentState
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from batch_converter.models import Document, Failure, FileReport, StoredPdf, Task
 
 
+_BEFORE: Final = {
+    to: frozenset(state for state, after in MOVES.items() if to in after) for to in DocumentState
+}
+
+
 def move(
     connection: sqlite3.Connection, document_id: int, to: DocumentState, **columns: object
 ) -> None:
@@ -22,23 +27,47 @@ def move(
     Raises:
         RuntimeError: The move is not in the table; nothing was changed.
     """
-    (word,) = connection.execute(
-        "SELECT state FROM document WHERE id = ?", (document_id,)
-    ).fetchone()
-    state = DocumentState(word)
-    if to not in MOVES[state]:
+    _move(connection, document_id, to, _BEFORE[to], columns)
+
+
+def submitting(connection: sqlite3.Connection, document_id: int) -> None:
+    """The document is about to be sent; it may have been moved by an earlier try."""
+    to = DocumentState.SUBMITTING
+    _move(connection, document_id, to, _BEFORE[to] | {to}, {})
+
+
+def _move(
+    connection: sqlite3.Connection,
+    document_id: int,
+    to: DocumentState,
+    before: frozenset[DocumentState],
+    columns: Mapping[str, object],
+) -> None:
+    allowed = ", ".join(f"'{state}'" for state in sorted(before))
+    values = {"state": to.value, **columns, "document_id": document_id}
+    moved = connection.execute(
+        f"UPDATE document SET {_assignments(values)}"  # noqa: S608  # our own names
+        f" WHERE id = :document_id AND state IN ({allowed})",
+        values,
+    )
+    if not moved.rowcount:
+        query = "SELECT state FROM document WHERE id = ?"
+        (state,) = connection.execute(query, (document_id,)).fetchone()
         msg = f"document {document_id} cannot move from {state} to {to}"
         raise RuntimeError(msg)
-    assign(connection, document_id, state=to.value, **columns)
 
 
 def assign(connection: sqlite3.Connection, document_id: int, **columns: object) -> None:
     """Set columns of a document."""
-    names = ", ".join(f"{name} = :{name}" for name in columns)
+    values = {**columns, "document_id": document_id}
     connection.execute(
-        f"UPDATE document SET {names} WHERE id = :document_id",  # noqa: S608  # our own names
-        {**columns, "document_id": document_id},
+        f"UPDATE document SET {_assignments(values)} WHERE id = :document_id",  # noqa: S608  # our own names
+        values,
     )
+
+
+def _assignments(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} = :{name}" for name in values if name != "document_id")
 
 
 def submitted(connection: sqlite3.Connection, document_id: int, task: Task, engine: str) -> None:

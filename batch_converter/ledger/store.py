@@ -3,7 +3,8 @@
 Operations queue up while a commit is on its way to the disk and share the next
 one, so that durability (`synchronous=FULL`) costs one flush a group, not one a
 statement. An awaited operation is durable when it returns. A cancelled await
-still executes: operations must be right to run whether or not anybody waits.
+still executes: operations must be right to run whether or not anybody waits, and
+to run again where the group that they were in was rolled back.
 """
 
 from __future__ import annotations
@@ -51,7 +52,6 @@ class _Job:
     operation: Callable[[sqlite3.Connection], Any]
     future: asyncio.Future[Any] | None
     result: Any = None
-    error: BaseException | None = None
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
@@ -151,7 +151,7 @@ def migrate(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:
         )
 
 
-def is_full(error: sqlite3.Error | None) -> bool:
+def is_full(error: Exception | None) -> bool:
     """Whether the disk, or what this user may have of it, is full."""
     return getattr(error, "sqlite_errorcode", None) in _FULL
 
@@ -181,7 +181,7 @@ class Store:
         self._reserve = reserve
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._serve, name="ledger", daemon=True)
         self._thread.start()
 
@@ -217,10 +217,7 @@ class Store:
         while going:
             group, going = self._next_group()
             if group:
-                error = self._run_group(group)
-                if is_full(error) and self._reserve.release():
-                    error = self._run_group(group)
-                self._loop.call_soon_threadsafe(self._deliver, group, error)
+                self._commit(group)
 
     def _next_group(self) -> tuple[list[_Job], bool]:
         group: list[_Job] = []
@@ -232,46 +229,45 @@ class Store:
             job = self._jobs.get()
         return group, False
 
-    def _run_group(self, group: Sequence[_Job]) -> sqlite3.Error | None:
+    def _commit(self, group: Sequence[_Job]) -> None:
+        """Bring a group to the disk and tell who waits; an operation at fault fails alone."""
+        error = self._attempt(group)
+        if is_full(error) and self._reserve.release():
+            error = self._attempt(group)
+        if error is None or len(group) == 1 or isinstance(error, sqlite3.OperationalError):
+            self._loop.call_soon_threadsafe(self._deliver, group, error)
+            return
+        for job in group:
+            self._commit([job])
+
+    def _attempt(self, group: Sequence[_Job]) -> Exception | None:
         """Commit all or nothing; returns why nothing was committed."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for job in group:
-                self._run(job)
+                job.result = job.operation(self._connection)
             reach("ledger.committing")
             self._connection.execute("COMMIT")
             reach("ledger.committed")
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001  # handed to the awaiting coroutine
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             return error
         return None
 
-    def _run(self, job: _Job) -> None:
-        self._connection.execute("SAVEPOINT job")
-        job.error = None
-        try:
-            job.result = job.operation(self._connection)
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001  # handed to the awaiting coroutine
-            self._connection.execute("ROLLBACK TO job")
-            job.error = error
-        self._connection.execute("RELEASE job")
-
-    def _deliver(self, group: Sequence[_Job], group_error: sqlite3.Error | None) -> None:
+    def _deliver(self, group: Sequence[_Job], error: Exception | None) -> None:
+        translated = self._translated(error)
         for job in group:
-            error = self._translated(group_error or job.error)
             if job.future is None:
-                self._failure = self._failure or error
+                self._failure = self._failure or translated
             elif job.future.done():
                 continue
-            elif error is None:
+            elif translated is None:
                 job.future.set_result(job.result)
             else:
-                job.future.set_exception(error)
+                job.future.set_exception(translated)
 
-    def _translated(self, error: BaseException | None) -> BaseException | None:
+    def _translated(self, error: Exception | None) -> Exception | None:
         if not isinstance(error, sqlite3.Error):
             return error
         lost = LedgerWriteError(
