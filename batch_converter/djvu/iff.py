@@ -7,6 +7,7 @@ what its parent holds, so a hostile length leads nowhere.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from contextlib import contextmanager
@@ -19,17 +20,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAGIC: Final = b"AT&TFORM"
+_WHOLE_BYTES: Final = 64 << 10
+_PIECE_BYTES: Final = 1 << 20
 _HEADER_BYTES: Final = 8
 _FORM_BYTES: Final = 12
 _KIND: Final = re.compile(rb"[\x20-\x7e]{4}")
 
 
 class ByteSource:
-    """A file or a buffer that is read piecewise by position."""
+    """A file or a buffer that is read piecewise by position; a small file only once.
 
-    def __init__(self, name: str, size: int, fd: int = -1, data: bytes = b"") -> None:
+    Attributes:
+        size: Its length in bytes.
+        mtime_ns: When the file was last changed; 0 of a buffer.
+    """
+
+    def __init__(
+        self, name: str, size: int, fd: int = -1, data: bytes = b"", *, mtime_ns: int = 0
+    ) -> None:
         self.name = name
         self.size = size
+        self.mtime_ns = mtime_ns
         self._fd = fd
         self._data = data
 
@@ -38,18 +49,42 @@ class ByteSource:
         """Read from memory."""
         return cls(name, len(data), data=data)
 
+    @classmethod
+    def of_file(cls, fd: int, name: str) -> ByteSource:
+        """Read from an open file.
+
+        Raises:
+            UnreadableError: The disk failed, or it is no file.
+        """
+        status = os.fstat(fd)
+        source = cls(name, status.st_size, fd, mtime_ns=status.st_mtime_ns)
+        if source.size <= _WHOLE_BYTES:
+            source._data = source.at(0, source.size)
+        return source
+
     def at(self, offset: int, count: int) -> bytes:
         """Return up to `count` bytes; fewer at the end.
 
         Raises:
             UnreadableError: The disk failed.
         """
-        if self._fd < 0:
+        if self._fd < 0 or self._data:
             return self._data[offset : offset + count]
         try:
             return _pread_whole(self._fd, offset, count)
         except OSError as error:
             raise _unreadable(self.name, error) from error
+
+    def sha256(self) -> str:
+        """Return the digest of all bytes in hexadecimal digits.
+
+        Raises:
+            UnreadableError: The disk failed.
+        """
+        digest = hashlib.sha256()
+        for offset in range(0, self.size, _PIECE_BYTES):
+            digest.update(self.at(offset, _PIECE_BYTES))
+        return digest.hexdigest()
 
 
 def _pread_whole(fd: int, offset: int, count: int) -> bytes:
@@ -78,7 +113,7 @@ def open_source(path: str | os.PathLike[str]) -> Iterator[ByteSource]:
     except OSError as error:
         raise _unreadable(name, error) from error
     try:
-        yield ByteSource(name, os.fstat(fd).st_size, fd)
+        yield ByteSource.of_file(fd, name)
     finally:
         os.close(fd)
 

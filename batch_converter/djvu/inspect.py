@@ -110,7 +110,7 @@ def inspect(path: str | os.PathLike[str], *, names: bool = False) -> DjvuInfo:
         UnreadableError: It cannot be opened or read.
     """
     with open_source(path) as source:
-        return _inspect(source, os.path.dirname(os.fspath(path)), names=names)  # noqa: PTH120  # a path as str, its bytes kept
+        return inspect_source(source, os.path.dirname(os.fspath(path)), names=names)  # noqa: PTH120  # a path as str, its bytes kept
 
 
 def inspect_bytes(data: bytes) -> DjvuInfo:
@@ -119,10 +119,17 @@ def inspect_bytes(data: bytes) -> DjvuInfo:
     Raises:
         NotDjvuError: As `inspect`.
     """
-    return _inspect(ByteSource.of_bytes(data), "", names=True)
+    return inspect_source(ByteSource.of_bytes(data), "", names=True)
 
 
-def _inspect(source: ByteSource, folder: str, *, names: bool) -> DjvuInfo:
+def inspect_source(source: ByteSource, folder: str, *, names: bool = False) -> DjvuInfo:
+    """Look at what is open already; see `inspect`.
+
+    Args:
+        source: The file; of an indirect document, its index.
+        folder: Where the parts of an indirect document lie.
+        names: Whether to decode the directory's ids and titles too.
+    """
     form = read_top_form(source)
     if form.kind in _SINGLE_PAGE_FORMS:
         return _info(source, [_page(source, form)], bundled=True)

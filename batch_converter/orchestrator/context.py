@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batch_converter.orchestrator.order import LeftOut, Line, Wakeups
+from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from batch_converter.progress import Tally
 
 
+PREFLIGHT_THREADS: Final = 2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """The parts that a run was wired from.
@@ -33,6 +37,7 @@ class RunContext:
         wakeups: Of documents between two polls.
         left_out: Documents whose task an earlier run left at the service.
         line: Documents on their way to their first submission.
+        preflight: Where sources are looked at and hashed.
     """
 
     settings: Settings
@@ -50,6 +55,7 @@ class RunContext:
     wakeups: Wakeups = field(default_factory=Wakeups)
     left_out: LeftOut = field(default_factory=LeftOut)
     line: Line = field(default_factory=Line)
+    preflight: DiskThreads = field(default_factory=lambda: DiskThreads(PREFLIGHT_THREADS))
 
     def bundle_path(self, document_id: int) -> Path:
         """Return where the bundled form of a document goes; cleared like any part."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import anyio
-import anyio.to_thread
 
 from batch_converter.errors import (
     BadPdfError,
@@ -112,7 +111,7 @@ class Conversion:
         """Submit, wait and fetch, again where the rules allow it, until the PDF is whole."""
         while True:
             if self._record.task or self._prepared:
-                await anyio.to_thread.run_sync(self._check_place)
+                await self._context.preflight.run(self._check_place)
             task = self._record.task or await self._submit()
             try:
                 return await self._fetch(task, part)
@@ -145,7 +144,7 @@ class Conversion:
 
     async def _prepare(self) -> Prepared:
         if self._prepared is None:
-            self._prepared = await anyio.to_thread.run_sync(self._check_and_prepare)
+            self._prepared = await self._context.preflight.run(self._check_and_prepare)
             self._record.document = self._prepared.document
             self._ledger.describe(
                 self._prepared.document, source_sha256=self._prepared.source_sha256

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch_converter.djvu.bundle import bundle
-from batch_converter.djvu.inspect import inspect
-from batch_converter.errors import OutputError, UnreadableError
+from batch_converter.djvu.iff import open_source
+from batch_converter.djvu.inspect import inspect_source
+from batch_converter.errors import OutputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batch_converter.models import Document
 
 
@@ -47,36 +48,25 @@ def prepare(document: Document, bundle_path: Path) -> Prepared:
         UnreadableError: It cannot be read.
         OutputError: The bundled form cannot be written.
     """
-    info = inspect(document.path)
-    document = replace(_measured(document, document.path), pages=info.page_count)
-    digest = _sha256(document.path)
+    with open_source(document.path) as source:
+        info = inspect_source(source, os.path.dirname(document.path))  # noqa: PTH120  # a path as str, its bytes kept
+        digest = source.sha256()
+    document = replace(
+        document, size_bytes=source.size, mtime_ns=source.mtime_ns, pages=info.page_count
+    )
     if info.bundled:
         return Prepared(document=document, sent=document, source_sha256=digest)
     try:
         bundle(document.path, bundle_path)
+        status = bundle_path.stat()
     except OSError as error:
         bundle_path.unlink(missing_ok=True)
         msg = f"the parts of {document.path} cannot be bundled at {bundle_path}: {error.strerror}"
         raise OutputError(msg) from error
-    sent = replace(_measured(document, os.fspath(bundle_path)), path=os.fspath(bundle_path))
+    sent = replace(
+        document,
+        path=os.fspath(bundle_path),
+        size_bytes=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+    )
     return Prepared(document=document, sent=sent, source_sha256=digest, bundle=bundle_path)
-
-
-def _measured(document: Document, path: str) -> Document:
-    try:
-        status = Path(path).stat()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    return replace(document, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
-
-
-def _sha256(path: str) -> str:
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: str, error: OSError) -> UnreadableError:
-    return UnreadableError(f"{path} cannot be read: {error.strerror}")

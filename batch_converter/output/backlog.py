@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
+
+    from batch_converter.threads import DiskThreads
 
 TURN_BYTES: Final = 1 << 20
 """A thread is given so much at once, where it is there: going there costs time too."""
 
 MAX_WAITING_BYTES: Final = 2 << 20
 """What may wait while a turn is being written; it hides that either side stutters."""
-
-T = TypeVar("T")
-P = ParamSpec("P")
-
-
-class DiskThreads:
-    """The few threads in which the disk is asked.
-
-    Unlike anyio's, they can be left to work: a backlog goes on while nobody waits.
-    They end with the object.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._pool = ThreadPoolExecutor(size, thread_name_prefix="disk")
-
-    def start(
-        self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> asyncio.Future[T]:
-        """Call the function as soon as a thread is free."""
-        return asyncio.wrap_future(self._pool.submit(function, *args, **kwargs))
-
-    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call the function; once begun, cancellation waits until it has ended."""
-        await checkpoint_if_cancelled()
-        future = self.start(function, *args, **kwargs)
-        with anyio.CancelScope(shield=True):
-            await future
-        return future.result()
 
 
 class Backlog:

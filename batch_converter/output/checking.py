@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
@@ -46,15 +47,29 @@ def check_pdf(path: Path, *, verify: Verify = "full") -> int | None:
     """
     try:
         with path.open("rb") as file:
-            _check_ends(file)
-            return _count_pages(file) if verify == "full" else None
+            return _checked(file, verify, pikepdf.AccessMode.mmap)
     except OSError as error:
         raise OutputError(f"{path} cannot be read back: {error.strerror}") from error
 
 
+def check_pdf_bytes(data: bytes | bytearray, *, verify: Verify = "full") -> int | None:
+    """Look at a PDF in memory; see `check_pdf`.
+
+    Raises:
+        BadPdfError: It is none, or it has no pages.
+    """
+    return _checked(io.BytesIO(data), verify, pikepdf.AccessMode.stream)
+
+
+def _checked(file: BinaryIO, verify: Verify, access_mode: pikepdf.AccessMode) -> int | None:
+    _check_ends(file)
+    return _count_pages(file, access_mode) if verify == "full" else None
+
+
 def _check_ends(file: BinaryIO) -> None:
-    size_bytes = os.fstat(file.fileno()).st_size
-    if file.read(len(_HEADER)) != _HEADER:
+    head = file.read(len(_HEADER))
+    size_bytes = file.seek(0, os.SEEK_END)
+    if head != _HEADER:
         raise BadPdfError(f"what arrived ({size_bytes} bytes) is no PDF: it has no PDF header")
     file.seek(max(0, size_bytes - _END_WITHIN_BYTES))
     if _END not in file.read():
@@ -62,9 +77,9 @@ def _check_ends(file: BinaryIO) -> None:
     file.seek(0)
 
 
-def _count_pages(file: BinaryIO) -> int:
+def _count_pages(file: BinaryIO, access_mode: pikepdf.AccessMode) -> int:
     try:
-        with pikepdf.open(file, access_mode=pikepdf.AccessMode.mmap) as pdf:
+        with pikepdf.open(file, access_mode=access_mode) as pdf:
             pages = len(pdf.pages)
     except _PDF_ERRORS as error:
         raise BadPdfError("the PDF is damaged beyond repair: qpdf cannot open it") from error

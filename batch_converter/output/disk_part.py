@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from batch_converter.errors import BadPdfError
 from batch_converter.fault_points import reach
 from batch_converter.models import StoredPdf
-from batch_converter.output.checking import Verify, check_pdf, page_warning
+from batch_converter.output.checking import Verify, check_pdf, check_pdf_bytes, page_warning
 from batch_converter.output.files import copy_file, hash_file, make_subfolder, writing
 
 if TYPE_CHECKING:
@@ -89,21 +89,29 @@ class DiskPart:
             os.truncate(self.spot.part, 0)
 
     def seal(self, options: SealOptions, rest: bytearray) -> StoredPdf:
-        """Append the rest, check the part and bring it to the disk, still under its own name."""
-        part = self.spot.part
+        """Append the rest, check the part and bring it to the disk, still under its own name.
+
+        A small PDF is all rest: it is checked in memory before it is written.
+        """
+        if self.is_open and rest:
+            self.append(rest)
+            rest = bytearray()
+        pages = self._checked(options, rest)
         if rest:
             self.append(rest)
-        if self._descriptor is None and not part.exists():
-            raise BadPdfError(f"no PDF arrived for {self.spot.output}")
-        pages = self._checked(options)
-        sha256 = hash_file(part) if self._descriptor is None else self._hash.hexdigest()
+        sha256 = self._hash.hexdigest() if self.is_open else hash_file(self.spot.part)
         with writing(self.spot.target):
             size_bytes = self._settle(options.mtime_ns)
         return StoredPdf(path=self.spot.target, sha256=sha256, size_bytes=size_bytes, pages=pages)
 
-    def _checked(self, options: SealOptions) -> int | None:
+    def _checked(self, options: SealOptions, in_memory: bytearray) -> int | None:
+        if not in_memory and not self.is_open and not self.spot.part.exists():
+            raise BadPdfError(f"no PDF arrived for {self.spot.output}")
         try:
-            pages = check_pdf(self.spot.part, verify=options.verify)
+            if in_memory:
+                pages = check_pdf_bytes(in_memory, verify=options.verify)
+            else:
+                pages = check_pdf(self.spot.part, verify=options.verify)
         except BadPdfError as error:
             raise BadPdfError(f"{self.spot.output}: {error}") from error.__cause__
         difference = page_warning(pages, options.expected_pages)

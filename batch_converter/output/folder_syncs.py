@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import anyio
-import anyio.to_thread
 
 from batch_converter.errors import OutputError
 from batch_converter.output.files import sync_folder, writing
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from batch_converter.threads import DiskThreads
 
 _AT_ONCE: Final = 2
 
@@ -26,10 +27,10 @@ class _Sync:
 class FolderSyncs:
     """Joins those who wait for the same folder: they share the next fsync to begin."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: DiskThreads) -> None:
+        self._threads = threads
         self._to_begin: dict[Path, _Sync] = {}
         self._turn = anyio.Semaphore(_AT_ONCE)
-        self._threads = anyio.CapacityLimiter(_AT_ONCE)
 
     async def sync(self, folder: Path) -> None:
         """Return when every name that the folder has now is durable.
@@ -51,7 +52,7 @@ class FolderSyncs:
     async def _lead(self, folder: Path, shared: _Sync) -> None:
         async with self._turn:
             del self._to_begin[folder]  # who comes from now on may be too late for this one
-            shared.error = await anyio.to_thread.run_sync(_sync, folder, limiter=self._threads)
+            shared.error = await self._threads.run(_sync, folder)
         shared.done.set()
 
 

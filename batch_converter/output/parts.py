@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batch_converter.errors import OutputError, UsageError
-from batch_converter.output.backlog import Backlog, DiskThreads
+from batch_converter.output.backlog import Backlog
 from batch_converter.output.disk_part import DiskPart, SealOptions, Spot
 from batch_converter.output.files import make_folder, make_subfolder, nearest_folder, writing
 from batch_converter.output.folder_syncs import FolderSyncs
 from batch_converter.output.places import check_place
+from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 PIECE_BYTES: Final = 1 << 19
 """Smaller pieces are gathered before a worker thread is bothered."""
 
-_THREADS: Final = 8  # where fsync is what is waited for, more bring nothing
+_THREADS: Final = 4  # where fsync is what is waited for, more bring nothing
 _KNOWN_FOLDERS: Final = 1_000
 _LONGEST_NAMED_BYTES: Final = 120  # the part's name must fit where the PDF's own just does
 
@@ -49,7 +50,7 @@ class PartFolder:
         self._run_id = run_id
         self._verify = verify
         self._threads = DiskThreads(_THREADS)
-        self._syncs = FolderSyncs()
+        self._syncs = FolderSyncs(self._threads)
         self._elsewhere: dict[Path, bool] = {}
 
     async def prepare(self) -> int:

@@ -43,12 +43,12 @@ def check_place(target: Path, *, root: Path, state_dir: Path, source_bytes: int)
         OutputError: It could not; see `is_lost` for what that means for others.
     """
     with writing(target):
-        _check_root(root)
-        folder = nearest_folder(target.parent)
-        _check_names(folder, target)
-        _check_permission(folder)
-        _check_full(state_dir)
-        free_bytes = _check_full(folder)
+        folder = _existing_folder(target, root)
+        status = os.statvfs(folder)
+        _check_names(folder, target, longest=status.f_namemax)
+        _check_permission(folder, status)
+        _check_full(state_dir, os.statvfs(state_dir))
+        free_bytes = _check_full(folder, status)
     wanted_bytes = GROWTH * source_bytes + MARGIN_BYTES
     if free_bytes is not None and free_bytes < wanted_bytes:
         raise OutputError(
@@ -67,12 +67,16 @@ def is_lost(error: OutputError, root: Path) -> bool:
     )
 
 
-def _check_root(root: Path) -> None:
+def _existing_folder(target: Path, root: Path) -> Path:
+    """Return the folder that is there, nearest to the target; the root must be."""
+    if target.parent.is_dir():
+        return target.parent
     if not root.is_dir():
         raise _refusal(errno.ENOENT, root)
+    return nearest_folder(target.parent)
 
 
-def _check_names(folder: Path, target: Path) -> None:
+def _check_names(folder: Path, target: Path, *, longest: int) -> None:
     """Look at what stands in the way, and at names that the file system will not take.
 
     A folder that was missing a moment ago may be there by now: another document's.
@@ -83,21 +87,17 @@ def _check_names(folder: Path, target: Path) -> None:
         raise _refusal(errno.ENOTDIR, first)
     if target.is_dir():
         raise _refusal(errno.EISDIR, target)
-    longest = os.pathconf(folder, "PC_NAME_MAX")
     if any(len(os.fsencode(name)) > longest for name in missing):
         raise _refusal(errno.ENAMETOOLONG, target)
 
 
-def _check_permission(folder: Path) -> None:
-    if os.access(folder, os.W_OK | os.X_OK):
-        return
-    is_read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
-    raise _refusal(errno.EROFS if is_read_only else errno.EACCES, folder)
+def _check_permission(folder: Path, status: os.statvfs_result) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _refusal(errno.EROFS if status.f_flag & os.ST_RDONLY else errno.EACCES, folder)
 
 
-def _check_full(folder: Path) -> int | None:
+def _check_full(folder: Path, status: os.statvfs_result) -> int | None:
     """Return the free bytes; None where the file system does not tell."""
-    status = os.statvfs(folder)
     if not status.f_blocks:
         return None
     free_bytes = status.f_bavail * status.f_frsize

@@ -11,7 +11,8 @@ import pytest
 
 from batch_converter.errors import OutputError
 from batch_converter.output import backlog as backlog_module
-from batch_converter.output.backlog import MAX_WAITING_BYTES, TURN_BYTES, Backlog, DiskThreads
+from batch_converter.output.backlog import MAX_WAITING_BYTES, TURN_BYTES, Backlog
+from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -31,6 +31,7 @@ from batch_converter.output import (
 )
 from batch_converter.output.disk_part import DiskPart, Spot
 from batch_converter.output.files import sync_folder
+from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -309,6 +310,8 @@ async def test_other_pages_than_the_djvu_has(tmp_path: Path) -> None:
         await part.write(make_pdf(2))
         with pytest.raises(BadPdfError, match=r"x\.pdf: the PDF has 2 pages, the DjVu 3"):
             await part.seal(expected_pages=3, strict_pages=True)
+        await part.restart()
+        await part.write(make_pdf(2))
         stored = await part.seal(expected_pages=3)
 
     assert page_warning(stored.pages, 3) == "the PDF has 2 pages, the DjVu 3"
@@ -475,7 +478,7 @@ async def test_folder_syncs_are_shared_but_never_too_early(
         kept.append({path.name for path in folder.iterdir()})
 
     monkeypatch.setattr(folder_syncs, "sync_folder", sync)
-    syncs = folder_syncs.FolderSyncs()
+    syncs = folder_syncs.FolderSyncs(DiskThreads(2))
 
     async def one(number: int) -> None:
         name = f"{number}.pdf"

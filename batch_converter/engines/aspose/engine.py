@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random as chance
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from yarl import URL
@@ -100,7 +101,7 @@ class AsposeEngine:
         """Polled, billed, and its tasks outlive the run by a day."""
         return _TRAITS
 
-    @property
+    @cached_property
     def options_digest(self) -> str:
         """A digest of the recognition settings."""
         text = json.dumps(self._recognition, sort_keys=True)
@@ -176,7 +177,7 @@ class AsposeEngine:
         request = Request(
             kind=CallKind.SUBMIT,
             method="POST",
-            url=self._url(CONVERT_PATH),
+            url=self._convert_url,
             document=document,
             uploads=True,
         )
@@ -201,8 +202,12 @@ class AsposeEngine:
         request = self._about(document, task, kind=CallKind.CANCEL, method="DELETE")
         await self._opened().answered(request, _ignore)
 
+    @cached_property
+    def _convert_url(self) -> URL:
+        return self._url(CONVERT_PATH)
+
     def _about(self, document: Document, task: Task, *, kind: CallKind, method: str) -> Request:
-        url = self._url(CONVERT_PATH).with_query({ID_PARAMETER: task.task_id})
+        url = self._convert_url.with_query({ID_PARAMETER: task.task_id})
         return Request(kind=kind, method=method, url=url, document=document)
 
     def _url(self, path: str) -> URL:

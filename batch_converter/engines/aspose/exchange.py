@@ -21,6 +21,7 @@ from batch_converter.errors import (
 )
 from batch_converter.models import CallKind, CallOutcome
 from batch_converter.retry import Trouble, retry_after_s
+from batch_converter.threads import DiskThreads
 from batch_converter.wire import JSON_TYPE, TEXT_TYPE, read_refusal
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_HOPS: Final = 5
+_READERS: Final = 4
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SUCCESS: Final = range(200, 300)
 _UNAUTHORIZED: Final = 401
@@ -87,6 +89,7 @@ class Exchange:
         self._throttle = throttle
         self._clock = clock
         self._clean = clean
+        self._readers = DiskThreads(_READERS)
 
     async def send(
         self,
@@ -124,7 +127,7 @@ class Exchange:
             body: DocumentBody | None = None
             if request.uploads and request.document is not None:
                 body = await stack.enter_async_context(
-                    opened(request.document, self._settings.settings)
+                    opened(request.document, self._settings.settings, self._readers)
                 )
             await self._throttle.turn()
             call_id = await self._meter.begin(request.kind, request.document)

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import aiohttp
-import anyio
-import anyio.to_thread
 
-from batch_converter.codec import Base64Frame
+from batch_converter.codec import READ_BYTES, Base64Frame
 from batch_converter.errors import UnreadableError
 from batch_converter.wire import submission_frame
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
+    import anyio
+
     from batch_converter.engines.aspose.session import Departure
     from batch_converter.models import Document
+    from batch_converter.threads import DiskThreads
 
 T = TypeVar("T")
 
@@ -30,20 +31,27 @@ _CHECKS_PER_TIMEOUT: Final = 8
 class _Source:
     """The file, read in worker threads; the methods block.
 
-    One trip to a thread opens and checks, one reads a piece and, with the last, checks
-    again: a small file takes two trips.
+    A small file is read with the same trip to a thread that opens it.
     """
 
     def __init__(self, document: Document) -> None:
         self._document = document
         self._path = Path(document.path)
         self._offset = 0
+        self._ahead = b""
         self._file = self._guarded(lambda: self._path.open("rb", buffering=0))
         try:
             self._check_unchanged()
+            if document.size_bytes <= READ_BYTES:
+                self._ahead = self.read(READ_BYTES)
         except UnreadableError:
             self._file.close()
             raise
+
+    def take_ahead(self) -> bytes:
+        """Return what has been read already, once; does not block."""
+        ahead, self._ahead = self._ahead, b""
+        return ahead
 
     def read(self, size: int) -> bytes:
         """Return at most so many bytes; the last only if the file is still the same.
@@ -87,9 +95,16 @@ class DocumentBody:
         failure: Why it stopped before; aiohttp would bury that.
     """
 
-    def __init__(self, source: _Source, document: Document, settings: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        source: _Source,
+        document: Document,
+        settings: Mapping[str, object],
+        threads: DiskThreads,
+    ) -> None:
         before, after = submission_frame(settings)
         self._source = source
+        self._threads = threads
         self._frame = Base64Frame(before=before, payload_bytes=document.size_bytes, after=after)
         self.content_length = self._frame.content_length
         self.is_whole = False
@@ -112,21 +127,23 @@ class DocumentBody:
             raise
 
     async def _read(self, size: int) -> bytes:
-        return await anyio.to_thread.run_sync(self._source.read, size)
+        if ahead := self._source.take_ahead():
+            return ahead
+        return await self._threads.run(self._source.read, size)
 
 
 @asynccontextmanager
 async def opened(
-    document: Document, settings: Mapping[str, object]
+    document: Document, settings: Mapping[str, object], threads: DiskThreads
 ) -> AsyncGenerator[DocumentBody, None]:
-    """Open the document for one submission.
+    """Open the document for one submission, read in one of the threads.
 
     Raises:
         UnreadableError: It cannot be opened, or is not the file that was found.
     """
-    source = await anyio.to_thread.run_sync(_Source, document)
+    source = await threads.run(_Source, document)
     try:
-        yield DocumentBody(source, document, settings)
+        yield DocumentBody(source, document, settings, threads)
     finally:
         source.close()
 
