@@ -294,9 +294,11 @@ class Ledger:
             lambda connection: outstanding.retry(connection, paths, now=at.timestamp())
         )
 
-    async def out_at_service(self) -> list[Document]:
-        """Return the documents whose task has not been fetched."""
-        return await self._store.execute(outstanding.out_at_service)
+    async def out_at_service(self, *, at: datetime) -> list[Document]:
+        """Return the documents whose task the service may still have."""
+        return await self._store.execute(
+            lambda connection: outstanding.out_at_service(connection, now=at.timestamp())
+        )
 
     async def remember(self, service: str, observations: Sequence[Observation]) -> None:
         """Keep what this run learned about a service."""

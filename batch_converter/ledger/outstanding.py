@@ -58,12 +58,22 @@ def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-def out_at_service(connection: sqlite3.Connection) -> list[Document]:
-    """Return the documents whose task has not been fetched, oldest first."""
-    query = (
-        f"SELECT {DOCUMENT_COLUMNS} FROM document WHERE state = 'submitted' ORDER BY submitted_at"  # noqa: S608  # our own names
+def out_at_service(connection: sqlite3.Connection, *, now: float) -> list[Document]:
+    """Return the documents whose task the service may still have, oldest first.
+
+    One that failed in passing (a timeout, say) is among them: the next run would ask
+    for its task again.
+    """
+    rows = connection.execute(
+        f"SELECT {DOCUMENT_COLUMNS}, error_code, error_message FROM document"  # noqa: S608  # our own names
+        " WHERE state IN ('submitted', 'failed') AND task_id IS NOT NULL ORDER BY submitted_at"
     )
-    return [document(row) for row in connection.execute(query)]
+    known = [(document(row), failure(*row[11:])) for row in rows]
+    return [
+        each
+        for each, why in known
+        if each.state is DocumentState.SUBMITTED or _is_fetchable(each, why, now=now)
+    ]
 
 
 def vanished(connection: sqlite3.Connection, roots: Sequence[str]) -> list[tuple[str, str]]:

@@ -38,7 +38,7 @@ class Cancelling:
                 what was deleted is recorded.
         """
         async with anyio.create_task_group() as group:
-            for document in await self._context.ledger.out_at_service():
+            for document in await self._context.ledger.out_at_service(at=self._context.clock.now()):
                 if document.task is not None:
                     group.start_soon(self._cancel, document, document.task, group.cancel_scope)
         await self._record_end()

@@ -315,6 +315,22 @@ def test_cancel_deletes_what_is_out_and_puts_it_back(
     assert cloud.calls["cancel"] == 6
 
 
+def test_cancel_calls_off_what_failed_while_it_was_out(
+    cloud: Cloud, source: Path, output: Path
+) -> None:
+    make_archive(source, 2)
+    cloud.questions_needed = 1_000_000
+    arguments = ("convert", source, "-o", output, "--poll-interval", "0.05")
+    assert run(*arguments, "--task-timeout", "0.05").code == 1
+    assert status(output)["states"]["failed"] == 2
+
+    assert run("cancel", "-o", output).code == 0
+
+    assert cloud.calls["cancel"] == 2
+    assert not cloud.tasks
+    assert status(output)["states"]["pending"] == 2
+
+
 def test_a_budget_is_kept_to_the_call(cloud: Cloud, source: Path, output: Path) -> None:
     make_archive(source, 10)
 
