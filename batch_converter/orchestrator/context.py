@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batch_converter.progress import Tally
 
 
-PREFLIGHT_THREADS: Final = 2
+_PREFLIGHT_THREADS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class RunContext:
     wakeups: Wakeups = field(default_factory=Wakeups)
     left_out: LeftOut = field(default_factory=LeftOut)
     line: Line = field(default_factory=Line)
-    preflight: DiskThreads = field(default_factory=lambda: DiskThreads(PREFLIGHT_THREADS))
+    preflight: DiskThreads = field(default_factory=lambda: DiskThreads(_PREFLIGHT_THREADS))
 
     def bundle_path(self, document_id: int) -> Path:
         """Return where the bundled form of a document goes; cleared like any part."""
