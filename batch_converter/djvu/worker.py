@@ -1,5 +1,6 @@
-"""A process that converts: JSON lines in, one JSON line out for each.
+"""A process that converts: JSON lines in; out, an empty line as a job is begun, then a JSON line.
 
+So its parent can tell a job that has killed it from one that it never took up.
 Decoders of hostile files are kept out of the process that drives the run. Whatever
 happens here (an abort, a panic, a page that takes for ever) ends this process and
 one document. It has its own session, so that a terminal's signals pass it by, limits
@@ -28,12 +29,14 @@ from batch_converter.errors import ErrorCode, FileError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_BEGUN: Final = "\n"
 _CRASHED: Final = 70
 
 
 def main() -> None:
     """Serve jobs until standard input closes; `argv[1]` is the memory limit in bytes."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a supervisor's reach all
+    # A supervisor's reach all; until here the parent has had them blocked.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     answers = _private_answers()
     _limit(resource.RLIMIT_AS, int(sys.argv[1]))
@@ -41,7 +44,10 @@ def main() -> None:
     jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()
     while True:
-        answer, intact = _answered(json.loads(jobs.get()))
+        job = json.loads(jobs.get())
+        answers.write(_BEGUN)
+        answers.flush()
+        answer, intact = _answered(job)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
         if not intact:

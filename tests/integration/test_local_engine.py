@@ -9,7 +9,9 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +88,17 @@ def workers() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if is_worker(child)]
 
 
+async def stop(worker: psutil.Process) -> None:
+    """Suspend it, and wait until no thread of it reads any more."""
+    worker.suspend()
+    threads = Path(f"/proc/{worker.pid}/task")
+    await until(lambda: all(state_of(thread) == "T" for thread in threads.iterdir()))
+
+
+def state_of(thread: Path) -> str:
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
+
+
 def has_unread_job(worker: psutil.Process) -> bool:
     """Whether something lies in the pipe that the (stopped) worker reads."""
     pipe = os.open(f"/proc/{worker.pid}/fd/0", os.O_RDONLY | os.O_NONBLOCK)
@@ -157,32 +170,29 @@ async def test_a_full_disk_is_the_disks_fault(engine: LocalEngine) -> None:
 async def test_a_worker_that_is_killed_fails_one_document_and_is_replaced(
     tmp_path: Path,
 ) -> None:
-    async with LocalEngine(LocalSettings(), workers=1) as engine, anyio.create_task_group() as tg:
-        await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "1.pdf")
-        (worker,) = workers()
-        worker.suspend()
-        failed: list[str] = []
+    failed: list[str] = []
 
-        async def fail() -> None:
-            try:
-                await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "2.pdf")
-            except EngineError as error:
-                failed.append(str(error))
+    async def fail(engine: LocalEngine, target: Path) -> None:
+        with pytest.raises(EngineError) as caught:
+            await convert(engine, SAMPLES / "bitonal.djvu", target)
+        failed.append(str(caught.value))
 
-        tg.start_soon(fail)
-        await until(lambda: has_unread_job(worker))
-        os.kill(worker.pid, signal.SIGABRT)
-        os.kill(worker.pid, signal.SIGCONT)
-        await until(lambda: failed)
+    os.mkfifo(tmp_path / "1.pdf")  # that nobody reads: the worker waits in its `open`
+    async with LocalEngine(LocalSettings(), workers=1) as engine:
+        async with anyio.create_task_group() as group:
+            group.start_soon(fail, engine, tmp_path / "1.pdf")
+            await until((tmp_path / "1.pdf.0.part").exists)
+            (worker,) = workers()
+            os.kill(worker.pid, signal.SIGABRT)
         assert "want of memory" in failed[0]
-        assert await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "3.pdf") == Ready()
+        assert await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "2.pdf") == Ready()
 
 
 async def test_cancelling_a_fetch_kills_its_worker(tmp_path: Path) -> None:
     async with LocalEngine(LocalSettings(), workers=1) as engine:
         await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "1.pdf")
         (worker,) = workers()
-        worker.suspend()
+        await stop(worker)
         async with anyio.create_task_group() as tg:
             tg.start_soon(convert, engine, SAMPLES / "bitonal.djvu", tmp_path / "2.pdf")
             await until(lambda: has_unread_job(worker))
@@ -196,7 +206,7 @@ async def test_a_conversion_that_takes_too_long_is_ended(tmp_path: Path) -> None
     async with LocalEngine(settings, workers=1, base_timeout_s=3) as engine:
         await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "1.pdf")
         (worker,) = workers()
-        worker.suspend()
+        await stop(worker)
         with pytest.raises(EngineError, match="longer than 3 seconds"):
             await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "2.pdf")
         assert not worker.is_running()
@@ -209,6 +219,56 @@ async def test_a_worker_that_died_idle_harms_no_document(tmp_path: Path) -> None
         worker.kill()
         await until(lambda: not workers())
         assert await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "2.pdf") == Ready()
+
+
+async def test_a_worker_that_dies_before_it_begins_harms_no_document(tmp_path: Path) -> None:
+    async with LocalEngine(LocalSettings(), workers=1) as engine, anyio.create_task_group() as tg:
+        await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "1.pdf")
+        (worker,) = workers()
+        await stop(worker)
+        tg.start_soon(convert, engine, SAMPLES / "bitonal.djvu", tmp_path / "2.pdf")
+        await until(lambda: has_unread_job(worker))
+        worker.kill()
+    assert (tmp_path / "2.pdf").read_bytes() == (tmp_path / "1.pdf").read_bytes()
+
+
+async def test_workers_that_never_begin_are_not_started_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "python"
+    program.write_text('#!/bin/sh\necho >>"$0.starts"\nexit 3\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", os.fspath(program))
+    async with LocalEngine(LocalSettings(), workers=1) as engine:
+        with pytest.raises(EngineError, match=r"begins to convert it.* ended with status 3"):
+            await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "1.pdf")
+    assert len((tmp_path / "python.starts").read_text()) == 4
+
+
+async def test_a_signal_for_all_processes_harms_no_document_even_as_workers_start(
+    tmp_path: Path,
+) -> None:
+    reached: set[int] = set()
+    done = threading.Event()
+
+    def signal_all() -> None:
+        while not done.is_set():
+            for worker in psutil.Process().children():
+                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                    with suppress(psutil.NoSuchProcess):
+                        worker.send_signal(number)
+                        reached.add(worker.pid)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(anyio.to_thread.run_sync, signal_all)
+        try:
+            for number in range(10):
+                async with LocalEngine(LocalSettings(), workers=1) as engine:
+                    target = tmp_path / f"{number}.pdf"
+                    assert await convert(engine, SAMPLES / "bitonal.djvu", target) == Ready()
+        finally:
+            done.set()
+    assert len(reached) == 10
 
 
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
@@ -225,9 +285,8 @@ anyio.run(main)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    worker = psutil.Process(int(done.stdout)) if psutil.pid_exists(int(done.stdout)) else None
-    if worker is not None:
-        assert worker.wait(timeout=20) is None
+    with suppress(psutil.NoSuchProcess):  # it has ended already
+        psutil.Process(int(done.stdout)).wait(timeout=20)
 
 
 def mutated(data: bytes, seed: int) -> bytes:

@@ -1,0 +1,187 @@
+"""One worker process, as its parent sees it.
+
+It is started by hand, not by the event loop: only so can it be born deaf to the
+signals that a supervisor sends to all processes of a service, and only so is there
+never a moment in which a cancelled start leaves a process that nobody owns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import anyio.to_thread
+
+from batch_converter.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Self
+
+_MAX_ANSWER_BYTES: Final = 16 << 20
+_PIECE_BYTES: Final = 64 << 10
+_IMPORT_ROOT: Final = Path(__file__).resolve().parents[2]
+# A page's bitmap is freed and wanted again for each page: glibc is told to keep it.
+_ALLOCATOR: Final = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(512 << 20),
+    "MALLOC_TOP_PAD_": str(32 << 20),
+}
+_FOR_THE_PARENT: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class WorkerGoneError(Exception):
+    """The process ended, or ends, without an answer.
+
+    Attributes:
+        begun: Whether it had taken the job up; if not, the job did it no harm.
+    """
+
+    def __init__(self, *, begun: bool) -> None:
+        super().__init__(begun)
+        self.begun = begun
+
+
+class WorkerProcess:
+    """A process that does one job at a time; whoever holds it must `end` it, once.
+
+    Attributes:
+        jobs_left: How many more it may be given.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], threads: anyio.CapacityLimiter, jobs_left: int
+    ) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise EngineError("a worker process has no pipes")
+        self._process = process
+        self._questions = process.stdin
+        self._answers = process.stdout
+        self._unread = bytearray()
+        self._threads = threads
+        self.jobs_left = jobs_left
+
+    @classmethod
+    async def start(
+        cls, *, max_memory_bytes: int, max_jobs: int, threads: anyio.CapacityLimiter
+    ) -> Self:
+        """Start one; cancellation waits until it is there, and is not raised here then.
+
+        Raises:
+            EngineError: The system starts no process.
+        """
+        try:
+            process = await anyio.to_thread.run_sync(_spawn, max_memory_bytes, limiter=threads)
+        except OSError as error:
+            raise EngineError(f"a worker process cannot be started: {error.strerror}") from error
+        return cls(process, threads, max_jobs)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs, or is still about to end: only an answer proves life."""
+        look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        try:
+            return os.waitid(os.P_PID, self._process.pid, look) is None
+        except ChildProcessError:
+            return False
+
+    async def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a job and wait for its answer.
+
+        Raises:
+            WorkerGoneError: There will be none.
+        """
+        begun = False
+        try:
+            await self._send(json.dumps(job).encode("ascii") + b"\n")
+            await self._line()
+            begun = True
+            answer: dict[str, Any] = json.loads(await self._line())
+        except (BrokenPipeError, EOFError) as error:
+            raise WorkerGoneError(begun=begun) from error
+        return answer
+
+    async def _send(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(self._questions.fileno(), rest) :]
+            except BlockingIOError:
+                await anyio.wait_writable(self._questions)
+
+    async def _line(self) -> bytes:
+        seen = 0
+        while (end := self._unread.find(b"\n", seen)) < 0:
+            seen = len(self._unread)
+            self._unread += await self._piece()
+        line = bytes(self._unread[:end])
+        del self._unread[: end + 1]
+        return line
+
+    async def _piece(self) -> bytes:
+        await anyio.wait_readable(self._answers)
+        piece = os.read(self._answers.fileno(), _PIECE_BYTES)
+        if not piece or len(self._unread) > _MAX_ANSWER_BYTES:
+            raise EOFError
+        return piece
+
+    async def end(self) -> str:
+        """Kill the process, whatever it does, with all that it started.
+
+        Cancellation waits for it.
+
+        Returns:
+            How it ended, or had ended before, to follow "the process".
+        """
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._questions.close()
+        self._answers.close()
+        with anyio.CancelScope(shield=True):
+            status = await anyio.to_thread.run_sync(self._process.wait, limiter=self._threads)
+        return _told(status)
+
+
+def _spawn(max_memory_bytes: int) -> subprocess.Popen[bytes]:
+    """Start a process that signals for its parent never reach, not even at its start; blocking.
+
+    A new process has the blocked signals of the thread that starts it. That must not be
+    the main thread, and not be for longer than this call: other children want theirs.
+    """
+    paths = [p for p in (os.environ.get("PYTHONPATH"), os.fspath(_IMPORT_ROOT)) if p]
+    command = [sys.executable, "-P", "-m", "batch_converter.djvu.worker", str(max_memory_bytes)]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_PARENT)
+    try:
+        process = subprocess.Popen(  # noqa: S603  # our own interpreter
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **_ALLOCATOR, "PYTHONPATH": os.pathsep.join(paths)},
+            start_new_session=True,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            os.set_blocking(pipe.fileno(), False)
+    return process
+
+
+def _told(returncode: int) -> str:
+    if returncode >= 0:
+        return f"ended with status {returncode}"
+    name = signal.Signals(-returncode).name
+    return {
+        "SIGKILL": "was killed, perhaps for want of memory",
+        "SIGABRT": "gave up, most likely for want of memory",
+        "SIGXCPU": "used up its processor time",
+    }.get(name, f"died of {name}")
