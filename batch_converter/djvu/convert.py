@@ -22,7 +22,7 @@ from batch_converter.djvu.geometry import Geometry
 from batch_converter.djvu.iff import open_source
 from batch_converter.djvu.inspect import inspect
 from batch_converter.djvu.metadata import write_metadata
-from batch_converter.djvu.ocr import forget_origin, recognise, settle_names
+from batch_converter.djvu.ocr import forget_origin, recognise, settle_names, text_name
 from batch_converter.djvu.options import Converted, ConvertOptions
 from batch_converter.djvu.outline import Destinations, OutlineError, labels, read_outline
 from batch_converter.djvu.pages import PageWriter
@@ -297,7 +297,7 @@ def _save(pdf: Pdf, target: str | os.PathLike[str]) -> None:
 
 
 def remove_parts(paths: Sequence[str]) -> None:
-    """Remove part files; those that are not there are no error."""
-    for path in paths:
+    """Remove part files, and what OCR began beside them; what is not there is no error."""
+    for name in (name for path in paths for name in (path, text_name(path))):
         with suppress(OSError):
-            os.unlink(path)  # noqa: PTH108  # surrogates
+            os.unlink(name)  # noqa: PTH108  # surrogates

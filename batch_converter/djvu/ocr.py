@@ -40,6 +40,11 @@ def missing_tools(languages: str) -> str:
     return ""
 
 
+def text_name(path: str | os.PathLike[str]) -> str:
+    """Where the PDF with text lies until it takes the place of the one without."""
+    return f"{os.fspath(path)}.ocr"
+
+
 def recognise(path: str | os.PathLike[str], languages: str) -> None:
     """Add a hidden text layer to each page of a PDF, in place; blocking, seconds a page.
 
@@ -47,7 +52,7 @@ def recognise(path: str | os.PathLike[str], languages: str) -> None:
         EngineError: OCRmyPDF failed.
         OutputError: The file beside it cannot be written.
     """
-    target = f"{os.fspath(path)}.ocr"
+    target = text_name(path)
     command = [sys.executable, "-P", "-m", "ocrmypdf", "-l", languages, *_OPTIONS]
     try:
         done = subprocess.run(  # noqa: S603  # our own interpreter

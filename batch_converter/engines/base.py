@@ -75,7 +75,11 @@ class PdfSink(Protocol):
 
     @property
     def path(self) -> Path:
-        """Absolute path of the part file; its folder exists."""
+        """Absolute path of the part file; its folder exists.
+
+        An engine may make files of its own beside it, whose names begin with the
+        part's and a dot: those of a dead run are cleared with its part.
+        """
         ...
 
     async def restart(self) -> None:

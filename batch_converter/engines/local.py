@@ -150,49 +150,48 @@ class LocalEngine:
         target = os.fspath(sink.path)
         order = next(self._order)
         parts = parts_of(info.page_count)
+        names = part_names(target, len(parts))
         try:
             refuse_known_damage(info, self._options)
             if len(parts) == 1:
                 job = {"job": "convert", "source": document.path, "target": target}
                 answer = await self._ask(job, (_SECOND, order), pages=info.page_count)
             else:
-                answer = await self._convert_parts(document.path, target, parts, order)
+                answer = await self._convert_parts(document.path, target, names, parts, order)
         except FileError as error:
             raise _about(document, error) from error
+        finally:  # a worker that was killed has left its own
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(remove_parts, names, limiter=self._threads)
         return Ready(warnings=tuple(answer["warnings"]))
 
     async def cancel(self, document: Document, task: Task) -> None:
         """Do nothing: a conversion runs as long as its `fetch` does."""
 
     async def _convert_parts(
-        self, source: str, target: str, parts: Sequence[range], order: int
+        self, source: str, target: str, names: Sequence[str], parts: Sequence[range], order: int
     ) -> dict[str, Any]:
-        names = part_names(target, len(parts))
-        try:
-            results = await self._ask_all(
-                [
-                    {
-                        "job": "part",
-                        "source": source,
-                        "target": name,
-                        "start": pages.start,
-                        "stop": pages.stop,
-                    }
-                    for name, pages in zip(names, parts, strict=True)
-                ],
-                order,
-            )
-            job = {
-                "job": "assemble",
-                "source": source,
-                "target": target,
-                "parts": names,
-                "results": results,
-            }
-            return await self._ask(job, (_FIRST, order), pages=parts[-1].stop)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(remove_parts, names, limiter=self._threads)
+        results = await self._ask_all(
+            [
+                {
+                    "job": "part",
+                    "source": source,
+                    "target": name,
+                    "start": pages.start,
+                    "stop": pages.stop,
+                }
+                for name, pages in zip(names, parts, strict=True)
+            ],
+            order,
+        )
+        job = {
+            "job": "assemble",
+            "source": source,
+            "target": target,
+            "parts": names,
+            "results": results,
+        }
+        return await self._ask(job, (_FIRST, order), pages=parts[-1].stop)
 
     async def _ask_all(self, jobs: Sequence[dict[str, Any]], order: int) -> list[dict[str, Any]]:
         """Ask for all parts at once; the first failure calls the others off."""

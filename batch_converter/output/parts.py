@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import defaultdict
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from batch_converter.output.places import check_place
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from batch_converter.models import StoredPdf
@@ -77,21 +78,30 @@ class PartFolder:
             raise UsageError(str(error)) from error.__cause__
 
     def _clear_stale(self) -> int:
-        cleared = 0
-        for path in list(self._parts_dir.iterdir()):
-            if path.suffix == ".beside":
-                cleared += self._clear_marked(path)
-            elif path.suffix == ".part":
-                path.unlink()
-                cleared += 1
+        found = list(self._parts_dir.iterdir())
+        stale = [path for path in found if ".part" in path.suffixes]
+        markers = [path for path in found if path.suffix == ".beside"]
+        for path in stale:
+            path.unlink()
+        cleared = len(stale) + self._clear_marked(markers)
+        for marker in markers:
+            marker.unlink()
         return cleared
 
-    def _clear_marked(self, marker: Path) -> int:
+    def _clear_marked(self, markers: Sequence[Path]) -> int:
+        """Clear parts in other folders, with what an engine made of them; looks once into each."""
+        parts: defaultdict[Path, set[str]] = defaultdict(set)
+        for marker in markers:
+            with suppress(OutputError):
+                part = _beside(self._target(os.fsdecode(marker.read_bytes())))
+                parts[part.parent].add(f"{part.name}.")
         cleared = 0
-        with suppress(OSError, OutputError):
-            _beside(self._target(os.fsdecode(marker.read_bytes()))).unlink()
-            cleared = 1
-        marker.unlink()
+        for folder, starts in parts.items():
+            with suppress(OSError):
+                for path in list(folder.iterdir()):
+                    if f"{path.name}.".startswith(tuple(starts)):
+                        path.unlink()
+                        cleared += 1
         return cleared
 
     @asynccontextmanager

@@ -185,6 +185,7 @@ async def test_a_worker_that_is_killed_fails_one_document_and_is_replaced(
             (worker,) = workers()
             os.kill(worker.pid, signal.SIGABRT)
         assert "want of memory" in failed[0]
+        assert not (tmp_path / "1.pdf.0.part").exists()
         assert await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "2.pdf") == Ready()
 
 

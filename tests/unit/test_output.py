@@ -549,11 +549,13 @@ async def test_publishing_ends_whatever_is_cancelled(tmp_path: Path) -> None:
 async def test_parts_of_dead_runs_are_cleared(tmp_path: Path) -> None:
     await part_folder(tmp_path, run_id="dead")
     (tmp_path / "state/parts/dead-1.part").write_bytes(b"half")
+    (tmp_path / "state/parts/dead-1.part.7.part").write_bytes(b"an engine's")
+    (tmp_path / "state/parts/dead-1.part.7.part.ocr").write_bytes(b"an engine's program's")
     (tmp_path / "state/parts/notes.txt").write_bytes(b"not ours")
     (tmp_path / "state/ledger.sqlite").write_bytes(b"ours")
     folder = PartFolder(output_dir=tmp_path / "out", state_dir=tmp_path / "state", run_id="new")
 
-    assert await folder.prepare() == 1
+    assert await folder.prepare() == 3
     assert tree(tmp_path) == ["state/ledger.sqlite", "state/parts/notes.txt"]
 
 
@@ -588,12 +590,18 @@ async def test_elsewhere_parts_of_dead_runs_are_cleared_too(tmp_path: Path) -> N
             await part.settle()
             (tmp_path / "parts/dead-2.beside").write_bytes(b"../../precious.pdf")
             (tmp_path / "parts/dead-3.beside").write_bytes(b"gone/x.pdf")
+            (far / "out/\udcff/.x.pdf.part.7.part").write_bytes(b"an engine's")
+            (far / "out/\udcff/.x.pdf.part.7.part.ocr").write_bytes(b"its program's")
+            (far / "out/\udcff/.x.pdf.party").write_bytes(b"not ours")
             (far / ".precious.pdf.part").write_bytes(b"not ours")
             again = PartFolder(output_dir=far / "out", state_dir=tmp_path, run_id="new")
 
-            assert await again.prepare() == 1
+            assert await again.prepare() == 3
 
-        assert (tree(far), tree(tmp_path)) == ([".precious.pdf.part"], [])
+        assert (tree(far), tree(tmp_path)) == (
+            [".precious.pdf.part", "out/\udcff/.x.pdf.party"],
+            [],
+        )
 
 
 async def test_a_link_planted_for_the_part_is_not_followed(tmp_path: Path) -> None:
