@@ -46,7 +46,7 @@ def test_the_first_signal_remembers_what_is_out(
     arguments = ("convert", source, "-o", output, "--max-in-flight", "10")
 
     with started(tmp_path / "p", *arguments, "--json", "--report", report) as process:
-        process.wait_until(lambda: cloud.calls["poll"] > 10, "polls")
+        process.wait_until(lambda: cloud.are_out(10), "polls")
         process.signal(number)
         done = process.finish()
 
@@ -156,7 +156,7 @@ def test_killed_between_submission_and_fetch_nothing_is_submitted_again(
     paths = make_archive(source, 20)
     cloud.questions_needed = 1_000_000
     with started(tmp_path / "p", "convert", source, "-o", output) as process:
-        process.wait_until(lambda: cloud.calls["poll"] > 20, "polls")
+        process.wait_until(lambda: cloud.are_out(20), "polls")
         process.signal(signal.SIGKILL)
         assert process.finish().code == -signal.SIGKILL
     assert status(output)["out_at_service"] == 20
@@ -197,7 +197,7 @@ def test_what_is_out_is_fetched_before_anything_new_is_paid_for(
     make_archive(source, 20)
     cloud.questions_needed = 1_000_000
     with started(tmp_path / "p", "convert", source, "-o", output) as process:
-        process.wait_until(lambda: cloud.calls["poll"] > 20, "polls")
+        process.wait_until(lambda: cloud.are_out(20), "polls")
         process.signal(signal.SIGKILL)
         process.finish()
     cloud.questions_needed, left = 1, len(cloud.seen)
@@ -221,7 +221,7 @@ def test_what_the_service_has_lost_is_submitted_again(
     paths = make_archive(source, 4)
     cloud.questions_needed = 1_000_000
     with started(tmp_path / "p", "convert", source, "-o", output) as process:
-        process.wait_until(lambda: cloud.calls["poll"] > 4, "polls")
+        process.wait_until(lambda: cloud.are_out(4), "polls")
         process.signal(signal.SIGKILL)
         process.finish()
     cloud.forget_tasks()
@@ -239,7 +239,7 @@ def test_while_a_run_goes_on_others_may_look_and_not_run(
     make_archive(source, 5)
     cloud.questions_needed = 1_000_000
     with started(tmp_path / "p", "convert", source, "-o", output) as process:
-        process.wait_until(lambda: cloud.calls["poll"] > 5, "polls")
+        process.wait_until(lambda: cloud.are_out(5), "polls")
 
         kept = tmp_path / "report.json"
         kept.write_text("of an earlier run")
@@ -288,7 +288,7 @@ def test_cancel_deletes_what_is_out_and_puts_it_back(
     make_archive(source, 3)
     cloud.questions_needed = 1_000_000
     with started(tmp_path / "p", "convert", source, "-o", output) as process:
-        process.wait_until(lambda: cloud.calls["poll"] > 3, "polls")
+        process.wait_until(lambda: cloud.are_out(3), "polls")
         process.signal(signal.SIGTERM)
         process.finish()
 

@@ -182,6 +182,10 @@ class Cloud:
         """Documents accepted and not fetched."""
         return sum(not task.fetched for task in list(self.tasks.values()))
 
+    def are_out(self, count: int) -> bool:
+        """Whether so many documents are out and each was asked for: their ids are on record."""
+        return sum(task.asked > 0 for task in list(self.tasks.values())) == count
+
     @property
     def billed(self) -> int:
         """All requests but those for tokens."""
