@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 COMMAND: Final = Path(sys.executable).with_name("batch-converter")
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 60.0
 """What anything is given before a test fails; nothing is ever awaited for so long."""
 
 Argument = str | bytes | Path

@@ -171,7 +171,9 @@ async def test_a_200_that_is_not_the_documented_json_is_tried_again_and_then_a_b
 async def test_silence_is_tried_again(bench: Bench, faults: type[Faults]) -> None:
     bench.server.plan["poll"].append(faults.silent)
     assert await act(bench, "poll", read_timeout_s=0.2) == PDF_OF_FORM
-    assert bench.ledger.of("poll") == [("lost", None), ("answered", 200)]
+    first, *again, last = bench.ledger.of("poll")  # more than one, where the machine is as slow
+    assert {first, *again} == {("lost", None)}
+    assert last == ("answered", 200)
 
 
 async def test_out_of_tries_is_a_network_error_for_the_document(
@@ -219,7 +221,7 @@ async def test_an_upload_that_broke_off_half_way_is_sent_again_from_the_start(
 async def test_a_service_that_stops_reading_is_noticed(bench: Bench, faults: type[Faults]) -> None:
     document = bench.document(bytes(8 * BIG))
     bench.server.plan["submit"].append(faults.deaf)
-    async with bench.engine(read_timeout_s=0.5) as engine:
+    async with bench.engine(read_timeout_s=2) as engine:
         task_id = await engine.submit(document)
     assert len(bench.server.tasks[task_id].djvu) == 8 * BIG
     assert bench.ledger.of("submit") == [("lost", None), ("answered", 200)]
