@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -265,9 +266,10 @@ async def test_a_signal_for_all_processes_harms_no_document_even_as_workers_star
                 async with LocalEngine(LocalSettings(), workers=1) as engine:
                     target = tmp_path / f"{number}.pdf"
                     assert await convert(engine, SAMPLES / "bitonal.djvu", target) == Ready()
+                    pids = {worker.pid for worker in workers()}
+                    await until(partial(pids.issubset, reached))
         finally:
             done.set()
-    assert len(reached) == 10
 
 
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
