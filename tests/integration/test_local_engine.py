@@ -12,6 +12,7 @@ import termios
 import threading
 from collections import Counter
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,11 +26,13 @@ import pypdfium2
 import pytest
 
 from batch_converter.config.settings import LocalSettings
+from batch_converter.djvu.workers import WorkerPool
 from batch_converter.engines.base import Fetched, Ready
-from batch_converter.engines.local import LocalEngine
+from batch_converter.engines.local import LocalEngine, options_of
 from batch_converter.errors import (
     ConfigError,
     EngineError,
+    ErrorCode,
     FileError,
     NotDjvuError,
     OutputError,
@@ -270,6 +273,15 @@ async def test_a_signal_for_all_processes_harms_no_document_even_as_workers_star
                     await until(partial(pids.issubset, reached))
         finally:
             done.set()
+
+
+async def test_a_job_longer_than_a_pipe_goes_through() -> None:
+    pool = WorkerPool(size=1, max_memory_bytes=2 << 30)
+    job = {"job": "convert", "source": "x" * (1 << 20), "target": "", "cpu_limit_s": 60}
+    job["options"] = asdict(options_of(LocalSettings()))
+    answer = await pool.run(job, priority=(0,), timeout_s=60)
+    await pool.aclose()
+    assert answer["error"] == ErrorCode.UNREADABLE
 
 
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
