@@ -11,6 +11,7 @@ import click
 import structlog
 
 from batch_converter import api
+from batch_converter.allocator import keep_freed_memory
 from batch_converter.cli.options import (
     PATH,
     config_option,
@@ -203,6 +204,7 @@ def convert(
 
     SOURCE is a file or a folder, which is searched for .djvu and .djv files.
     """
+    keep_freed_memory()
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
     sources = Sources(paths=paths, files_from=files_from, null=null)
     if dry_run:

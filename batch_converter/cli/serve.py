@@ -11,6 +11,7 @@ import anyio
 import click
 import structlog
 
+from batch_converter.allocator import keep_freed_memory
 from batch_converter.cli.options import (
     PATH,
     config_option,
@@ -78,6 +79,7 @@ def serve(
 
     Prints one line when it is ready: listening on http://HOST:PORT
     """
+    keep_freed_memory()
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
     with logging_session(loaded):
         code = anyio.run(_serve, loaded.settings)

@@ -14,7 +14,6 @@ import structlog
 from aiohttp import web
 from anyio import CancelScope, to_thread
 
-from batch_converter.allocator import keep_freed_memory
 from batch_converter.errors import UsageError
 from batch_converter.server.application import account_of, open_application
 
@@ -51,7 +50,6 @@ async def serve(
             credentials; the settings contradict each other.
         StateLockedError: Another service works in the data folder.
     """
-    keep_freed_memory()
     loopback_only = account_of(settings) is None
     sockets = await to_thread.run_sync(
         partial(listen, settings.host, settings.port, loopback_only=loopback_only)

@@ -24,6 +24,7 @@ import aspose_ocr_cloud
 import structlog
 
 from batch_converter import api
+from batch_converter.allocator import keep_freed_memory
 from batch_converter.config import Settings
 from batch_converter.ledger import ledger as ledger_module
 from batch_converter.ledger import store
@@ -34,6 +35,7 @@ THREADS = 32
 
 def convert_ours(source: Path, output: Path, url: str) -> None:
     """Make a run through the public wiring."""
+    keep_freed_memory()  # as the command does
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     settings = Settings.model_validate(
         {

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from yarl import URL
 
-from batch_converter.allocator import keep_freed_memory
 from batch_converter.clock import SystemClock
 from batch_converter.engines.aspose.client import Client
 from batch_converter.engines.aspose.exchange import Exchange
@@ -113,7 +112,6 @@ class AsposeEngine:
         Raises:
             ConfigError: The CA file or the proxy cannot be used.
         """
-        keep_freed_memory()
         self._session, proxy = await open_session(self._settings)
         if proxy.authorization:
             self._secrets.append(proxy.authorization.removeprefix("Basic "))
