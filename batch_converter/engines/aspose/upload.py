@@ -31,7 +31,7 @@ _CHECKS_PER_TIMEOUT: Final = 8
 class _Source:
     """The file, read in worker threads; the methods block.
 
-    A small file is read with the same trip to a thread that opens it.
+    A small file is opened, read and closed with one trip to a thread.
     """
 
     def __init__(self, document: Document) -> None:
@@ -43,10 +43,16 @@ class _Source:
         try:
             self._check_unchanged()
             if document.size_bytes <= READ_BYTES:
-                self._ahead = self.read(READ_BYTES)
+                self._ahead = self._all()
         except UnreadableError:
             self._file.close()
             raise
+
+    def _all(self) -> bytes:
+        data = self.read(self._document.size_bytes)
+        if len(data) == self._document.size_bytes:
+            self._file.close()
+        return data
 
     def take_ahead(self) -> bytes:
         """Return what has been read already, once; does not block."""
