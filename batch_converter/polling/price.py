@@ -27,7 +27,7 @@ _SHARES: Final = tuple(
 )
 _PROMPTNESS: Final = 0.001
 _END_PROMPTNESS: Final = 0.003
-_QUEUE_NEED: Final = 0.5
+_QUEUE_NEED: Final = 0.35
 _SPARE_USED: Final = 0.6
 _NEARLY_FULL: Final = 0.8
 _LAST: Final = 6
