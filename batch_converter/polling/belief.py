@@ -27,6 +27,7 @@ _SURE: Final = 0.97
 _DRIFT: Final = 2e-5
 _SHRINK: Final = 0.98
 _UNEVEN: Final = 0.3
+_PULL: Final = 0.02
 _FORGETS: Final = 0.001
 _STEPS_ASIDE: Final = 0.05
 _OWED: Final = 5.0
@@ -261,15 +262,20 @@ class Belief:
         return chosen + [self._guesses[-1]] * (_GUESSES - len(chosen))
 
     def _shaken(self, guesses: list[Guess], drift: float) -> list[Guess]:
-        """Shrink towards the mean and shake by as much: the spread stays, ties part."""
+        """Shrink towards the mean and shake by as much: the spread stays, ties part.
+
+        A busy server does in a second as much as a document's time says. Guesses are pulled
+        there: else a service that idles, since it is asked late, passes for a slow one.
+        """
         if not guesses:
             return []
+        usual = -math.log(self.forecast.times.residuals.mean_factor)
         levels = [guess.level for guess in guesses]
-        rates = [math.log(guess.rate) for guess in guesses]
+        paces = [math.log(guess.rate) + guess.level for guess in guesses]
         return [
-            self._child(guess, level, math.exp(rate))
-            for guess, level, rate in zip(
-                guesses, self._stirred(levels, drift), self._stirred(rates, drift), strict=True
+            self._child(guess, level, math.exp(pace - level + _PULL * (usual - pace)))
+            for guess, level, pace in zip(
+                guesses, self._stirred(levels, drift), self._stirred(paces, drift), strict=True
             )
         ]
 

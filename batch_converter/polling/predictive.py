@@ -39,6 +39,8 @@ _FEW: Final = 16
 _WOKEN: Final = 64
 _REMEMBERED: Final = 200
 _USUAL_SHARE: Final = 0.02
+_CHECK_EVERY: Final = 64
+_CHECK_AFTER: Final = 1.2
 _SLUMP: Final = 0.5
 _SLUMP_PROBE: Final = 1.2
 _BUSY_PER_S: Final = 100.0
@@ -174,6 +176,9 @@ class Predictive:
     def _plan(self, place: Place, ends: list[End], earliest_s: float) -> float:
         """Return when to ask, or sooner, when to plan again: the answers till then help."""
         typical_s = self._belief.typical_s
+        check = max(earliest_s, self._check_s(place))
+        if check < ends[0].at_s:
+            return check
         soonest = ends[0].at_s - earliest_s
         if soonest > 0.1 * typical_s:
             return earliest_s + max(0.7 * soonest, 0.1 * typical_s)
@@ -184,6 +189,17 @@ class Predictive:
             plan = max(earliest_s, min(plan, self._probe_s(place, ends)))
         wait = plan - earliest_s
         return earliest_s + min(wait, max(0.6 * wait, 0.25 * typical_s))
+
+    def _check_s(self, place: Place) -> float:
+        """Return when to ask a document as if nobody queued; never, for most.
+
+        A queue that is only imagined keeps the service idle, and a service that idles looks
+        slow: whoever waits for it never finds out.
+        """
+        every = max(_CHECK_EVERY, self._forecast.max_in_flight)
+        if place.asked_at_s is not None or (place.sequence + 1) % every:
+            return math.inf
+        return place.submitted_at_s + _CHECK_AFTER * place.weight * math.exp(self._belief.level)
 
     def _probe_s(self, place: Place, ends: list[End]) -> float:
         """Return when to ask a document that is to teach; never, for most.
