@@ -82,7 +82,7 @@ soak: $(DEV_READY) ## Kill a run KILLS (500) times at random and at each named s
 
 .PHONY: bench
 bench: $(DEV_READY) ## Measure polling, scale, transfer and fidelity (half an hour)
-	$(BIN)/python -m benchmarks.polling --seeds 101-105
+	$(BIN)/python -m benchmarks.polling --seeds 401-405
 	$(BIN)/python -m benchmarks.scale --files 1000 --rounds 5 --growth 1000 10000 100000
 	$(BIN)/python benchmarks/transfer/run.py --rounds 5
 	$(BIN)/python benchmarks/fidelity samples
