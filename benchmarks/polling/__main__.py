@@ -120,8 +120,8 @@ def _cell(result: Score) -> str:
 
 
 def _verdict(result: Score, goal: tuple[float, float]) -> str:
-    """Compare the means, as precisely as the goal is written."""
-    calls, makespan = round(result.mean_calls, 2), round(result.mean_makespan, 2)
+    """Compare the means, as precisely as they are written."""
+    calls, makespan = round(result.mean_calls, 2), round(result.mean_makespan, 3)
     met = calls <= goal[0] and makespan <= goal[1]
     return "met" if met else "missed"
 
