@@ -1,0 +1,61 @@
+"""A trip to the disk's threads: what is given, what is raised, what cancelling waits for."""
+
+from __future__ import annotations
+
+import threading
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from batch_converter.threads import DiskThreads
+
+
+def fail() -> None:
+    raise OSError("so it is")
+
+
+async def test_what_the_function_returns_or_raises_arrives() -> None:
+    threads = DiskThreads(1)
+    assert await threads.run(divmod, 7, 2) == (3, 1)
+    with pytest.raises(OSError, match="so it is"):
+        await threads.run(fail)
+
+
+async def test_cancelling_waits_for_what_has_begun_and_keeps_its_result() -> None:
+    threads, gate, begun = DiskThreads(1), threading.Event(), threading.Event()
+    results: list[bool] = []
+
+    def work() -> bool:
+        begun.set()
+        return gate.wait(20)
+
+    async def ask() -> None:
+        results.append(await threads.run(work))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask)
+        await anyio.to_thread.run_sync(begun.wait, 20)
+        group.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await anyio.wait_all_tasks_blocked()
+            assert results == []
+            gate.set()
+    assert results == [True]
+
+
+async def test_who_is_cancelled_already_begins_nothing() -> None:
+    begun: list[int] = []
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await DiskThreads(1).run(begun.append, 1)
+    assert scope.cancelled_caught
+    assert begun == []
+
+
+async def test_no_more_threads_than_were_asked_for() -> None:
+    threads, names = DiskThreads(2), set[str]()
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(threads.run, lambda: names.add(threading.current_thread().name))
+    assert 1 <= len(names) <= 2
