@@ -70,17 +70,22 @@ class DjvuInfo:
     """A document by its headers.
 
     Attributes:
-        bundled: False for an index whose components are other files.
         pages: In reading order.
         components: The directory, pages and others; empty unless asked for, for
             a single page, and where its names are damaged.
+        parts: Paths of the other files that an indirect document consists of.
         size_bytes: Length of the file; of an indirect document, of the index.
     """
 
-    bundled: bool
     pages: tuple[PageInfo, ...]
     components: tuple[Component, ...]
+    parts: tuple[str, ...]
     size_bytes: int
+
+    @property
+    def bundled(self) -> bool:
+        """False for an index whose components are other files."""
+        return not self.parts
 
     @property
     def page_count(self) -> int:
@@ -132,7 +137,7 @@ def inspect_source(source: ByteSource, folder: str, *, names: bool = False) -> D
     """
     form = read_top_form(source)
     if form.kind in _SINGLE_PAGE_FORMS:
-        return _info(source, [_page(source, form)], bundled=True)
+        return _info(source, [_page(source, form)])
     if form.kind != "FORM:DJVM":
         raise NotDjvuError(f"{source.name} is a {form.kind} and no document by itself")
     first = read_chunk(source, form.start, form.end)
@@ -143,20 +148,19 @@ def inspect_source(source: ByteSource, folder: str, *, names: bool = False) -> D
         return _inspect_bundled(source, form, directory, names=names)
     components = read_components(source, directory)
     parts = part_paths(source.name, folder, components)
-    return _info(source, list(_part_pages(components, parts)), components, bundled=False)
+    return _info(source, list(_part_pages(components, parts)), components, parts)
 
 
 def _info(
     source: ByteSource,
     pages: Sequence[PageInfo],
     components: tuple[Component, ...] = (),
-    *,
-    bundled: bool,
+    parts: Sequence[str] = (),
 ) -> DjvuInfo:
     if not pages:
         raise NotDjvuError(f"{source.name} has no pages")
     return DjvuInfo(
-        bundled=bundled, pages=tuple(pages), components=components, size_bytes=source.size
+        pages=tuple(pages), components=components, parts=tuple(parts), size_bytes=source.size
     )
 
 
@@ -171,7 +175,7 @@ def _inspect_bundled(
         for i, f in enumerate(forms)
         if _is_page(f, components[i] if i < len(components) else None)
     ]
-    return _info(source, pages, components, bundled=True)
+    return _info(source, pages, components)
 
 
 def _components_or_none(source: ByteSource, directory: Directory) -> tuple[Component, ...]:

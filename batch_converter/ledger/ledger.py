@@ -130,7 +130,9 @@ class Ledger:
         """Return the next documents in line, each with its position."""
         return await self._store.execute(lambda connection: planning.take(connection, after, limit))
 
-    def describe(self, document: Document, *, source_sha256: str) -> None:
+    def describe(
+        self, document: Document, *, source_sha256: str, parts_mark: str | None = None
+    ) -> None:
         """Record what was learned of the source; on disk with the next awaited step."""
         self._store.post(
             lambda connection: moves.assign(
@@ -140,6 +142,7 @@ class Ledger:
                 mtime_ns=document.mtime_ns,
                 pages=document.pages,
                 source_sha256=source_sha256,
+                parts_mark=parts_mark,
             )
         )
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 _MAY_HOLD_TASK: Final = {DocumentState.SUBMITTED, DocumentState.FAILED}
 _COLUMNS: Final = (
     f"{DOCUMENT_COLUMNS}, found.path, found.size_bytes, found.mtime_ns, document.source_sha256,"
-    " document.engine, document.options, document.pdf_bytes, document.pdf_sha256,"
-    " document.converted_at IS NOT NULL, document.error_code, document.error_message"
+    " document.parts_mark, document.engine, document.options, document.pdf_bytes,"
+    " document.pdf_sha256, document.converted_at IS NOT NULL, document.error_code,"
+    " document.error_message"
 )
 _PAGE: Final = (
     f"SELECT {_COLUMNS} FROM found JOIN document ON document.path = found.path"  # noqa: S608  # our own names
@@ -67,6 +68,7 @@ class Planned:
         found_size_bytes, found_mtime_ns: The file as it is now; those in
             `document` are of the bytes that its state is about.
         source_sha256: Digest of those bytes, where it is known.
+        parts_mark: Of an indirect document, how its parts looked then.
         engine, options: What converted it last, or has its task.
         pdf_bytes, pdf_sha256: Of its PDF; recorded just before that gets its name.
         was_converted: Whether a PDF of it was ever put there by this ledger.
@@ -77,6 +79,7 @@ class Planned:
     found_size_bytes: int
     found_mtime_ns: int
     source_sha256: str | None
+    parts_mark: str | None
     engine: str | None
     options: str | None
     pdf_bytes: int | None
@@ -90,13 +93,14 @@ class Adopted:
     """A PDF that another ledger, or none, wrote, and that is taken for a file's own.
 
     Attributes:
-        pages, source_sha256: Of the DjVu.
+        pages, source_sha256, parts_mark: Of the DjVu.
         engine, options: What is held to have made it.
     """
 
     pdf: StoredPdf
     pages: int
     source_sha256: str
+    parts_mark: str | None
     engine: str
     options: str
 
@@ -107,6 +111,7 @@ class Decision:
 
     Attributes:
         changed: The bytes differ from those that the document's state is about.
+        parts_mark: Of an indirect document, how its parts look now.
         abandon_task: The task at the service is given up: the bytes have changed,
             or another engine was asked for.
         failure: Why it is refused or failed before.
@@ -117,6 +122,7 @@ class Decision:
     planned: Planned
     verdict: Verdict
     changed: bool = False
+    parts_mark: str | None = None
     abandon_task: bool = False
     failure: Failure | None = None
     adopted: Adopted | None = None
@@ -128,13 +134,14 @@ def page(connection: sqlite3.Connection, after: bytes, limit: int) -> list[Plann
 
 
 def _planned(row: tuple[Any, ...]) -> Planned:
-    key, size_bytes, mtime_ns, sha256, engine, options, *pdf, code, message = row[11:]
+    key, size_bytes, mtime_ns, sha256, mark, engine, options, *pdf, code, message = row[11:]
     return Planned(
         document=document(row),
         key=key,
         found_size_bytes=size_bytes,
         found_mtime_ns=mtime_ns,
         source_sha256=sha256,
+        parts_mark=mark,
         engine=engine,
         options=options,
         pdf_bytes=pdf[0],
@@ -186,6 +193,7 @@ def _adopt(connection: sqlite3.Connection, decision: Decision, *, now: float) ->
             "pdf_bytes": found.pdf.size_bytes,
             "pages": found.pages,
             "source_sha256": found.source_sha256,
+            "parts_mark": found.parts_mark,
             "engine": found.engine,
             "options": found.options,
         }
@@ -194,10 +202,12 @@ def _adopt(connection: sqlite3.Connection, decision: Decision, *, now: float) ->
 
 def _refresh(connection: sqlite3.Connection, decision: Decision) -> None:
     planned, known = decision.planned, decision.planned.document
-    found = (planned.found_size_bytes, planned.found_mtime_ns)
-    if found == (known.size_bytes, known.mtime_ns):
+    found = (planned.found_size_bytes, planned.found_mtime_ns, decision.parts_mark)
+    if found == (known.size_bytes, known.mtime_ns, planned.parts_mark):
         return
-    columns: dict[str, object] = {"size_bytes": found[0], "mtime_ns": found[1]}
+    columns: dict[str, object] = dict(
+        zip(("size_bytes", "mtime_ns", "parts_mark"), found, strict=True)
+    )
     if decision.changed:
         columns |= {"source_sha256": None, "pages": None}
     moves.assign(connection, known.id, **columns)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from batch_converter.ledger.reserve import Reserve
 
 APPLICATION_ID: Final = 0x446A5650  # "DjVP"
-MIGRATIONS: Final = ("schema.sql",)
+MIGRATIONS: Final = ("schema.sql", "parts.sql")
 """What made and changed the tables, in order; once released, a script is never changed."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

@@ -7,16 +7,17 @@ DjVu's number of pages, and is not older than the DjVu.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batch_converter.djvu.inspect import inspect
+from batch_converter.djvu.identity import identify
 from batch_converter.errors import BadPdfError, OutputError
 from batch_converter.ledger import Adopted
 from batch_converter.models import StoredPdf
 from batch_converter.output import check_pdf, hash_file, page_warning
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batch_converter.engines.base import Engine
     from batch_converter.models import Document
 
@@ -28,7 +29,8 @@ def examine(document: Document, target: Path, engine: Engine) -> Adopted:
         OutputError: It does not fit; the message says why.
         FileError: The DjVu itself cannot be used.
     """
-    pages = inspect(document.path).page_count
+    source = identify(document.path)
+    pages = source.info.page_count
     try:
         pdf_pages = check_pdf(target)
     except BadPdfError as error:
@@ -44,7 +46,8 @@ def examine(document: Document, target: Path, engine: Engine) -> Adopted:
     return Adopted(
         pdf=pdf,
         pages=pages,
-        source_sha256=hash_file(Path(document.path)),
+        source_sha256=source.sha256,
+        parts_mark=source.parts_mark,
         engine=engine.name.value,
         options=engine.options_digest,
     )

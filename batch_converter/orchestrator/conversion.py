@@ -146,8 +146,9 @@ class Conversion:
         if self._prepared is None:
             self._prepared = await self._context.preflight.run(self._check_and_prepare)
             self._record.document = self._prepared.document
+            known = self._prepared.identity
             self._ledger.describe(
-                self._prepared.document, source_sha256=self._prepared.source_sha256
+                self._prepared.document, source_sha256=known.sha256, parts_mark=known.parts_mark
             )
         return self._prepared
 

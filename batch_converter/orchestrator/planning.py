@@ -13,10 +13,12 @@ import anyio.to_thread
 import structlog
 
 from batch_converter.discovery import Passed, UnreadableSource
+from batch_converter.djvu.identity import parts_of
 from batch_converter.errors import LASTING_CODES, ErrorCode, FileError, OutputError
 from batch_converter.ledger import Decision, Verdict
 from batch_converter.models import DocumentState, Failure, FileReport, FileStatus, SourceFile
 from batch_converter.orchestrator.adoption import examine
+from batch_converter.orchestrator.comparison import compare
 from batch_converter.output import hash_file
 
 if TYPE_CHECKING:
@@ -141,7 +143,8 @@ class Planner:
     def decide(self, planned: Planned) -> Decision:
         """Judge one file; looks at its PDF, and at its bytes where size or mtime differ."""
         target = self._output_dir / planned.document.output
-        changed = self._changed(planned)
+        now = compare(planned)
+        changed = now.changed
         verdict = self._verdict(planned, target, changed=changed)
         if verdict is Verdict.REFUSE and self._settings.output.adopt and not _obstacle(target):
             return self._adopt(planned, target, changed=changed)
@@ -149,6 +152,7 @@ class Planner:
             planned=planned,
             verdict=verdict,
             changed=changed,
+            parts_mark=now.parts_mark,
             abandon_task=changed or self._is_elsewhere(planned),
             failure=_refusal(target) if verdict is Verdict.REFUSE else planned.failure,
         )
@@ -206,16 +210,15 @@ class Planner:
             and planned.failure.code in LASTING_CODES
             and not changed
             and not self._settings.retry.retry_failed
+            and not _has_its_parts_now(planned)
         )
 
-    def _changed(self, planned: Planned) -> bool:
-        """Whether the bytes differ; read only where the size says nothing and the time differs."""
-        known = planned.document
-        if planned.found_size_bytes != known.size_bytes:
-            return True
-        if planned.found_mtime_ns == known.mtime_ns:
-            return False
-        return planned.source_sha256 is None or planned.source_sha256 != _sha256(known.path)
+
+def _has_its_parts_now(planned: Planned) -> bool:
+    """Whether an index that failed for want of its parts, itself unchanged, may be tried again."""
+    failure = planned.failure
+    is_no_djvu = failure is not None and failure.code is ErrorCode.NOT_DJVU
+    return is_no_djvu and bool(parts_of(planned.document.path))
 
 
 def _is_foreign(planned: Planned, target: Path) -> bool:

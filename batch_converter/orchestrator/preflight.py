@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batch_converter.djvu.bundle import bundle
-from batch_converter.djvu.iff import open_source
-from batch_converter.djvu.inspect import inspect_source
+from batch_converter.djvu.identity import identify
 from batch_converter.errors import OutputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batch_converter.djvu.identity import Identity
     from batch_converter.models import Document
 
 
@@ -25,13 +25,13 @@ class Prepared:
         document: With its pages, and size and mtime as they are now.
         sent: What the engine is given: the same, or the bundled form of an
             indirect document, in a file of its own.
-        source_sha256: Digest of the document's file.
+        identity: The document, parts and all, as it was read.
         bundle: That file, to be removed when the engine is done with it.
     """
 
     document: Document
     sent: Document
-    source_sha256: str
+    identity: Identity
     bundle: Path | None = None
 
     def discard(self) -> None:
@@ -48,14 +48,15 @@ def prepare(document: Document, bundle_path: Path) -> Prepared:
         UnreadableError: It cannot be read.
         OutputError: The bundled form cannot be written.
     """
-    with open_source(document.path) as source:
-        info = inspect_source(source, os.path.dirname(document.path))  # noqa: PTH120  # a path as str, its bytes kept
-        digest = source.sha256()
+    found = identify(document.path)
     document = replace(
-        document, size_bytes=source.size, mtime_ns=source.mtime_ns, pages=info.page_count
+        document,
+        size_bytes=found.info.size_bytes,
+        mtime_ns=found.mtime_ns,
+        pages=found.info.page_count,
     )
-    if info.bundled:
-        return Prepared(document=document, sent=document, source_sha256=digest)
+    if found.info.bundled:
+        return Prepared(document=document, sent=document, identity=found)
     try:
         bundle(document.path, bundle_path)
         status = bundle_path.stat()
@@ -69,4 +70,4 @@ def prepare(document: Document, bundle_path: Path) -> Prepared:
         size_bytes=status.st_size,
         mtime_ns=status.st_mtime_ns,
     )
-    return Prepared(document=document, sent=sent, source_sha256=digest, bundle=bundle_path)
+    return Prepared(document=document, sent=sent, identity=found, bundle=bundle_path)

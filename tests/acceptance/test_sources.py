@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -261,3 +262,53 @@ def test_an_indirect_document_is_bundled_on_the_way(
     assert b"DJVM" in sent[:20]
     assert len(sent) > sum(path.stat().st_size for path in source.glob("page*"))
     assert pdfs(output) == {"index.pdf": pdf_for(sent)}
+
+
+@pytest.fixture
+def index(source: Path) -> Path:
+    """An index in the source folder, its two parts beside it."""
+    for part in Path("tests/data/indirect").iterdir():
+        (source / part.name).write_bytes(part.read_bytes())
+    return source / "index.djvu"
+
+
+def test_a_changed_part_of_an_indirect_document_is_noticed(
+    cloud: Cloud, index: Path, output: Path
+) -> None:
+    part = index.with_name("page2.djvu")
+    submitted = []
+    for change in (None, part.touch, partial(part.write_bytes, part.read_bytes() + b"\0"), None):
+        if change:
+            change()
+        assert run("convert", index, "-o", output).code == 0
+        submitted.append(cloud.calls["submit"])
+
+    assert submitted == [1, 1, 2, 2]
+    assert pdfs(output) == {"index.pdf": pdf_for(list(cloud.submissions)[-1])}
+
+
+def test_parts_that_have_gone_leave_the_pdf_alone(cloud: Cloud, index: Path, output: Path) -> None:
+    run("convert", index, "-o", output)
+    before = pdfs(output)
+    index.with_name("page2.djvu").unlink()
+
+    again = run("convert", index, "-o", output)
+
+    assert again.code == 0
+    assert pdfs(output) == before
+    assert cloud.calls["submit"] == 1
+
+
+def test_an_index_is_tried_again_once_its_parts_are_there(
+    cloud: Cloud, index: Path, output: Path
+) -> None:
+    part = index.with_name("page2.djvu")
+    aside = part.rename(part.with_suffix(".aside"))
+    lacking = [run("convert", index, "-o", output).code for _ in range(2)]
+    aside.rename(part)
+
+    whole = run("convert", index, "-o", output)
+
+    assert lacking == [1, 1]
+    assert whole.code == 0
+    assert cloud.calls["submit"] == 1

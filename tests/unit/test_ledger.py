@@ -234,13 +234,23 @@ async def test_an_interrupted_document_is_not_mistaken_for_its_neighbours(path: 
 
 
 async def plan(
-    ledger: Ledger, verdict: Verdict, *, changed: bool = False, adopted: Adopted | None = None
+    ledger: Ledger,
+    verdict: Verdict,
+    *,
+    changed: bool = False,
+    parts_mark: str | None = None,
+    adopted: Adopted | None = None,
 ) -> None:
     """Give the only found file a verdict."""
     await ledger.settle()
     [planned] = await ledger.page(b"", 9)
     decision = Decision(
-        planned=planned, verdict=verdict, changed=changed, abandon_task=changed, adopted=adopted
+        planned=planned,
+        verdict=verdict,
+        changed=changed,
+        parts_mark=parts_mark,
+        abandon_task=changed,
+        adopted=adopted,
     )
     await ledger.decide([decision], at=NOON)
 
@@ -363,6 +373,18 @@ async def test_a_changed_file_gives_up_the_task_of_its_old_bytes(path: Path) -> 
         assert planned.source_sha256 is None
 
 
+async def test_parts_that_were_merely_touched_are_read_only_once(path: Path) -> None:
+    async with opened(path) as ledger:
+        document = (await admitted(ledger, source_file("index.djvu")))["index.djvu"]
+        ledger.describe(document, source_sha256="ab", parts_mark="before")
+        await bring(ledger, document, _S.CONVERTED)
+    async with opened(path, "run-2") as ledger:
+        await ledger.record_found([source_file("index.djvu")])
+        await plan(ledger, Verdict.SKIP, parts_mark="after")
+        [planned] = await ledger.page(b"", 9)
+        assert (planned.source_sha256, planned.parts_mark) == ("ab", "after")
+
+
 @pytest.mark.parametrize("state", [_S.PENDING, _S.SUBMIT_UNKNOWN, _S.SUBMITTED, _S.FAILED])
 async def test_a_pdf_that_was_just_named_is_adopted_for_good(
     path: Path, state: DocumentState
@@ -386,7 +408,12 @@ async def test_a_pdf_that_was_just_named_is_adopted_for_good(
 
 async def test_a_strangers_pdf_can_be_adopted_with_what_is_learned_of_it(path: Path) -> None:
     found = Adopted(
-        pdf=pdf(path, sha256="theirs"), pages=3, source_sha256="cd", engine="aspose", options="o"
+        pdf=pdf(path, sha256="theirs"),
+        pages=3,
+        source_sha256="cd",
+        parts_mark=None,
+        engine="aspose",
+        options="o",
     )
     async with opened(path) as ledger:
         await ledger.record_found([source_file("a.djvu")])
