@@ -171,7 +171,7 @@ def write_reports(report: RunReport, settings: Settings) -> None:
     """
     wanted = settings.report
     if wanted.file is not None:
-        write_json_report(wanted.file, report.summary, report.files())
+        write_json_report(wanted.file, report.summary, report.files(), price=settings.budget.price)
     if wanted.failed_list is not None:
         write_failed_list(wanted.failed_list, report.failed_paths())
     if wanted.manifest is not None:

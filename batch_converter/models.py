@@ -193,6 +193,18 @@ class ApiCalls:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What the user said that a billed call costs; None where nothing was said."""
+
+    per_call: float | None = None
+    currency: str | None = None
+
+    def of(self, calls: ApiCalls) -> float | None:
+        """Return what the calls cost."""
+        return None if self.per_call is None else calls.billed * self.per_call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileReport:
     """What a run did with one file; the entries of the report's `files`.
 

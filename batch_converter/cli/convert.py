@@ -275,21 +275,13 @@ def _tell_finished(summary: RunSummary) -> None:
 
 
 def _print_estimate(estimate: Estimate, settings: Settings, *, as_json: bool) -> None:
-    price, currency = settings.budget.price_per_call, settings.budget.currency
     write = estimate_json if as_json else human_estimate
-    click.echo(write(estimate, price_per_call=price, currency=currency))
+    click.echo(write(estimate, price=settings.budget.price))
 
 
 def _print_result(report: api.RunReport, settings: Settings, *, as_json: bool) -> None:
+    price = settings.budget.price
     if as_json:
-        click.echo(summary_json(report.summary))
-        return
-    budget = settings.budget
-    click.echo(
-        human_summary(
-            report.summary,
-            report.files(),
-            price_per_call=budget.price_per_call,
-            currency=budget.currency,
-        )
-    )
+        click.echo(summary_json(report.summary, price=price))
+    else:
+        click.echo(human_summary(report.summary, report.files(), price=price))

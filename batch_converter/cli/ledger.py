@@ -60,10 +60,11 @@ def report(config_file: Path | None, run_id: str | None, file: Path | None, **gi
     with LedgerReader(ledger_path(settings)) as ledger:
         summary = ledger.run(run_id)
         files = ledger.files(summary.run_id)
+        price = settings.budget.price
         if file is not None:
-            write_json_report(file, summary, files)
+            write_json_report(file, summary, files, price=price)
             return
-        for piece in json_report_text(summary, files):
+        for piece in json_report_text(summary, files, price=price):
             click.echo(piece, nl=False)
 
 

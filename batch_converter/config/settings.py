@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from batch_converter.config.units import parse_duration_s, parse_size
+from batch_converter.models import Price
 
 DEFAULT_BASE_URL: Final = "https://api.aspose.cloud"
 STATE_DIR_NAME: Final = ".batch-converter"
@@ -162,6 +163,11 @@ class BudgetSettings(Section):
     deadline: Duration | None = None
     max_errors: Count | None = None
     fail_fast: bool = False
+
+    @property
+    def price(self) -> Price:
+        """What a billed call costs."""
+        return Price(per_call=self.price_per_call, currency=self.currency)
 
 
 class LoggingSettings(Section):

@@ -6,20 +6,17 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from batch_converter.report.json_report import SCHEMA, api_calls_fields
-from batch_converter.report.wording import cost, many, size
+from batch_converter.report.json_report import SCHEMA, api_calls_fields, cost_fields
+from batch_converter.report.wording import and_cost, many, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch_converter.models import Estimate
+    from batch_converter.models import Estimate, Price
 
 
-def estimate_json(
-    estimate: Estimate, *, price_per_call: float | None = None, currency: str | None = None
-) -> str:
+def estimate_json(estimate: Estimate, *, price: Price) -> str:
     """Return one line without its end; the names are the report's."""
-    price = None if price_per_call is None else estimate.api_calls.billed * price_per_call
     return json.dumps(
         {
             "schema": SCHEMA,
@@ -27,20 +24,17 @@ def estimate_json(
             "engine": estimate.engine,
             "totals": asdict(estimate.totals),
             "api_calls": api_calls_fields(estimate.api_calls),
-            "cost": price,
-            "currency": currency,
+            **cost_fields(estimate.api_calls, price),
         }
     )
 
 
-def human_estimate(
-    estimate: Estimate, *, price_per_call: float | None = None, currency: str | None = None
-) -> str:
+def human_estimate(estimate: Estimate, *, price: Price) -> str:
     """Return some lines of text, the last one without its end."""
-    return "\n".join(_lines(estimate, price_per_call, currency))
+    return "\n".join(_lines(estimate, price))
 
 
-def _lines(estimate: Estimate, price: float | None, currency: str | None) -> Iterator[str]:
+def _lines(estimate: Estimate, price: Price) -> Iterator[str]:
     totals, calls = estimate.totals, estimate.api_calls
     what = f"{many(totals.pages, 'page')}, {size(totals.bytes_in)}"
     yield (
@@ -54,6 +48,6 @@ def _lines(estimate: Estimate, price: float | None, currency: str | None) -> Ite
     if calls.billed:
         yield (
             f"API calls: at least {calls.billed:,} billed ({calls.submit:,} submit,"
-            f" {calls.poll:,} poll){cost(calls, price, currency)}."
+            f" {calls.poll:,} poll){and_cost(calls, price)}."
         )
     yield "Nothing was changed."

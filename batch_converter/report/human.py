@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.errors import ExitCode
 from batch_converter.logs import printable
 from batch_converter.models import FileStatus
-from batch_converter.report.wording import cost, duration, many, size
+from batch_converter.report.wording import and_cost, duration, many, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from batch_converter.models import ApiCalls, FileReport, RunSummary, Totals
+    from batch_converter.models import ApiCalls, FileReport, Price, RunSummary, Totals
 
 _MOST_FAILURES: Final = 10
 _WHY_IT_ENDED: Final = {
@@ -36,8 +36,7 @@ def human_summary(
     summary: RunSummary,
     files: Iterable[FileReport],
     *,
-    price_per_call: float | None = None,
-    currency: str | None = None,
+    price: Price,
 ) -> str:
     """Return some lines of text, the last one without its end, safe for a terminal.
 
@@ -45,12 +44,11 @@ def human_summary(
         summary: The run.
         files: What it did with each file; gone through once, only the first
             failures are kept.
-        price_per_call: Of one billed call, where it is known.
-        currency: What the price is in.
+        price: Of a billed call.
     """
     failures = _gather(files)
     lines = [_headline(summary), *_totals(summary.totals)]
-    lines += _calls(summary, price_per_call, currency)
+    lines += _calls(summary, price)
     lines += _failed(failures)
     lines += _how_to_go_on(summary, failures)
     return "\n".join(lines)
@@ -91,10 +89,10 @@ def _totals(totals: Totals) -> Iterator[str]:
         yield f"  remaining   {totals.remaining:,}"
 
 
-def _calls(summary: RunSummary, price: float | None, currency: str | None) -> Iterator[str]:
+def _calls(summary: RunSummary, price: Price) -> Iterator[str]:
     calls = summary.api_calls
     if calls.billed or calls.token:
-        yield f"API calls: {calls.billed:,} billed{_kinds(calls)}{cost(calls, price, currency)}."
+        yield f"API calls: {calls.billed:,} billed{_kinds(calls)}{and_cost(calls, price)}."
     if summary.submit_unknown:
         uploads = many(summary.submit_unknown, "upload")
         yield f"{uploads} got no answer and may have been billed without a result."

@@ -18,35 +18,40 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from batch_converter.models import ApiCalls, Failure, FileReport, RunSummary
+    from batch_converter.models import ApiCalls, Failure, FileReport, Price, RunSummary
 
 SCHEMA: Final = 1
 
 
-def write_json_report(path: Path, summary: RunSummary, files: Iterable[FileReport]) -> None:
+def write_json_report(
+    path: Path, summary: RunSummary, files: Iterable[FileReport], *, price: Price
+) -> None:
     """Write the report of a run; it appears whole, on disk, or not at all.
 
     Args:
         path: Where it goes; missing folders are made.
         summary: The run.
         files: What it did with each file, taken one at a time.
+        price: Of a billed call.
 
     Raises:
         OutputError: It cannot be written.
     """
     with replacing(path, "report") as out:
-        for piece in json_report_text(summary, files):
+        for piece in json_report_text(summary, files, price=price):
             out.write(piece.encode("ascii"))
 
 
-def summary_json(summary: RunSummary) -> str:
+def summary_json(summary: RunSummary, *, price: Price) -> str:
     """Return the report without `files`, on one line without its end."""
-    return json.dumps(_summary(summary))
+    return json.dumps(_summary(summary, price))
 
 
-def json_report_text(summary: RunSummary, files: Iterable[FileReport]) -> Iterator[str]:
+def json_report_text(
+    summary: RunSummary, files: Iterable[FileReport], *, price: Price
+) -> Iterator[str]:
     """Yield the report in pieces: one line for the run, one for each file."""
-    yield summary_json(summary).removesuffix("}") + ', "files": ['
+    yield summary_json(summary, price=price).removesuffix("}") + ', "files": ['
     separator = "\n"
     for file in files:
         yield separator + json.dumps(_file(file))
@@ -54,7 +59,7 @@ def json_report_text(summary: RunSummary, files: Iterable[FileReport]) -> Iterat
     yield "\n]}\n"
 
 
-def _summary(summary: RunSummary) -> dict[str, Any]:
+def _summary(summary: RunSummary, price: Price) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "run_id": summary.run_id,
@@ -65,12 +70,18 @@ def _summary(summary: RunSummary) -> dict[str, Any]:
         "totals": asdict(summary.totals),
         "api_calls": api_calls_fields(summary.api_calls),
         "submit_unknown": summary.submit_unknown,
+        **cost_fields(summary.api_calls, price),
     }
 
 
 def api_calls_fields(calls: ApiCalls) -> dict[str, int]:
     """Return the calls under the names of the report."""
     return {**asdict(calls), "billed": calls.billed}
+
+
+def cost_fields(calls: ApiCalls, price: Price) -> dict[str, float | str | None]:
+    """Return what the calls cost; null without a price."""
+    return {"cost": price.of(calls), "currency": price.currency}
 
 
 def _file(file: FileReport) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.logs import printable
 
 if TYPE_CHECKING:
-    from batch_converter.models import ApiCalls
+    from batch_converter.models import ApiCalls, Price
 
 _STEP: Final = 1024
 
@@ -36,8 +36,12 @@ def size(size_bytes: int) -> str:
     return f"{number:,.1f} TiB"
 
 
-def cost(calls: ApiCalls, price_per_call: float | None, currency: str | None) -> str:
-    """Return what the billed calls cost, after a comma; nothing without a price."""
-    if price_per_call is None:
-        return ""
-    return f", {calls.billed * price_per_call:,.2f} {printable(currency or '')}".rstrip()
+def cost(calls: ApiCalls, price: Price) -> str:
+    """Return what the billed calls cost; nothing without a price."""
+    amount = price.of(calls)
+    return "" if amount is None else f"{amount:,.2f} {printable(price.currency or '')}".rstrip()
+
+
+def and_cost(calls: ApiCalls, price: Price) -> str:
+    """Return the cost after a comma, to go on with in a sentence."""
+    return f", {text}" if (text := cost(calls, price)) else ""

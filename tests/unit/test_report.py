@@ -26,6 +26,7 @@ from batch_converter.models import (
     Failure,
     FileReport,
     FileStatus,
+    Price,
     RunSummary,
     Totals,
 )
@@ -42,6 +43,7 @@ from batch_converter.report.manifest import _line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+FREE = Price()
 FULL_DISK = Path("/dev/full")
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)
 SUMMARY = RunSummary(
@@ -100,11 +102,13 @@ RUN_KEYS = [
     "totals",
     "api_calls",
     "submit_unknown",
+    "cost",
+    "currency",
 ]
 
 
 def report_of(path: Path, *files: FileReport, summary: RunSummary = SUMMARY) -> dict[str, Any]:
-    write_json_report(path, summary, iter(files))
+    write_json_report(path, summary, iter(files), price=FREE)
     text = path.read_text("ascii")
     assert text.endswith("\n")
     report: dict[str, Any] = json.loads(text)
@@ -134,6 +138,8 @@ def test_the_report_is_the_contract_word_for_word(tmp_path: Path) -> None:
             },
             "api_calls": {"token": 1, "submit": 13, "poll": 14, "cancel": 2, "billed": 29},
             "submit_unknown": 1,
+            "cost": None,
+            "currency": None,
         }.items()
     )
     assert report["files"] == [
@@ -204,17 +210,22 @@ def test_a_run_that_lasts_and_has_no_files_is_a_report_too(tmp_path: Path) -> No
 
 
 def test_the_summary_is_the_report_without_files_on_one_line(tmp_path: Path) -> None:
-    text = summary_json(SUMMARY)
+    text = summary_json(SUMMARY, price=FREE)
     assert "\n" not in text
     report = report_of(tmp_path / "r", CONVERTED)
     del report["files"]
     assert json.loads(text) == report
 
 
+def test_a_price_makes_the_billed_calls_a_sum() -> None:
+    report = json.loads(summary_json(SUMMARY, price=Price(per_call=0.5, currency="EUR")))
+    assert (report["cost"], report["currency"]) == (14.5, "EUR")
+
+
 def test_many_files_need_no_more_memory_than_few(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
-        write_json_report(tmp_path / "r", SUMMARY, (CONVERTED for _ in range(5_000)))
+        write_json_report(tmp_path / "r", SUMMARY, (CONVERTED for _ in range(5_000)), price=FREE)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -254,7 +265,7 @@ def test_a_report_that_breaks_off_leaves_the_old_one_and_no_litter(tmp_path: Pat
     path = tmp_path / "report.json"
     path.write_text("old")
     with pytest.raises(ZeroDivisionError):
-        write_json_report(path, SUMMARY, broken_iterator())
+        write_json_report(path, SUMMARY, broken_iterator(), price=FREE)
     assert path.read_text() == "old"
     assert names_in(tmp_path) == ["report.json"]
 
@@ -285,7 +296,7 @@ def test_a_pipe_is_written_as_it_comes(tmp_path: Path) -> None:
     got: list[str] = []
     reader = threading.Thread(target=lambda: got.append(fifo.read_text()))
     reader.start()
-    write_json_report(fifo, SUMMARY, [CONVERTED])
+    write_json_report(fifo, SUMMARY, [CONVERTED], price=FREE)
     reader.join()
     assert json.loads(got[0])["run_id"] == "r1"
     assert stat.S_ISFIFO(fifo.stat().st_mode)
@@ -295,7 +306,7 @@ def test_a_descriptor_is_written_and_never_replaced(tmp_path: Path) -> None:
     with (tmp_path / "out").open("w+b") as out:
         before = os.fstat(out.fileno()).st_ino
         ensure_writable(Path(f"/dev/fd/{out.fileno()}"), "report")
-        write_json_report(Path(f"/dev/fd/{out.fileno()}"), SUMMARY, [])
+        write_json_report(Path(f"/dev/fd/{out.fileno()}"), SUMMARY, [], price=FREE)
         assert (tmp_path / "out").stat().st_ino == before
         assert json.loads(out.read())["run_id"] == "r1"
 
@@ -305,7 +316,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, what: str) -> N
     (tmp_path / "file").write_text("")
     path = tmp_path if what == "a folder" else tmp_path / "file" / "report.json"
     with pytest.raises(OutputError, match=r"cannot write the report .*directory") as caught:
-        write_json_report(path, SUMMARY, [])
+        write_json_report(path, SUMMARY, [], price=FREE)
     assert str(path) in str(caught.value)
     with pytest.raises(UsageError, match=r"cannot write the report .*directory"):
         ensure_writable(path, "report")
@@ -413,7 +424,7 @@ def test_names_that_cannot_stand_in_a_line_are_left_out_and_told(tmp_path: Path)
 
 
 def human(summary: RunSummary, *files: FileReport, price: float | None = None) -> list[str]:
-    text = human_summary(summary, files, price_per_call=price, currency="EUR")
+    text = human_summary(summary, files, price=Price(per_call=price, currency="EUR"))
     return text.split("\n")
 
 
