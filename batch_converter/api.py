@@ -20,7 +20,14 @@ from batch_converter.errors import ConfigError
 from batch_converter.ledger import LedgerReader, copy_ledger
 from batch_converter.models import EngineName
 from batch_converter.orchestrator import Cancelling, Planner, Run, estimate
-from batch_converter.report import write_failed_list, write_json_report, write_manifest
+from batch_converter.report import (
+    ensure_writable,
+    write_failed_list,
+    write_html_report,
+    write_json_report,
+    write_manifest,
+    write_metrics_file,
+)
 from batch_converter.sources import OpenSources, Sources
 from batch_converter.state import (
     held_state_dir,
@@ -81,6 +88,7 @@ async def convert(sources: Sequence[str | os.PathLike[str]], settings: Settings)
         LedgerWriteError: The ledger's disk is full or gone.
     """
     wanted = Sources(paths=tuple(os.fspath(source) for source in sources))
+    await anyio.to_thread.run_sync(check_report_files, settings)
     async with open_run(settings, wanted) as (run, opened):
         summary = await run.execute(opened.found, opened.roots)
     report = RunReport(summary=summary, ledger=ledger_path(settings))
@@ -163,15 +171,37 @@ async def cancel(settings: Settings, *, run_id: str | None = None) -> Cancelling
     return cancelling
 
 
+def check_report_files(settings: Settings) -> None:
+    """Find out before anything is paid for whether `write_reports` will be able to; blocking.
+
+    Raises:
+        UsageError: One of the files cannot be written.
+    """
+    wanted = settings.report
+    for path, what in (
+        (wanted.file, "report"),
+        (wanted.html_file, "HTML report"),
+        (wanted.metrics_file, "metrics file"),
+        (wanted.manifest, "manifest"),
+        (wanted.failed_list, "list of failures"),
+    ):
+        if path is not None:
+            ensure_writable(path, what)
+
+
 def write_reports(report: RunReport, settings: Settings) -> None:
-    """Write what the settings ask for: report, manifest, list of failures; blocking.
+    """Write what the settings ask for: reports, metrics, manifest, failures; blocking.
 
     Raises:
         OutputError: One of the files cannot be written.
     """
-    wanted = settings.report
+    wanted, price = settings.report, settings.budget.price
     if wanted.file is not None:
-        write_json_report(wanted.file, report.summary, report.files(), price=settings.budget.price)
+        write_json_report(wanted.file, report.summary, report.files(), price=price)
+    if wanted.html_file is not None:
+        write_html_report(wanted.html_file, report.summary, report.files, price=price)
+    if wanted.metrics_file is not None:
+        write_metrics_file(wanted.metrics_file, report.summary, price=price)
     if wanted.failed_list is not None:
         write_failed_list(wanted.failed_list, report.failed_paths())
     if wanted.manifest is not None:

@@ -26,7 +26,6 @@ from batch_converter.cli.signals import unhurried, watch_signals
 from batch_converter.errors import ExitCode, OutputError
 from batch_converter.progress import ProgressDisplay, Tally
 from batch_converter.report import (
-    ensure_writable,
     estimate_json,
     human_estimate,
     human_summary,
@@ -167,6 +166,20 @@ log = structlog.get_logger()
 )
 @option("report.file", "--report", type=PATH, metavar="FILE", help="JSON report of the run.")
 @option(
+    "report.html_file",
+    "--html-report",
+    type=PATH,
+    metavar="FILE",
+    help="The same as one page for a browser, with plots.",
+)
+@option(
+    "report.metrics_file",
+    "--metrics-file",
+    type=PATH,
+    metavar="FILE",
+    help="The run for Prometheus' textfile collector (FILE.prom).",
+)
+@option(
     "report.manifest",
     "--manifest",
     type=PATH,
@@ -227,7 +240,7 @@ def convert(
 async def _convert(
     sources: Sources, settings: Settings, session: LogSession, tally: Tally
 ) -> api.RunReport:
-    await anyio.to_thread.run_sync(_check_report_files, settings)
+    await anyio.to_thread.run_sync(api.check_report_files, settings)
     opening = api.open_run(settings, sources, run_id=session.run_id, tally=tally)
     with unwrapped():
         async with anyio.create_task_group() as watchers:
@@ -246,18 +259,6 @@ def _write_reports(report: api.RunReport, settings: Settings) -> OutputError | N
     except OutputError as error:
         return error
     return None
-
-
-def _check_report_files(settings: Settings) -> None:
-    """Refuse what could not be written in the end before anything is paid for."""
-    wanted = settings.report
-    for path, what in (
-        (wanted.file, "report"),
-        (wanted.manifest, "manifest"),
-        (wanted.failed_list, "list of failures"),
-    ):
-        if path is not None:
-            ensure_writable(path, what)
 
 
 def _tell_finished(summary: RunSummary) -> None:

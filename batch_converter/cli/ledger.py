@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -20,6 +21,7 @@ from batch_converter.report import (
     human_status,
     json_report_text,
     status_json,
+    write_html_report,
     write_json_report,
 )
 from batch_converter.state import held_state_dir, ledger_path, output_dir, require_ledger
@@ -51,7 +53,14 @@ def status(config_file: Path | None, *, as_json: bool, **given: Any) -> None:  #
 @output_options
 @config_option
 @click.option("--report", "file", type=PATH, metavar="FILE", help="Write it here, not to stdout.")
-def report(config_file: Path | None, run_id: str | None, file: Path | None, **given: Any) -> None:  # noqa: ANN401  # settings
+@click.option("--html-report", "html_file", type=PATH, metavar="FILE", help="Write it as HTML.")
+def report(
+    config_file: Path | None,
+    run_id: str | None,
+    file: Path | None,
+    html_file: Path | None,
+    **given: Any,  # noqa: ANN401  # settings
+) -> None:
     """Write the report of a past run, the last one where none is named, again.
 
     Works while a run goes on. Files that a run skipped are listed for the last 30 runs.
@@ -59,13 +68,15 @@ def report(config_file: Path | None, run_id: str | None, file: Path | None, **gi
     settings = settings_from(config_file, given).settings
     with LedgerReader(ledger_path(settings)) as ledger:
         summary = ledger.run(run_id)
-        files = ledger.files(summary.run_id)
+        files = partial(ledger.files, summary.run_id)
         price = settings.budget.price
+        if html_file is not None:
+            write_html_report(html_file, summary, files, price=price)
         if file is not None:
-            write_json_report(file, summary, files, price=price)
-            return
-        for piece in json_report_text(summary, files, price=price):
-            click.echo(piece, nl=False)
+            write_json_report(file, summary, files(), price=price)
+        elif html_file is None:
+            for piece in json_report_text(summary, files(), price=price):
+                click.echo(piece, nl=False)
 
 
 @click.command(short_help="Put failed files back to pending.")

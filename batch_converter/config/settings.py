@@ -183,6 +183,8 @@ class ReportSettings(Section):
     """What is written when a run has ended."""
 
     file: UserPath | None = None
+    html_file: UserPath | None = None
+    metrics_file: UserPath | None = None
     manifest: UserPath | None = None
     failed_list: UserPath | None = None
     ignore_known_failures: bool = False

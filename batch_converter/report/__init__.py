@@ -1,9 +1,10 @@
-"""A finished run as others read it: JSON, manifest, list of failures, summary."""
+"""A finished run as others read it: JSON, HTML, metrics, manifest, failures, summary."""
 
 from __future__ import annotations
 
 from batch_converter.report.estimate import estimate_json, human_estimate
 from batch_converter.report.failed_list import write_failed_list
+from batch_converter.report.html_report import write_html_report
 from batch_converter.report.human import human_summary
 from batch_converter.report.json_report import (
     SCHEMA,
@@ -12,6 +13,7 @@ from batch_converter.report.json_report import (
     write_json_report,
 )
 from batch_converter.report.manifest import write_manifest
+from batch_converter.report.metrics_file import write_metrics_file
 from batch_converter.report.replacing import ensure_writable
 from batch_converter.report.status import human_status, status_json
 
@@ -26,6 +28,8 @@ __all__ = [
     "status_json",
     "summary_json",
     "write_failed_list",
+    "write_html_report",
     "write_json_report",
     "write_manifest",
+    "write_metrics_file",
 ]

@@ -47,7 +47,7 @@ def human_summary(
         price: Of a billed call.
     """
     failures = _gather(files)
-    lines = [_headline(summary), *_totals(summary.totals)]
+    lines = [headline(summary), *_totals(summary.totals)]
     lines += _calls(summary, price)
     lines += _failed(failures)
     lines += _how_to_go_on(summary, failures)
@@ -64,7 +64,8 @@ def _gather(files: Iterable[FileReport]) -> _Failures:
     return failures
 
 
-def _headline(summary: RunSummary) -> str:
+def headline(summary: RunSummary) -> str:
+    """Return in one sentence how many were converted."""
     totals = summary.totals
     if not totals.found:
         return "No DjVu files were found."
@@ -118,13 +119,18 @@ def _failed(failures: _Failures) -> Iterator[str]:
 
 
 def _how_to_go_on(summary: RunSummary, failures: _Failures) -> Iterator[str]:
-    code = summary.exit_code
-    if code in _WHY_IT_ENDED:
-        yield f"{_WHY_IT_ENDED[code]} the same command goes on from here."
-    elif summary.totals.remaining:
-        yield "The same command goes on with what remains."
+    if why := ending(summary):
+        yield why
     if failures.first:
         yield (
             "What failed in passing is tried again by the next run; the rest waits until the file"
             " changes, or for --retry-failed."
         )
+
+
+def ending(summary: RunSummary) -> str | None:
+    """Return why there is work left and how to go on with it; None where there is none."""
+    code = summary.exit_code
+    if code in _WHY_IT_ENDED:
+        return f"{_WHY_IT_ENDED[code]} the same command goes on from here."
+    return "The same command goes on with what remains." if summary.totals.remaining else None

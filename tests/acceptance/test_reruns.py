@@ -240,6 +240,24 @@ def test_manifest_verify_and_report_stand_on_the_ledger(
     assert not sha256sum_accepts(manifest, output)
 
 
+@pytest.mark.usefixtures("cloud")
+def test_a_run_is_told_to_browsers_and_to_prometheus(
+    source: Path, output: Path, tmp_path: Path
+) -> None:
+    make_archive(source, 2)
+    page, metrics, later = (tmp_path / name for name in ("a.html", "run.prom", "later.html"))
+    base = ("convert", source, "-o", output)
+
+    assert run(*base, "--html-report", page, "--metrics-file", metrics).code == 0
+    assert run("report", "-o", output, "--html-report", later).out == ""
+
+    assert "Converted 2 of 2 files" in page.read_text()
+    assert later.read_text() == page.read_text()
+    assert 'batch_converter_run_files{status="converted"} 2.0' in metrics.read_text()
+    run(*base, "--metrics-file", metrics)
+    assert 'batch_converter_run_files{status="skipped"} 2.0' in metrics.read_text()
+
+
 @pytest.mark.parametrize("mode", ["if-changed", "always", "never"])
 def test_what_keeps_a_pdf_from_its_name_is_found_before_it_is_paid_for(
     cloud: Cloud, source: Path, output: Path, mode: str

@@ -129,9 +129,6 @@ def test_help_and_version_and_module() -> None:
     done = subprocess.run(module, capture_output=True, check=True)
     for command in (b"convert", b"status", b"retry", b"report", b"verify", b"config"):
         assert command in done.stdout
-    options = run("convert", "--help").out
-    for absent in ("--html-report", "--metrics-file", "--watch"):
-        assert absent not in options
 
 
 def test_commands_on_a_ledger_that_is_not_there_say_so(output: Path) -> None:

@@ -1,0 +1,89 @@
+"""The report as one page for a browser: no script, nothing from elsewhere.
+
+Written piece by piece. Files in trouble are all listed; of the others as many as
+a browser bears, since the JSON report has them all.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from batch_converter.logs import printable
+from batch_converter.models import FileStatus
+from batch_converter.report.figures import collect
+from batch_converter.report.human import ending, headline
+from batch_converter.report.json_report import moment_text
+from batch_converter.report.replacing import replacing
+from batch_converter.report.wording import cost, many, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from batch_converter.models import FileReport, Price, RunSummary
+
+MOST_GOOD_FILES: Final = 5_000
+_IN_TROUBLE: Final = frozenset({FileStatus.FAILED, FileStatus.REMAINING})
+_FLUSH_PIECES: Final = 500
+
+
+def write_html_report(
+    path: Path,
+    summary: RunSummary,
+    files: Callable[[], Iterable[FileReport]],
+    *,
+    price: Price,
+) -> None:
+    """Write the page; it appears whole, on disk, or not at all.
+
+    Args:
+        path: Where it goes; missing folders are made.
+        summary: The run.
+        files: Gives what it did with each file, one at a time; called three times.
+        price: Of a billed call.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    totals = summary.totals
+    page = _environment().get_template("report.html.jinja")
+    stream = page.stream(
+        summary=summary,
+        headline=headline(summary),
+        ending=ending(summary),
+        cost=cost(summary.api_calls, price),
+        figures=collect(summary, files()),
+        files=_listed(files),
+        left_out=max(0, totals.converted + totals.skipped - MOST_GOOD_FILES),
+    )
+    stream.enable_buffering(_FLUSH_PIECES)
+    with replacing(path, "HTML report") as out:
+        for piece in stream:
+            out.write(piece.encode())
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("batch_converter.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "many": many,
+        "moment": moment_text,
+        "printable": printable,
+        "size": size,
+    }
+    return environment
+
+
+def _listed(files: Callable[[], Iterable[FileReport]]) -> Iterator[FileReport]:
+    troubled = (file for file in files() if file.status in _IN_TROUBLE)
+    good = (file for file in files() if file.status not in _IN_TROUBLE)
+    return chain(troubled, islice(good, MOST_GOOD_FILES))

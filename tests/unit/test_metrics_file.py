@@ -1,0 +1,69 @@
+"""The run for Prometheus, read back with Prometheus' own parser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from batch_converter.errors import ExitCode
+from batch_converter.models import ApiCalls, EngineName, Price, RunSummary, Totals
+from batch_converter.report import write_metrics_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+START = datetime(2024, 5, 1, 12, tzinfo=UTC)
+SUMMARY = RunSummary(
+    run_id="r1",
+    started_at=START,
+    finished_at=START + timedelta(seconds=83.5),
+    engine=EngineName.ASPOSE,
+    exit_code=ExitCode.SOME_FAILED,
+    totals=Totals(found=15, converted=12, skipped=1, failed=2, bytes_in=5, bytes_out=7, pages=34),
+    api_calls=ApiCalls(token=1, submit=13, poll=14, cancel=2),
+    submit_unknown=1,
+)
+
+
+def values(path: Path, summary: RunSummary, price: Price) -> dict[tuple[str, ...], float]:
+    """Return each value by the name of its metric and of its labels."""
+    write_metrics_file(path, summary, price=price)
+    return {
+        (sample.name.removeprefix("batch_converter_run_"), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(path.read_text())
+        for sample in family.samples
+    }
+
+
+def test_every_number_of_the_run_is_there(tmp_path: Path) -> None:
+    assert values(tmp_path / "run.prom", SUMMARY, Price(per_call=0.5, currency="EUR")) == {
+        ("info", "aspose", "r1"): 1,
+        ("files", "converted"): 12,
+        ("files", "skipped"): 1,
+        ("files", "failed"): 2,
+        ("files", "remaining"): 0,
+        ("bytes", "in"): 5,
+        ("bytes", "out"): 7,
+        ("pages",): 34,
+        ("api_calls", "token"): 1,
+        ("api_calls", "submit"): 13,
+        ("api_calls", "poll"): 14,
+        ("api_calls", "cancel"): 2,
+        ("billed_api_calls",): 29,
+        ("submit_unknown",): 1,
+        ("cost", "EUR"): 14.5,
+        ("started_timestamp_seconds",): START.timestamp(),
+        ("finished_timestamp_seconds",): START.timestamp() + 83.5,
+        ("duration_seconds",): 83.5,
+        ("exit_code",): 1,
+    }
+
+
+def test_what_is_not_known_is_left_out(tmp_path: Path) -> None:
+    going_on = replace(SUMMARY, finished_at=None, exit_code=None)
+    names = {name for name, *_ in values(tmp_path / "run.prom", going_on, Price())}
+    assert names.isdisjoint({"cost", "finished_timestamp_seconds", "duration_seconds", "exit_code"})
+    assert "started_timestamp_seconds" in names
