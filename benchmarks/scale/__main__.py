@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DJVU_BYTES = 30_000
-PAIRED = ("ours", "no-ledger", "vendor")
+PAIRED = ("ours", "no-ledger", "bare", "vendor")
 A_FOLDER = 1_000
 
 Figures = dict[str, float]
@@ -91,6 +91,7 @@ def compare(root: Path, url: str, *, files: int, rounds: int) -> None:
         wall, cpu, peak = (_median(results[name], key) for key in ("wall_s", "cpu_s", "peak_mb"))
         print(f"| {name} | {files / wall:,.0f} | {cpu / files * 1e3:.2f} | {peak:.0f} |")
     _ratio(results, "ours", "vendor", "vendor's wall time over ours")
+    _ratio(results, "bare", "vendor", "vendor's wall time over the bare converter's")
     _ratio(results, "ours", "no-ledger", "without the ledger over ours")
 
 

@@ -3,7 +3,8 @@
 `ours` is a run with the durable ledger; `no-ledger` is the same run with a ledger
 in memory that is never brought to the disk; `vendor` is the vendor's client in a
 pool of 32 threads, which neither checks nor records anything; `rerun` is `ours`
-over a folder that is converted already.
+over a folder that is converted already; `bare` does the least that a durable
+converter can.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from batch_converter.config import Settings
 from batch_converter.ledger import ledger as ledger_module
 from batch_converter.ledger import store
 from batch_converter.sources import Sources
+from benchmarks.scale.bare import convert_bare
 
 THREADS = 32
 
@@ -86,16 +88,25 @@ def convert_vendor(source: Path, output: Path, url: str) -> None:
             pass
 
 
+CONVERT = {
+    "ours": convert_ours,
+    "rerun": convert_ours,
+    "no-ledger": convert_ours,
+    "vendor": convert_vendor,
+    "bare": convert_bare,
+}
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("name", choices=["ours", "no-ledger", "vendor", "rerun"])
+    arguments.add_argument("name", choices=list(CONVERT))
     arguments.add_argument("source", type=Path)
     arguments.add_argument("output", type=Path)
     arguments.add_argument("url")
     given = arguments.parse_args()
     if given.name == "no-ledger":
         forget_the_disk()
-    convert = convert_vendor if given.name == "vendor" else convert_ours
+    convert = CONVERT[given.name]
     began = time.perf_counter()
     convert(given.source, given.output, given.url)
     usage = resource.getrusage(resource.RUSAGE_SELF)
