@@ -203,7 +203,8 @@ def _adopt(connection: sqlite3.Connection, decision: Decision, *, now: float) ->
 def _refresh(connection: sqlite3.Connection, decision: Decision) -> None:
     planned, known = decision.planned, decision.planned.document
     found = (planned.found_size_bytes, planned.found_mtime_ns, decision.parts_mark)
-    if found == (known.size_bytes, known.mtime_ns, planned.parts_mark):
+    as_known = found == (known.size_bytes, known.mtime_ns, planned.parts_mark)
+    if as_known or _stays_as_it_was(decision):
         return
     columns: dict[str, object] = dict(
         zip(("size_bytes", "mtime_ns", "parts_mark"), found, strict=True)
@@ -211,6 +212,11 @@ def _refresh(connection: sqlite3.Connection, decision: Decision) -> None:
     if decision.changed:
         columns |= {"source_sha256": None, "pages": None}
     moves.assign(connection, known.id, **columns)
+
+
+def _stays_as_it_was(decision: Decision) -> bool:
+    """Whether a changed file is passed over: what is known is still of its former bytes."""
+    return decision.changed and decision.verdict is Verdict.SKIP
 
 
 def _reopen(connection: sqlite3.Connection, decision: Decision, *, now: float) -> None:

@@ -99,6 +99,10 @@ def test_overwrite_modes(cloud: Cloud, source: Path, output: Path) -> None:
     assert totals(kept) == {"skipped": 1}
     assert cloud.calls["submit"] == 2
 
+    changed = run("convert", source, "-o", output, "--json")
+    assert totals(changed) == {"converted": 1}  # passing it over did not make it up to date
+    assert pdf.read_bytes() == pdf_for(path.read_bytes())
+
 
 TOO_DARK = {
     "taskStatus": "Error",
