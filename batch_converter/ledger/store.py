@@ -54,23 +54,29 @@ class _Job:
     result: Any = None
 
 
-def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool, told: Path | None = None) -> sqlite3.Connection:
     """Open the ledger, creating it where it is missing and may be written.
+
+    Args:
+        path: Where it is.
+        read_only: Whether it must be there already, and stays as it is.
+        told: What messages call it, where `path` is that of a copy.
 
     Raises:
         LedgerError: It is damaged, no ledger, or written by a newer version; the
             file was not touched.
     """
+    told = told or path
     try:
-        if not (path.exists() and _is_begun(path)) and read_only:
-            msg = f"there is no ledger at {path}: nothing was converted into this folder yet"
+        if not (path.exists() and _is_begun(path, told)) and read_only:
+            msg = f"there is no ledger at {told}: nothing was converted into this folder yet"
             raise LedgerError(msg)
         connection = _open(path, read_only=read_only)
         if not read_only:
             _prepare(connection)
     except sqlite3.Error as error:
         msg = (
-            f"the ledger {path} cannot be used ({error}); nothing was touched. Restore it from a"
+            f"the ledger {told} cannot be used ({error}); nothing was touched. Restore it from a"
             " backup, or move it away to start a new one"
         )
         raise LedgerError(msg) from error
@@ -96,7 +102,7 @@ def _cannot_change(path: Path) -> bool:
     return folder_is_closed and not path.with_name(path.name + "-wal").exists()
 
 
-def _is_begun(path: Path) -> bool:
+def _is_begun(path: Path, told: Path) -> bool:
     """Look at a file that is there; False where a run died before it had its tables."""
     connection = _open(path, read_only=True)
     try:
@@ -106,11 +112,11 @@ def _is_begun(path: Path) -> bool:
         if (application_id, version, tables) == (0, 0, 0):
             return False
         if application_id != APPLICATION_ID:
-            msg = f"{path} is not a ledger of batch-converter; nothing was touched"
+            msg = f"{told} is not a ledger of batch-converter; nothing was touched"
             raise LedgerError(msg)
         if version > SCHEMA_VERSION:
             msg = (
-                f"the ledger {path} was written by a newer version of batch-converter (schema"
+                f"the ledger {told} was written by a newer version of batch-converter (schema"
                 f" {version}, this one knows {SCHEMA_VERSION}); nothing was touched. Upgrade it"
             )
             raise LedgerError(msg)
@@ -154,23 +160,6 @@ def migrate(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:
 def is_full(error: Exception | None) -> bool:
     """Whether the disk, or what this user may have of it, is full."""
     return getattr(error, "sqlite_errorcode", None) in _FULL
-
-
-def copy_ledger(path: Path, folder: Path) -> None:
-    """Copy the ledger, as it is at this moment, into a folder; a missing one is left out.
-
-    Raises:
-        LedgerError: It cannot be used.
-    """
-    if not path.exists():
-        return
-    source = connect(path, read_only=True)
-    target = sqlite3.connect(folder / path.name)
-    try:
-        source.backup(target)
-    finally:
-        source.close()
-        target.close()
 
 
 class Store:
