@@ -45,7 +45,7 @@ class WorkerPool:
     """
 
     def __init__(self, *, size: int, max_memory_bytes: int, max_jobs: int = 200) -> None:
-        self._free = size
+        self.size = self._free = size
         self._max_memory_bytes = max_memory_bytes
         self._max_jobs = max_jobs
         self._threads = anyio.CapacityLimiter(size)  # each starts or ends a process

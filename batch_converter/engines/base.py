@@ -28,11 +28,14 @@ class EngineTraits:
             not ready; False where it waits until the task has ended.
         billed: True where calls may cost money.
         tasks_outlive_run: True where a later process can fetch a task by its id.
+        at_once: The most documents that it is of use to hand over at once; None
+            where that is for the user to say.
     """
 
     polled: bool
     billed: bool
     tasks_outlive_run: bool
+    at_once: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 _BASE_TIMEOUT_S: Final = 60
 _FORMAT_VERSION: Final = 1
+_SPARE_DOCUMENTS: Final = 4  # being read, checked or recorded
 _ERRORS: Final[Mapping[str, type[FileError]]] = {
     ErrorCode.NOT_DJVU: NotDjvuError,
     ErrorCode.UNREADABLE: UnreadableError,
@@ -96,8 +97,17 @@ class LocalEngine:
 
     @property
     def traits(self) -> EngineTraits:
-        """It waits for the end, costs nothing and forgets with the process."""
-        return EngineTraits(polled=False, billed=False, tasks_outlive_run=False)
+        """It waits for the end, costs nothing and forgets with the process.
+
+        A few more documents than workers keep those busy; any more would only have
+        been admitted to queue here, beyond the reach of a deadline or of `--fail-fast`.
+        """
+        return EngineTraits(
+            polled=False,
+            billed=False,
+            tasks_outlive_run=False,
+            at_once=2 * self._pool.size + _SPARE_DOCUMENTS,
+        )
 
     @property
     def options_digest(self) -> str:

@@ -49,6 +49,7 @@ class Conversion:
         context: What the run shares.
         document: As the ledger knew it at admission.
         on_stop: Told when the run cannot go on.
+        on_failure: Told when the document has failed, before that is recorded.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class Conversion:
         document: Document,
         *,
         on_stop: Callable[[RunStoppedError], None],
+        on_failure: Callable[[], None],
     ) -> None:
         self._context = context
         self._ledger = context.ledger
         self._engine = context.engine
         self._on_stop = on_stop
+        self._on_failure = on_failure
         self._record = Record(context, document)
         self._prepared: Prepared | None = None
         self._scope = anyio.CancelScope()
@@ -75,6 +78,11 @@ class Conversion:
             self._scope.deadline = anyio.current_time() + UPLOAD_GRACE_S
         else:
             self._scope.cancel()
+
+    def withdraw(self) -> None:
+        """Leave the document for a later run, unless it has been handed over already."""
+        if self._record.task is None and not self._submissions:
+            self.interrupt()
 
     async def drive(self) -> None:
         """Convert the document and record what became of it, whatever happens."""
@@ -126,9 +134,7 @@ class Conversion:
         """Submit until the engine has the document, within the attempts."""
         self._context.left_out.asked(self._record.document.id)
         while True:
-            prepared = await self._prepare()
-            await self._wait_for_turn()
-            self._record.attempts += 1
+            prepared = await self._prepare_in_turn()
             try:
                 return await self._upload(prepared)
             except SubmitUnknownError as error:
@@ -137,10 +143,21 @@ class Conversion:
                 await self._ledger.submit_unknown(self._record.document)
                 self._record.retrying(error)
 
-    async def _wait_for_turn(self) -> None:
+    async def _prepare_in_turn(self) -> Prepared:
+        """Check the source, and come out of it in line, fit or not.
+
+        A failure keeps its place until it has been counted (`_fail`): where it is one
+        too many, nobody behind it has gone ahead.
+        """
         document_id = self._record.document.id
+        try:
+            prepared = await self._prepare()
+        except FileError:
+            await self._context.line.turn(document_id)
+            raise
         await self._context.line.turn(document_id)
         self._context.line.leave(document_id)
+        return prepared
 
     async def _prepare(self) -> Prepared:
         if self._prepared is None:
@@ -160,7 +177,7 @@ class Conversion:
     async def _upload(self, prepared: Prepared) -> Task:
         if not self._engine.traits.billed:
             await self._ledger.submitting(self._record.document)
-        task_id = await self._engine.submit(prepared.sent)
+        task_id = await self._hand_over(prepared.sent)
         reach("task.arrived")
         task = Task(task_id=task_id, submitted_at=self._context.clock.now())
         with anyio.CancelScope(shield=True):
@@ -171,6 +188,19 @@ class Conversion:
         if self._is_interrupted:
             self._scope.cancel()
         return task
+
+    async def _hand_over(self, sent: Document) -> str:
+        """Submit once; what no request left for (no token, no budget) is no attempt."""
+        before = self._submissions
+        try:
+            return await self._engine.submit(sent)
+        finally:
+            if not self._engine.traits.billed or self._submissions > before:
+                self._record.attempts += 1
+
+    @property
+    def _submissions(self) -> int:
+        return self._context.meter.submissions(self._record.document.id)
 
     async def _fetch(self, task: Task, part: PartFile) -> StoredPdf:
         """Fetch and check the PDF; a paid result that is unusable is asked for once more."""
@@ -242,6 +272,9 @@ class Conversion:
         record.converted(pdf)
 
     async def _fail(self, error: FileError) -> None:
+        self._context.tally.failed += 1
+        self._on_failure()
+        self._context.line.leave(self._record.document.id)
         failure = Failure(code=error.code, message=str(error))
         report = self._record.report(FileStatus.FAILED, error=failure)
         with anyio.CancelScope(shield=True):

@@ -28,6 +28,7 @@ class LedgerMeter:
         self._tally = tally
         self._open: dict[int, tuple[CallKind, Document | None]] = {}
         self._polls: Counter[int] = Counter()
+        self._submissions: Counter[int] = Counter()
         self.budget = budget
 
     async def begin(self, kind: CallKind, document: Document | None) -> int:
@@ -46,6 +47,8 @@ class LedgerMeter:
         self._open[call_id] = (kind, document)
         self._count(kind, document, 1)
         await self._leave_unless_cancelled(call_id)
+        if kind is CallKind.SUBMIT and document is not None:
+            self._submissions[document.id] += 1
         return call_id
 
     async def _leave_unless_cancelled(self, call_id: int) -> None:
@@ -72,6 +75,10 @@ class LedgerMeter:
             for kind, document in self._open.values()
         )
 
+    def submissions(self, document_id: int) -> int:
+        """Return how many requests to submit the document were let go in this run."""
+        return self._submissions[document_id]
+
     def polls(self, document_id: int) -> int:
         """Return how often the document was asked for in this run."""
         return self._polls[document_id]
@@ -79,6 +86,7 @@ class LedgerMeter:
     def forget(self, document_id: int) -> None:
         """Drop what was kept for a document whose outcome is recorded."""
         self._polls.pop(document_id, None)
+        self._submissions.pop(document_id, None)
         self.budget.release(document_id)
 
     def _spend(self, kind: CallKind, document: Document | None) -> None:

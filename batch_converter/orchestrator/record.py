@@ -82,7 +82,6 @@ class Record:
 
     def failed(self, failure: Failure) -> None:
         """The document failed."""
-        self._context.tally.failed += 1
         self.log.error(
             "file.failed",
             task_id=None if self.task is None else self.task.task_id,

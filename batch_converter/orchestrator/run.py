@@ -85,6 +85,10 @@ _PRECEDENCE: Final = (
 _LETS_FINISH: Final = frozenset({StopReason.BUDGET, StopReason.DEADLINE, StopReason.MAX_ERRORS})
 """Reasons that only stop admission: what is out may end."""
 
+_WITHDRAWS: Final = frozenset({StopReason.DEADLINE, StopReason.MAX_ERRORS})
+"""Those of them that leave what has a place in line and was not handed over: a spent
+budget tells that to each document by itself."""
+
 
 class Run:
     """One run over the ledger; `stop` may be called at any time from the event loop.
@@ -101,7 +105,7 @@ class Run:
         self._recovered = recovered
         self._reasons: set[StopReason] = set()
         self._active: set[Conversion] = set()
-        self._room = anyio.Semaphore(context.settings.concurrency.max_in_flight)
+        self._room = anyio.Semaphore(_places(context))
         self._planning = anyio.CancelScope()
         self._admission = anyio.CancelScope()
 
@@ -148,6 +152,7 @@ class Run:
             length = await self._planner.plan(found, roots)
         reach("run.planned")
         self._context.tally.discovering = False
+        self._check_errors()
         return length
 
     async def _convert(self, length: int) -> None:
@@ -180,22 +185,25 @@ class Run:
             self._context.line.join(document.id)
 
     async def _drive(self, document: Document) -> None:
-        conversion = Conversion(self._context, document, on_stop=self._on_stop)
+        conversion = Conversion(
+            self._context, document, on_stop=self._on_stop, on_failure=self._check_errors
+        )
         self._active.add(conversion)
         self._context.tally.in_flight += 1
         try:
-            if self._must_interrupt():
-                conversion.interrupt()
+            self._catch_up(conversion)
             await conversion.drive()
         finally:
             self._active.discard(conversion)
             self._context.tally.in_flight -= 1
             self._room.release()
-        self._check_errors()
 
-    def _must_interrupt(self) -> bool:
-        """A document that was admitted in the same instant as the stop."""
-        return any(reason not in _LETS_FINISH for reason in self._reasons)
+    def _catch_up(self, conversion: Conversion) -> None:
+        """Tell a document that was admitted in the same instant as the stop."""
+        if self._reasons - _LETS_FINISH:
+            conversion.interrupt()
+        elif self._reasons & _WITHDRAWS:
+            conversion.withdraw()
 
     @contextmanager
     def _noticing_loss(self) -> Iterator[None]:
@@ -225,6 +233,9 @@ class Run:
     def _stop_admission(self, reason: StopReason) -> None:
         self._reasons.add(reason)
         self._admission.cancel()
+        if reason in _WITHDRAWS:
+            for conversion in tuple(self._active):
+                conversion.withdraw()
 
     async def _watch_deadline(self) -> None:
         deadline_s = self._context.settings.budget.deadline
@@ -286,3 +297,9 @@ class Run:
     def _counted_failures(self, totals: Totals) -> int:
         ignored = self._context.settings.report.ignore_known_failures
         return totals.failed - (self._context.tally.known_failures if ignored else 0)
+
+
+def _places(context: RunContext) -> int:
+    """Return how many documents may be let in at once."""
+    wanted = context.settings.concurrency.max_in_flight
+    return min(wanted, context.engine.traits.at_once or wanted)

@@ -379,13 +379,73 @@ def test_after_so_many_errors_nothing_new_is_admitted(
 ) -> None:
     make_archive(source, 12)
     cloud.always("submit", Reply(status=422, body="no"))
-    serial = ("--max-in-flight", "1")
-    done = run("convert", source, "-o", output, "--json", *limit, *serial)
+    done = run("convert", source, "-o", output, "--json", *limit, "--max-submissions", "1")
     assert done.code == 4
     count = 3 if len(limit) > 1 else 1
-    assert count <= done.json["totals"]["failed"] <= count + 1
-    assert done.json["totals"]["remaining"] >= 12 - count - 1
-    assert cloud.calls["submit"] == done.json["totals"]["failed"]
+    assert done.json["totals"]["failed"] == count
+    assert done.json["totals"]["remaining"] == 12 - count
+    assert cloud.calls["submit"] == count
+
+
+@pytest.mark.parametrize("limit", [["--max-errors", "3"], ["--fail-fast"]])
+@pytest.mark.parametrize("engine", ["aspose", "local"])
+def test_errors_that_cost_nothing_count_too(
+    cloud: Cloud, source: Path, output: Path, limit: list[str], engine: str
+) -> None:
+    make_archive(source, 4)
+    for number in range(5):
+        (source / f"0000-{number}.djvu").write_bytes(b"no DjVu")
+    done = run("convert", source, "-o", output, "--json", "--engine", engine, *limit)
+    count = 3 if len(limit) > 1 else 1
+    assert done.code == 4
+    assert done.json["totals"]["failed"] == count
+    assert done.json["totals"]["remaining"] == 9 - count
+    assert not cloud.calls
+
+    rest = run("convert", source, "-o", output, "--json", "--engine", engine, "--max-errors", "9")
+    assert rest.code == 1  # what failed before is not a failure of this run
+    assert rest.json["totals"]["converted"] == 4
+
+
+def test_a_missing_source_counts_before_anything_is_admitted(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    [path] = make_archive(source, 1)
+    names = tmp_path / "names"
+    names.write_text(f"{path}\n{source}/missing.djvu\n")
+    done = run("convert", "--files-from", names, "-o", output, "--json", "--fail-fast")
+    assert done.code == 4
+    assert not cloud.calls
+
+
+def test_a_deadline_leaves_what_was_not_handed_over(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    make_archive(source, 6)
+    cloud.hold("submit")
+    arguments = ("convert", source, "-o", output, "--max-submissions", "1", "--deadline", "0.5s")
+    with started(tmp_path / "p", *arguments, "--json") as process:
+        process.wait_until(lambda: process.logged("run.deadline_passed"), "the deadline")
+        cloud.release("submit")
+        done = process.finish()
+    assert done.code == 4
+    assert cloud.calls["submit"] == done.json["totals"]["converted"] == 1
+    assert done.json["totals"]["remaining"] == 5
+
+
+def test_an_attempt_is_a_submission_that_was_made(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    make_archive(source, 3)
+    report = tmp_path / "report.json"
+    base = ("convert", source, "-o", output, "--report", report, "--json")
+    assert run(*base, "--max-api-calls", "2").code == 4
+    files = json.loads(report.read_bytes())["files"]
+    assert [file["attempts"] for file in files] == [1, 0, 0]
+    cloud.always("token", Reply(status=400, body='{"error": "invalid_client"}'))
+    assert run(*base).code == 3
+    files = json.loads(report.read_bytes())["files"]
+    assert [file["attempts"] for file in files] == [0, 0, 0]
 
 
 def test_a_deadline_takes_nothing_new_and_finishes_what_is_out(
@@ -409,6 +469,14 @@ def test_a_deadline_takes_nothing_new_and_finishes_what_is_out(
     assert stuck.json["totals"]["failed"] + stuck.json["totals"]["remaining"] == totals["remaining"]
 
 
+def traces(folder: Path) -> dict[Path, tuple[bytes | None, int]]:
+    """Return what each file below holds and when it was written last."""
+    return {
+        path: (path.read_bytes() if path.is_file() else None, path.stat().st_mtime_ns)
+        for path in (folder, *folder.rglob("*"))
+    }
+
+
 def test_a_dry_run_changes_nothing_and_tells_the_price(
     cloud: Cloud, source: Path, output: Path
 ) -> None:
@@ -422,7 +490,7 @@ def test_a_dry_run_changes_nothing_and_tells_the_price(
     assert "3.00 EUR" in done.out
     assert not output.exists()
     assert run("convert", source, "-o", output).code == 0
-    before = (output / ".batch-converter" / "ledger.sqlite3").read_bytes()
+    before = traces(output)
     (source / "new.djvu").write_bytes(djvu_bytes(mark=b"new"))
     again = run("convert", source, "-o", output, "--dry-run", "--json")
     assert again.code == 0
@@ -430,7 +498,7 @@ def test_a_dry_run_changes_nothing_and_tells_the_price(
     assert again.json["totals"]["skipped"] == 3
     assert again.json["totals"]["remaining"] == 1
     assert again.json["api_calls"] == {"token": 0, "submit": 1, "poll": 1, "cancel": 0, "billed": 2}
-    assert (output / ".batch-converter" / "ledger.sqlite3").read_bytes() == before
+    assert traces(output) == before
     assert cloud.calls["submit"] == 3
 
 
