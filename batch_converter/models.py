@@ -263,6 +263,7 @@ class LedgerStatus:
         totals: The same documents in the words of a report; `remaining` are those
             that are neither converted nor failed.
         api_calls: Requests of all runs.
+        out_at_service: Documents whose task the service may still have, failed ones too.
         last_run: The newest run, if there was one.
     """
 
@@ -270,6 +271,7 @@ class LedgerStatus:
     failures: Mapping[str, int]
     totals: Totals
     api_calls: ApiCalls
+    out_at_service: int
     last_run: RunSummary | None
 
 

@@ -114,8 +114,8 @@ class Ledger:
             lambda connection: planning.decide(connection, self._run, decisions, now=at.timestamp())
         )
 
-    async def vanished(self, roots: Sequence[str]) -> list[tuple[str, str]]:
-        """Return path and output of known files below `roots` that were not found."""
+    async def vanished(self, roots: Sequence[str]) -> list[tuple[str, str, str]]:
+        """Return path, source and output of known files below `roots` that were not found."""
         return await self._store.execute(lambda connection: outstanding.vanished(connection, roots))
 
     async def enqueue(self, engine: EngineName, order: str) -> int:
@@ -312,6 +312,15 @@ class Ledger:
     async def recall(self, service: str) -> list[Observation]:
         """Return what earlier runs learned about a service, oldest first."""
         return await self._store.execute(lambda connection: lessons.recall(connection, service))
+
+    async def end_errand(self, exit_code: ExitCode, *, at: datetime) -> None:
+        """Record how a run ended that had no files to count: it has no report."""
+        await self._store.execute(
+            lambda connection: connection.execute(
+                "UPDATE run SET finished_at = ?, exit_code = ? WHERE id = ?",
+                (at.timestamp(), int(exit_code), self._run),
+            )
+        )
 
     async def end_run(self, exit_code: ExitCode) -> None:
         """Record how the run ended."""

@@ -76,15 +76,15 @@ def out_at_service(connection: sqlite3.Connection, *, now: float) -> list[Docume
     ]
 
 
-def vanished(connection: sqlite3.Connection, roots: Sequence[str]) -> list[tuple[str, str]]:
-    """Return path and output of known files below `roots` that were not found this time."""
-    rows: list[tuple[str, str]] = []
+def vanished(connection: sqlite3.Connection, roots: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return path, source and output of known files below `roots` that were not found now."""
+    rows: list[tuple[str, str, str]] = []
     for root in roots:
         prefix = os.fsencode(root).rstrip(b"/") + b"/"
         rows += [
-            (os.fsdecode(path), os.fsdecode(output))
-            for path, output in connection.execute(
-                "SELECT document.path, document.output FROM document"
+            (os.fsdecode(path), os.fsdecode(source), os.fsdecode(output))
+            for path, source, output in connection.execute(
+                "SELECT document.path, document.source, document.output FROM document"
                 " LEFT JOIN found ON found.path = document.path"
                 " WHERE document.path >= ? AND document.path < ? AND found.path IS NULL",
                 (prefix, prefix[:-1] + b"0"),

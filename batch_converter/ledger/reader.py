@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from batch_converter.errors import ExitCode, LedgerError
+from batch_converter.ledger.outstanding import out_at_service
 from batch_converter.ledger.rows import file_report, moment
 from batch_converter.ledger.store import connect
 from batch_converter.models import (
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from batch_converter.models import FileReport
+
+_CONVERTS: Final = "(totals IS NOT NULL OR exit_code IS NULL)"
+"""A run that ended without counting files (`cancel`) is not meant by "the last run"."""
 
 _FILES: Final = """
 SELECT outcome.status, outcome.attempts, outcome.polls,
@@ -76,15 +81,19 @@ class LedgerReader:
     ) -> None:
         self._connection.close()
 
-    def status(self) -> LedgerStatus:
-        """Count documents, failures and calls, all of the same moment."""
+    def status(self, *, now: datetime | None = None) -> LedgerStatus:
+        """Count documents, failures and calls, all of the same moment.
+
+        Args:
+            now: The service forgets tasks with time; the present where absent.
+        """
         self._connection.execute("BEGIN")
         try:
-            return self._status()
+            return self._status(now or datetime.now(UTC))
         finally:
             self._connection.execute("ROLLBACK")
 
-    def _status(self) -> LedgerStatus:
+    def _status(self, now: datetime) -> LedgerStatus:
         states = dict.fromkeys(DocumentState, 0) | {
             DocumentState(word): count
             for word, count in self._connection.execute(
@@ -99,6 +108,7 @@ class LedgerReader:
             failures=dict(tuple(row) for row in failures),
             totals=self._totals(states),
             api_calls=count_calls(self._connection, None),
+            out_at_service=len(out_at_service(self._connection, now=now.timestamp())),
             last_run=self._last_run(),
         )
 
@@ -120,7 +130,9 @@ class LedgerReader:
         )
 
     def _last_run(self) -> RunSummary | None:
-        row = self._connection.execute("SELECT * FROM run ORDER BY id DESC LIMIT 1").fetchone()
+        row = self._connection.execute(
+            f"SELECT * FROM run WHERE {_CONVERTS} ORDER BY id DESC LIMIT 1"  # noqa: S608  # our own words
+        ).fetchone()
         return None if row is None else summary(self._connection, row)
 
     def run(self, run_id: str | None = None) -> RunSummary:
@@ -160,7 +172,9 @@ class LedgerReader:
 
     def _run_row(self, run_id: str | None) -> sqlite3.Row:
         row = self._connection.execute(
-            "SELECT * FROM run WHERE ?1 IS NULL OR run_id = ?1 ORDER BY id DESC LIMIT 1", (run_id,)
+            f"SELECT * FROM run WHERE iif(?1 IS NULL, {_CONVERTS}, run_id = ?1)"  # noqa: S608  # our own words
+            " ORDER BY id DESC LIMIT 1",
+            (run_id,),
         ).fetchone()
         if row is None:
             what = "no run yet" if run_id is None else f"no run {run_id!r}"

@@ -67,5 +67,4 @@ class Cancelling:
         if self._stopped is not None:
             exit_code = self._stopped.exit_code
         with anyio.CancelScope(shield=True):
-            await self._context.ledger.finish_run(at=self._context.clock.now())
-            await self._context.ledger.end_run(exit_code)
+            await self._context.ledger.end_errand(exit_code, at=self._context.clock.now())

@@ -107,8 +107,8 @@ class Planner:
         gone = await anyio.to_thread.run_sync(
             lambda: [item for item in known if not os.path.lexists(item[0])]
         )
-        for path, output in gone:
-            log.warning("file.vanished", source=path, output=output)
+        for _, source, output in gone:
+            log.warning("file.vanished", source=source, output=output)
 
     async def _decide(self) -> None:
         after = b""

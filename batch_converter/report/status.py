@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from batch_converter.models import DocumentState
 from batch_converter.report.json_report import SCHEMA, api_calls_fields, moment_text
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def status_json(known: LedgerStatus) -> str:
             "totals": asdict(known.totals),
             "api_calls": api_calls_fields(known.api_calls),
             "states": dict(known.states),
-            "out_at_service": known.states[DocumentState.SUBMITTED],
+            "out_at_service": known.out_at_service,
             "failures": dict(known.failures),
         }
     )
@@ -50,7 +49,7 @@ def _lines(known: LedgerStatus) -> Iterator[str]:
         f"API calls so far: {calls.billed:,} billed ({calls.submit:,} submit, {calls.poll:,} poll,"
         f" {calls.cancel:,} cancel) and {calls.token:,} token"
     )
-    if out := known.states[DocumentState.SUBMITTED]:
+    if out := known.out_at_service:
         yield f"still out at the service: {out:,}; convert again to fetch them, or cancel"
     if known.last_run is not None:
         yield _run_line(known.last_run)

@@ -322,13 +322,20 @@ def test_cancel_calls_off_what_failed_while_it_was_out(
     cloud.questions_needed = 1_000_000
     arguments = ("convert", source, "-o", output, "--poll-interval", "0.05")
     assert run(*arguments, "--task-timeout", "0.05").code == 1
-    assert status(output)["states"]["failed"] == 2
+    known = status(output)
+    assert known["states"]["failed"] == known["out_at_service"] == 2
 
     assert run("cancel", "-o", output).code == 0
 
     assert cloud.calls["cancel"] == 2
     assert not cloud.tasks
-    assert status(output)["states"]["pending"] == 2
+    after = status(output)
+    assert after["states"]["pending"] == 2
+    assert after["out_at_service"] == 0
+    # what cancels is no run that has a report: the last one is still that of `convert`
+    assert after["run_id"] == known["run_id"]
+    again = json.loads(run("report", "-o", output).out)
+    assert (again["run_id"], len(again["files"])) == (known["run_id"], 2)
 
 
 def test_a_budget_is_kept_to_the_call(cloud: Cloud, source: Path, output: Path) -> None:

@@ -433,7 +433,9 @@ async def test_vanished_files_are_told_from_those_elsewhere(path: Path) -> None:
     async with opened(path, "run-2") as ledger:
         await ledger.record_found([source_file("a/1.djvu")])
         await ledger.settle()
-        assert await ledger.vanished(["/archive/a"]) == [("/archive/a/2.djvu", "a/2.pdf")]
+        assert await ledger.vanished(["/archive/a"]) == [
+            ("/archive/a/2.djvu", "a/2.djvu", "a/2.pdf")
+        ]
         assert len(await ledger.vanished(["/"])) == 2
         assert await ledger.vanished([]) == []
 
