@@ -34,9 +34,13 @@ $(DEV_READY): $(READY) pyproject.toml
 .PHONY: install
 install: $(READY) ## Set up a virtual environment with the converter in it
 
+# Not every shell expands the ~ of SOURCE=~/scans: zsh and sh hand it on as it is.
 .PHONY: run
+run: export SOURCE := $(SOURCE)
+run: export OUTPUT := $(OUTPUT)
 run: $(READY) ## Convert SOURCE (the samples) into OUTPUT (out/), offline
-	$(BIN)/batch-converter convert --engine local "$(SOURCE)" --output "$(OUTPUT)"
+	$(BIN)/batch-converter convert --engine local \
+		"$${SOURCE/#\~\//$$HOME/}" --output "$${OUTPUT/#\~\//$$HOME/}"
 
 .PHONY: serve
 serve: $(READY) ## Run the API-compatible service on PORT (8080)
