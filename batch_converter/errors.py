@@ -18,6 +18,7 @@
         │   ├── UnreadableError          unreadable
         │   ├── NetworkError             network
         │   │   └── SubmitUnknownError   network
+        │   │       └── SubmitGarbledError   bad_response
         │   ├── BadResponseError         bad_response
         │   │   └── CorruptResultError   bad_response
         │   ├── TaskTimeoutError         timeout
@@ -163,6 +164,12 @@ class NetworkError(PassingError):
 
 class SubmitUnknownError(NetworkError):
     """The document went out whole and no answer came: it may have been billed."""
+
+
+class SubmitGarbledError(SubmitUnknownError):
+    """An answer came, cut off or not the documented one: the task id is lost all the same."""
+
+    code = ErrorCode.BAD_RESPONSE
 
 
 class BadResponseError(PassingError):

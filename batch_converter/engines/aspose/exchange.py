@@ -17,6 +17,7 @@ from batch_converter.engines.aspose.upload import StallWatch, opened
 from batch_converter.errors import (
     BadResponseError,
     NetworkError,
+    SubmitGarbledError,
     SubmitUnknownError,
 )
 from batch_converter.models import CallKind, CallOutcome
@@ -231,7 +232,7 @@ class Exchange:
             return await read(response)
         except BadResponseError as error:
             if request.uploads:
-                raise _unknown(str(error)) from error
+                raise _unknown(str(error), SubmitGarbledError) from error
             return Trouble(error=error)
 
     def _retry_after_s(self, response: aiohttp.ClientResponse) -> float | None:
@@ -248,21 +249,22 @@ class Exchange:
         if body is not None and body.failure is not None:
             raise body.failure
         reason = self._clean(_reason(error))
+        is_cut = fate.status is not None and fate.status in _SUCCESS
         if fate.left and body is not None and body.is_whole:
             # `from None`: aiohttp's errors may quote what the service sent.
-            raise _unknown(reason) from None
+            raise _unknown(reason, SubmitGarbledError if is_cut else SubmitUnknownError) from None
         if not fate.left:
             msg = f"{self._settings.base_url} cannot be reached: {reason}"
             return Trouble(error=NetworkError(msg))
-        if fate.status is not None and fate.status in _SUCCESS:
+        if is_cut:
             msg = f"the answer to {WHAT[request.kind]} was cut off: {reason}"
             return Trouble(error=BadResponseError(msg))
         msg = f"{WHAT[request.kind]} got no answer: {reason}"
         return Trouble(error=NetworkError(msg), overloaded=True)
 
 
-def _unknown(reason: str) -> SubmitUnknownError:
-    return SubmitUnknownError(
+def _unknown(reason: str, kind: type[SubmitUnknownError]) -> SubmitUnknownError:
+    return kind(
         f"the document was sent, but the answer was lost ({reason}); it may have been billed"
     )
 

@@ -15,6 +15,7 @@ from batch_converter.errors import (
     BadResponseError,
     BudgetSpentError,
     ConfigError,
+    ErrorCode,
     NetworkError,
     RejectedError,
     ServiceUnavailableError,
@@ -189,9 +190,18 @@ async def test_out_of_tries_is_a_network_error_for_the_document(
 # Submissions: never bought twice unseen
 
 
-@pytest.mark.parametrize("name", ["lost", "silent", "garbage", "no id", "cut"])
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("lost", ErrorCode.NETWORK),
+        ("silent", ErrorCode.NETWORK),
+        ("garbage", ErrorCode.BAD_RESPONSE),
+        ("no id", ErrorCode.BAD_RESPONSE),
+        ("cut", ErrorCode.BAD_RESPONSE),
+    ],
+)
 async def test_a_submission_whose_answer_was_lost_is_its_own_state(
-    bench: Bench, faults: type[Faults], name: str
+    bench: Bench, faults: type[Faults], name: str, code: ErrorCode
 ) -> None:
     fault: Any = {
         "lost": faults.lost,
@@ -201,8 +211,9 @@ async def test_a_submission_whose_answer_was_lost_is_its_own_state(
         "cut": faults.cut(0.5),
     }[name]
     bench.server.plan["submit"].append(fault)
-    with pytest.raises(SubmitUnknownError, match="may have been billed"):
+    with pytest.raises(SubmitUnknownError, match="may have been billed") as caught:
         await act(bench, "submit", read_timeout_s=0.3)
+    assert caught.value.code == code
     assert bench.server.count()["submit"] == 1
     assert bench.ledger.left() == bench.server.count()
 
