@@ -265,7 +265,7 @@ def _tell_finished(summary: RunSummary) -> None:
     totals = summary.totals
     log.info(
         "run.finished",
-        exit_code=summary.exit_code,
+        exit_code=None if summary.exit_code is None else summary.exit_code.value,
         found=totals.found,
         converted=totals.converted,
         skipped=totals.skipped,

@@ -111,6 +111,7 @@ def test_more_and_less_is_told(cloud: Cloud, source: Path, output: Path) -> None
         assert names(done.events) >= DEBUG - {"file.skipped"}
     assert less.err == error.err == ""
     assert "file.converted" in console.err
+    assert "exit_code=0" in console.err
     assert not console.err.startswith("{")
     assert "\x1b" not in console.err
     assert cloud.calls["submit"] == 5
