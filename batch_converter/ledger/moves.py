@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from batch_converter.ledger.rows import outcome_values, seconds
+from batch_converter.ledger.rows import outcome_values, seconds, storable
 from batch_converter.models import MOVES, DocumentState
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def failed(connection: sqlite3.Connection, document_id: int, failure: Failure) -
         document_id,
         DocumentState.FAILED,
         error_code=failure.code.value,
-        error_message=failure.message,
+        error_message=storable(failure.message),
     )
 
 

@@ -63,6 +63,11 @@ def document(row: tuple[Any, ...]) -> Document:
     )
 
 
+def storable(text: str) -> str:
+    """Escape what SQLite's text cannot hold: of names that are not UTF-8, or of the service's."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def outcome_values(
     run: int, document_id: int | None, path: str, file: FileReport
 ) -> dict[str, Any]:
@@ -85,7 +90,7 @@ def outcome_values(
         "submitted_at": seconds(file.submitted_at),
         "completed_at": seconds(file.completed_at),
         "error_code": file.error.code.value if file.error else None,
-        "error_message": file.error.message if file.error else None,
+        "error_message": storable(file.error.message) if file.error else None,
         "warnings": json.dumps(file.warnings) if file.warnings else None,
     }
 

@@ -128,6 +128,24 @@ def test_names_are_bytes(cloud: Cloud, source: Path, output: Path, tmp_path: Pat
     assert cloud.calls["submit"] == 4
 
 
+def test_a_file_that_fails_may_have_a_name_that_is_not_utf8(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    write(source, "good.djvu")
+    (source / "b\udcff.djvu").write_bytes(b"no DjVu")
+    report = tmp_path / "report.json"
+    failed = tmp_path / "failed.txt"
+
+    done = run("convert", source, "-o", output, "--report", report, "--failed-list", failed)
+
+    assert done.code == 1
+    assert files(report)["b\udcff.djvu"]["error"]["code"] == "not_djvu"
+    assert failed.read_bytes() == os.fsencode(source / "b\udcff.djvu") + b"\n"
+    assert set(pdfs(output)) == {"good.pdf"}
+    assert run("convert", "--files-from", failed, "-o", output).code == 1
+    assert cloud.calls["submit"] == 1
+
+
 def test_what_is_no_file_is_passed_over_with_a_warning(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
