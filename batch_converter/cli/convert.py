@@ -14,6 +14,7 @@ from batch_converter import api
 from batch_converter.allocator import keep_freed_memory
 from batch_converter.cli.options import (
     PATH,
+    SOURCE,
     config_option,
     flag,
     logging_options,
@@ -48,7 +49,7 @@ log = structlog.get_logger()
 
 
 @click.command(short_help="Convert every DjVu in the sources to PDF.")
-@click.argument("paths", metavar="SOURCE...", nargs=-1, type=click.Path())
+@click.argument("paths", metavar="SOURCE...", nargs=-1, type=SOURCE)
 @output_options
 @config_option
 @option(

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 import click
 
-from batch_converter.cli.options import PATH, config_option, output_options, settings_from
+from batch_converter.cli.options import PATH, SOURCE, config_option, output_options, settings_from
 from batch_converter.errors import ExitCode, OutputError
 from batch_converter.ledger import Ledger, LedgerReader
 from batch_converter.logs import printable
@@ -80,7 +80,7 @@ def report(
 
 
 @click.command(short_help="Put failed files back to pending.")
-@click.argument("sources", metavar="[SOURCE]...", nargs=-1, type=click.Path())
+@click.argument("sources", metavar="[SOURCE]...", nargs=-1, type=SOURCE)
 @output_options
 @config_option
 def retry(config_file: Path | None, sources: Sequence[str], **given: Any) -> None:  # noqa: ANN401  # settings

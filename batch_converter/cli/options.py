@@ -12,13 +12,30 @@ from batch_converter.logs import shifted_level
 from batch_converter.wire import checked_settings
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
 
     from batch_converter.config import LoadedSettings
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-PATH: Final = click.Path(path_type=Path)
+
+class _NamedPath(click.Path):
+    """A path that is not empty: an unset variable must not mean the current folder."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401  # click's own
+        if value == "":
+            self.fail("the path is empty; is a variable not set?", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH: Final = _NamedPath(path_type=Path)
+SOURCE: Final = _NamedPath()
 
 
 def option(key: str, *names: str, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401  # click's own

@@ -13,7 +13,8 @@ _FACTORS: Final = {"": 1} | {
 }
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*((?:[kmgt]i?)?b?)", re.IGNORECASE | re.ASCII)
 _DURATION: Final = re.compile(
-    r"(?=.)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", re.IGNORECASE | re.ASCII
+    r"(?=.)(?:(_)d)?(?:(_)h)?(?:(_)m)?(?:(_)s?)?".replace("_", r"\d+(?:\.\d+)?"),
+    re.IGNORECASE | re.ASCII,
 )
 _UNIT_SECONDS: Final = (86_400, 3_600, 60, 1)
 
@@ -33,7 +34,7 @@ def parse_size(value: str | int) -> int:
 
 
 def parse_duration_s(value: str | float) -> float:
-    """Return seconds: `90`, `45s`, `90m`, `6h`, `1h30m`, `2d`.
+    """Return seconds: `90`, `45s`, `90m`, `1.5h`, `1h30m`, `2d`.
 
     Raises:
         ValueError: The text is not a duration.

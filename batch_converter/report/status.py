@@ -57,6 +57,6 @@ def _lines(known: LedgerStatus) -> Iterator[str]:
 
 def _run_line(run: RunSummary) -> str:
     if run.finished_at is None:
-        return f"run {run.run_id} is going on since {moment_text(run.started_at)}"
+        return f"run {run.run_id} began at {moment_text(run.started_at)} and has not ended"
     end = "died" if run.exit_code is None else f"ended with exit code {run.exit_code:d}"
     return f"last run {run.run_id} {end} at {moment_text(run.finished_at)}"

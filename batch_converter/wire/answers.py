@@ -25,6 +25,8 @@ DEFAULT_LIFETIME_S: Final = 3600.0
 RESULT_TYPE: Final = "Pdf"
 _DATA_SLOT: Final = "\0data\0"
 _MAX_MESSAGES: Final = 50
+_TASK_ID: Final = re.compile(r"(?=.*[0-9])\{?[0-9A-Za-z][0-9A-Za-z._~:-]{0,126}\}?")
+_CUT_GUID: Final = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{0,26}")
 _HEADER_SAFE: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -98,18 +100,19 @@ def write_token_answer(answer: TokenAnswer) -> bytes:
 
 
 def read_task_id(body: bytes) -> str:
-    """Read the answer to a submission: a GUID as text, or as JSON string, with white space.
+    """Read the answer to a submission: an id as text, or as JSON string, with white space.
+
+    It is documented to be a GUID. Another word that may be an id is taken as well: the
+    task is paid for, and would be lost with it.
 
     Raises:
-        BadResponseError: It is no GUID. The task may exist all the same.
+        BadResponseError: It is no id, or a GUID cut off. The task may exist all the same.
     """
     text = body.decode("utf-8-sig", errors="replace").strip().strip('"').strip()
-    try:
-        uuid.UUID(text)
-    except ValueError:
+    if not _TASK_ID.fullmatch(text) or _CUT_GUID.fullmatch(text):
         raise BadResponseError(
             "the service answered a submission with something that is not a task id"
-        ) from None
+        )
     return text
 
 

@@ -59,6 +59,14 @@ def test_without_credentials_the_local_engine_is_chosen_and_aspose_refused(
     assert "ASPOSE_CLIENT_ID" in refused.err
 
 
+def test_an_empty_path_does_not_mean_the_current_folder(source: Path, output: Path) -> None:
+    for arguments in (("convert", source, "-o", ""), ("convert", "", "-o", output)):
+        done = run(*arguments, cwd=source)
+        assert done.code == 2
+        assert "the path is empty" in done.err
+    assert not output.exists()
+
+
 def test_an_unknown_key_is_told_with_the_nearest_known_one(tmp_path: Path) -> None:
     path = tmp_path / "batch-converter.toml"
     path.write_text("[concurrency]\nmax_inflight = 3\n")

@@ -107,7 +107,21 @@ def test_task_id_is_read_in_every_form_seen_in_the_wild(body: bytes) -> None:
     assert wire.read_task_id(body) == TASK_ID
 
 
-@pytest.mark.parametrize("body", [b"", b'""', b"OK", b"<html></html>", TASK_ID[:-1].encode()])
+@pytest.mark.parametrize("word", ["task-1", "1234567", "01JD7ZB2M8TQ", "{" + TASK_ID + "}"])
+def test_an_id_of_another_kind_is_not_thrown_away(word: str) -> None:
+    assert wire.read_task_id(word.encode()) == word
+
+
+@pytest.mark.parametrize("length", range(TASK_ID.index("-") + 1, len(TASK_ID)))
+def test_a_guid_cut_off_is_no_task_id(length: int) -> None:
+    with pytest.raises(BadResponseError):
+        wire.read_task_id(TASK_ID[:length].encode())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b'""', b"OK", b"null", b"<html>404</html>", b'{"code":1}', b"not found 4", b"1" * 200],
+)
 def test_anything_else_is_no_task_id(body: bytes) -> None:
     with pytest.raises(BadResponseError):
         wire.read_task_id(body)
