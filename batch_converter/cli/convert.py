@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -23,8 +23,9 @@ from batch_converter.cli.options import (
     settings_from,
 )
 from batch_converter.cli.session import logging_session
-from batch_converter.cli.signals import unhurried, watch_signals
-from batch_converter.errors import ExitCode, OutputError
+from batch_converter.cli.signals import stopped_by_signals
+from batch_converter.errors import OutputError
+from batch_converter.interruptions import raise_at_once
 from batch_converter.progress import ProgressDisplay, Tally
 from batch_converter.report import (
     estimate_json,
@@ -34,7 +35,6 @@ from batch_converter.report import (
 )
 from batch_converter.sources import Sources
 from batch_converter.state import ledger_path
-from batch_converter.task_groups import unwrapped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from batch_converter.config import Settings
     from batch_converter.logs import LogSession
     from batch_converter.models import Estimate, RunSummary
-
-_INTERRUPTED: Final = {ExitCode.SIGINT, ExitCode.SIGTERM}
 
 log = structlog.get_logger()
 
@@ -222,6 +220,7 @@ def convert(
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
     sources = Sources(paths=paths, files_from=files_from, null=null)
     if dry_run:
+        raise_at_once()
         with logging_session(loaded):
             estimate = anyio.run(api.dry_run, sources, loaded.settings)
         _print_estimate(estimate, loaded.settings, as_json=as_json)
@@ -230,8 +229,7 @@ def convert(
     display = ProgressDisplay(tally, wanted=loaded.settings.logging.progress)
     with logging_session(loaded, stream=display.log_stream) as session, display:
         report = anyio.run(_convert, sources, loaded.settings, session, tally)
-        with unhurried(interrupted=report.summary.exit_code in _INTERRUPTED):
-            failure = _write_reports(report, loaded.settings)
+        failure = _write_reports(report, loaded.settings)
     _print_result(report, loaded.settings, as_json=as_json)
     if failure is not None:
         raise failure
@@ -243,12 +241,9 @@ async def _convert(
 ) -> api.RunReport:
     await anyio.to_thread.run_sync(api.check_report_files, settings)
     opening = api.open_run(settings, sources, run_id=session.run_id, tally=tally)
-    with unwrapped():
-        async with anyio.create_task_group() as watchers:
-            async with opening as (run, opened):
-                await watchers.start(watch_signals, run, session)
-                summary = await run.execute(opened.found, opened.roots)
-            watchers.cancel_scope.cancel()
+    async with opening as (run, opened):
+        with stopped_by_signals(run, session):
+            summary = await run.execute(opened.found, opened.roots)
     _tell_finished(summary)
     return api.RunReport(summary=summary, ledger=ledger_path(settings))
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 import pytest
 
-from tests.support.command import COMMAND, PATIENCE_S, run, started, wait_until
+from tests.support.command import COMMAND, HEEDFUL, PATIENCE_S, run, started, wait_until
 from tests.support.pdfs import make_archive
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def test_ctrl_c_on_a_terminal(cloud: Cloud, source: Path, output: Path) -> None:
 
     reader = threading.Thread(target=show)
     command: list[str | Path] = [
+        *HEEDFUL,
         "setsid",
         "--ctty",
         "--wait",

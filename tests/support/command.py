@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 COMMAND: Final = Path(sys.executable).with_name("batch-converter")
+HEEDFUL: Final = ("env", "--default-signal=HUP,INT,TERM")
+"""In front of a command: signals that a job runner or `nohup` has silenced for us reach it."""
 PATIENCE_S: Final = 60.0
 """What anything is given before a test fails; nothing is ever awaited for so long."""
 
@@ -63,7 +65,7 @@ def run(
 ) -> Finished:
     """Run the command to its end, where wished through another that changes its rights."""
     done = subprocess.run(
-        [*through, COMMAND, *arguments],
+        [*HEEDFUL, *through, COMMAND, *arguments],
         env={**os.environ, **(env or {})},
         cwd=cwd,
         input=stdin,
@@ -146,7 +148,7 @@ def started(
     out, err = folder / "stdout", folder / "stderr"
     with out.open("wb") as out_file, err.open("wb") as err_file:
         process = subprocess.Popen(
-            [*through, COMMAND, *arguments],
+            [*HEEDFUL, *through, COMMAND, *arguments],
             env={**os.environ, **(env or {})},
             stdin=stdin,
             stdout=out_file,
