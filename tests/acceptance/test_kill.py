@@ -99,7 +99,7 @@ def kill_and_resume(archive: Archive, tmp_path: Path, step: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120 + 3 * KILLS)
+@pytest.mark.timeout(480 + 3 * KILLS)
 def test_killed_at_random_moments(archive: Archive, tmp_path: Path) -> None:
     chance = random.Random(SEED)  # a moment, no secret
     kills = 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 COMMAND: Final = Path(sys.executable).with_name("batch-converter")
 HEEDFUL: Final = ("env", "--default-signal=HUP,INT,TERM")
 """In front of a command: signals that a job runner or `nohup` has silenced for us reach it."""
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 150.0
 """What anything is given before a test fails; nothing is ever awaited for so long."""
 
 Argument = str | bytes | Path

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import heapq
+import sys
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
@@ -11,7 +12,7 @@ import pytest
 from batch_converter.polling import Answer, FixedInterval, Observation, Predictive
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from batch_converter.polling import PollPolicy
 
@@ -88,6 +89,18 @@ class Service:
         return max(b - a for a, b in pairwise(moments))
 
 
+@pytest.fixture
+def unmeasured() -> Iterator[None]:
+    """Stop counting lines: days of a service in numbers take seven times as long with it.
+
+    Smaller ones, and the tests of the parts, are measured.
+    """
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracer)
+
+
 def predictive(
     *, known: Sequence[Observation] = (), max_in_flight: int = 1_000, seed: int = 1
 ) -> Predictive:
@@ -125,6 +138,7 @@ def test_the_first_question_comes_in_seconds_while_nothing_is_known() -> None:
     assert 0.0 < now_s <= 15.0
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_the_same_seed_asks_at_the_same_moments() -> None:
     runs = [Service(predictive(), noisy(40, 20.0), servers=4) for _ in range(2)]
     for each in runs:
@@ -132,6 +146,7 @@ def test_the_same_seed_asks_at_the_same_moments() -> None:
     assert runs[0].asked == runs[1].asked
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("servers", [2, 8, 1_000])
 def test_few_questions_find_the_end_soon(servers: int) -> None:
     service = Service(predictive(), noisy(120, 30.0), servers=servers)
@@ -152,12 +167,14 @@ def test_no_document_is_asked_twice_within_the_floor(typical_s: float) -> None:
     assert min(gaps) >= FLOOR_S - 1e-9  # clocks round
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_unknown_pages_are_estimated_from_the_size() -> None:
     service = Service(predictive(), noisy(60, 30.0), servers=4, known_pages=False)
     service.run()
     assert service.polls <= 1.6 * 60
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("seed", range(1, 7))
 def test_a_service_that_stops_for_ten_minutes_is_heard_again_soon(seed: int) -> None:
     service = Service(
@@ -170,6 +187,7 @@ def test_a_service_that_stops_for_ten_minutes_is_heard_again_soon(seed: int) -> 
     assert max(service.fetched_s.values()) <= 1.5 * max(service.done_s.values())
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_what_stays_pending_for_good_costs_few_questions_and_holds_nobody_up() -> None:
     lost = frozenset({3, 20})
     service = Service(predictive(), noisy(60, 30.0), servers=4, stuck=lost, ends_s=HOUR_S)
@@ -179,6 +197,7 @@ def test_what_stays_pending_for_good_costs_few_questions_and_holds_nobody_up() -
     assert all(1 <= len(service.asked[number]) <= 30 for number in lost)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_hundred_times_slower_than_the_prior_costs_few_questions() -> None:
     service = Service(predictive(), noisy(20, 750.0))
     service.run()
@@ -196,6 +215,7 @@ def test_what_an_earlier_run_saw_places_the_first_question() -> None:
     assert service.polls <= 2 * 20
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_observations_bound_the_real_times_and_are_few() -> None:
     policy = predictive()
     service = Service(policy, noisy(220, 30.0))
