@@ -121,9 +121,8 @@ def verify(config_file: Path | None, **given: Any) -> None:  # noqa: ANN401  # s
 
 
 def _fault(path: Path, sha256: str) -> str | None:
-    if not path.exists():
-        return "missing"
     try:
         return None if hash_file(path) == sha256 else "differs from what was recorded"
     except OutputError as error:
-        return str(error)
+        is_missing = isinstance(error.__cause__, FileNotFoundError | NotADirectoryError)
+        return "missing" if is_missing else str(error)

@@ -26,6 +26,11 @@ class Reserve:
     def __init__(self, path: Path) -> None:
         self._path = path.with_suffix(".reserve")
 
+    @property
+    def is_there(self) -> bool:
+        """Whether a run has had it, and not given it up."""
+        return self._path.exists()
+
     def fill(self) -> None:
         """Take the room, as far as the disk has it."""
         with suppress(OSError):

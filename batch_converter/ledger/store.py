@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batch_converter.errors import ErrorCode, ExitCode, LedgerError, RunStoppedError
 from batch_converter.fault_points import reach
+from batch_converter.ledger.reserve import Reserve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-
-    from batch_converter.ledger.reserve import Reserve
 
 APPLICATION_ID: Final = 0x446A5650  # "DjVP"
 MIGRATIONS: Final = ("schema.sql", "parts.sql")
@@ -71,6 +70,8 @@ def connect(path: Path, *, read_only: bool, told: Path | None = None) -> sqlite3
         if not (path.exists() and _is_begun(path, told)) and read_only:
             msg = f"there is no ledger at {told}: nothing was converted into this folder yet"
             raise LedgerError(msg)
+        if not (read_only or path.exists()):
+            Reserve(path).release()  # of a ledger that was moved away
         connection = _open(path, read_only=read_only)
         if not read_only:
             _prepare(connection)
@@ -110,6 +111,8 @@ def _is_begun(path: Path, told: Path) -> bool:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if (application_id, version, tables) == (0, 0, 0):
+            if Reserve(path).is_there:  # it is taken once there are tables
+                raise sqlite3.DatabaseError("it has been emptied")
             return False
         if application_id != APPLICATION_ID:
             msg = f"{told} is not a ledger of batch-converter; nothing was touched"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -257,6 +258,24 @@ def test_a_ledger_may_be_looked_at_where_nothing_may_be_written(
     state.chmod(0o755)
     assert cloud.calls["submit"] == 1
     assert tmp_path.exists()
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_folder_that_may_not_be_entered_keeps_no_other_pdf_from_being_verified(
+    source: Path, output: Path
+) -> None:
+    for name in ("a", "b", "c"):
+        (source / name).mkdir()
+        make_archive(source / name, 1)
+    assert run("convert", source, "-o", output).code == 0
+    shutil.rmtree(output / "c")
+    (output / "a").chmod(0)
+    done = run("verify", "-o", output, through=AS_ORDINARY_USER)
+    (output / "a").chmod(0o755)
+    assert done.code == 1
+    assert "Permission denied" in done.out
+    assert "c/00000.pdf: missing" in done.out
+    assert "1 of 3 PDFs are as recorded" in done.out
 
 
 def test_names_as_long_as_the_file_system_takes(

@@ -251,6 +251,8 @@ def damaged(path: Path, how: str) -> None:
     match how:
         case "overwritten":
             content[0:4096] = b"?" * 4096
+        case "emptied":
+            content.clear()
         case "no database":
             content[:] = b"%PDF-1.7 this is something else entirely" * 100
         case "rotten":
@@ -261,7 +263,7 @@ def damaged(path: Path, how: str) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("how", ["overwritten", "no database", "rotten", "cut off"])
+@pytest.mark.parametrize("how", ["overwritten", "emptied", "no database", "rotten", "cut off"])
 async def test_a_damaged_ledger_stops_and_is_not_touched(path: Path, how: str) -> None:
     async with opened(path):
         pass
