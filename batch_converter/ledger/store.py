@@ -56,6 +56,8 @@ class _Job:
 def connect(path: Path, *, read_only: bool, told: Path | None = None) -> sqlite3.Connection:
     """Open the ledger, creating it where it is missing and may be written.
 
+    Whoever is to write must hold its folder: then nobody else does.
+
     Args:
         path: Where it is.
         read_only: Whether it must be there already, and stays as it is.
@@ -67,7 +69,7 @@ def connect(path: Path, *, read_only: bool, told: Path | None = None) -> sqlite3
     """
     told = told or path
     try:
-        if not (path.exists() and _is_begun(path, told)) and read_only:
+        if not (path.exists() and _is_begun(path, told, alone=not read_only)) and read_only:
             msg = f"there is no ledger at {told}: nothing was converted into this folder yet"
             raise LedgerError(msg)
         if not (read_only or path.exists()):
@@ -84,9 +86,10 @@ def connect(path: Path, *, read_only: bool, told: Path | None = None) -> sqlite3
     return connection
 
 
-def _open(path: Path, *, read_only: bool) -> sqlite3.Connection:
+def _open(path: Path, *, read_only: bool, alone: bool = False) -> sqlite3.Connection:
+    """Open the file; where nobody can change it, without the files that are for sharing it."""
     mode = "ro" if read_only else "rwc"
-    if read_only and _cannot_change(path):
+    if read_only and _is_in_one_piece(path) and (alone or _is_closed(path.parent)):
         mode = "ro&immutable=1"
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
@@ -97,15 +100,18 @@ def _open(path: Path, *, read_only: bool) -> sqlite3.Connection:
     )
 
 
-def _cannot_change(path: Path) -> bool:
-    """Whether a ledger lies where SQLite could not even make its lock file, all in one piece."""
-    folder_is_closed = not os.access(path.parent, os.W_OK)
-    return folder_is_closed and not path.with_name(path.name + "-wal").exists()
+def _is_in_one_piece(path: Path) -> bool:
+    return not path.with_name(path.name + "-wal").exists()
 
 
-def _is_begun(path: Path, told: Path) -> bool:
+def _is_closed(folder: Path) -> bool:
+    """Whether SQLite could not even make its lock file there."""
+    return not os.access(folder, os.W_OK)
+
+
+def _is_begun(path: Path, told: Path, *, alone: bool) -> bool:
     """Look at a file that is there; False where a run died before it had its tables."""
-    connection = _open(path, read_only=True)
+    connection = _open(path, read_only=True, alone=alone)
     try:
         (application_id,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()

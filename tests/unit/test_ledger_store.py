@@ -269,8 +269,10 @@ async def test_a_damaged_ledger_stops_and_is_not_touched(path: Path, how: str) -
         pass
     damaged(path, how)
     before = await anyio.Path(path).read_bytes()
+    beside = sorted(path.parent.iterdir())
     with pytest.raises(LedgerError, match="nothing was touched"):
         await Ledger.open(path)
+    assert sorted(path.parent.iterdir()) == beside
     with pytest.raises(LedgerError, match="nothing was touched"):
         await anyio.to_thread.run_sync(LedgerReader, path)
     assert await anyio.Path(path).read_bytes() == before
