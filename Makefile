@@ -8,7 +8,7 @@ VENV ?= .venv
 SOURCE ?= samples
 OUTPUT ?= out
 PORT ?= 8080
-JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 2 ? 2 : n > 8 ? 8 : n)))
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 2 ? 2 : n > 4 ? 4 : n)))
 KILLS ?= 500
 
 BIN := $(VENV)/bin
