@@ -28,8 +28,13 @@ class SmallDisk(NamedTuple):
     path: Path
 
     def remount(self, options: str) -> None:
-        """Change its size, or whether it may be written."""
-        mount: list[str | Path] = ["/usr/bin/mount", "-o", f"remount,{options}", self.path]
+        """Change its size, or whether it may be written.
+
+        Given its source, mount adds no options that it has read; some would not be
+        taken in a user namespace.
+        """
+        wanted = f"remount,{options}"
+        mount: list[str | Path] = ["/usr/bin/mount", "-o", wanted, "tmpfs", self.path]
         subprocess.run(mount, check=True)
 
     def fill(self, *, but_bytes: int = 0) -> Path:
