@@ -7,6 +7,7 @@ from batch_converter.orchestrator.context import RunContext
 from batch_converter.orchestrator.estimate import estimate
 from batch_converter.orchestrator.meter import LedgerMeter
 from batch_converter.orchestrator.planning import Planner
-from batch_converter.orchestrator.run import Run, StopReason
+from batch_converter.orchestrator.run import Run
+from batch_converter.orchestrator.stopping import StopReason
 
 __all__ = ["Cancelling", "LedgerMeter", "Planner", "Run", "RunContext", "StopReason", "estimate"]

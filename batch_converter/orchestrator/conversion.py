@@ -49,7 +49,7 @@ class Conversion:
         context: What the run shares.
         document: As the ledger knew it at admission.
         on_stop: Told when the run cannot go on.
-        on_failure: Told when the document has failed, before that is recorded.
+        on_failure: Told at once when the document has failed, before that is recorded.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class Conversion:
         self._scope = anyio.CancelScope()
         self._is_interrupted = False
         self._ended_in_error = 0
+        self._has_failed = False
 
     def interrupt(self) -> None:
         """Break off as after a signal; an upload under way may still bring its id home."""
@@ -80,8 +81,8 @@ class Conversion:
             self._scope.cancel()
 
     def withdraw(self) -> None:
-        """Leave the document for a later run, unless it has been handed over already."""
-        if self._record.task is None and not self._submissions:
+        """Leave the document for a later run, unless it was handed over or has failed."""
+        if self._record.task is None and not (self._submissions or self._has_failed):
             self.interrupt()
 
     async def drive(self) -> None:
@@ -113,7 +114,11 @@ class Conversion:
     async def _convert(self) -> None:
         document = self._record.document
         async with self._context.parts.part(document.output, document_id=document.id) as part:
-            await self._publish(part, await self._obtain(part))
+            try:
+                await self._publish(part, await self._obtain(part))
+            except FileError:
+                self._count_failure()
+                raise
 
     async def _obtain(self, part: PartFile) -> StoredPdf:
         """Submit, wait and fetch, again where the rules allow it, until the PDF is whole."""
@@ -271,10 +276,16 @@ class Conversion:
         reach("pdf.recorded")
         record.converted(pdf)
 
+    def _count_failure(self) -> None:
+        """Let a limit on failures act before anybody goes ahead into the place that is free."""
+        if not self._has_failed:
+            self._has_failed = True
+            self._context.tally.failed += 1
+            self._on_failure()
+            self._context.line.leave(self._record.document.id)
+
     async def _fail(self, error: FileError) -> None:
-        self._context.tally.failed += 1
-        self._on_failure()
-        self._context.line.leave(self._record.document.id)
+        self._count_failure()
         failure = Failure(code=error.code, message=str(error))
         report = self._record.report(FileStatus.FAILED, error=failure)
         with anyio.CancelScope(shield=True):

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 import anyio
 import structlog
 
 from batch_converter.errors import (
-    AccountRefusedError,
     BudgetSpentError,
     ExitCode,
-    OutputLostError,
     RunStoppedError,
-    ServiceUnavailableError,
 )
 from batch_converter.fault_points import reach
 from batch_converter.ledger import LedgerWriteError
 from batch_converter.orchestrator.conversion import Conversion
+from batch_converter.orchestrator.stopping import (
+    LETS_FINISH,
+    WITHDRAWS,
+    StopReason,
+    exit_code,
+    reason_of,
+)
 from batch_converter.task_groups import unwrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -40,54 +43,6 @@ DEADLINE_GRACE_S: Final = 600.0
 _PAGE: Final = 256
 
 log = structlog.get_logger()
-
-
-class StopReason(Enum):
-    """Why a run ends before its work does."""
-
-    SIGINT = auto()
-    SIGTERM = auto()
-    ACCOUNT_REFUSED = auto()
-    UNAVAILABLE = auto()
-    LEDGER_LOST = auto()
-    OUTPUT_LOST = auto()
-    BUDGET = auto()
-    DEADLINE = auto()
-    MAX_ERRORS = auto()
-
-
-_EXIT_CODES: Final = {
-    StopReason.SIGINT: ExitCode.SIGINT,
-    StopReason.SIGTERM: ExitCode.SIGTERM,
-    StopReason.ACCOUNT_REFUSED: ExitCode.ACCOUNT_REFUSED,
-    StopReason.UNAVAILABLE: ExitCode.UNAVAILABLE,
-    StopReason.LEDGER_LOST: ExitCode.SOME_FAILED,
-    StopReason.OUTPUT_LOST: ExitCode.SOME_FAILED,
-    StopReason.BUDGET: ExitCode.STOPPED_EARLY,
-    StopReason.DEADLINE: ExitCode.STOPPED_EARLY,
-    StopReason.MAX_ERRORS: ExitCode.STOPPED_EARLY,
-}
-_REASONS: Final[Mapping[type[RunStoppedError], StopReason]] = {
-    AccountRefusedError: StopReason.ACCOUNT_REFUSED,
-    ServiceUnavailableError: StopReason.UNAVAILABLE,
-    BudgetSpentError: StopReason.BUDGET,
-    LedgerWriteError: StopReason.LEDGER_LOST,
-    OutputLostError: StopReason.OUTPUT_LOST,
-}
-_PRECEDENCE: Final = (
-    ExitCode.SIGINT,
-    ExitCode.SIGTERM,
-    ExitCode.ACCOUNT_REFUSED,
-    ExitCode.UNAVAILABLE,
-    ExitCode.STOPPED_EARLY,
-    ExitCode.SOME_FAILED,
-)
-_LETS_FINISH: Final = frozenset({StopReason.BUDGET, StopReason.DEADLINE, StopReason.MAX_ERRORS})
-"""Reasons that only stop admission: what is out may end."""
-
-_WITHDRAWS: Final = frozenset({StopReason.DEADLINE, StopReason.MAX_ERRORS})
-"""Those of them that leave what has a place in line and was not handed over: a spent
-budget tells that to each document by itself."""
 
 
 class Run:
@@ -200,9 +155,9 @@ class Run:
 
     def _catch_up(self, conversion: Conversion) -> None:
         """Tell a document that was admitted in the same instant as the stop."""
-        if self._reasons - _LETS_FINISH:
+        if self._reasons - LETS_FINISH:
             conversion.interrupt()
-        elif self._reasons & _WITHDRAWS:
+        elif self._reasons & WITHDRAWS:
             conversion.withdraw()
 
     @contextmanager
@@ -214,7 +169,7 @@ class Run:
             self._on_stop(error)
 
     def _on_stop(self, error: RunStoppedError) -> None:
-        reason = _REASONS[type(error)]
+        reason = reason_of(error)
         if reason in self._reasons:
             return
         if isinstance(error, BudgetSpentError):
@@ -233,7 +188,7 @@ class Run:
     def _stop_admission(self, reason: StopReason) -> None:
         self._reasons.add(reason)
         self._admission.cancel()
-        if reason in _WITHDRAWS:
+        if reason in WITHDRAWS:
             for conversion in tuple(self._active):
                 conversion.withdraw()
 
@@ -265,10 +220,10 @@ class Run:
         await ledger.remember(self._context.service, self._context.policy.observations())
         summary = await ledger.finish_run(at=self._context.clock.now())
         reach("run.counted")
-        exit_code = self._exit_code(summary.totals)
-        await ledger.end_run(exit_code)
+        code = self._exit_code(summary.totals)
+        await ledger.end_run(code)
         reach("run.recorded")
-        return replace(summary, exit_code=exit_code)
+        return replace(summary, exit_code=code)
 
     async def _sum_up(self) -> RunSummary:
         """Sum up a run whose end cannot be recorded; to the next one it will have died."""
@@ -285,14 +240,8 @@ class Run:
         )
 
     def _exit_code(self, totals: Totals) -> ExitCode:
-        codes = {_EXIT_CODES[reason] for reason in self._reasons}
-        if not totals.remaining:
-            codes.discard(ExitCode.STOPPED_EARLY)
-        elif not codes:
-            codes.add(ExitCode.STOPPED_EARLY)
-        if self._counted_failures(totals):
-            codes.add(ExitCode.SOME_FAILED)
-        return next((code for code in _PRECEDENCE if code in codes), ExitCode.OK)
+        failures = self._counted_failures(totals)
+        return exit_code(self._reasons, remaining=totals.remaining, failures=failures)
 
     def _counted_failures(self, totals: Totals) -> int:
         ignored = self._context.settings.report.ignore_known_failures

@@ -259,7 +259,7 @@ def test_while_a_run_goes_on_others_may_look_and_not_run(
         assert kept.read_text() == "of an earlier run"
         assert os.fspath(output) in second.err
         assert [done.code for done in (dry, human, report, check)] == [0, 0, 0, 0]
-        assert "going on" in human.out
+        assert "has not ended" in human.out
         assert json.loads(report.out)["exit_code"] is None
         now = status(output)
         assert now["states"]["submitted"] == 5
@@ -381,12 +381,13 @@ def test_a_month_has_a_budget_over_all_runs(cloud: Cloud, source: Path, output: 
 
 
 @pytest.mark.parametrize("limit", [["--max-errors", "3"], ["--fail-fast"]])
-def test_after_so_many_errors_nothing_new_is_admitted(
-    cloud: Cloud, source: Path, output: Path, limit: list[str]
+@pytest.mark.parametrize("serial", ["--max-in-flight", "--max-submissions"])
+def test_after_so_many_errors_nothing_new_is_begun(
+    cloud: Cloud, source: Path, output: Path, limit: list[str], serial: str
 ) -> None:
     make_archive(source, 12)
     cloud.always("submit", Reply(status=422, body="no"))
-    done = run("convert", source, "-o", output, "--json", *limit, "--max-submissions", "1")
+    done = run("convert", source, "-o", output, "--json", *limit, serial, "1")
     assert done.code == 4
     count = 3 if len(limit) > 1 else 1
     assert done.json["totals"]["failed"] == count
