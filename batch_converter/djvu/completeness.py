@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PIL import ImageChops
-
+from batch_converter.djvu.bilevel import Area
 from batch_converter.djvu.decoder import PageError
 from batch_converter.djvu.images import ink_of, render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from PIL import Image
-
+    from batch_converter.djvu.bilevel import Bitmap
     from batch_converter.djvu.geometry import Box, Geometry
     from batch_converter.djvu.text_layer import Word
 
@@ -33,7 +31,7 @@ _MASK_KINDS: Final = frozenset({"Sjbz", "Smmr"})
 
 def refuse_silent_loss(
     chunks: Sequence[tuple[str, bytes]],
-    ink: Image.Image,
+    ink: Bitmap,
     coded_bytes: int,
     words: Sequence[Box],
     geometry: Geometry,
@@ -42,7 +40,7 @@ def refuse_silent_loss(
 
     Args:
         chunks: The mask's.
-        ink: What was decoded, as a bilevel image.
+        ink: What was decoded.
         coded_bytes: How long it is in CCITT G4; JB2 is rarely longer.
         words: Where the stored page should have ink: some of its words' boxes.
         geometry: The page's.
@@ -59,10 +57,9 @@ def refuse_silent_loss(
         raise PageError("its mask breaks off")
 
 
-def _covers(ink: Image.Image) -> bool:
+def _covers(ink: Bitmap) -> bool:
     """Whether there is ink down to the lower part of the page."""
-    box = ink.getbbox()
-    return box is not None and box[3] > ink.height * _TALL_SHARE
+    return ink.inked_area().bottom > ink.height * _TALL_SHARE
 
 
 def sample(words: Sequence[Word]) -> Sequence[Word]:
@@ -70,27 +67,27 @@ def sample(words: Sequence[Word]) -> Sequence[Word]:
     return words[:: max(1, len(words) // _SAMPLED_WORDS)]
 
 
-def _lies_under(words: Sequence[Box], ink: Image.Image) -> bool:
+def _lies_under(words: Sequence[Box], ink: Bitmap) -> bool:
     """Whether nearly all words have ink in their boxes."""
-    inkless = sum(ink.crop(_image_box(box, ink.height)).getbbox() is None for box in words)
+    inkless = sum(not ink.has_ink(_area(box, ink.height)) for box in words)
     return inkless <= len(words) * _INKLESS_SHARE
 
 
-def _image_box(box: Box, height: int) -> tuple[int, int, int, int]:
-    top = int(height - box.bottom - box.height)
-    left = int(box.left)
-    return left, top, left + int(box.width) + 1, top + int(box.height) + 1
+def _area(box: Box, height: int) -> Area:
+    top = max(0, int(height - box.bottom - box.height))
+    left = max(0, int(box.left))
+    return Area(left, top, left + int(box.width) + 1, top + int(box.height) + 1)
 
 
 def _depends_on_its_end(
-    chunks: Sequence[tuple[str, bytes]], ink: Image.Image, geometry: Geometry
+    chunks: Sequence[tuple[str, bytes]], ink: Bitmap, geometry: Geometry
 ) -> bool:
     changed = [(kind, _other_end(data) if kind in _MASK_KINDS else data) for kind, data in chunks]
     try:
         other = render(changed, width=geometry.width, height=geometry.height)
     except PageError:
         return True
-    return ImageChops.logical_xor(ink_of(other.getchannel(0)), ink).getbbox() is not None
+    return not ink_of(other).same_as(ink)
 
 
 def _other_end(data: bytes) -> bytes:

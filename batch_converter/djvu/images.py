@@ -12,13 +12,17 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from PIL import Image, ImageChops
+import numpy as np
+from PIL import Image
 
+from batch_converter.djvu.bilevel import Bitmap, g4_data
 from batch_converter.djvu.decoder import PageError, decoding, open_page
 from batch_converter.djvu.jbig2 import jbig2_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from numpy.typing import NDArray
 
     from batch_converter.djvu.options import ConvertOptions
 
@@ -26,9 +30,7 @@ _BYTES_A_PIXEL: Final = 8
 _FIXED_BYTES: Final = 200 << 20
 _LARGE_PIXELS: Final = 1_500_000
 _BEHIND_THE_END: Final = b"\xff" * 24 + b"\x00\x5a" * 16
-_ROWS_PER_STRIP: Final = 278
-_STRIP_OFFSETS: Final = 273
-_STRIP_BYTES: Final = 279
+_WHITE: Final = 0xFFFFFFFF
 _GRAY_FLAG: Final = 0x80
 
 
@@ -71,8 +73,8 @@ def refuse_hostile_size(width: int, height: int, options: ConvertOptions) -> Non
 
 def render(
     chunks: Iterable[tuple[str, bytes]], *, width: int, height: int, info: bytes = b""
-) -> Image.Image:
-    """Decode layers at the given size into an RGBA image without rotation.
+) -> NDArray[np.uint8]:
+    """Decode layers at the given size, without rotation, into rows of RGBA pixels.
 
     Raises:
         PageError: They are damaged.
@@ -80,10 +82,9 @@ def render(
     with decoding("image data"):
         page = open_page(chunks, width=width, height=height, info=info)
         pixels = page.render()
-    size = (pixels.width, pixels.height)
-    if size != (width, height):
+    if (pixels.width, pixels.height) != (width, height):
         raise PageError("its image data is damaged")
-    return Image.frombuffer("RGBA", size, memoryview(pixels), "raw", "RGBA", 0, 1)  # type: ignore[arg-type]  # any buffer will do
+    return np.frombuffer(memoryview(pixels), np.uint8).reshape(height, width, 4)
 
 
 def iw44_size(chunks: list[bytes]) -> tuple[int, int]:
@@ -106,81 +107,61 @@ def render_iw44(chunks: list[bytes], info: bytes, options: ConvertOptions) -> Im
     """
     width, height = iw44_size(chunks)
     refuse_hostile_size(width, height, options)
-    image = render(_iw44_layer(chunks), width=width, height=height, info=info)
-    _refuse_overrun(chunks, image, info)
-    if chunks[0][2] & _GRAY_FLAG:
-        return image.getchannel(0)
-    return image.convert("RGB")
+    pixels = render(_iw44_layer(chunks), width=width, height=height, info=info)
+    _refuse_overrun(chunks, pixels, info)
+    image = Image.frombuffer("RGBA", (width, height), pixels, "raw", "RGBA", 0, 1)
+    return image.getchannel(0) if chunks[0][2] & _GRAY_FLAG else image.convert("RGB")
 
 
 def _iw44_layer(chunks: list[bytes], tail: bytes = b"") -> list[tuple[str, bytes]]:
     return [("BG44", data + tail) for data in chunks]
 
 
-def _refuse_overrun(chunks: list[bytes], image: Image.Image, info: bytes) -> None:
+def _refuse_overrun(chunks: list[bytes], pixels: NDArray[np.uint8], info: bytes) -> None:
     """Raise if a wavelet decoder needed more bytes than there are, as damaged data makes it.
 
     Where the data ends, decoders go on with ones; whole data need no more than
     a few. djvu-rs lets any number pass, so other bytes are put there: they must
     not show. Large pictures are looked at in half the size.
     """
-    small = image.width * image.height <= _LARGE_PIXELS
+    height, width = pixels.shape[:2]
+    small = width * height <= _LARGE_PIXELS
     scale = 1 if small else 2
-    size = (max(1, image.width // scale), max(1, image.height // scale))
-    layers = [_iw44_layer(chunks, _BEHIND_THE_END)] + ([] if small else [_iw44_layer(chunks)])
+    size = (max(1, width // scale), max(1, height // scale))
+
+    def scaled(layer: list[tuple[str, bytes]]) -> NDArray[np.uint8]:
+        page = open_page(layer, width=width, height=height, info=info)
+        return np.frombuffer(memoryview(page.render(size=size)), np.uint8)
+
     with decoding("image data"):
-        pictures = [
-            bytes(
-                open_page(layer, width=image.width, height=image.height, info=info).render(
-                    size=size
-                )
-            )
-            for layer in layers
-        ]
-    if pictures[0] != (image.tobytes() if small else pictures[1]):
+        other = scaled(_iw44_layer(chunks, _BEHIND_THE_END))
+        usual = pixels.reshape(-1) if small else scaled(_iw44_layer(chunks))
+    if not np.array_equal(other, usual):
         raise PageError("its image data is damaged")
 
 
-def ink_of(channel: Image.Image) -> Image.Image:
-    """Return the dark pixels of an 8-bit channel as set pixels of a bilevel image."""
-    return ImageChops.invert(channel.convert("1", dither=Image.Dither.NONE))
+def ink_of(pixels: NDArray[np.uint8]) -> Bitmap:
+    """Return the pixels that are not white."""
+    return Bitmap.of_pixels(whole_pixels(pixels) != _WHITE)
 
 
-def pixels_of(channel: Image.Image, level: int) -> Image.Image:
-    """Return the pixels of exactly one level as set pixels of a bilevel image."""
-    return channel.point([255 if value == level else 0 for value in range(256)], "1")
+def whole_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Look at RGBA pixels as one number each: they are compared at once."""
+    height, width = pixels.shape[:2]
+    return pixels.view(np.uint32).reshape(height, width)
 
 
-def pixels_below(channel: Image.Image, level: int) -> Image.Image:
-    """Return the pixels below a level as set pixels of a bilevel image."""
-    return channel.point([255 if value < level else 0 for value in range(256)], "1")
-
-
-def encode_mask(image: Image.Image, options: ConvertOptions) -> EncodedImage:
+def encode_mask(bitmap: Bitmap, options: ConvertOptions) -> EncodedImage:
     """Code a bilevel image without loss: as JBIG2 if there is a program for it, else as G4."""
-    if options.jbig2:
-        data = jbig2_data(image, options.jbig2)
-        if data:
-            return _bilevel(Coding.JBIG2, image, data)
-    return encode_g4(image)
-
-
-def _bilevel(coding: Coding, image: Image.Image, data: bytes) -> EncodedImage:
+    data = jbig2_data(bitmap.pbm(), options.jbig2) if options.jbig2 else b""
     return EncodedImage(
-        coding=coding, width=image.width, height=image.height, components=1, bits=1, data=data
+        coding=Coding.JBIG2 if data else Coding.G4,
+        width=bitmap.width,
+        height=bitmap.height,
+        components=1,
+        bits=1,
+        data=data or g4_data(bitmap),
     )
-
-
-def encode_g4(image: Image.Image) -> EncodedImage:
-    """Code a bilevel image without loss; set pixels become the fax's black."""
-    file = io.BytesIO()
-    rows = {_ROWS_PER_STRIP: image.height}
-    image.save(file, "TIFF", compression="group4", tiffinfo=rows)
-    file.seek(0)
-    with Image.open(file) as tiff:
-        tags = tiff.tag_v2  # type: ignore[attr-defined]  # a TIFF, as was just written
-        (start,), (count,) = tags[_STRIP_OFFSETS], tags[_STRIP_BYTES]
-    return _bilevel(Coding.G4, image, file.getvalue()[start : start + count])
 
 
 def encode_jpeg(image: Image.Image, quality: int) -> EncodedImage:

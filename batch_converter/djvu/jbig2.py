@@ -8,22 +8,17 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-from PIL import ImageChops
-
-if TYPE_CHECKING:
-    from PIL import Image
+from typing import Final
 
 _TIMEOUT_S: Final = 300
 _PAGE_INFORMATION: Final = 48
 
 
-def jbig2_data(ink: Image.Image, program: str) -> bytes:
-    """Code a bilevel image (set pixels are ink) for a PDF; empty where the program fails."""
+def jbig2_data(pbm: bytes, program: str) -> bytes:
+    """Code a bilevel image in the Netpbm format for a PDF; empty where the program fails."""
     with tempfile.TemporaryDirectory(prefix="batch-converter-") as folder:
         source = Path(folder, "mask.pbm")
-        ImageChops.invert(ink).save(source, "PPM")
+        source.write_bytes(pbm)
         command = [program, "--pdf", str(source)]
         try:
             done = subprocess.run(  # noqa: S603  # the program that the user configured

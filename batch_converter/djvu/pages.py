@@ -13,7 +13,7 @@ from batch_converter.djvu.decoder import PageError
 from batch_converter.djvu.geometry import POINTS_AN_INCH, Box, Geometry
 from batch_converter.djvu.glyphless import GlyphlessFont
 from batch_converter.djvu.images import Coding, EncodedImage
-from batch_converter.djvu.layers import BLACK, Color, Fill, Layer, Picture, Stencil, layers
+from batch_converter.djvu.layers import BLACK, Fill, Layer, Picture, Stencil, layers
 from batch_converter.djvu.text_layer import text_operators, words_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from batch_converter.djvu.document import PageChunks
     from batch_converter.djvu.options import ConvertOptions
     from batch_converter.djvu.outline import Destinations
+    from batch_converter.djvu.palette import Color
 
 _PRINTED: Final = 4
 _FULL_TURN_DEG: Final = 360

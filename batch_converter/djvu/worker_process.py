@@ -29,7 +29,9 @@ _MAX_ANSWER_BYTES: Final = 16 << 20
 _PIECE_BYTES: Final = 64 << 10
 _IMPORT_ROOT: Final = Path(__file__).resolve().parents[2]
 # A page's bitmap is freed and wanted again for each page: glibc is told to keep it.
-_ALLOCATOR: Final = {
+# numpy's linear algebra, which nobody wants here, starts no threads.
+_ENVIRONMENT: Final = {
+    "OPENBLAS_NUM_THREADS": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(512 << 20),
     "MALLOC_TOP_PAD_": str(32 << 20),
@@ -165,7 +167,7 @@ def _spawn(max_memory_bytes: int) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **_ALLOCATOR, "PYTHONPATH": os.pathsep.join(paths)},
+            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,
         )
     finally:

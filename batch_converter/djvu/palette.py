@@ -1,0 +1,107 @@
+"""A palette's colours, and which pixels have which: each colour becomes a mask of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from batch_converter.djvu.bilevel import Bitmap
+from batch_converter.djvu.decoder import PageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+Color = tuple[int, int, int]
+
+LEVELS: Final = 255
+_WHITE_LEVEL: Final = 255
+_SAMPLED_ROWS: Final = 16
+_MOST_LISTED: Final = 1 << 24
+
+
+def palette_colors(data: bytes) -> list[Color]:
+    """Read the colours of an `FGbz` chunk; which shape has which is left to djvu-rs.
+
+    Raises:
+        PageError: There are fewer than it says.
+    """
+    if not data:
+        return []
+    count = int.from_bytes(data[1:3], "big")
+    end = 3 + 3 * count
+    if count == 0 or len(data) < end:
+        raise PageError("its palette is damaged")
+    return [(data[i + 2], data[i + 1], data[i]) for i in range(3, end, 3)]
+
+
+def numbered(palette: bytes, count: int, start: int) -> bytes:
+    """Recolour a palette: the colours from `start` on become gray levels 0, 1, …, others white.
+
+    So one rendering tells for each pixel which colour it has; a shape that
+    covers another takes its pixels away, as it does on the page.
+    """
+    levels = [index - start for index in range(count)]
+    shades = [level if 0 <= level < LEVELS else _WHITE_LEVEL for level in levels]
+    entries = b"".join(bytes([shade] * 3) for shade in shades)
+    return palette[:3] + entries + palette[3 + 3 * count :]
+
+
+class LevelMask(NamedTuple):
+    """The pixels of one level; `left` and `top` tell where `ink` stands."""
+
+    level: int
+    pixels: int
+    ink: Bitmap
+    left: int
+    top: int
+
+
+def level_masks(shades: NDArray[np.uint32], count: int) -> Iterator[LevelMask]:
+    """Find the pixels of each level below `count` that there is.
+
+    The level that seems the most frequent is compared with all pixels; what is left
+    of most pages then is little, and is listed pixel by pixel.
+    """
+    most = _frequent_level(shades)
+    chosen = shades == _shade(most)
+    yield from _level_mask(most, chosen)
+    chosen |= shades == _shade(_WHITE_LEVEL)
+    rest = np.flatnonzero(~chosen)
+    if rest.size > _MOST_LISTED:
+        for level in range(count):
+            if level != most:
+                yield from _level_mask(level, shades == _shade(level))
+        return
+    levels = (shades.reshape(-1)[rest] >> 8).astype(np.uint8)
+    order = rest[levels.argsort(kind="stable")]
+    ends = np.bincount(levels, minlength=count).cumsum()
+    for level in np.unique(levels).tolist():
+        places = order[ends[level - 1] if level else 0 : ends[level]]
+        rows, columns = np.divmod(places, shades.shape[1])
+        yield _listed_mask(level, rows, columns)
+
+
+def _frequent_level(shades: NDArray[np.uint32]) -> int:
+    sampled = (shades[::_SAMPLED_ROWS] >> 8).astype(np.uint8)
+    return int(np.bincount(sampled.reshape(-1), minlength=256)[:_WHITE_LEVEL].argmax())
+
+
+def _shade(level: int) -> np.uint32:
+    """Return an opaque gray pixel as `whole_pixels` gives it."""
+    (shade,) = np.array([level, level, level, 255], np.uint8).view(np.uint32)
+    return np.uint32(shade)
+
+
+def _level_mask(level: int, chosen: NDArray[np.bool_]) -> Iterator[LevelMask]:
+    if pixels := int(np.count_nonzero(chosen)):
+        yield LevelMask(level, pixels, Bitmap.of_pixels(chosen), 0, 0)
+
+
+def _listed_mask(level: int, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> LevelMask:
+    left, top = int(columns.min()), int(rows.min())
+    chosen = np.zeros((int(rows.max()) - top + 1, int(columns.max()) - left + 1), np.bool_)
+    chosen[rows - top, columns - left] = True
+    return LevelMask(level, len(rows), Bitmap.of_pixels(chosen), left, top)

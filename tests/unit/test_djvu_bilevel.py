@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from batch_converter.djvu import palette
+from batch_converter.djvu.bilevel import Area, Bitmap, g4_data
+from batch_converter.djvu.palette import LEVELS, level_masks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def some_pixels(width: int, height: int, share: float = 0.3, seed: int = 0) -> NDArray[np.bool_]:
+    return np.random.default_rng(seed).random((height, width)) < share
+
+
+sizes = st.tuples(st.integers(1, 70), st.integers(1, 40))
+shares = st.sampled_from([0.0, 0.01, 0.3, 1.0])
+
+
+@given(sizes, shares, st.integers(0, 99))
+def test_the_coding_is_that_of_pillow_s_own_way(
+    size: tuple[int, int], share: float, seed: int
+) -> None:
+    pixels = some_pixels(*size, share, seed)
+    file = io.BytesIO()
+    image = Image.fromarray(pixels)
+    image.save(file, "TIFF", compression="group4", tiffinfo={278: image.height})
+    with Image.open(file) as tiff:
+        (start,), (count,) = tiff.tag_v2[273], tiff.tag_v2[279]  # type: ignore[attr-defined]  # a TIFF
+    expected = file.getvalue()[start : start + count]
+    assert g4_data(Bitmap.of_pixels(pixels)) == expected
+
+
+@given(sizes, shares, st.integers(0, 99))
+def test_cutting_out_the_inked_area_loses_no_ink(
+    size: tuple[int, int], share: float, seed: int
+) -> None:
+    pixels = some_pixels(*size, share, seed)
+    bitmap = Bitmap.of_pixels(pixels)
+    area = bitmap.inked_area()
+    cut = bitmap.cropped(area)
+    back = np.zeros_like(pixels)
+    back[area.top : area.bottom, area.left : area.right] = np.unpackbits(
+        cut.rows, axis=1, count=cut.width
+    )
+    assert (back == pixels).all()
+    if pixels.any():
+        rows, columns = pixels.nonzero()
+        assert area[1:] == (rows.min(), columns.max() + 1, rows.max() + 1)
+        assert 0 <= columns.min() - area.left < 8
+
+
+@given(sizes, st.data())
+def test_ink_is_found_where_it_is(size: tuple[int, int], data: st.DataObject) -> None:
+    width, height = size
+    pixels = some_pixels(width, height, 0.01, width * height)
+    left, top = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
+    right, bottom = data.draw(st.integers(left, width)), data.draw(st.integers(top, height))
+    found = Bitmap.of_pixels(pixels).has_ink(Area(left, top, right, bottom))
+    assert found == pixels[top:bottom, left:right].any()
+
+
+def test_a_larger_canvas_is_clear_at_the_right_and_above() -> None:
+    pixels = some_pixels(13, 5)
+    canvas = Bitmap.of_pixels(pixels).extended(30, 9)
+    shown = np.unpackbits(canvas.rows, axis=1, count=30)
+    assert (shown[4:, :13] == pixels).all()
+    assert shown.sum() == pixels.sum()
+
+
+def test_as_a_netpbm_file_ink_is_black() -> None:
+    pixels = some_pixels(13, 5)
+    with Image.open(io.BytesIO(Bitmap.of_pixels(pixels).pbm())) as image:
+        assert (np.asarray(image) != pixels).all()
+
+
+@pytest.mark.parametrize("most_listed", [1 << 24, 0])
+def test_each_level_has_just_its_own_pixels(
+    most_listed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(palette, "_MOST_LISTED", most_listed)
+    levels = np.random.default_rng(7).choice([0, 3, 254, 255], (50, 90), p=[0.1, 0.6, 0.1, 0.2])
+    gray = levels.astype(np.uint8)
+    shades = np.dstack([gray, gray, gray, np.full_like(gray, 255)]).view(np.uint32)[:, :, 0]
+    masks = {mask.level: mask for mask in level_masks(shades, LEVELS)}
+    assert sorted(masks) == [0, 3, 254]
+    for level, mask in masks.items():
+        shown = np.zeros(levels.shape, np.bool_)
+        height, width = mask.ink.height, mask.ink.width
+        ink = np.unpackbits(mask.ink.rows, axis=1, count=width).astype(np.bool_)
+        shown[mask.top : mask.top + height, mask.left : mask.left + width] = ink
+        assert (shown == (levels == level)).all()
+        assert mask.pixels == shown.sum()
