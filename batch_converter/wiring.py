@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from batch_converter.budget import Budget, month_start
 from batch_converter.clock import SystemClock
-from batch_converter.engines.aspose import AsposeEngine
+from batch_converter.engines import aspose
 from batch_converter.engines.local import LocalEngine
 from batch_converter.errors import ConfigError
 from batch_converter.ledger import Ledger
@@ -57,7 +57,7 @@ def build_engine(name: EngineName, settings: Settings, meter: CallMeter) -> Engi
     """
     match name:
         case EngineName.ASPOSE:
-            return AsposeEngine(
+            return aspose.AsposeEngine(
                 settings.aspose,
                 settings.retry,
                 meter=meter,

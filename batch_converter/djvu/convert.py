@@ -1,16 +1,9 @@
-"""A DjVu file as a PDF file, in parts of a fixed number of pages.
-
-Each part stands for itself, so a long document needs the memory of one part and
-several workers can share it; the cuts depend on nothing but page numbers, so
-the bytes are the same whoever did the work.
-"""
+"""A DjVu file as a PDF file: a short one at once, a long one in parts that are put together."""
 
 from __future__ import annotations
 
 import io
-import os
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from pikepdf import Array, Dictionary, Name, ObjectStreamMode, OutlineItem, Pdf, String
@@ -22,13 +15,22 @@ from batch_converter.djvu.geometry import Geometry
 from batch_converter.djvu.iff import open_source
 from batch_converter.djvu.inspect import inspect
 from batch_converter.djvu.metadata import write_metadata
-from batch_converter.djvu.ocr import forget_origin, recognise, settle_names, text_name
+from batch_converter.djvu.ocr import forget_origin, recognise, settle_names
 from batch_converter.djvu.options import Converted, ConvertOptions
 from batch_converter.djvu.outline import Destinations, OutlineError, labels, read_outline
 from batch_converter.djvu.pages import PageWriter
-from batch_converter.errors import EngineError, OutputError
+from batch_converter.djvu.parts import (
+    PartResult,
+    part_names,
+    parts_of,
+    refuse_known_damage,
+    remove_parts,
+    settle,
+)
+from batch_converter.errors import OutputError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from typing_extensions import Buffer
@@ -36,52 +38,9 @@ if TYPE_CHECKING:
     from batch_converter.djvu.inspect import DjvuInfo, PageInfo
     from batch_converter.djvu.outline import Bookmark
 
-PAGES_A_PART: Final = 16
-_MOST_PARTS: Final = 128
-_SHOWN_PAGES: Final = 10
-_KNOWN_DAMAGE: Final = "it is cut off or has no size"
 _MAX_OUTLINE_DEPTH: Final = 12
 _WRITE_BYTES: Final = 256 << 10
 _LETTER: Final = Geometry(width=2550, height=3300, dpi=300)
-
-
-def parts_of(page_count: int) -> list[range]:
-    """Cut a document into runs of 0-based page numbers.
-
-    Each part looks at the whole directory, so there are not too many of them.
-    """
-    size = max(PAGES_A_PART, -(-page_count // _MOST_PARTS))
-    return [range(start, min(start + size, page_count)) for start in range(0, page_count, size)]
-
-
-def refuse_known_damage(info: DjvuInfo, options: ConvertOptions) -> None:
-    """Raise if the headers alone tell that pages are lost and that is not wanted.
-
-    Raises:
-        EngineError: They do; or no page is left.
-    """
-    lost = [(i + 1, _KNOWN_DAMAGE) for i, page in enumerate(info.pages) if not page.whole]
-    _refuse_loss(lost, info.page_count, options)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartResult:
-    """What became of the pages of one part.
-
-    Attributes:
-        pages: How many it has.
-        lost: Page number (from 1) and reason of each page that cannot be decoded.
-        warnings: What else was lost, one sentence each.
-    """
-
-    pages: int
-    lost: Sequence[tuple[int, str]] = ()
-    warnings: Sequence[str] = ()
-
-
-def part_names(target: str | os.PathLike[str], count: int) -> list[str]:
-    """Where the parts of a document lie until they are put together: beside `target`."""
-    return [f"{os.fspath(target)}.{number}.part" for number in range(count)]
 
 
 def convert(
@@ -101,17 +60,46 @@ def convert(
     info = inspect(source)
     refuse_known_damage(info, options)
     parts = parts_of(info.page_count)
+    if len(parts) == 1 and not _wants_ocr(info, options):
+        warnings = _convert_at_once(source, target, info, options)
+    else:
+        warnings = _convert_in_parts(source, target, parts, options)
+    return Converted(pages=info.page_count, warnings=tuple(warnings))
+
+
+def _wants_ocr(info: DjvuInfo, options: ConvertOptions) -> bool:
+    return bool(options.ocr) and not info.has_text
+
+
+def _convert_at_once(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    info: DjvuInfo,
+    options: ConvertOptions,
+) -> list[str]:
+    with open_source(source) as file, Pdf.new() as pdf:
+        reader = DjvuReader(file)
+        result = _add_pages(pdf, reader, info, range(info.page_count), options)
+        warnings = settle([result], options) + _complete(pdf, reader)
+        _save(pdf, target)
+    return warnings
+
+
+def _convert_in_parts(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    parts: Sequence[range],
+    options: ConvertOptions,
+) -> list[str]:
     paths = part_names(target, len(parts))
     try:
         results = [
             convert_part(source, path, pages, options)
             for path, pages in zip(paths, parts, strict=True)
         ]
-        warnings = settle(results, options)
-        warnings += assemble(source, paths, target)
+        return settle(results, options) + assemble(source, paths, target)
     finally:
         remove_parts(paths)
-    return Converted(pages=info.page_count, warnings=tuple(warnings))
 
 
 def convert_part(
@@ -128,23 +116,29 @@ def convert_part(
         FileError: As `convert`, but no `EngineError`.
     """
     info = inspect(source)
+    with open_source(source) as file, Pdf.new() as pdf:
+        result = _add_pages(pdf, DjvuReader(file), info, pages, options)
+        _save(pdf, target)
+    if _wants_ocr(info, options):
+        recognise(target, options.ocr)
+    return result
+
+
+def _add_pages(
+    pdf: Pdf, reader: DjvuReader, info: DjvuInfo, pages: range, options: ConvertOptions
+) -> PartResult:
     lost: list[tuple[int, str]] = []
     warnings: list[str] = []
-    with open_source(source) as file, Pdf.new() as pdf:
-        reader = DjvuReader(file)
-        writer = PageWriter(pdf, options, Destinations(reader.components, info.page_count))
-        for index in pages:
-            geometry = _geometry(info.pages[index])
-            try:
-                told = writer.add(reader.page(index), geometry, index)
-                warnings += [f"page {index + 1}: {loss}" for loss in dict.fromkeys(told)]
-            except PageError as error:
-                writer.add_blank(geometry if info.pages[index].whole else _LETTER)
-                lost.append((index + 1, str(error)))
-        writer.finish()
-        _save(pdf, target)
-    if options.ocr and not info.has_text:
-        recognise(target, options.ocr)
+    writer = PageWriter(pdf, options, Destinations(reader.components, info.page_count))
+    for index in pages:
+        geometry = _geometry(info.pages[index])
+        try:
+            told = writer.add(reader.page(index), geometry, index)
+            warnings += [f"page {index + 1}: {loss}" for loss in dict.fromkeys(told)]
+        except PageError as error:
+            writer.add_blank(geometry if info.pages[index].whole else _LETTER)
+            lost.append((index + 1, str(error)))
+    writer.finish()
     return PartResult(pages=len(pages), lost=lost, warnings=warnings)
 
 
@@ -152,31 +146,6 @@ def _geometry(page: PageInfo) -> Geometry:
     return Geometry(
         width=page.width, height=page.height, dpi=page.dpi, rotation_deg=page.rotation_deg
     )
-
-
-def settle(results: Sequence[PartResult], options: ConvertOptions) -> list[str]:
-    """Decide what lost pages mean; returns all warnings.
-
-    Raises:
-        EngineError: Pages are lost and that is not wanted, or none is left.
-    """
-    lost = [loss for result in results for loss in result.lost]
-    _refuse_loss(lost, sum(result.pages for result in results), options)
-    told = [f"page {number} is blank: {reason}" for number, reason in lost]
-    return told + [warning for result in results for warning in result.warnings]
-
-
-def _refuse_loss(lost: Sequence[tuple[int, str]], page_count: int, options: ConvertOptions) -> None:
-    if lost and (not options.keep_damaged or len(lost) == page_count):
-        raise EngineError(_told(lost))
-
-
-def _told(lost: Sequence[tuple[int, str]]) -> str:
-    numbers = ", ".join(str(number) for number, _ in lost[:_SHOWN_PAGES])
-    more = f" and {len(lost) - _SHOWN_PAGES} more" if len(lost) > _SHOWN_PAGES else ""
-    noun = "page" if len(lost) == 1 else "pages"
-    told = f"{noun} {numbers}{more} cannot be decoded: {lost[0][1]}"
-    return f"{told} (local.on_damage = keep converts the rest)"
 
 
 def assemble(
@@ -200,13 +169,18 @@ def assemble(
             pdf.pages.extend(other.pages)
         forget_origin(pdf)
         settle_names(pdf)
-        reader = DjvuReader(file)
-        _lead_to_pages(pdf)
-        destinations = Destinations(reader.components, len(pdf.pages))
-        warnings = _write_outline(pdf, reader, destinations)
-        _write_labels(pdf, reader)
-        write_metadata(pdf, _facts(reader))
+        warnings = _complete(pdf, DjvuReader(file))
         _save(pdf, target)
+    return warnings
+
+
+def _complete(pdf: Pdf, reader: DjvuReader) -> list[str]:
+    """Add what belongs to the whole document; returns what was lost of it."""
+    _lead_to_pages(pdf)
+    destinations = Destinations(reader.components, len(pdf.pages))
+    warnings = _write_outline(pdf, reader, destinations)
+    _write_labels(pdf, reader)
+    write_metadata(pdf, _facts(reader))
     return warnings
 
 
@@ -294,10 +268,3 @@ def _save(pdf: Pdf, target: str | os.PathLike[str]) -> None:
             raise disk.error
     except OSError as error:
         raise OutputError(f"the PDF cannot be written: {error.strerror or error}") from error
-
-
-def remove_parts(paths: Sequence[str]) -> None:
-    """Remove part files, and what OCR began beside them; what is not there is no error."""
-    for name in (name for path in paths for name in (path, text_name(path))):
-        with suppress(OSError):
-            os.unlink(name)  # noqa: PTH108  # surrogates

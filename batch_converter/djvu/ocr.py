@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
+from batch_converter.djvu.parts import text_name
 from batch_converter.errors import EngineError
 
 if TYPE_CHECKING:
@@ -38,11 +39,6 @@ def missing_tools(languages: str) -> str:
         packages = " ".join(f"tesseract-ocr-{name.replace('_', '-')}" for name in lacking)
         return f"tesseract does not know {', '.join(lacking)} (Debian: apt install {packages})"
     return ""
-
-
-def text_name(path: str | os.PathLike[str]) -> str:
-    """Where the PDF with text lies until it takes the place of the one without."""
-    return f"{os.fspath(path)}.ocr"
 
 
 def recognise(path: str | os.PathLike[str], languages: str) -> None:

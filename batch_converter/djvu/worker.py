@@ -22,8 +22,9 @@ import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from batch_converter.djvu.convert import PartResult, assemble, convert, convert_part, settle
+from batch_converter.djvu.convert import assemble, convert, convert_part
 from batch_converter.djvu.options import ConvertOptions
+from batch_converter.djvu.parts import PartResult, settle
 from batch_converter.errors import ErrorCode, FileError
 
 if TYPE_CHECKING:

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import anyio.to_thread
 
-from batch_converter.djvu.convert import (
+from batch_converter.djvu.inspect import inspect
+from batch_converter.djvu.ocr import missing_tools
+from batch_converter.djvu.options import ConvertOptions
+from batch_converter.djvu.parts import (
     part_names,
     parts_of,
     refuse_known_damage,
     remove_parts,
 )
-from batch_converter.djvu.inspect import inspect
-from batch_converter.djvu.ocr import missing_tools
-from batch_converter.djvu.options import ConvertOptions
 from batch_converter.djvu.workers import Priority, WorkerPool
 from batch_converter.engines.base import EngineTraits, Fetched, Ready
 from batch_converter.errors import (
