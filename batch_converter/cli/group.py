@@ -7,7 +7,6 @@ import os
 import sys
 from contextlib import suppress
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any, Final
 
 import click
@@ -80,6 +79,6 @@ def _exit_code(error: BatchConverterError) -> ExitCode:
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("batch-converter"), prog_name="batch-converter")
+@click.version_option(package_name="batch-converter", prog_name="batch-converter")
 def cli() -> None:
     """Convert whole archives of DjVu files to PDF."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batch_converter.djvu.inspect import DjvuInfo
     from batch_converter.djvu.options import ConvertOptions
 
-PAGES_A_PART: Final = 16
+PAGES_A_PART: Final = 8
 _MOST_PARTS: Final = 128
 _SHOWN_PAGES: Final = 10
 _KNOWN_DAMAGE: Final = "it is cut off or has no size"
