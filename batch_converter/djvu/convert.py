@@ -263,7 +263,12 @@ def _save(pdf: Pdf, target: str | os.PathLike[str]) -> None:
         with open(target, "wb") as file:  # noqa: PTH123  # surrogates and PathLike alike
             disk = _Disk(file)
             with io.BufferedWriter(disk, _WRITE_BYTES) as out:
-                pdf.save(out, deterministic_id=True, object_stream_mode=ObjectStreamMode.generate)
+                pdf.save(
+                    out,
+                    deterministic_id=True,
+                    object_stream_mode=ObjectStreamMode.generate,
+                    fix_metadata_version=False,  # or it parses the XMP and writes it anew
+                )
         if disk.error is not None:
             raise disk.error
     except OSError as error:
