@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batch_converter.config import LoadedSettings
+    from batch_converter.logs import LogLevel
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -128,4 +130,11 @@ def settings_from(
     if verbose == quiet:
         return loaded
     level = shifted_level(loaded.settings.logging.level, louder=verbose - quiet)
-    return load_settings(flags=flags | {"logging.level": level}, config_file=config_file)
+    return _with_level(loaded, level)
+
+
+def _with_level(loaded: LoadedSettings, level: LogLevel) -> LoadedSettings:
+    """Change the log level alone; the file is not read again, for a pipe cannot be."""
+    logging = loaded.settings.logging.model_copy(update={"level": level})
+    settings = loaded.settings.model_copy(update={"logging": logging})
+    return replace(loaded, settings=settings, origins={**loaded.origins, "logging.level": "flag"})

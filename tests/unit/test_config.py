@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from batch_converter.cli.options import settings_from
 from batch_converter.config import (
     AsposeSettings,
     Settings,
@@ -529,3 +531,14 @@ def test_what_the_example_suggests_is_valid() -> None:
         for name in key.split("."):
             value = getattr(value, name)
         assert value is not None, key
+
+
+def test_a_file_that_is_a_pipe_counts_whatever_the_log_level() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"[local]\nworkers = 3\n")
+    os.close(writer)
+    loaded = settings_from(Path(f"/dev/fd/{reader}"), {}, quiet=1)
+    os.close(reader)
+    assert loaded.settings.local.workers == 3
+    assert loaded.settings.logging.level == "warning"
+    assert loaded.origins["logging.level"] == "flag"
