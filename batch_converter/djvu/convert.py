@@ -10,9 +10,8 @@ from pikepdf import Array, Dictionary, Name, ObjectStreamMode, OutlineItem, Pdf,
 
 from batch_converter.djvu.annotations import annotations_of
 from batch_converter.djvu.decoder import PageError
-from batch_converter.djvu.document import DjvuReader
+from batch_converter.djvu.document import open_djvu
 from batch_converter.djvu.geometry import Geometry
-from batch_converter.djvu.iff import open_source
 from batch_converter.djvu.inspect import inspect
 from batch_converter.djvu.metadata import write_metadata
 from batch_converter.djvu.ocr import forget_origin, recognise, settle_names
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from batch_converter.djvu.document import DjvuReader
     from batch_converter.djvu.inspect import DjvuInfo, PageInfo
     from batch_converter.djvu.outline import Bookmark
 
@@ -77,8 +77,7 @@ def _convert_at_once(
     info: DjvuInfo,
     options: ConvertOptions,
 ) -> list[str]:
-    with open_source(source) as file, Pdf.new() as pdf:
-        reader = DjvuReader(file)
+    with open_djvu(source) as reader, Pdf.new() as pdf:
         result = _add_pages(pdf, reader, info, range(info.page_count), options)
         warnings = settle([result], options) + _complete(pdf, reader)
         _save(pdf, target)
@@ -116,8 +115,8 @@ def convert_part(
         FileError: As `convert`, but no `EngineError`.
     """
     info = inspect(source)
-    with open_source(source) as file, Pdf.new() as pdf:
-        result = _add_pages(pdf, DjvuReader(file), info, pages, options)
+    with open_djvu(source) as reader, Pdf.new() as pdf:
+        result = _add_pages(pdf, reader, info, pages, options)
         _save(pdf, target)
     if _wants_ocr(info, options):
         recognise(target, options.ocr)
@@ -161,7 +160,7 @@ def assemble(
     Raises:
         FileError: As `convert`.
     """
-    with ExitStack() as stack, open_source(source) as file:
+    with ExitStack() as stack, open_djvu(source) as reader:
         # Opened here: pikepdf takes no name that is not UTF-8.
         files = [stack.enter_context(open(path, "rb")) for path in parts]  # noqa: PTH123  # a path as str, its bytes kept
         pdf, *others = [stack.enter_context(Pdf.open(part)) for part in files]
@@ -169,7 +168,7 @@ def assemble(
             pdf.pages.extend(other.pages)
         forget_origin(pdf)
         settle_names(pdf)
-        warnings = _complete(pdf, DjvuReader(file))
+        warnings = _complete(pdf, reader)
         _save(pdf, target)
     return warnings
 

@@ -5,6 +5,8 @@ Nothing is decoded here, and no more than a page is held.
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,16 +17,25 @@ from batch_converter.djvu.directory import (
     read_components,
     read_directory,
 )
-from batch_converter.djvu.iff import ByteSource, Chunk, read_chunk, read_top_form, walk
+from batch_converter.djvu.iff import (
+    ByteSource,
+    Chunk,
+    open_source,
+    read_chunk,
+    read_top_form,
+    walk,
+)
+from batch_converter.djvu.inspect import is_beside
 from batch_converter.errors import NotDjvuError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _MAX_CHUNKS: Final = 4096
 _HEAD_CHUNKS: Final = 4
 _MAX_INCLUDE_DEPTH: Final = 4
 _CACHED_INCLUDES: Final = 8
+_NOT_SHARED: Final = "a part that it shares with other pages is missing"
 _SINGLE_LAYER_KINDS: Final = {"BM44": "BG44", "PM44": "BG44"}
 
 
@@ -43,11 +54,28 @@ class PageChunks:
         return any(kind in kinds for kind, _ in self.chunks)
 
 
-class DjvuReader:
-    """Reads the pages of a bundled or single-page document from `source`."""
+@contextmanager
+def open_djvu(path: str | os.PathLike[str]) -> Iterator[DjvuReader]:
+    """Open a bundled or single-page document.
 
-    def __init__(self, source: ByteSource) -> None:
+    Raises:
+        NotDjvuError: It is no DjVu, or is cut off.
+        UnreadableError: It cannot be opened or read.
+    """
+    with open_source(path) as source:
+        yield DjvuReader(source, os.path.dirname(os.fspath(path)))  # noqa: PTH120  # a path as str, its bytes kept
+
+
+class DjvuReader:
+    """Reads the pages of a bundled or single-page document from `source`.
+
+    What a single page shares with others, as a page of an indirect document does,
+    is looked for in `folder`.
+    """
+
+    def __init__(self, source: ByteSource, folder: str) -> None:
         self._source = source
+        self._folder = folder
         self._form = read_top_form(source)
         self._includes: dict[str, tuple[tuple[str, bytes], ...]] = {}
         self._offsets: dict[str, int] = {}
@@ -96,13 +124,13 @@ class DjvuReader:
         form = read_chunk(self._source, self._pages[index], self._form.end)
         if form is None or not form.kind.startswith("FORM:") or not form.whole:
             raise PageError("it is cut off")
-        return PageChunks(chunks=tuple(self._resolved(form, _MAX_INCLUDE_DEPTH)))
+        return PageChunks(chunks=tuple(self._resolved(self._source, form, _MAX_INCLUDE_DEPTH)))
 
-    def _resolved(self, form: Chunk, depth: int) -> Iterable[tuple[str, bytes]]:
-        for chunk in walk(self._source, form.start, form.end, max_chunks=_MAX_CHUNKS):
+    def _resolved(self, source: ByteSource, form: Chunk, depth: int) -> Iterable[tuple[str, bytes]]:
+        for chunk in walk(source, form.start, form.end, max_chunks=_MAX_CHUNKS):
             if not chunk.whole:
                 raise PageError("it is cut off")
-            data = self._source.at(chunk.start, chunk.end - chunk.start)
+            data = source.at(chunk.start, chunk.end - chunk.start)
             if chunk.kind == "INCL":
                 yield from self._included(data, depth)
             else:
@@ -117,9 +145,25 @@ class DjvuReader:
         return self._includes[key]
 
     def _read_include(self, key: str, depth: int) -> tuple[tuple[str, bytes], ...]:
-        form = None
-        if key in self._offsets and depth > 0:
-            form = read_chunk(self._source, self._offsets[key], self._form.end)
+        if depth > 0:
+            if key in self._offsets:
+                form = read_chunk(self._source, self._offsets[key], self._form.end)
+                return self._shared(self._source, form, depth)
+            if self._form.kind != "FORM:DJVM" and is_beside(self._folder, key):
+                return self._neighbour(os.path.join(self._folder, key), depth)  # noqa: PTH118  # surrogates
+        raise PageError(_NOT_SHARED)
+
+    def _neighbour(self, path: str, depth: int) -> tuple[tuple[str, bytes], ...]:
+        with open_source(path) as source:
+            try:
+                form = read_top_form(source)
+            except NotDjvuError as error:
+                raise PageError(_NOT_SHARED) from error
+            return self._shared(source, form, depth)
+
+    def _shared(
+        self, source: ByteSource, form: Chunk | None, depth: int
+    ) -> tuple[tuple[str, bytes], ...]:
         if form is None or form.kind != "FORM:DJVI" or not form.whole:
-            raise PageError("a part that it shares with other pages is missing")
-        return tuple(self._resolved(form, depth - 1))
+            raise PageError(_NOT_SHARED)
+        return tuple(self._resolved(source, form, depth - 1))

@@ -198,7 +198,7 @@ def part_paths(name: str, folder: str, components: Sequence[Component]) -> list[
     Raises:
         NotDjvuError: Some are missing; the message names them.
     """
-    missing = [c.name for c in components if not _is_there(folder, c.name)]
+    missing = [c.name for c in components if not is_beside(folder, c.name)]
     if missing:
         shown = ", ".join(ascii(n)[1:-1] for n in missing[:_SHOWN_NAMES])
         more = f" and {len(missing) - _SHOWN_NAMES} more" if len(missing) > _SHOWN_NAMES else ""
@@ -206,7 +206,8 @@ def part_paths(name: str, folder: str, components: Sequence[Component]) -> list[
     return [os.path.join(folder, c.name) for c in components]  # noqa: PTH118  # surrogates
 
 
-def _is_there(folder: str, name: str) -> bool:
+def is_beside(folder: str, name: str) -> bool:
+    """Whether a part of that name lies in the folder; a name that leads elsewhere never does."""
     plain = bool(name) and name not in {".", ".."} and not {"/", "\\"}.intersection(name)
     return plain and os.path.isfile(os.path.join(folder, name))  # noqa: PTH113, PTH118  # a path as str, its bytes kept
 

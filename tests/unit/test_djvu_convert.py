@@ -316,6 +316,30 @@ def test_an_index_has_to_be_bundled(tmp_path: Path) -> None:
         assert len(pdf.pages) == 2
 
 
+SHARED = b"AT&T" + chunk("FORM", b"DJVI" + chunk("ANTa", b'(metadata (title "Shared"))'))
+
+
+def test_a_page_of_an_indirect_document_finds_what_it_shares_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "shared.iff").write_bytes(SHARED)
+    source = page(info(), chunk("INCL", b"shared.iff"), *chunks("bitonal", "Sjbz"))
+    with converted(tmp_path, source) as pdf:
+        assert pdf.docinfo.Title == "Shared"
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [("absent.iff", SHARED), ("../shared.iff", SHARED), ("shared.iff", SHARED[:-1])],
+)
+def test_nothing_but_a_whole_part_beside_a_page_is_taken_for_it(
+    tmp_path: Path, name: str, there: bytes
+) -> None:
+    (tmp_path / "shared.iff").write_bytes(there)
+    (tmp_path / "deeper").mkdir()
+    source = page(info(), chunk("INCL", name.encode()), *chunks("bitonal", "Sjbz"))
+    with pytest.raises(EngineError, match="shares with other pages is missing"):
+        converted(tmp_path / "deeper" if "/" in name else tmp_path, source)
+
+
 def test_the_same_document_gives_the_same_bytes(tmp_path: Path) -> None:
     written = []
     for _ in range(2):
