@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batch_converter.djvu.options import ConvertOptions
 
 PAGES_A_PART: Final = 8
-_MOST_PARTS: Final = 128
+_MOST_PARTS: Final = 32
 _SHOWN_PAGES: Final = 10
 _KNOWN_DAMAGE: Final = "it is cut off or has no size"
 
