@@ -88,7 +88,6 @@ async def convert(sources: Sequence[str | os.PathLike[str]], settings: Settings)
         LedgerWriteError: The ledger's disk is full or gone.
     """
     wanted = Sources(paths=tuple(os.fspath(source) for source in sources))
-    await anyio.to_thread.run_sync(check_report_files, settings)
     async with open_run(settings, wanted) as (run, opened):
         summary = await run.execute(opened.found, opened.roots)
     report = RunReport(summary=summary, ledger=ledger_path(settings))
@@ -103,11 +102,13 @@ async def open_run(
     """Hold the state directory and make a run ready; leaving it closes everything.
 
     Raises:
-        UsageError: A source or a setting cannot be used; nothing was started.
+        UsageError: A source, a setting or the place of a report cannot be used;
+            nothing was started.
         StateLockedError: Another run holds the state directory.
     """
     name, run_id = choose_engine(settings), run_id or new_run_id()
     opened = await anyio.to_thread.run_sync(_open_sources, sources, settings)
+    await anyio.to_thread.run_sync(_check_report_files, settings)
     async with AsyncExitStack() as stack:
         state = await stack.enter_async_context(held_state_dir(settings))
         context = await stack.enter_async_context(
@@ -171,12 +172,8 @@ async def cancel(settings: Settings, *, run_id: str | None = None) -> Cancelling
     return cancelling
 
 
-def check_report_files(settings: Settings) -> None:
-    """Find out before anything is paid for whether `write_reports` will be able to; blocking.
-
-    Raises:
-        UsageError: One of the files cannot be written.
-    """
+def _check_report_files(settings: Settings) -> None:
+    """Find out before anything is paid for whether `write_reports` will be able to."""
     wanted = settings.report
     for path, what in (
         (wanted.file, "report"),

@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.to_thread
 import click
 import structlog
 
@@ -239,7 +238,6 @@ def convert(
 async def _convert(
     sources: Sources, settings: Settings, session: LogSession, tally: Tally
 ) -> api.RunReport:
-    await anyio.to_thread.run_sync(api.check_report_files, settings)
     opening = api.open_run(settings, sources, run_id=session.run_id, tally=tally)
     async with opening as (run, opened):
         with stopped_by_signals(run, session):

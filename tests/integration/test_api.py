@@ -44,6 +44,13 @@ async def test_bad_usage_starts_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "pdfs").exists()
 
 
+async def test_a_report_that_could_not_be_written_starts_nothing(tmp_path: Path) -> None:
+    occupied = tmp_path / "pdfs"
+    occupied.touch()
+    with pytest.raises(UsageError, match=r"report\.json"):
+        await convert([SAMPLES], settings_for(occupied))
+
+
 async def test_a_second_run_beside_the_first_is_kept_out(tmp_path: Path) -> None:
     settings = settings_for(tmp_path / "pdfs")
     async with held_state_dir(settings):
