@@ -6,7 +6,7 @@ import io
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from pikepdf import Array, Dictionary, Name, ObjectStreamMode, OutlineItem, Pdf, String
+from pikepdf import Array, Dictionary, ObjectStreamMode, OutlineItem, Pdf, String
 
 from batch_converter.djvu.annotations import annotations_of
 from batch_converter.djvu.decoder import PageError
@@ -17,7 +17,7 @@ from batch_converter.djvu.metadata import write_metadata
 from batch_converter.djvu.ocr import forget_origin, recognise, settle_names
 from batch_converter.djvu.options import Converted, ConvertOptions
 from batch_converter.djvu.outline import Destinations, OutlineError, labels, read_outline
-from batch_converter.djvu.pages import PageWriter
+from batch_converter.djvu.pages import PageWriter, uri_action
 from batch_converter.djvu.parts import (
     PartResult,
     part_names,
@@ -199,6 +199,10 @@ def _write_outline(pdf: Pdf, reader: DjvuReader, destinations: Destinations) -> 
     except OutlineError as error:
         bookmarks = error.found
         warnings.append("the bookmarks are damaged")
+    for bookmark in bookmarks:
+        if bookmark.url.startswith("#") and _target(bookmark, destinations) is None:
+            warnings.append("a bookmark leads to a page that is not there")
+            break
     if bookmarks:
         with pdf.open_outline() as outline:
             open_items = [outline.root]
@@ -212,10 +216,12 @@ def _write_outline(pdf: Pdf, reader: DjvuReader, destinations: Destinations) -> 
 
 def _outline_item(bookmark: Bookmark, destinations: Destinations) -> OutlineItem:
     if bookmark.url and not bookmark.url.startswith("#"):
-        address = bookmark.url.encode("utf-8", "replace")
-        return OutlineItem(bookmark.title, action=Dictionary(S=Name.URI, URI=address))
-    target = destinations.page_index(bookmark.url) if bookmark.url else None
-    return OutlineItem(bookmark.title, target)
+        return OutlineItem(bookmark.title, action=uri_action(bookmark.url))
+    return OutlineItem(bookmark.title, _target(bookmark, destinations))
+
+
+def _target(bookmark: Bookmark, destinations: Destinations) -> int | None:
+    return destinations.page_index(bookmark.url) if bookmark.url.startswith("#") else None
 
 
 def _write_labels(pdf: Pdf, reader: DjvuReader) -> None:

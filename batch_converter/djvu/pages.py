@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import string
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from pikepdf import Array, Dictionary, Name, Object, Page, Pdf, Stream, String
 
@@ -126,9 +128,14 @@ class PageWriter:
     def _action(self, link: Link, index: int) -> Dictionary | None:
         """Return where a link leads; a page is given by its number until all are there."""
         if not link.url.startswith("#"):
-            return Dictionary(S=Name.URI, URI=link.url.encode("utf-8", "replace"))
+            return uri_action(link.url)
         target = self._destinations.page_index(link.url, current=index)
         return None if target is None else Dictionary(S=Name.GoTo, D=Array([target, Name.Fit]))
+
+
+def uri_action(url: str) -> Dictionary:
+    """Return what opens an address elsewhere; a PDF has them in ASCII (ISO 32000-1, 12.6.4.7)."""
+    return Dictionary(S=Name.URI, URI=quote(url, safe=string.punctuation, errors="replace"))
 
 
 def _scale(geometry: Geometry) -> bytes:

@@ -186,6 +186,28 @@ def test_bookmarks_links_labels_and_facts_of_a_book(tmp_path: Path) -> None:
         assert leads_to == [3, 4, 5]
 
 
+@needs_djvulibre
+def test_bookmarks_that_lead_elsewhere_or_nowhere(tmp_path: Path) -> None:
+    source = tmp_path / "book.djvu"
+    shutil.copy(SAMPLES / "book.djvu", source)
+    outline = (
+        """(bookmarks ("out" "https://example.org/č?a=%20&b=1") ("dead" "#nowhere") ("in" "#2"))"""
+    )
+    script = tmp_path / "script"
+    script.write_text(f"set-outline\n{outline}\n.\nsave\n")
+    command: list[str | Path] = ["djvused", "-u", "-f", script, source]
+    subprocess.run(command, check=True)
+
+    told = convert(source, tmp_path / "out.pdf", ConvertOptions())
+
+    assert told.warnings == ("a bookmark leads to a page that is not there",)
+    with pikepdf.open(tmp_path / "out.pdf") as pdf, pdf.open_outline() as read:
+        out, dead, inside = (item.to_dictionary_object(pdf) for item in read.root)
+        assert bytes(out.A.URI) == b"https://example.org/%C4%8D?a=%20&b=1"
+        assert "/Dest" not in dead
+        assert inside.Dest[0].objgen == pdf.pages[1].obj.objgen
+
+
 def test_links_of_a_turned_page_lie_where_they_are_shown(tmp_path: Path) -> None:
     with converted(tmp_path, SAMPLES / "rotated.djvu") as pdf:
         (link,) = pdf.pages[0].Annots
