@@ -30,7 +30,7 @@ DISK_THREADS = 4
 _Step = tuple[asyncio.Future[None], str, tuple[object, ...]]
 
 
-def convert_bare(source: Path, output: Path, url: str) -> None:
+def convert(source: Path, output: Path, url: str) -> None:
     """Convert a folder with nothing but what it takes."""
     output.mkdir(parents=True)
     for folder in {path.parent for path in source.rglob("*.djvu")}:

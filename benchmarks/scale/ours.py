@@ -1,0 +1,56 @@
+"""Ours as a program uses it: with the durable ledger, or with one in memory."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from batch_converter import api
+from batch_converter.allocator import keep_freed_memory
+from batch_converter.config import Settings
+from batch_converter.ledger import ledger as ledger_module
+from batch_converter.ledger import store
+from batch_converter.sources import Sources
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def convert(source: Path, output: Path, url: str) -> None:
+    """Make a run through the public wiring."""
+    keep_freed_memory()  # as the command does
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    settings = Settings.model_validate(
+        {
+            "engine": "aspose",
+            "output": {"dir": output},
+            "aspose": {"base_url": url, "client_id": "id", "client_secret": "bench-secret"},
+            "polling": {"interval": 0.001},
+        }
+    )
+    anyio.run(partial(_run, settings, Sources(paths=(str(source),))))
+
+
+def convert_without_ledger(source: Path, output: Path, url: str) -> None:
+    """Make the same run with a ledger that is never brought to the disk."""
+
+    def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+        del path, read_only
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        store._prepare(connection)  # noqa: SLF001  # the same schema
+        return connection
+
+    ledger_module.connect = connect
+    convert(source, output, url)
+
+
+async def _run(settings: Settings, sources: Sources) -> None:
+    async with api.open_run(settings, sources) as (run, opened):
+        summary = await run.execute(opened.found, opened.roots)
+    if summary.totals.failed or summary.totals.remaining:
+        raise SystemExit(f"not everything was converted: {summary.totals}")
