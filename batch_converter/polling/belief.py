@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from batch_converter.polling.base import Answer
 from batch_converter.polling.forecast import Guess
+from batch_converter.polling.guesses import Guesses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from batch_converter.polling.forecast import Forecast, Place
 
 _GUESSES: Final = 100
-_UNQUEUED_SHARE: Final = 0.5
 _DOUBT: Final = 0.02
 _SURPRISE: Final = 0.06
 _SURE: Final = 0.97
@@ -32,9 +32,6 @@ _FORGETS: Final = 0.001
 _STEPS_ASIDE: Final = 0.05
 _OWED: Final = 5.0
 _OWED_KEPT: Final = 0.97
-_QUEUE_FORGOTTEN: Final = 200
-_QUEUE_UNSEEN: Final = 100
-_UNSEEN_QUEUE_SHARE: Final = 0.1
 
 
 class Belief:
@@ -53,12 +50,11 @@ class Belief:
         self._random = random
         self._chosen_s = math.inf
         self._owed = 0.0
-        self._since_pending = 0
-        self._waited = False
-        self._seen: tuple[int, float] | None = None
+        self._new = Guesses(forecast, random)
         self._guesses: list[Guess] = []
+        level = math.log(typical_s)
         self._keep(
-            [self._first_guess(k, math.log(typical_s), spread, servers) for k in range(_GUESSES)]
+            [self._new.first(k, level, spread=spread, servers=servers) for k in range(_GUESSES)]
         )
 
     def _keep(self, guesses: list[Guess]) -> None:
@@ -112,7 +108,7 @@ class Belief:
 
     def learn(self, place: Place, answer: Answer, at_s: float) -> None:
         """Weigh the guesses by an answer and draw them again."""
-        self._note(place, answer, at_s)
+        self._new.note(place, answer, at_s)
         self._advance(at_s)
         foreseen = self._weigh(place, answer, at_s)
         if foreseen > _SURE:
@@ -125,14 +121,6 @@ class Belief:
         if late or foreseen < _SURPRISE:
             self._weigh(place, answer, at_s)
         self._choose(at_s)
-
-    def _note(self, place: Place, answer: Answer, at_s: float) -> None:
-        if answer is Answer.PENDING:
-            self._since_pending, self._waited = 0, True
-            return
-        self._since_pending += 1
-        if self._seen is None or place.sequence >= self._seen[0]:
-            self._seen = (place.sequence, at_s)
 
     def _weigh(self, place: Place, answer: Answer, at_s: float) -> float:
         total = 0.0
@@ -186,7 +174,7 @@ class Belief:
                 case _:
                     continue
             if self._random.random() < 0.2:  # noqa: PLR2004  # a share of no other meaning
-                self._guesses[k] = self._converted(level)
+                self._guesses[k] = self._new.anew(level)
             else:
                 self._guesses[k] = Guess(level=level, index=guess.index, rate=rate, clock=clock)
 
@@ -200,43 +188,6 @@ class Belief:
         if answer is Answer.PENDING:
             return min(guess.clock, start - beside)
         return max(guess.clock, start + beside)
-
-    def _first_guess(self, k: int, level: float, spread: float, servers: float | None) -> Guess:
-        level += self._random.gauss(0.0, spread)
-        if servers is None or k % 5 == 0:
-            return self._guess(level, self._any_index())
-        counts = self.forecast.schedules.servers
-        if not counts or servers >= self.forecast.max_in_flight:
-            return self._guess(level, None)
-        wanted = servers * math.exp(self._random.gauss(0.0, 0.2))
-        return self._guess(level, min(range(len(counts)), key=lambda i: abs(counts[i] - wanted)))
-
-    def _guess(self, level: float, index: int | None) -> Guess:
-        rate = math.exp(-level + self._random.gauss(0.0, 0.1))
-        rate /= self.forecast.times.residuals.mean_factor
-        return Guess(level=level, index=index, rate=rate, clock=0.0)
-
-    def _any_index(self) -> int | None:
-        """Draw a number of servers, as what was seen of a queue has it."""
-        count = len(self.forecast.schedules.servers)
-        unqueued = _UNQUEUED_SHARE
-        if self._waited and self._since_pending < _QUEUE_FORGOTTEN:
-            unqueued = 0.0
-        elif not self._waited and self._since_pending > _QUEUE_UNSEEN:
-            unqueued = 1.0 - _UNSEEN_QUEUE_SHARE
-        if not count or self._random.random() < unqueued:
-            return None
-        return self._random.randrange(count)
-
-    def _converted(self, level: float) -> Guess:
-        """Make a guess of any kind, its clock put where the front was last seen."""
-        guess = self._guess(level, self._any_index())
-        if guess.index is not None:
-            at_s = self.forecast.at_s
-            sequence, seen_s = self._seen or (0, at_s)
-            start = self.forecast.start(guess.index, sequence)
-            guess.clock = start + guess.rate * max(0.0, at_s - seen_s)
-        return guess
 
     def _choose(self, at_s: float) -> None:
         """Draw the guesses again by their likelihood, shaken a little about their means."""
@@ -290,20 +241,10 @@ class Belief:
     def _child(self, guess: Guess, level: float, rate: float) -> Guess:
         chance = self._random.random()
         if chance < _FORGETS:
-            return self._converted(level)
+            return self._new.anew(level)
         if chance < _STEPS_ASIDE and guess.index is not None:
-            return self._neighbour(guess, level, rate, guess.index)
+            return self._new.beside(guess, level, rate, guess.index)
         return Guess(level=level, index=guess.index, rate=rate, clock=guess.clock)
-
-    def _neighbour(self, guess: Guess, level: float, rate: float, index: int) -> Guess:
-        """Move a guess to one server more or less; front and throughput stay."""
-        counts = self.forecast.schedules.servers
-        beside = min(max(index + self._random.choice((-1, 1)), 0), len(counts) - 1)
-        clock = guess.clock
-        if beside != index:
-            clock = self.forecast.start(beside, self.forecast.front(guess))
-            rate *= counts[index] / counts[beside]
-        return Guess(level=level, index=beside, rate=rate, clock=clock)
 
     def service_interval_s(self, place: Place, at_s: float) -> tuple[float, float] | None:
         """Bounds of the time that the document was worked on; None where they are vague."""

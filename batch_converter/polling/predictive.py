@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.polling.base import Answer
 from batch_converter.polling.belief import Belief
 from batch_converter.polling.forecast import Forecast, Place
+from batch_converter.polling.lessons import Lessons
 from batch_converter.polling.plan import best_ask_s
 from batch_converter.polling.price import Prices
 from batch_converter.polling.schedule import Schedules
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
 _PRIOR_S: Final = 7.5
 _PRIOR_SPREAD: Final = 1.3
 _WARM_SPREAD: Final = 0.4
-_FIRST_PROBES: Final = 3
-_PROBE_EVERY: Final = 14
-_PROBE_SHARE: Final = 0.75
-_EARLY_PROBE_EVERY: Final = 4
-_EARLY_PROBE_SHARE: Final = 0.4
-_FAILED_ENOUGH: Final = 2
 _SILENT_SERVICES: Final = 3.0
 _GUARD_WAITS: Final = 3.0
 _GUARD_AGE: Final = 0.3
@@ -38,11 +33,6 @@ _FASTER: Final = 0.15
 _FEW: Final = 16
 _WOKEN: Final = 64
 _REMEMBERED: Final = 200
-_USUAL_SHARE: Final = 0.02
-_CHECK_EVERY: Final = 64
-_CHECK_AFTER: Final = 1.2
-_SLUMP: Final = 0.5
-_SLUMP_PROBE: Final = 1.2
 _BUSY_PER_S: Final = 100.0
 _BUSY_SHARE: Final = 0.9
 _INSTANT_S: Final = 0.1
@@ -81,14 +71,12 @@ class Predictive:
         )
         self._belief = self._believe(random, known)
         self._prices = Prices(self._belief, patience=patience)
+        self._lessons = Lessons(self._belief)
         self._places: dict[int, Place] = {}
         self._answered_s: float | None = None
-        self._failed = 0
         self._front = -1
         self._woken_level = self._belief.level
         self._woken_s = -math.inf
-        self._usual_level = self._belief.level
-        self._answers = 0
         self._learned: deque[Observation] = deque(maxlen=_REMEMBERED)
 
     def _believe(self, random: Random, known: Sequence[Observation]) -> Belief:
@@ -156,12 +144,6 @@ class Predictive:
         place.planned_s = max(plan, earliest)
         return place.planned_s
 
-    def _is_slump(self) -> bool:
-        """Whether the service has become far slower, without a queue: it may be over soon."""
-        belief = self._belief
-        slow = belief.level > self._usual_level + _SLUMP
-        return slow and belief.servers >= self._forecast.max_in_flight
-
     def _is_instant(self) -> bool:
         """Whether planning would take longer than the service does."""
         belief = self._belief
@@ -176,7 +158,7 @@ class Predictive:
     def _plan(self, place: Place, ends: list[End], earliest_s: float) -> float:
         """Return when to ask, or sooner, when to plan again: the answers till then help."""
         typical_s = self._belief.typical_s
-        check = max(earliest_s, self._check_s(place))
+        check = max(earliest_s, self._lessons.check_s(place))
         if check < ends[0].at_s:
             return check
         soonest = ends[0].at_s - earliest_s
@@ -186,34 +168,9 @@ class Predictive:
             return max(earliest_s, ends[int(len(ends) * _BUSY_SHARE)].at_s)
         plan = best_ask_s(ends, not_before_s=earliest_s, floor_s=self._floor_s)
         if place.asked_at_s is None:
-            plan = max(earliest_s, min(plan, self._probe_s(place, ends)))
+            plan = max(earliest_s, min(plan, self._lessons.probe_s(place, ends)))
         wait = plan - earliest_s
         return earliest_s + min(wait, max(0.6 * wait, 0.25 * typical_s))
-
-    def _check_s(self, place: Place) -> float:
-        """Return when to ask a document as if nobody queued; never, for most.
-
-        A queue that is only imagined keeps the service idle, and a service that idles looks
-        slow: whoever waits for it never finds out.
-        """
-        every = max(_CHECK_EVERY, self._forecast.max_in_flight)
-        if place.asked_at_s is not None or (place.sequence + 1) % every:
-            return math.inf
-        return place.submitted_at_s + _CHECK_AFTER * place.weight * math.exp(self._belief.level)
-
-    def _probe_s(self, place: Place, ends: list[End]) -> float:
-        """Return when to ask a document that is to teach; never, for most.
-
-        More are asked while nobody was asked too early, and in a slump.
-        """
-        learning = self._failed < _FAILED_ENOUGH
-        every = _EARLY_PROBE_EVERY if learning else _PROBE_EVERY
-        if place.sequence < _FIRST_PROBES or place.sequence % every == 0:
-            return ends[int(len(ends) * (_EARLY_PROBE_SHARE if learning else _PROBE_SHARE))].at_s
-        if place.sequence % _EARLY_PROBE_EVERY == 0 and self._is_slump():
-            usual_s = place.weight * math.exp(self._usual_level)
-            return place.submitted_at_s + _SLUMP_PROBE * usual_s
-        return math.inf
 
     def _bounded(self, place: Place, plan: float, ends: list[End], now_s: float) -> float:
         """Bound the wait of the document, and the silence of the batch."""
@@ -257,7 +214,7 @@ class Predictive:
         if answer is Answer.ENDED:
             self.forget(document_id)
         else:
-            self._failed += 1
+            self._lessons.failed()
             place.asked_at_s = at_s
             age = at_s - place.submitted_at_s
             place.planned_s = at_s + max(self._floor_s, _STRAY_AGE * age)
@@ -272,9 +229,7 @@ class Predictive:
 
     def _learn(self, place: Place, answer: Answer, at_s: float) -> None:
         self._belief.learn(place, answer, at_s)
-        self._answers += 1
-        share = max(_USUAL_SHARE, 1.0 / self._answers)
-        self._usual_level += share * (self._belief.level - self._usual_level)
+        self._lessons.learned()
         if answer is not Answer.ENDED:
             return
         interval = self._belief.service_interval_s(place, at_s)
