@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -13,29 +13,25 @@ import pytest
 from batch_converter.errors import ErrorCode, ExitCode, OutputError
 from batch_converter.models import (
     ApiCalls,
-    EngineName,
     Failure,
     FileReport,
     FileStatus,
     Price,
-    RunSummary,
     Totals,
 )
 from batch_converter.report import html_report, write_html_report
 from batch_converter.report.figures import TIMELINE_STEPS, collect
+from tests.support.summaries import START, SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-START = datetime(2024, 5, 1, 12, tzinfo=UTC)
-SUMMARY = RunSummary(
-    run_id="r1",
-    started_at=START,
+STOPPED = replace(
+    SUMMARY,
     finished_at=START + timedelta(seconds=600),
-    engine=EngineName.ASPOSE,
     exit_code=ExitCode.STOPPED_EARLY,
-    totals=Totals(found=4, converted=2, failed=1, remaining=1, pages=34),
+    totals=Totals(found=4, converted=2, failed=1, remaining=1),
     api_calls=ApiCalls(token=1, submit=3, poll=1_004),
 )
 
@@ -91,7 +87,7 @@ class Page(HTMLParser):
 
 
 def page_of(path: Path, *files: FileReport, price: Price | None = None) -> str:
-    write_html_report(path, SUMMARY, lambda: iter(files), price=price or Price())
+    write_html_report(path, STOPPED, lambda: iter(files), price=price or Price())
     return path.read_text("utf-8")
 
 
@@ -145,14 +141,14 @@ def test_a_page_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 def test_the_timeline_counts_pdfs_up_to_the_end_of_the_run() -> None:
     files = [converted("a", at_s=0), converted("b", at_s=301), converted("c", at_s=600)]
-    timeline = collect(SUMMARY, files).timeline
+    timeline = collect(STOPPED, files).timeline
     assert len(timeline) == TIMELINE_STEPS
     assert (timeline[0], timeline[29], timeline[30], timeline[-1]) == (1, 1, 2, 3)
 
 
 def test_the_bars_count_waits_questions_and_failures() -> None:
     figures = collect(
-        SUMMARY,
+        STOPPED,
         [
             *(converted("a", waited_s=waited_s) for waited_s in (0.5, 4.9, 5, 9.9)),
             converted("b", waited_s=90_000, polls=9),
@@ -169,14 +165,14 @@ def test_the_bars_count_waits_questions_and_failures() -> None:
 
 
 def test_a_run_without_files_and_an_engine_that_is_not_asked_have_no_plots(tmp_path: Path) -> None:
-    nothing = collect(SUMMARY, [])
+    nothing = collect(STOPPED, [])
     assert not any((nothing.timeline, nothing.waits, nothing.polls, nothing.failures))
-    assert not collect(SUMMARY, [converted("a", polls=0)]).polls
+    assert not collect(STOPPED, [converted("a", polls=0)]).polls
     assert "<svg" not in page_of(tmp_path / "r.html")
 
 
 def test_a_run_that_goes_on_has_a_page_without_a_timeline(tmp_path: Path) -> None:
-    going_on = replace(SUMMARY, finished_at=None, exit_code=None)
+    going_on = replace(STOPPED, finished_at=None, exit_code=None)
     path = tmp_path / "r.html"
     write_html_report(path, going_on, lambda: [converted("a")], price=Price())
     text = path.read_text()

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import threading
 import tracemalloc
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,32 +39,13 @@ from batch_converter.report import (
     write_manifest,
 )
 from batch_converter.report.manifest import _line
+from tests.support.summaries import START, SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FREE = Price()
 FULL_DISK = Path("/dev/full")
-START = datetime(2024, 5, 1, 12, tzinfo=UTC)
-SUMMARY = RunSummary(
-    run_id="r1",
-    started_at=START,
-    finished_at=START + timedelta(seconds=83.5),
-    engine=EngineName.ASPOSE,
-    exit_code=ExitCode.SOME_FAILED,
-    totals=Totals(
-        found=15,
-        converted=12,
-        skipped=1,
-        failed=1,
-        remaining=1,
-        bytes_in=1536,
-        bytes_out=3 * 1024**2,
-        pages=34,
-    ),
-    api_calls=ApiCalls(token=1, submit=13, poll=14, cancel=2),
-    submit_unknown=1,
-)
 CONVERTED = FileReport(
     source=os.fsdecode(b"a/caf\xe9.djvu"),
     source_root="scans",
