@@ -89,8 +89,8 @@ def test_a_command_that_has_nothing_to_tell_leaves_at_once(
     with started(tmp_path / "p", "status", "-o", output, "-c", held.path) as process:
         held.wait_until_read(process)
         process.signal(number)
+        held.release()  # a signal just before it blocks is heeded when it reads on
         assert process.finish().code == CODES[number]
-        held.release()
 
 
 @pytest.mark.parametrize("number", CODES)
