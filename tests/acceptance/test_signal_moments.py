@@ -82,18 +82,6 @@ def test_a_second_signal_leaves_even_before_the_run_began(
 
 
 @pytest.mark.parametrize("number", CODES)
-def test_a_command_that_has_nothing_to_tell_leaves_at_once(
-    output: Path, tmp_path: Path, number: signal.Signals
-) -> None:
-    held = Held(tmp_path / "config.toml")
-    with started(tmp_path / "p", "status", "-o", output, "-c", held.path) as process:
-        held.wait_until_read(process)
-        process.signal(number)
-        held.release()  # a signal just before it blocks is heeded when it reads on
-        assert process.finish().code == CODES[number]
-
-
-@pytest.mark.parametrize("number", CODES)
 def test_a_signal_after_the_result_changes_nothing(
     source: Path, output: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
