@@ -80,7 +80,7 @@ def _look(path: str) -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def parts_of(path: str) -> tuple[str, ...]:
+def indirect_parts(path: str) -> tuple[str, ...]:
     """Return the files beside an index; none of a whole document, or where they are not all there.
 
     What is broken is told where the document is converted.

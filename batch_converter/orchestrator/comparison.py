@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch_converter.djvu.identity import content_sha256, parts_mark, parts_of
+from batch_converter.djvu.identity import content_sha256, indirect_parts, parts_mark
 from batch_converter.djvu.iff import open_source
 from batch_converter.errors import FileError
 
@@ -36,7 +36,7 @@ def compare(planned: Planned) -> Comparison:
     known = planned.document
     if planned.found_size_bytes != known.size_bytes:
         return Comparison(changed=True)
-    parts = parts_of(known.path) if planned.parts_mark else ()
+    parts = indirect_parts(known.path) if planned.parts_mark else ()
     mark = parts_mark(parts) or planned.parts_mark
     is_touched = (planned.found_mtime_ns, mark) != (known.mtime_ns, planned.parts_mark)
     return Comparison(changed=is_touched and _differs(planned, parts), parts_mark=mark)

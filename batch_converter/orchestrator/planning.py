@@ -13,7 +13,7 @@ import anyio.to_thread
 import structlog
 
 from batch_converter.discovery import Passed, UnreadableSource
-from batch_converter.djvu.identity import parts_of
+from batch_converter.djvu.identity import indirect_parts
 from batch_converter.errors import LASTING_CODES, ErrorCode, FileError, OutputError
 from batch_converter.ledger import Decision, Verdict
 from batch_converter.models import DocumentState, Failure, FileReport, FileStatus, SourceFile
@@ -218,7 +218,7 @@ def _has_its_parts_now(planned: Planned) -> bool:
     """Whether an index that failed for want of its parts, itself unchanged, may be tried again."""
     failure = planned.failure
     is_no_djvu = failure is not None and failure.code is ErrorCode.NOT_DJVU
-    return is_no_djvu and bool(parts_of(planned.document.path))
+    return is_no_djvu and bool(indirect_parts(planned.document.path))
 
 
 def _is_foreign(planned: Planned, target: Path) -> bool:
