@@ -129,8 +129,9 @@ def test_a_list_that_does_not_end_holds_nobody_up(
 
 
 @pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize(("number", "code"), [("INT", 130), ("TERM", 143), ("HUP", 143)])
 def test_whatever_is_interrupted_says_so_by_its_code(
-    source: Path, output: Path, tmp_path: Path
+    source: Path, output: Path, tmp_path: Path, number: str, code: int
 ) -> None:
     make_archive(source, 1)
     assert run("convert", source, "-o", output).code == 0
@@ -138,8 +139,8 @@ def test_whatever_is_interrupted_says_so_by_its_code(
     os.truncate(pdf, 1 << 40)  # long to hash, and no space is taken
     with started(tmp_path / "p", "verify", "-o", output) as process:
         process.wait_until(lambda: is_open(process.pid, pdf), "the hashing")
-        process.signal(signal.SIGINT)
-        assert process.finish().code == 130
+        process.signal(signal.Signals[f"SIG{number}"])
+        assert process.finish().code == code
 
 
 def is_open(pid: int, path: Path) -> bool:

@@ -44,11 +44,17 @@ async def test_bad_usage_starts_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "pdfs").exists()
 
 
-async def test_a_report_that_could_not_be_written_starts_nothing(tmp_path: Path) -> None:
-    occupied = tmp_path / "pdfs"
+@pytest.mark.parametrize("which", ["file", "html_file", "metrics_file", "manifest", "failed_list"])
+async def test_a_report_that_could_not_be_written_starts_nothing(
+    tmp_path: Path, which: str
+) -> None:
+    occupied = tmp_path / "occupied"
     occupied.touch()
-    with pytest.raises(UsageError, match=r"report\.json"):
-        await convert([SAMPLES], settings_for(occupied))
+    wanted = {"engine": "local", "output": {"dir": tmp_path / "pdfs"}}
+    settings = Settings.model_validate({**wanted, "report": {which: occupied / "report"}})
+    with pytest.raises(UsageError, match="cannot write"):
+        await convert([SAMPLES], settings)
+    assert not (tmp_path / "pdfs").exists()
 
 
 async def test_a_second_run_beside_the_first_is_kept_out(tmp_path: Path) -> None:
