@@ -8,6 +8,7 @@ import os
 import shutil
 import uuid
 from dataclasses import asdict, replace
+from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -95,7 +96,7 @@ class LocalEngine:
         """`local`."""
         return EngineName.LOCAL
 
-    @property
+    @cached_property
     def traits(self) -> EngineTraits:
         """It waits for the end, costs nothing and forgets with the process.
 

@@ -151,7 +151,7 @@ class Conversion:
     async def _prepare_in_turn(self) -> Prepared:
         """Check the source, and come out of it in line, fit or not.
 
-        A failure keeps its place until it has been counted (`_fail`): where it is one
+        A failure keeps its place until it is counted (`_count_failure`): where it is one
         too many, nobody behind it has gone ahead.
         """
         document_id = self._record.document.id
