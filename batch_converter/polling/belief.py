@@ -60,6 +60,7 @@ class Belief:
     def _keep(self, guesses: list[Guess]) -> None:
         """Hold these guesses, and what they say together."""
         self._guesses = guesses
+        self._sorted: list[Guess] = []
         self.level = sum(guess.level for guess in guesses) / _GUESSES
         self.servers = sorted(map(self.forecast.servers, guesses))[_GUESSES // 2]
 
@@ -69,10 +70,19 @@ class Belief:
         forecast = self.forecast
         return math.exp(self.level) * forecast.times.residuals.mean_factor * forecast.mean_weight
 
-    @property
-    def guesses(self) -> Sequence[Guess]:
-        """All guesses, in no order: any stretch of them is a fair sample."""
-        return self._guesses
+    def sample(self, count: int) -> Sequence[Guess]:
+        """Return guesses evenly spread from the shortest queue to the longest.
+
+        Drawn by chance, a guess that hardly any other agrees with would now and then stand
+        for a tenth of them, and each plan that is made again would draw once more.
+        """
+        if not self._sorted:
+            self._sorted = sorted(self._guesses, key=self._place_in_line)
+        step = _GUESSES // count
+        return self._sorted[step // 2 :: step]
+
+    def _place_in_line(self, guess: Guess) -> tuple[float, float]:
+        return self.forecast.backlog_s(guess), guess.level
 
     def submit(self, weight: float, at_s: float) -> tuple[float, ...]:
         """Take in a document; returns its start in each timetable."""

@@ -102,6 +102,13 @@ class Forecast:
             return self.at_s
         return self.at_s + (self.start(guess.index, sequence) - guess.clock) / guess.rate
 
+    def backlog_s(self, guess: Guess) -> float:
+        """Return how long a document would wait that were submitted now."""
+        if guess.index is None:
+            return 0.0
+        ahead = self.schedules.next_start(guess.index) - guess.clock
+        return max(0.0, ahead / guess.rate)
+
     def start(self, index: int, sequence: int) -> float:
         """Return when, in a timetable's work, the document `sequence` starts."""
         return self.schedules.start(sequence, index, mean_weight=self.mean_weight)

@@ -32,19 +32,23 @@ def best_ask_s(ends: Sequence[End], *, not_before_s: float, floor_s: float) -> f
 
     Dynamic programming from the last of the equally likely `ends` (sorted) to the first:
     a question at one of them finds the document done, or costs a call and leaves the
-    later ones.
+    later ones. Who is found unfinished earlier is not asked again later than one who is
+    found so at a later end: a delay costs each end before it as much or more.
     """
     count = len(ends)
     asks = [max(end.at_s, not_before_s) for end in ends]
     costs = _Costs(ends, asks)
     later = [0.0] * count
+    latest = count - 1
     for i in range(count - 2, -1, -1):
         allowed_s = asks[i] + floor_s
-        best = costs.of(i + 1, count - 1)
-        for j in range(i + 1, count - 1):
-            if asks[j] >= allowed_s and (total := costs.of(i + 1, j) + later[j]) < best:
-                best = total
-        later[i] = best + count - i - 1
+        best, best_j = math.inf, latest
+        for j in range(i + 1, latest + 1):
+            if (asks[j] >= allowed_s or j == count - 1) and (
+                total := costs.of(i + 1, j) + later[j]
+            ) < best:
+                best, best_j = total, j
+        later[i], latest = best + count - i - 1, best_j
     return min((costs.of(0, j) + later[j], asks[j]) for j in range(count))[1]
 
 

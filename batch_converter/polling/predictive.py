@@ -60,7 +60,7 @@ class Predictive:
         max_in_flight: int,
         floor_s: float = 1.0,
         known: Sequence[Observation] = (),
-        patience: float = 4.0,
+        patience: float = 4.5,
     ) -> None:
         self._floor_s = floor_s
         self._times = ServiceTimes()

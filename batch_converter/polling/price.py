@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from batch_converter.polling.forecast import Guess, Place
 
 _SAMPLED: Final = 10
-_EACH: Final = 4
+_EACH: Final = 6
 _SHARES: Final = tuple(
     tuple((q + (k * 0.618 + 0.5) % 1.0) / _EACH for q in range(_EACH)) for k in range(_SAMPLED)
 )
 _PROMPTNESS: Final = 0.001
 _END_PROMPTNESS: Final = 0.003
 _QUEUE_NEED: Final = 0.35
-_SPARE_USED: Final = 0.6
+_SPARE_USED: Final = 0.75
 _NEARLY_FULL: Final = 0.8
 _LAST: Final = 6
 
@@ -61,7 +61,7 @@ class Prices:
         if ending and self._last is None:
             self._find_last(places)
         ends: list[End] = []
-        for k, guess in enumerate(self._belief.guesses[:_SAMPLED]):
+        for k, guess in enumerate(self._belief.sample(_SAMPLED)):
             if ending:
                 base, need, need_from_s = self._price_at_end(k, guess, place, places, now_s)
             else:
@@ -120,9 +120,10 @@ class Prices:
 
     def _find_last(self, places: Mapping[int, Place]) -> None:
         """Find the documents that may be the last to be done, and when that may be."""
-        forecast, guesses = self._forecast, self._belief.guesses[:_SAMPLED]
+        forecast, guesses = self._forecast, self._belief.sample(_SAMPLED)
+        middle = guesses[_SAMPLED // 2]
         ends = [
-            (forecast.end_s(guesses[0], each), each.document_id)
+            (forecast.end_s(middle, each), each.document_id)
             for each in places.values()
             if not each.stray
         ]

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_converter.polling.belief import Belief
+from batch_converter.polling.forecast import Forecast
 from batch_converter.polling.plan import End, best_ask_s
 from batch_converter.polling.residuals import Residuals
 from batch_converter.polling.schedule import Schedules
@@ -48,18 +50,20 @@ def plan_cost(ends: Sequence[End], asked_s: float) -> float:
     return sum(late_cost(end, asked_s) for end in done) + len(left) + least_cost(left)[0]
 
 
-@given(
-    st.lists(moments, min_size=1, max_size=6, unique=True),
+possible_ends = st.builds(
+    End,
+    moments,
     st.floats(min_value=0.001, max_value=1.0),
     st.floats(min_value=0.0, max_value=5.0),
     moments,
 )
-def test_no_other_moment_is_cheaper(
-    at: list[float], base: float, need: float, need_from_s: float
-) -> None:
-    ends = [End(at_s, base, need, need_from_s) for at_s in sorted(at)]
+
+
+@given(st.lists(possible_ends, min_size=1, max_size=7, unique_by=lambda end: end.at_s))
+def test_no_other_moment_is_cheaper(given_ends: list[End]) -> None:
+    ends = sorted(given_ends)
     asked_s = best_ask_s(ends, not_before_s=0.0, floor_s=0.0)
-    assert asked_s in at
+    assert asked_s in [end.at_s for end in ends]
     assert plan_cost(ends, asked_s) == pytest.approx(least_cost(ends)[0])
 
 
@@ -131,6 +135,31 @@ def test_a_second_mode_is_seen_through_wide_intervals() -> None:
     residuals.refit([(-0.1, 0.1)] * 90 + [(0.5, 2.5)] * 5 + [(2.1, 2.5)] * 5)
     assert residuals.below(2.0) == pytest.approx(0.9, abs=0.03)
     assert residuals.below(1.0) == pytest.approx(0.9, abs=0.03)
+
+
+def test_one_odd_document_does_not_speak_for_all_that_outlive_the_others() -> None:
+    residuals = Residuals()
+    residuals.refit([(-0.1, 0.1)] * 239 + [(2.98, 3.02)])
+    left = 1.0 - residuals.below(1.0)
+    sooner = residuals.below(2.8) - residuals.below(1.0)
+    assert 0.1 < sooner / left < 0.5
+
+
+def test_a_guess_that_stands_alone_is_not_sampled_and_a_fifth_of_them_is() -> None:
+    times = ServiceTimes()
+    forecast = Forecast(times, Schedules(max_in_flight=64), max_in_flight=64)
+    belief = Belief(forecast, Random(1), typical_s=10.0, spread=0.01, servers=8.0)
+    for guess in belief._guesses:
+        guess.index, guess.clock = 2, 0.0
+    for _ in range(60):
+        belief.submit(1.0, 0.0)
+    for odd, seen in ((1, 0), (20, 2)):
+        for guess in belief._guesses[:odd]:
+            guess.clock = 1_000.0
+        belief._keep(belief._guesses)
+        sample = belief.sample(10)
+        assert len(sample) == 10
+        assert sum(forecast.backlog_s(guess) == 0.0 for guess in sample) == seen
 
 
 def test_being_asked_late_teaches_no_lateness() -> None:
