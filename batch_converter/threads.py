@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
@@ -25,12 +27,17 @@ class DiskThreads:
 
     def __init__(self, size: int) -> None:
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="disk")
+        self._returns: _Returns | None = None
 
     def start(
         self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
         """Call the function as soon as a thread is free."""
-        return asyncio.wrap_future(self._pool.submit(function, *args, **kwargs))
+        if self._returns is None:
+            self._returns = _Returns(asyncio.get_running_loop())
+        future: asyncio.Future[T] = self._returns.loop.create_future()
+        self._pool.submit(self._returns.bring, future, partial(function, *args, **kwargs))
+        return future
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the function; once begun, cancellation waits until it has ended."""
@@ -39,3 +46,33 @@ class DiskThreads:
         with anyio.CancelScope(shield=True):
             await future
         return future.result()
+
+
+class _Returns:
+    """What threads bring back to the loop: it is woken once for all that has come by then."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._ended: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._is_told = False
+
+    def bring(self, future: asyncio.Future[T], call: Callable[[], T]) -> None:
+        """Call, in a thread; the future gets what comes of it, in the loop."""
+        try:
+            self._ended.append((future, call(), None))
+        except BaseException as error:  # noqa: BLE001  # raised again where it is awaited
+            self._ended.append((future, None, error))
+        if not self._is_told and not self.loop.is_closed():
+            self._is_told = True
+            self.loop.call_soon_threadsafe(self._hand_out)
+
+    def _hand_out(self) -> None:
+        self._is_told = False  # before looking: who comes after the last look tells again
+        while self._ended:
+            future, result, error = self._ended.popleft()
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)

@@ -59,3 +59,28 @@ async def test_no_more_threads_than_were_asked_for() -> None:
         for _ in range(20):
             group.start_soon(threads.run, lambda: names.add(threading.current_thread().name))
     assert 1 <= len(names) <= 2
+
+
+async def test_every_trip_comes_home_however_many_return_together() -> None:
+    threads = DiskThreads(4)
+    results: list[int] = []
+
+    async def ask(number: int) -> None:
+        results.append(await threads.run(abs, -number))
+
+    async with anyio.create_task_group() as group:
+        for number in range(2_000):
+            group.start_soon(ask, number)
+    assert sorted(results) == list(range(2_000))
+
+
+async def test_who_has_given_up_its_future_holds_up_nobody() -> None:
+    threads, gate, all_done = DiskThreads(1), threading.Event(), threading.Event()
+    given_up = threads.start(gate.wait, 20)
+    waiting = threads.start(divmod, 7, 2)
+    threads.start(all_done.set)
+    given_up.cancel()
+    gate.set()
+    assert all_done.wait(20)  # the loop stands still: all three come home together
+    with anyio.fail_after(20):
+        assert await waiting == (3, 1)
