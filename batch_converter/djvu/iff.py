@@ -50,17 +50,22 @@ class ByteSource:
         return cls(name, len(data), data=data)
 
     @classmethod
-    def of_file(cls, fd: int, name: str) -> ByteSource:
-        """Read from an open file.
+    def of_file(cls, fd: int, name: str, *, whole_bytes: int = _WHOLE_BYTES) -> ByteSource:
+        """Read from an open file; all of it at once, where it is no longer than `whole_bytes`.
 
         Raises:
             UnreadableError: The disk failed, or it is no file.
         """
         status = os.fstat(fd)
         source = cls(name, status.st_size, fd, mtime_ns=status.st_mtime_ns)
-        if source.size <= _WHOLE_BYTES:
+        if source.size <= whole_bytes:
             source._data = source.at(0, source.size)
         return source
+
+    @property
+    def content(self) -> bytes | None:
+        """All bytes, where they were read at once."""
+        return self._data if len(self._data) == self.size else None
 
     def at(self, offset: int, count: int) -> bytes:
         """Return up to `count` bytes; fewer at the end.
@@ -101,8 +106,10 @@ def _unreadable(name: str, error: OSError) -> UnreadableError:
 
 
 @contextmanager
-def open_source(path: str | os.PathLike[str]) -> Iterator[ByteSource]:
-    """Open a regular file for reading by position.
+def open_source(
+    path: str | os.PathLike[str], *, whole_bytes: int = _WHOLE_BYTES
+) -> Iterator[ByteSource]:
+    """Open a regular file for reading by position; see `ByteSource.of_file`.
 
     Raises:
         UnreadableError: It is missing, forbidden or no regular file.
@@ -113,7 +120,7 @@ def open_source(path: str | os.PathLike[str]) -> Iterator[ByteSource]:
     except OSError as error:
         raise _unreadable(name, error) from error
     try:
-        yield ByteSource.of_file(fd, name)
+        yield ByteSource.of_file(fd, name, whole_bytes=whole_bytes)
     finally:
         os.close(fd)
 

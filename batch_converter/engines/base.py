@@ -155,8 +155,12 @@ class Engine(Protocol):
         """Release it; conversions still running are called off."""
         ...
 
-    async def submit(self, document: Document) -> str:
+    async def submit(self, document: Document, *, content: bytes | None = None) -> str:
         """Hand the document over once, with the request-level retries inside.
+
+        Args:
+            document: What is to be converted.
+            content: Its bytes, where the caller has them at hand; else its file is read.
 
         Returns:
             The task id.

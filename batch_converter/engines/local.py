@@ -144,7 +144,7 @@ class LocalEngine:
         """End the workers."""
         await self._pool.aclose()
 
-    async def submit(self, document: Document) -> str:  # noqa: ARG002  # the work is `fetch`'s
+    async def submit(self, document: Document, *, content: bytes | None = None) -> str:  # noqa: ARG002  # the work is `fetch`'s
         """Give the conversion a name."""
         return str(uuid.uuid4())
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.orchestrator.order import LeftOut, Line, Wakeups
+from batch_converter.orchestrator.preflight import Shelf
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class RunContext:
         left_out: Documents whose task an earlier run left at the service.
         line: Documents on their way to their first submission.
         preflight: Where sources are looked at and hashed.
+        shelf: What of them waits there to be sent.
     """
 
     settings: Settings
@@ -56,6 +58,7 @@ class RunContext:
     left_out: LeftOut = field(default_factory=LeftOut)
     line: Line = field(default_factory=Line)
     preflight: DiskThreads = field(default_factory=lambda: DiskThreads(_PREFLIGHT_THREADS))
+    shelf: Shelf = field(default_factory=Shelf)
 
     def bundle_path(self, document_id: int) -> Path:
         """Return where the bundled form of a document goes; cleared like any part."""

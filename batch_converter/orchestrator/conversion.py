@@ -29,6 +29,7 @@ from batch_converter.output import is_lost, page_warning
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batch_converter.djvu.identity import Identity
     from batch_converter.engines.base import Ready
     from batch_converter.models import Document, StoredPdf
     from batch_converter.orchestrator.context import RunContext
@@ -165,16 +166,16 @@ class Conversion:
         return prepared
 
     async def _prepare(self) -> Prepared:
-        if self._prepared is None:
-            self._prepared = await self._context.preflight.run(self._check_and_prepare)
-            self._record.document = self._prepared.document
-            known = self._prepared.identity
-            self._ledger.describe(
-                self._prepared.document, source_sha256=known.sha256, parts_mark=known.parts_mark
-            )
-        return self._prepared
+        if self._prepared is not None:
+            return self._prepared
+        prepared, known = await self._context.preflight.run(self._check_and_prepare)
+        document = prepared.document
+        self._prepared, self._record.document = prepared, document
+        self._context.shelf.put(document.id, known.content)
+        self._ledger.describe(document, source_sha256=known.sha256, parts_mark=known.parts_mark)
+        return prepared
 
-    def _check_and_prepare(self) -> Prepared:
+    def _check_and_prepare(self) -> tuple[Prepared, Identity]:
         self._check_place()
         document = self._record.document
         return prepare(document, self._context.bundle_path(document.id))
@@ -196,10 +197,11 @@ class Conversion:
 
     async def _hand_over(self, sent: Document) -> str:
         """Submit once; what no request left for (no token, no budget) is no attempt."""
-        before = self._submissions
+        before, shelf = self._submissions, self._context.shelf
         try:
-            return await self._engine.submit(sent)
+            return await self._engine.submit(sent, content=shelf.look(sent.id))
         finally:
+            shelf.clear(sent.id)
             if not self._engine.traits.billed or self._submissions > before:
                 self._record.attempts += 1
 
@@ -309,5 +311,6 @@ class Conversion:
         self._context.meter.forget(document_id)
         self._context.policy.forget(document_id)
         self._context.wakeups.forget(document_id)
+        self._context.shelf.clear(document_id)
         if self._prepared is not None:
             self._prepared.discard()

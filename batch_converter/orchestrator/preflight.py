@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batch_converter.djvu.bundle import bundle
 from batch_converter.djvu.identity import identify
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from batch_converter.djvu.identity import Identity
     from batch_converter.models import Document
 
+_SHELF_BYTES: Final = 16 << 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
@@ -25,13 +27,11 @@ class Prepared:
         document: With its pages, and size and mtime as they are now.
         sent: What the engine is given: the same, or the bundled form of an
             indirect document, in a file of its own.
-        identity: The document, parts and all, as it was read.
         bundle: That file, to be removed when the engine is done with it.
     """
 
     document: Document
     sent: Document
-    identity: Identity
     bundle: Path | None = None
 
     def discard(self) -> None:
@@ -40,8 +40,37 @@ class Prepared:
             self.bundle.unlink(missing_ok=True)
 
 
-def prepare(document: Document, bundle_path: Path) -> Prepared:
+class Shelf:
+    """Small sources, kept as they were read and hashed until they are sent.
+
+    There is room for a few hundred scans of a page; what finds none is read again.
+    """
+
+    def __init__(self) -> None:
+        self._contents: dict[int, bytes] = {}
+        self._free_bytes = _SHELF_BYTES
+
+    def put(self, document_id: int, content: bytes | None) -> None:
+        """Keep a document's bytes, where they are known and there is room."""
+        self.clear(document_id)
+        if content is not None and len(content) <= self._free_bytes:
+            self._contents[document_id] = content
+            self._free_bytes -= len(content)
+
+    def look(self, document_id: int) -> bytes | None:
+        """Return what is kept."""
+        return self._contents.get(document_id)
+
+    def clear(self, document_id: int) -> None:
+        """Let go of what is kept, if anything is."""
+        self._free_bytes += len(self._contents.pop(document_id, b""))
+
+
+def prepare(document: Document, bundle_path: Path) -> tuple[Prepared, Identity]:
     """Check, measure and hash the source; blocking.
+
+    Returns:
+        What is fit to be submitted, and the document, parts and all, as it was read.
 
     Raises:
         NotDjvuError: It is none, is cut off, or lacks parts.
@@ -56,7 +85,7 @@ def prepare(document: Document, bundle_path: Path) -> Prepared:
         pages=found.info.page_count,
     )
     if found.info.bundled:
-        return Prepared(document=document, sent=document, identity=found)
+        return Prepared(document=document, sent=document), found
     try:
         bundle(document.path, bundle_path)
         status = bundle_path.stat()
@@ -70,4 +99,4 @@ def prepare(document: Document, bundle_path: Path) -> Prepared:
         size_bytes=status.st_size,
         mtime_ns=status.st_mtime_ns,
     )
-    return Prepared(document=document, sent=sent, identity=found, bundle=bundle_path)
+    return Prepared(document=document, sent=sent, bundle=bundle_path), found

@@ -51,11 +51,11 @@ async def test_every_step_is_recorded_before_it_is_taken(stage: Stage, tmp_path:
     seen: list[str] = []
 
     def watched(step: Callable[..., Any], name: str, expected: Callable[..., Any]) -> Any:  # noqa: ANN401  # as it is
-        async def watching(document: Any, *rest: Any) -> Any:  # noqa: ANN401  # the engine's own
+        async def watching(document: Any, *rest: Any, **named: Any) -> Any:  # noqa: ANN401  # the engine's own
             copy = tmp_path / f"copy-{name}-{document.source}"
             known = await anyio.to_thread.run_sync(found_in_a_copy, stage, copy, document.source)
             seen.append(name if known == expected(known, *rest) else f"{name}: {known}")
-            return await step(document, *rest)
+            return await step(document, *rest, **named)
 
         return watching
 

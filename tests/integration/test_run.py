@@ -203,6 +203,18 @@ async def test_a_lost_answer_is_counted_and_submitted_again(stage: Stage) -> Non
     assert (await stage.files())[path.name].attempts == 2
 
 
+async def test_the_bytes_that_were_checked_are_sent_at_the_first_submission(stage: Stage) -> None:
+    small, lost = make_archive(stage.source, 2)
+    large = stage.source / "large.djvu"
+    large.write_bytes(djvu_bytes(mark=bytes(1 << 20)))
+    async with stage.run() as (run, engine):
+        engine.submits[lost.name].append(SubmitUnknownError("no answer"))
+        await stage.execute(run)
+    assert engine.contents[small.name] == [small.read_bytes()]
+    assert engine.contents[lost.name] == [lost.read_bytes(), None]
+    assert engine.contents[large.name] == [None]
+
+
 async def test_an_unusable_result_is_asked_for_once_more_then_submitted_again(
     stage: Stage,
 ) -> None:

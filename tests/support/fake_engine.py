@@ -30,6 +30,7 @@ class FakeEngine:
         fetches: Source to what its fetches do, in order: an exception is raised,
             an answer is given, bytes are delivered as the PDF.
         submitted: How often each source was submitted.
+        contents: Source to the bytes that its submissions came with.
         fetched: How often each source was asked for.
     """
 
@@ -44,6 +45,7 @@ class FakeEngine:
         self.submits: defaultdict[str, deque[Step]] = defaultdict(deque)
         self.fetches: defaultdict[str, deque[Step]] = defaultdict(deque)
         self.submitted: Counter[str] = Counter()
+        self.contents: defaultdict[str, list[bytes | None]] = defaultdict(list)
         self.fetched: Counter[str] = Counter()
         self.cancelled: list[str] = []
         self.uploading = anyio.Event()
@@ -64,9 +66,10 @@ class FakeEngine:
     ) -> None:
         pass
 
-    async def submit(self, document: Document) -> str:
+    async def submit(self, document: Document, *, content: bytes | None = None) -> str:
         call = await self._begin(CallKind.SUBMIT, document)
         self.submitted[document.source] += 1
+        self.contents[document.source].append(content)
         step = self.submits[document.source].popleft() if self.submits[document.source] else None
         self.uploading.set()
         if self.hold_uploads is not None:

@@ -82,7 +82,8 @@ class HandEngine:
     ) -> None:
         self.opened = False
 
-    async def submit(self, document: Document) -> str:
+    async def submit(self, document: Document, *, content: bytes | None = None) -> str:
+        assert content is None
         self.documents.append(await anyio.Path(document.path).read_bytes())
         assert document.size_bytes == len(self.documents[-1])
         assert document.mtime_ns == (await anyio.Path(document.path).stat()).st_mtime_ns

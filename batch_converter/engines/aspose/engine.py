@@ -158,7 +158,7 @@ class AsposeEngine:
         """
         await self._opened().authorize()
 
-    async def submit(self, document: Document) -> str:
+    async def submit(self, document: Document, *, content: bytes | None = None) -> str:
         """Upload the document; see `Engine.submit`.
 
         Raises:
@@ -177,6 +177,7 @@ class AsposeEngine:
             method="POST",
             url=self._convert_url,
             document=document,
+            content=content,
             uploads=True,
         )
         return await self._opened().answered(request, _read_task_id)

@@ -128,7 +128,12 @@ class Exchange:
             body: DocumentBody | None = None
             if request.uploads and request.document is not None:
                 body = await stack.enter_async_context(
-                    opened(request.document, self._settings.settings, self._readers)
+                    opened(
+                        request.document,
+                        self._settings.settings,
+                        self._readers,
+                        content=request.content,
+                    )
                 )
             await self._throttle.turn()
             call_id = await self._meter.begin(request.kind, request.document)

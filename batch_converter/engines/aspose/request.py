@@ -24,6 +24,7 @@ class Request:
 
     Attributes:
         document: What it is about; what is sent, where `uploads`.
+        content: The document's bytes, where they are at hand.
         form: The fields of a form; they hold the secret.
         uploads: The document is the body.
     """
@@ -32,6 +33,7 @@ class Request:
     method: str
     url: URL
     document: Document | None = None
+    content: bytes | None = field(default=None, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
     uploads: bool = False
 
@@ -62,5 +64,5 @@ def redirected(request: Request, moved: Moved) -> Request:
         )
         raise BadResponseError(msg)
     if moved.status == _SEE_OTHER:
-        return replace(request, url=url, method="GET", form=None, uploads=False)
+        return replace(request, url=url, method="GET", form=None, content=None, uploads=False)
     return replace(request, url=url)

@@ -15,7 +15,7 @@ from batch_converter.errors import UnreadableError
 from batch_converter.wire import submission_frame
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     import anyio
 
@@ -103,15 +103,13 @@ class DocumentBody:
 
     def __init__(
         self,
-        source: _Source,
-        document: Document,
+        read: Callable[[int], Awaitable[bytes]],
+        payload_bytes: int,
         settings: Mapping[str, object],
-        threads: DiskThreads,
     ) -> None:
         before, after = submission_frame(settings)
-        self._source = source
-        self._threads = threads
-        self._frame = Base64Frame(before=before, payload_bytes=document.size_bytes, after=after)
+        self._read = read
+        self._frame = Base64Frame(before=before, payload_bytes=payload_bytes, after=after)
         self.content_length = self._frame.content_length
         self.is_whole = False
         self.failure: UnreadableError | None = None
@@ -132,26 +130,50 @@ class DocumentBody:
             self.failure = error
             raise
 
-    async def _read(self, size: int) -> bytes:
-        if ahead := self._source.take_ahead():
-            return ahead
-        return await self._threads.run(self._source.read, size)
-
 
 @asynccontextmanager
 async def opened(
-    document: Document, settings: Mapping[str, object], threads: DiskThreads
+    document: Document,
+    settings: Mapping[str, object],
+    threads: DiskThreads,
+    *,
+    content: bytes | None = None,
 ) -> AsyncGenerator[DocumentBody, None]:
     """Open the document for one submission, read in one of the threads.
+
+    Args:
+        document: What is sent.
+        settings: What goes beside it.
+        threads: Where its file is read.
+        content: What there is to read, where that is known already: then nothing is.
 
     Raises:
         UnreadableError: It cannot be opened, or is not the file that was found.
     """
+    if content is not None:
+        yield DocumentBody(_reader_of(content), len(content), settings)
+        return
     source = await threads.run(_Source, document)
+
+    async def read(size: int) -> bytes:
+        return source.take_ahead() or await threads.run(source.read, size)
+
     try:
-        yield DocumentBody(source, document, settings, threads)
+        yield DocumentBody(read, document.size_bytes, settings)
     finally:
         source.close()
+
+
+def _reader_of(content: bytes) -> Callable[[int], Awaitable[bytes]]:
+    at = 0
+
+    async def read(size: int) -> bytes:
+        nonlocal at
+        piece = content[at : at + size]
+        at += len(piece)
+        return piece
+
+    return read
 
 
 class StallWatch:

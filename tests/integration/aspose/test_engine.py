@@ -229,6 +229,20 @@ async def test_an_upload_that_broke_off_half_way_is_sent_again_from_the_start(
     assert bench.ledger.of("submit") == [("lost", None), ("lost", None), ("answered", 200)]
 
 
+@pytest.mark.parametrize("size", [100, BIG])
+async def test_bytes_at_hand_are_sent_as_they_are_and_no_file_is_read(
+    bench: Bench, faults: type[Faults], size: int
+) -> None:
+    content = b"AT&TFORM" + bytes(size)
+    document = bench.document(content)
+    (bench.folder / "a.djvu").unlink()
+    bench.server.plan["submit"].append(faults.status(503, Retry_After="0"))
+    async with bench.engine() as engine:
+        task_id = await engine.submit(document, content=content)
+    assert bench.server.tasks[task_id].djvu == content
+    assert bench.ledger.of("submit") == [("refused", 503), ("answered", 200)]
+
+
 async def test_a_service_that_stops_reading_is_noticed(bench: Bench, faults: type[Faults]) -> None:
     document = bench.document(bytes(8 * BIG))
     bench.server.plan["submit"].append(faults.deaf)

@@ -164,7 +164,7 @@ async def test_a_failed_conversion_is_an_error_that_says_why(
 
 
 class TalkativeEngine(HandEngine):
-    async def submit(self, document: Document) -> str:
+    async def submit(self, document: Document, *, content: bytes | None = None) -> str:  # noqa: ARG002  # the Protocol's
         msg = f"{document.source}: {document.path} is no DjVu"
         raise EngineError(msg)
 
