@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_SKELETON_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 64
-_STRUCTURE: Final = re.compile(rb'[\[\]{},:"]')
+_STRUCTURE: Final = re.compile(rb'[\[\]{},"]')
 _BACKSLASH: Final = ord("\\")
 
 
@@ -82,12 +82,16 @@ class JsonWalk:
             at = self._through_string(chunk, at) if self._in_string else self._between(chunk, at)
 
     def _between(self, chunk: bytes, at: int) -> int:
-        match = _STRUCTURE.search(chunk, at)
-        end = match.end() if match else len(chunk)
-        self._keep(chunk, at, end)
-        if match:
-            self._step(match.group())
-        return end
+        """Walk to the next string, or to the end."""
+        for match in _STRUCTURE.finditer(chunk, at):
+            mark = match.group()
+            if mark == b'"':
+                self._keep(chunk, at, match.end())
+                self._enter_string()
+                return match.end()
+            self._step(mark)
+        self._keep(chunk, at, len(chunk))
+        return len(chunk)
 
     def _keep(self, chunk: bytes, at: int, end: int) -> None:
         if len(self._skeleton) + end - at > MAX_SKELETON_BYTES:
@@ -95,15 +99,12 @@ class JsonWalk:
         self._skeleton += chunk[at:end]
 
     def _step(self, mark: bytes) -> None:
-        frame = self._stack[-1] if self._stack else None
-        if mark == b'"':
-            self._enter_string(frame)
-        elif mark in b"{[":
+        if mark in b"{[":
             self._push(is_object=mark == b"{")
         elif mark in b"}]":
             self._pop(is_object=mark == b"}")
-        elif frame is not None and frame.is_object:
-            frame.expects_key = mark == b","
+        elif self._stack and self._stack[-1].is_object:
+            self._stack[-1].expects_key = True
 
     def _push(self, *, is_object: bool) -> None:
         if len(self._stack) >= MAX_DEPTH:
@@ -116,12 +117,12 @@ class JsonWalk:
         self._closed(self._path())
 
     def _path(self) -> tuple[str | None, ...]:
-        return tuple(frame.key for frame in self._stack)
+        return tuple([frame.key for frame in self._stack])
 
-    def _enter_string(self, frame: _Frame | None) -> None:
+    def _enter_string(self) -> None:
         self._in_string = True
         self._string_at = len(self._skeleton)
-        self._is_key = frame is not None and frame.expects_key
+        self._is_key = bool(self._stack) and self._stack[-1].expects_key
         self._mode = Mode.KEEP if self._is_key else self._begins(self._path())
 
     def _through_string(self, chunk: bytes, at: int) -> int:
@@ -161,6 +162,7 @@ class JsonWalk:
         self._skeleton += b'"'
         if self._is_key:
             self._stack[-1].key = self._text(raw)
+            self._stack[-1].expects_key = False
         elif self._mode is Mode.KEEP:
             self._kept(self._path(), raw)
         else:
@@ -168,7 +170,7 @@ class JsonWalk:
 
     def _text(self, raw: bytes) -> str:
         try:
-            text: str = json.loads(b'"%b"' % raw)
+            text: str = json.loads(b'"%b"' % raw) if b"\\" in raw else raw.decode()
         except ValueError:
             raise self._malformed("is not JSON") from None
         return text
