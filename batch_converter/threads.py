@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import weakref
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import anyio
@@ -13,6 +15,8 @@ from anyio.lowlevel import checkpoint_if_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    _Trip = tuple[asyncio.Future[Any], Callable[[], Any]]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -22,11 +26,13 @@ class DiskThreads:
     """Few threads, since all of them want the interpreter between two looks at the disk.
 
     Unlike anyio's they can be left to work while nobody waits, and a trip costs a
-    third. They end with the object.
+    quarter. They start when they are first needed, and end with the object; the process
+    does not wait for them to end.
     """
 
     def __init__(self, size: int) -> None:
-        self._pool = ThreadPoolExecutor(size, thread_name_prefix="disk")
+        self._size = size
+        self._trips: SimpleQueue[_Trip | None] = SimpleQueue()
         self._returns: _Returns | None = None
 
     def start(
@@ -35,9 +41,17 @@ class DiskThreads:
         """Call the function as soon as a thread is free."""
         if self._returns is None:
             self._returns = _Returns(asyncio.get_running_loop())
+            self._start_threads(self._returns)
         future: asyncio.Future[T] = self._returns.loop.create_future()
-        self._pool.submit(self._returns.bring, future, partial(function, *args, **kwargs))
+        self._trips.put((future, partial(function, *args, **kwargs)))
         return future
+
+    def _start_threads(self, returns: _Returns) -> None:
+        for number in range(self._size):
+            threading.Thread(
+                target=_serve, args=(self._trips, returns), name=f"disk-{number}", daemon=True
+            ).start()
+        weakref.finalize(self, _end, self._trips, self._size)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the function; once begun, cancellation waits until it has ended."""
@@ -76,3 +90,14 @@ class _Returns:
                 future.set_result(result)
             else:
                 future.set_exception(error)
+
+
+def _serve(trips: SimpleQueue[_Trip | None], returns: _Returns) -> None:
+    while (trip := trips.get()) is not None:
+        returns.bring(*trip)
+        del trip  # nobody else may hold what it holds
+
+
+def _end(trips: SimpleQueue[_Trip | None], size: int) -> None:
+    for _ in range(size):
+        trips.put(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import anyio
@@ -59,6 +60,16 @@ async def test_no_more_threads_than_were_asked_for() -> None:
         for _ in range(20):
             group.start_soon(threads.run, lambda: names.add(threading.current_thread().name))
     assert 1 <= len(names) <= 2
+
+
+async def test_the_threads_end_with_the_object() -> None:
+    threads = DiskThreads(2)
+    serving = [await threads.run(threading.current_thread)]
+    del threads
+    gc.collect()
+    for thread in serving:
+        await anyio.to_thread.run_sync(thread.join, 20)
+        assert not thread.is_alive()
 
 
 async def test_every_trip_comes_home_however_many_return_together() -> None:
