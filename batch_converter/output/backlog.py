@@ -69,8 +69,8 @@ class Backlog:
     async def drop(self) -> None:
         """Forget what waits and what failed; cancellation waits for the thread at the file."""
         self._forget_waiting()
-        with anyio.CancelScope(shield=True):
-            while self._turn is not None:
+        while self._turn is not None:
+            with anyio.CancelScope(shield=True):
                 await self._turned.wait()
         self._failure = None
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batch_converter.errors import BadPdfError
 from batch_converter.fault_points import reach
@@ -18,6 +18,8 @@ from batch_converter.output.files import copy_file, hash_file, make_subfolder, w
 if TYPE_CHECKING:
     from pathlib import Path
 
+_LONGEST_NAMED_BYTES: Final = 120  # the part's name must fit where the PDF's own just does
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
@@ -27,18 +29,30 @@ class Spot:
         output: The PDF's path below the output folder.
         output_dir: The output folder itself.
         target: The PDF's absolute path.
-        part: The file that is written; the same as `beside` where the state
-            directory is on another file system than the target.
-        beside: `.NAME.part` in the target's folder.
-        marker: In the state directory, tells a later run of a file at `beside`.
+        part: The file that is written: in the state directory, or `beside` where
+            that is on another file system than the target.
+        parts_dir: The folder for part files in the state directory.
+        name: Of what belongs to this document there, without a suffix.
+        is_beside: Whether the part is there.
     """
 
     output: str
     output_dir: Path
     target: Path
     part: Path
-    beside: Path
-    marker: Path
+    parts_dir: Path
+    name: str
+    is_beside: bool
+
+    @property
+    def beside(self) -> Path:
+        """`.NAME.part` in the target's folder."""
+        return part_beside(self.target)
+
+    @property
+    def marker(self) -> Path:
+        """In the state directory, tells a later run of a file at `beside`."""
+        return self.parts_dir / f"{self.name}.beside"
 
     def mark(self) -> None:
         """Leave word of a part file outside the state directory, before it is made."""
@@ -146,7 +160,7 @@ class DiskPart:
             if error.errno != errno.EXDEV:
                 raise
             self._cross_over()
-        if self.spot.part == self.spot.beside:
+        if self.spot.is_beside:
             self.spot.marker.unlink(missing_ok=True)
 
     def _cross_over(self) -> None:
@@ -171,6 +185,14 @@ class DiskPart:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def part_beside(target: Path) -> Path:
+    """Return where the part of a PDF lies that is not in the state directory."""
+    name = os.fsencode(target.name)
+    if len(name) <= _LONGEST_NAMED_BYTES:
+        return target.with_name(f".{target.name}.part")
+    return target.with_name(f".{hashlib.sha256(name).hexdigest()}.part")
 
 
 def _write_all(descriptor: int, data: bytes | bytearray) -> None:

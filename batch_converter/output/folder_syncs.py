@@ -52,7 +52,7 @@ class FolderSyncs:
     async def _lead(self, folder: Path, shared: _Sync) -> None:
         async with self._turn:
             del self._to_begin[folder]  # who comes from now on may be too late for this one
-            shared.error = await self._threads.run(_sync, folder)
+            shared.error = await self._threads.start(_sync, folder)
         shared.done.set()
 
 

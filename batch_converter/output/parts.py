@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import defaultdict
 from contextlib import asynccontextmanager, suppress
@@ -12,7 +11,7 @@ import anyio
 
 from batch_converter.errors import OutputError, UsageError
 from batch_converter.output.backlog import Backlog
-from batch_converter.output.disk_part import DiskPart, SealOptions, Spot
+from batch_converter.output.disk_part import DiskPart, SealOptions, Spot, part_beside
 from batch_converter.output.files import make_folder, make_subfolder, nearest_folder, writing
 from batch_converter.output.folder_syncs import FolderSyncs
 from batch_converter.output.places import check_place
@@ -30,7 +29,6 @@ PIECE_BYTES: Final = 1 << 19
 
 _THREADS: Final = 4  # where fsync is what is waited for, more bring nothing
 _KNOWN_FOLDERS: Final = 1_000
-_LONGEST_NAMED_BYTES: Final = 120  # the part's name must fit where the PDF's own just does
 
 
 class PartFolder:
@@ -93,7 +91,7 @@ class PartFolder:
         parts: defaultdict[Path, set[str]] = defaultdict(set)
         for marker in markers:
             with suppress(OutputError):
-                part = _beside(self._target(os.fsdecode(marker.read_bytes())))
+                part = part_beside(self._target(os.fsdecode(marker.read_bytes())))
                 parts[part.parent].add(f"{part.name}.")
         cleared = 0
         for folder, starts in parts.items():
@@ -136,17 +134,18 @@ class PartFolder:
 
     async def _spot(self, output: str, document_id: int) -> Spot:
         target = self._target(output)
-        elsewhere = await self._is_elsewhere(target.parent)
         name = f"{self._run_id}-{document_id}"
+        is_beside = await self._is_elsewhere(target.parent)
         spot = Spot(
             output=output,
             output_dir=self._output_dir,
             target=target,
-            part=_beside(target) if elsewhere else self._parts_dir / f"{name}.part",
-            beside=_beside(target),
-            marker=self._parts_dir / f"{name}.beside",
+            part=part_beside(target) if is_beside else self._parts_dir / f"{name}.part",
+            parts_dir=self._parts_dir,
+            name=name,
+            is_beside=is_beside,
         )
-        if elsewhere:
+        if is_beside:
             await self._threads.run(_prepare_beside, spot)
         return spot
 
@@ -268,7 +267,7 @@ class PartFile:
                 keeps it; then the PDF may stand there all the same.
         """
         with anyio.CancelScope(shield=True):
-            await self._threads.run(self._disk.publish)
+            await self._threads.start(self._disk.publish)
             self._is_done = True
             await self._syncs.sync(self._disk.spot.target.parent)
 
@@ -278,14 +277,7 @@ class PartFile:
             self._is_done = True
             with anyio.CancelScope(shield=True):
                 await self._backlog.drop()
-                await self._threads.run(self._disk.discard)
-
-
-def _beside(target: Path) -> Path:
-    name = os.fsencode(target.name)
-    if len(name) <= _LONGEST_NAMED_BYTES:
-        return target.with_name(f".{target.name}.part")
-    return target.with_name(f".{hashlib.sha256(name).hexdigest()}.part")
+                await self._threads.start(self._disk.discard)
 
 
 def _on_other_file_system(folder: Path, parts_dir: Path) -> bool:

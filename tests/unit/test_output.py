@@ -405,8 +405,16 @@ async def test_a_limit_on_file_sizes(tmp_path: Path) -> None:
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    names = dict.fromkeys(("output_dir", "target", "beside", "marker"), tmp_path / "x.pdf")
-    disk = DiskPart(Spot(output="x.pdf", part=Path("/dev/full"), **names))
+    spot = Spot(
+        output="x.pdf",
+        output_dir=tmp_path,
+        target=tmp_path / "x.pdf",
+        part=Path("/dev/full"),
+        parts_dir=tmp_path,
+        name="1",
+        is_beside=False,
+    )
+    disk = DiskPart(spot)
 
     with pytest.raises(OutputError, match=r"x\.pdf could not be written: the disk is full"):
         disk.append(b"x")
