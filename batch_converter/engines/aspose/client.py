@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -182,10 +182,7 @@ class Client:
         read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
     ) -> T | Trouble | TokenRefused:
         """Send once, in the upload window where it is one, and tell the limits how it went."""
-        async with AsyncExitStack() as stack:
-            slot: UploadSlot | None = None
-            if request.uploads:
-                slot = await stack.enter_async_context(self._window.slot())
+        async with self._window.slot() if request.uploads else nullcontext() as slot:
             try:
                 result = await self._exchange.send(request, token, read)
             except (AccountRefusedError, LastingError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -27,6 +27,7 @@ from batch_converter.wire import JSON_TYPE, TEXT_TYPE, read_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from batch_converter.clock import Clock
     from batch_converter.config import AsposeSettings
@@ -124,17 +125,7 @@ class Exchange:
         token: str | None,
         read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
     ) -> T | Trouble | TokenRefused | Moved:
-        async with AsyncExitStack() as stack:
-            body: DocumentBody | None = None
-            if request.uploads and request.document is not None:
-                body = await stack.enter_async_context(
-                    opened(
-                        request.document,
-                        self._settings.settings,
-                        self._readers,
-                        content=request.content,
-                    )
-                )
+        async with self._body(request) as body:
             await self._throttle.turn()
             call_id = await self._meter.begin(request.kind, request.document)
             fate = _Fate()
@@ -142,6 +133,12 @@ class Exchange:
                 return await self._converse(request, token, read, body, fate)
             finally:
                 self._meter.end(call_id, fate.outcome, http_status=fate.status)
+
+    def _body(self, request: Request) -> AbstractAsyncContextManager[DocumentBody | None]:
+        if request.document is None or not request.uploads:
+            return nullcontext()
+        settings, content = self._settings.settings, request.content
+        return opened(request.document, settings, self._readers, content=content)
 
     async def _converse(
         self,
@@ -164,26 +161,37 @@ class Exchange:
         self, request: Request, token: str | None, body: DocumentBody | None, fate: _Fate
     ) -> aiohttp.ClientResponse:
         """Send the request and wait for the head of the answer."""
+        if body is None:
+            return await self._request(request, token, None, fate)
         timeout_s = self._settings.read_timeout_s
         with anyio.CancelScope() as scope:
-            watch = None if body is None else StallWatch(body, fate, scope, timeout_s=timeout_s)
+            watch = StallWatch(body, fate, scope, timeout_s=timeout_s)
             try:
-                return await self._session.request(
-                    request.method,
-                    request.url,
-                    headers=self._headers(request, token, body),
-                    data=request.form if body is None else body,
-                    allow_redirects=False,
-                    proxy=self._proxy.url,
-                    proxy_headers=self._proxy_headers(),
-                    trace_request_ctx=fate,
-                    upload_tracker=None if watch is None else watch.tracker,
-                )
+                return await self._request(request, token, body, fate, watch.tracker)
             finally:
-                if watch is not None:
-                    watch.stop()
+                watch.stop()
         msg = f"the service read nothing for {timeout_s:g} s"
         raise TimeoutError(msg)
+
+    async def _request(
+        self,
+        request: Request,
+        token: str | None,
+        body: DocumentBody | None,
+        fate: _Fate,
+        tracker: aiohttp.UploadTracker | None = None,
+    ) -> aiohttp.ClientResponse:
+        return await self._session.request(
+            request.method,
+            request.url,
+            headers=self._headers(request, token, body),
+            data=request.form if body is None else body,
+            allow_redirects=False,
+            proxy=self._proxy.url,
+            proxy_headers=self._proxy_headers(),
+            trace_request_ctx=fate,
+            upload_tracker=tracker,
+        )
 
     def _headers(
         self, request: Request, token: str | None, body: DocumentBody | None
