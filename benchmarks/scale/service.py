@@ -10,21 +10,20 @@ import uuid
 import pikepdf
 from aiohttp import web
 
-PDF_BYTES = 20_000
 
-
-def _pdf() -> bytes:
+def _pdf(size_bytes: int) -> bytes:
+    """Return a PDF of about this size."""
     out = io.BytesIO()
     with pikepdf.new() as pdf:
         pdf.add_blank_page()
-        pdf.Root.Filler = pdf.make_stream(b"x" * PDF_BYTES)
+        pdf.Root.Filler = pdf.make_stream(b"x" * size_bytes)
         pdf.save(out, compress_streams=False)
     return out.getvalue()
 
 
-def application() -> web.Application:
+def application(pdf_bytes: int) -> web.Application:
     """Return the service; it remembers nothing."""
-    data = base64.b64encode(_pdf())
+    data = base64.b64encode(_pdf(pdf_bytes))
     tail = (
         b'","taskStatus":"Completed","responseStatusCode":"Ok","results":[{"type":"Pdf","data":"'
         + data
@@ -55,5 +54,7 @@ def application() -> web.Application:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--port", type=int, required=True)
-    port = arguments.parse_args().port
-    web.run_app(application(), host="127.0.0.1", port=port, access_log=None)
+    arguments.add_argument("--pdf-bytes", type=int, required=True)
+    given = arguments.parse_args()
+    service = application(given.pdf_bytes)
+    web.run_app(service, host="127.0.0.1", port=given.port, access_log=None)
