@@ -78,7 +78,7 @@ class Ledger:
         traceback: TracebackType | None,
     ) -> None:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self._store.close)
+            await self._store.close()
 
     async def begin_run(self, run_id: str, engine: EngineName, *, at: datetime) -> Recovered:
         """Put right what a dead run left, and begin a new one."""

@@ -1,10 +1,11 @@
 """One SQLite connection, owned by one thread, with grouped commits.
 
-Operations queue up while a commit is on its way to the disk and share the next
-one, so that durability (`synchronous=FULL`) costs one flush a group, not one a
-statement. An awaited operation is durable when it returns. A cancelled await
-still executes: operations must be right to run whether or not anybody waits, and
-to run again where the group that they were in was rolled back.
+Operations of one turn of the event loop set out together, queue up while a commit
+is on its way to the disk and share the next one, so that durability
+(`synchronous=FULL`) costs one flush a group, not one a statement. An awaited
+operation is durable when it returns. A cancelled await still executes: operations
+must be right to run whether or not anybody waits, and to run again where the group
+that they were in was rolled back.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import threading
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import anyio.to_thread
 
 from batch_converter.errors import ErrorCode, ExitCode, LedgerError, RunStoppedError
 from batch_converter.fault_points import reach
@@ -178,6 +181,7 @@ class Store:
         self._connection = connection
         self._reserve = reserve
         self._loop = asyncio.get_running_loop()
+        self._gathered: list[_Job] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._serve, name="ledger", daemon=True)
@@ -193,7 +197,7 @@ class Store:
             failure, self._failure = self._failure, None
             raise failure
         future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(_Job(operation, future))
+        self._gather(_Job(operation, future))
         return await future
 
     def post(self, operation: Callable[[sqlite3.Connection], object]) -> None:
@@ -201,11 +205,26 @@ class Store:
 
         What fails here is raised by the next `execute`.
         """
-        self._jobs.put(_Job(operation, None))
+        self._gather(_Job(operation, None))
 
-    def close(self) -> None:
-        """Finish what is queued and close the connection; blocks."""
+    def _gather(self, job: _Job) -> None:
+        """Let all that the loop has for the thread in this turn set out together."""
+        if not self._gathered:
+            self._loop.call_soon(self._send)
+        self._gathered.append(job)
+
+    def _send(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        for job in gathered:
+            self._jobs.put(job)
+
+    async def close(self) -> None:
+        """Finish what is queued and close the connection."""
+        self._send()
         self._jobs.put(None)
+        await anyio.to_thread.run_sync(self._end)
+
+    def _end(self) -> None:
         self._thread.join()
         self._connection.close()
 

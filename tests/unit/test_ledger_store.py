@@ -39,7 +39,7 @@ async def stored(path: Path) -> AsyncIterator[tuple[Store, list[str]]]:
     try:
         yield store, told
     finally:
-        await anyio.to_thread.run_sync(store.close)
+        await store.close()
 
 
 async def insert(store: Store, number: object) -> None:
@@ -163,6 +163,19 @@ async def test_what_fails_unawaited_is_raised_by_the_next_operation_once(path: P
             await insert(store, 2)
         await insert(store, 3)
         assert numbers(path) == [1, 3]
+
+
+async def test_what_one_turn_of_the_loop_records_sets_out_together(path: Path) -> None:
+    async with stored(path) as (store, told):
+        go = await block(store)
+        for number in (1, 2, 3):
+            store.post(lambda connection, n=number: add(connection, n))  # type: ignore[misc]  # a default binds it
+        assert store._jobs.empty()
+        await until_queued(store, 3)
+        go.set()
+        await insert(store, 4)
+        assert told.count("COMMIT") <= 3  # the one that was held up, these, and the last
+    assert numbers(path) == [1, 2, 3, 4]
 
 
 async def test_closing_finishes_what_is_queued(path: Path) -> None:
