@@ -6,6 +6,7 @@ import asyncio
 import threading
 import weakref
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -26,25 +27,34 @@ class DiskThreads:
     """Few threads, since all of them want the interpreter between two looks at the disk.
 
     Unlike anyio's they can be left to work while nobody waits, and a trip costs a
-    quarter. They start when they are first needed, and end with the object; the process
-    does not wait for them to end.
+    quarter. Trips set out when the loop has done its turn: a thread that were woken
+    before would only be in its way. Threads start when they are first needed, and end
+    with the object; the process does not wait for them to end.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
+        self._gathered: list[_Trip] = []
         self._trips: SimpleQueue[_Trip | None] = SimpleQueue()
         self._returns: _Returns | None = None
 
     def start(
         self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
-        """Call the function as soon as a thread is free."""
+        """Call the function as soon as the loop has done its turn and a thread is free."""
         if self._returns is None:
             self._returns = _Returns(asyncio.get_running_loop())
             self._start_threads(self._returns)
         future: asyncio.Future[T] = self._returns.loop.create_future()
-        self._trips.put((future, partial(function, *args, **kwargs)))
+        if not self._gathered:
+            self._returns.loop.call_soon(self._send)
+        self._gathered.append((future, partial(function, *args, **kwargs)))
         return future
+
+    def _send(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        for trip in gathered:
+            self._trips.put(trip)
 
     def _start_threads(self, returns: _Returns) -> None:
         for number in range(self._size):
@@ -76,9 +86,10 @@ class _Returns:
             self._ended.append((future, call(), None))
         except BaseException as error:  # noqa: BLE001  # raised again where it is awaited
             self._ended.append((future, None, error))
-        if not self._is_told and not self.loop.is_closed():
+        if not self._is_told:
             self._is_told = True
-            self.loop.call_soon_threadsafe(self._hand_out)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self.loop.call_soon_threadsafe(self._hand_out)
 
     def _hand_out(self) -> None:
         self._is_told = False  # before looking: who comes after the last look tells again

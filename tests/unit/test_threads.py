@@ -6,6 +6,7 @@ import gc
 import threading
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
@@ -72,6 +73,32 @@ async def test_the_threads_end_with_the_object() -> None:
         assert not thread.is_alive()
 
 
+async def test_trips_set_out_when_the_loop_has_done_its_turn() -> None:
+    threads, done = DiskThreads(1), threading.Event()
+    threads.start(done.set)
+    assert threads._trips.empty()
+    await anyio.lowlevel.checkpoint()
+    assert await anyio.to_thread.run_sync(done.wait, 20)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_loop_that_is_closed_by_then_is_no_fault() -> None:
+    gate, threads = threading.Event(), [DiskThreads(1)]
+
+    async def leave() -> threading.Thread:
+        thread = await threads[0].run(threading.current_thread)
+        threads[0].start(gate.wait, 20)
+        await anyio.lowlevel.checkpoint()
+        return thread
+
+    thread = anyio.run(leave)
+    gate.set()
+    threads.clear()
+    gc.collect()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
 async def test_every_trip_comes_home_however_many_return_together() -> None:
     threads = DiskThreads(4)
     results: list[int] = []
@@ -91,6 +118,7 @@ async def test_who_has_given_up_its_future_holds_up_nobody() -> None:
     waiting = threads.start(divmod, 7, 2)
     threads.start(all_done.set)
     given_up.cancel()
+    await anyio.lowlevel.checkpoint()  # they set out
     gate.set()
     assert all_done.wait(20)  # the loop stands still: all three come home together
     with anyio.fail_after(20):
