@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
@@ -23,19 +23,43 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
+class Outbox(Generic[T]):
+    """What the event loop has for threads: all of one turn is sent when the turn is done.
+
+    A thread that were woken before would only be in the loop's way.
+
+    Attributes:
+        sent: Where the threads get it; None tells them to end.
+    """
+
+    def __init__(self) -> None:
+        self.sent: SimpleQueue[T | None] = SimpleQueue()
+        self._gathered: list[T] = []
+
+    def put(self, item: T, loop: asyncio.AbstractEventLoop) -> None:
+        """Add to what is sent; in the loop's own thread only."""
+        if not self._gathered:
+            loop.call_soon(self.send)
+        self._gathered.append(item)
+
+    def send(self) -> None:
+        """Send what has gathered, without waiting for the turn's end."""
+        gathered, self._gathered = self._gathered, []
+        for item in gathered:
+            self.sent.put(item)
+
+
 class DiskThreads:
     """Few threads, since all of them want the interpreter between two looks at the disk.
 
     Unlike anyio's they can be left to work while nobody waits, and a trip costs a
-    quarter. Trips set out when the loop has done its turn: a thread that were woken
-    before would only be in its way. Threads start when they are first needed, and end
-    with the object; the process does not wait for them to end.
+    quarter. Threads start when they are first needed, and end with the object; the
+    process does not wait for them to end.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._gathered: list[_Trip] = []
-        self._trips: SimpleQueue[_Trip | None] = SimpleQueue()
+        self._trips: Outbox[_Trip] = Outbox()
         self._returns: _Returns | None = None
 
     def start(
@@ -46,22 +70,15 @@ class DiskThreads:
             self._returns = _Returns(asyncio.get_running_loop())
             self._start_threads(self._returns)
         future: asyncio.Future[T] = self._returns.loop.create_future()
-        if not self._gathered:
-            self._returns.loop.call_soon(self._send)
-        self._gathered.append((future, partial(function, *args, **kwargs)))
+        self._trips.put((future, partial(function, *args, **kwargs)), self._returns.loop)
         return future
-
-    def _send(self) -> None:
-        gathered, self._gathered = self._gathered, []
-        for trip in gathered:
-            self._trips.put(trip)
 
     def _start_threads(self, returns: _Returns) -> None:
         for number in range(self._size):
             threading.Thread(
-                target=_serve, args=(self._trips, returns), name=f"disk-{number}", daemon=True
+                target=_serve, args=(self._trips.sent, returns), name=f"disk-{number}", daemon=True
             ).start()
-        weakref.finalize(self, _end, self._trips, self._size)
+        weakref.finalize(self, _end, self._trips.sent, self._size)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the function; once begun, cancellation waits until it has ended."""

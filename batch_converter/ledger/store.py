@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import queue
 import sqlite3
 import threading
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import anyio.to_thread
 from batch_converter.errors import ErrorCode, ExitCode, LedgerError, RunStoppedError
 from batch_converter.fault_points import reach
 from batch_converter.ledger.reserve import Reserve
+from batch_converter.threads import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -181,8 +181,7 @@ class Store:
         self._connection = connection
         self._reserve = reserve
         self._loop = asyncio.get_running_loop()
-        self._gathered: list[_Job] = []
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: Outbox[_Job] = Outbox()
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._serve, name="ledger", daemon=True)
         self._thread.start()
@@ -197,7 +196,7 @@ class Store:
             failure, self._failure = self._failure, None
             raise failure
         future: asyncio.Future[T] = self._loop.create_future()
-        self._gather(_Job(operation, future))
+        self._jobs.put(_Job(operation, future), self._loop)
         return await future
 
     def post(self, operation: Callable[[sqlite3.Connection], object]) -> None:
@@ -205,23 +204,12 @@ class Store:
 
         What fails here is raised by the next `execute`.
         """
-        self._gather(_Job(operation, None))
-
-    def _gather(self, job: _Job) -> None:
-        """Let all that the loop has for the thread in this turn set out together."""
-        if not self._gathered:
-            self._loop.call_soon(self._send)
-        self._gathered.append(job)
-
-    def _send(self) -> None:
-        gathered, self._gathered = self._gathered, []
-        for job in gathered:
-            self._jobs.put(job)
+        self._jobs.put(_Job(operation, None), self._loop)
 
     async def close(self) -> None:
         """Finish what is queued and close the connection."""
-        self._send()
-        self._jobs.put(None)
+        self._jobs.send()
+        self._jobs.sent.put(None)
         await anyio.to_thread.run_sync(self._end)
 
     def _end(self) -> None:
@@ -238,12 +226,13 @@ class Store:
 
     def _next_group(self) -> tuple[list[_Job], bool]:
         group: list[_Job] = []
-        job = self._jobs.get()
+        jobs = self._jobs.sent
+        job = jobs.get()
         while job is not None:
             group.append(job)
-            if len(group) == _MAX_GROUP or self._jobs.empty():
+            if len(group) == _MAX_GROUP or jobs.empty():
                 return group, True
-            job = self._jobs.get()
+            job = jobs.get()
         return group, False
 
     def _commit(self, group: Sequence[_Job]) -> None:

@@ -170,7 +170,7 @@ async def test_what_one_turn_of_the_loop_records_sets_out_together(path: Path) -
         go = await block(store)
         for number in (1, 2, 3):
             store.post(lambda connection, n=number: add(connection, n))  # type: ignore[misc]  # a default binds it
-        assert store._jobs.empty()
+        assert store._jobs.sent.empty()
         await until_queued(store, 3)
         go.set()
         await insert(store, 4)
@@ -351,5 +351,5 @@ async def test_a_copy_is_what_the_ledger_is_at_this_moment(path: Path, tmp_path:
 
 async def until_queued(store: Store, count: int) -> None:
     """Return when so many operations wait for the owner thread."""
-    while store._jobs.qsize() < count:
+    while store._jobs.sent.qsize() < count:
         await anyio.lowlevel.checkpoint()
