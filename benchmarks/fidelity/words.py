@@ -85,7 +85,7 @@ def poppler_boxes(path: str, rotations: list[int]) -> list[list[PlacedWord]]:
     It gives a turned page's size as it was before, and places as they are after.
     """
     text = output_of("pdftotext", "-bbox", path, "-").decode()
-    root = ET.fromstring(re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f]", "", text))  # noqa: S314  # ours
+    root = ET.fromstring(re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f]", "", text))  # noqa: S314  # what pdftotext has just printed of our own PDF
     space = "{http://www.w3.org/1999/xhtml}"
     pages = []
     for page, rotation in zip(root.iter(f"{space}page"), rotations, strict=True):
