@@ -215,6 +215,29 @@ async def test_the_bytes_that_were_checked_are_sent_at_the_first_submission(stag
     assert engine.contents[large.name] == [None]
 
 
+async def test_a_source_that_changes_while_it_is_sent_is_taken_up_by_the_next_run(
+    stage: Stage,
+) -> None:
+    (path,) = make_archive(stage.source, 1)
+    checked, later = path.read_bytes(), djvu_bytes(mark=b"written while the other was sent")
+    async with stage.run() as (run, engine):
+        engine.hold_uploads = anyio.Event()
+
+        async def change_it(hold: anyio.Event) -> None:
+            await engine.uploading.wait()
+            path.write_bytes(later)
+            hold.set()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(change_it, engine.hold_uploads)
+            summary = await stage.execute(run)
+    assert (summary.totals.converted, engine.contents[path.name]) == (1, [checked])
+    async with stage.run() as (run, engine):
+        summary = await stage.execute(run)
+    assert (summary.totals.converted, engine.contents[path.name]) == (1, [later])
+    assert (await stage.convert()).totals.skipped == 1
+
+
 async def test_an_unusable_result_is_asked_for_once_more_then_submitted_again(
     stage: Stage,
 ) -> None:
