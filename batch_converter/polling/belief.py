@@ -26,12 +26,10 @@ _SURPRISE: Final = 0.06
 _SURE: Final = 0.97
 _DRIFT: Final = 2e-5
 _SHRINK: Final = 0.98
-_UNEVEN: Final = 0.3
+_UNEVEN: Final = 0.2
 _PULL: Final = 0.02
 _FORGETS: Final = 0.001
 _STEPS_ASIDE: Final = 0.05
-_OWED: Final = 5.0
-_OWED_KEPT: Final = 0.97
 
 
 class Belief:
@@ -49,7 +47,6 @@ class Belief:
         self.forecast = forecast
         self._random = random
         self._chosen_s = math.inf
-        self._owed = 0.0
         self._new = Guesses(forecast, random)
         self._guesses: list[Guess] = []
         level = math.log(typical_s)
@@ -123,12 +120,8 @@ class Belief:
         foreseen = self._weigh(place, answer, at_s)
         if foreseen > _SURE:
             return
-        late = self._asks_too_late(foreseen, answer)
-        if late:
-            self._hasten()
         if foreseen < _SURPRISE:
             self._scatter(place, answer)
-        if late or foreseen < _SURPRISE:
             self._weigh(place, answer, at_s)
         self._choose(at_s)
 
@@ -151,23 +144,6 @@ class Belief:
                 servers = self.forecast.schedules.servers[guess.index]
                 shake = _UNEVEN * math.sqrt(work * mean_weight / servers)
                 guess.clock += max(0.0, work + self._random.gauss(0.0, shake))
-
-    def _asks_too_late(self, foreseen: float, answer: Answer) -> bool:
-        """Whether fewer questions failed than should have: lateness teaches nothing else."""
-        owed = 1.0 - foreseen if answer is Answer.ENDED else foreseen - 1.0
-        self._owed = max(_OWED_KEPT * self._owed + owed, -1.0)
-        if self._owed < _OWED:
-            return False
-        self._owed = 0.0
-        return True
-
-    def _hasten(self) -> None:
-        """Make every other guess faster."""
-        for guess in self._guesses[::2]:
-            faster = abs(self._random.gauss(0.0, 0.6))
-            guess.level -= faster
-            guess.scale_s = math.exp(guess.level)
-            guess.rate *= math.exp(faster)
 
     def _scatter(self, place: Place, answer: Answer) -> None:
         """Nobody foresaw the answer: spread the guesses out, each in its own way."""

@@ -19,6 +19,7 @@ _ODD_FROM: Final = -1.0
 _ODD_OVER: Final = 5.0
 _SOFTNESS: Final = 0.05
 _FAR: Final = 50.0
+_OUTLIVED: Final = 0.99
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class Place:
         starts: When it starts in each timetable.
         rank: Documents out when it was submitted, itself included.
         asked_at_s: When it was last seen unfinished.
+        working_s: When it was first seen being worked on.
         stray: Later documents were served before it: it tells nothing of the queue.
         planned_s: When it is to be asked, or planned again.
     """
@@ -43,6 +45,7 @@ class Place:
     starts: tuple[float, ...]
     rank: int
     asked_at_s: float | None = None
+    working_s: float | None = None
     stray: bool = False
     planned_s: float = math.inf
 
@@ -127,7 +130,10 @@ class Forecast:
         return low
 
     def ends_s(self, guess: Guess, place: Place, shares: Sequence[float]) -> list[float]:
-        """When the document is done, at the `shares` of what is still possible."""
+        """When the document is done, at the `shares` of what is still possible.
+
+        One that has outlived nearly all lasts as long again, as likely longer as shorter.
+        """
         residuals = self.times.residuals
         seen = place.asked_at_s
         start = self.start_s(guess, place)
@@ -135,6 +141,8 @@ class Forecast:
         known = 0.0
         if seen is not None and seen > start:
             known = residuals.below(math.log((seen - start) / scale))
+            if known > _OUTLIVED:
+                return [seen + (seen - start) * share / (1.0 - share) for share in shares]
         ends = []
         for share in shares:
             end = start + scale * residuals.factor(known + (1.0 - known) * share)

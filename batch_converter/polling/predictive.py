@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.polling.base import Answer
 from batch_converter.polling.belief import Belief
 from batch_converter.polling.forecast import Forecast, Place
+from batch_converter.polling.guards import Guards
 from batch_converter.polling.lessons import Lessons
 from batch_converter.polling.plan import best_ask_s
 from batch_converter.polling.price import Prices
@@ -17,7 +18,7 @@ from batch_converter.polling.schedule import Schedules
 from batch_converter.polling.service_time import Observation, ServiceTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from random import Random
 
     from batch_converter.polling.plan import End
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 _PRIOR_S: Final = 7.5
 _PRIOR_SPREAD: Final = 1.3
 _WARM_SPREAD: Final = 0.4
-_SILENT_SERVICES: Final = 3.0
-_GUARD_WAITS: Final = 3.0
-_GUARD_AGE: Final = 0.3
 _STRAY_AGE: Final = 0.5
 _FASTER: Final = 0.15
 _FEW: Final = 16
@@ -73,7 +71,7 @@ class Predictive:
         self._prices = Prices(self._belief, patience=patience)
         self._lessons = Lessons(self._belief)
         self._places: dict[int, Place] = {}
-        self._answered_s: float | None = None
+        self._guards = Guards(self._belief, self._places, floor_s=floor_s)
         self._front = -1
         self._woken_level = self._belief.level
         self._woken_s = -math.inf
@@ -134,13 +132,13 @@ class Predictive:
         """Plan the document's next question, or the next moment to plan it again."""
         place = self._places[document_id]
         asked = place.asked_at_s
-        earliest = now_s if asked is None else max(now_s, asked + self._floor_s)
+        earliest = self._guards.earliest_s(place, now_s)
         if place.stray:
             return max(earliest, place.planned_s)
         if self._is_instant():
             return max(earliest, self._instant_s(place)) if asked is None else earliest
         ends = self._prices.ends(place, self._places, now_s)
-        plan = self._bounded(place, self._plan(place, ends, earliest), ends, now_s)
+        plan = min(self._plan(place, ends, earliest), self._guards.latest_s(place, ends, now_s))
         place.planned_s = max(plan, earliest)
         return place.planned_s
 
@@ -172,38 +170,12 @@ class Predictive:
         wait = plan - earliest_s
         return earliest_s + min(wait, max(0.6 * wait, 0.25 * typical_s))
 
-    def _bounded(self, place: Place, plan: float, ends: list[End], now_s: float) -> float:
-        """Bound the wait of the document, and the silence of the batch."""
-        age = now_s - place.submitted_at_s
-        mean = sum(end.at_s for end in ends) / len(ends) - now_s
-        plan = min(plan, now_s + _GUARD_WAITS * max(mean, self._floor_s) + _GUARD_AGE * age)
-        if self._sentinel() is not place:
-            return plan
-        since = place.submitted_at_s if place.asked_at_s is None else place.asked_at_s
-        heard = place.submitted_at_s if self._answered_s is None else self._answered_s
-        silence = heard + max(self._floor_s, _SILENT_SERVICES * self._belief.typical_s)
-        return min(plan, max(silence, since + _GUARD_AGE * age + self._floor_s))
-
-    def _sentinel(self) -> Place | None:
-        """Return who is asked when the batch falls silent: the oldest not yet asked.
-
-        Where all were asked, who was asked longest ago: one that is lost at the service
-        must not speak for the others.
-        """
-        waiting = [each for each in self._places.values() if not each.stray]
-        for each in waiting:
-            if each.asked_at_s is None:
-                return each
-        return min(waiting, key=lambda each: each.asked_at_s or 0.0, default=None)
-
     def answered(self, document_id: int, answer: Answer, *, at_s: float) -> Collection[int]:
         """Learn from the answer; returns the documents that had better be planned again."""
         place = self._places.get(document_id)
         if place is None:
             return ()
-        self._answered_s = at_s
         self._prices.answered()
-        sentinel = self._sentinel() is place
         self._note_order(place, answer)
         if not place.stray and (
             answer is not Answer.ENDED
@@ -214,11 +186,17 @@ class Predictive:
         if answer is Answer.ENDED:
             self.forget(document_id)
         else:
-            self._lessons.failed()
-            place.asked_at_s = at_s
-            age = at_s - place.submitted_at_s
-            place.planned_s = at_s + max(self._floor_s, _STRAY_AGE * age)
-        return self._woken(document_id, at_s, sentinel=sentinel)
+            self._note_unfinished(place, answer, at_s)
+        unfinished = answer is not Answer.ENDED and not place.stray
+        return self._woken(document_id, at_s, unfinished=unfinished)
+
+    def _note_unfinished(self, place: Place, answer: Answer, at_s: float) -> None:
+        self._lessons.failed()
+        place.asked_at_s = at_s
+        if answer is Answer.PROCESSING and place.working_s is None:
+            place.working_s = at_s
+        age = at_s - place.submitted_at_s
+        place.planned_s = at_s + max(self._floor_s, _STRAY_AGE * age)
 
     def _note_order(self, place: Place, answer: Answer) -> None:
         """A document that still waits when later ones were served has lost its turn."""
@@ -245,23 +223,35 @@ class Predictive:
                 each.weight = self._times.weight(each.pages)
             self._belief.reshape(list(self._places.values()))
 
-    def _woken(self, document_id: int, at_s: float, *, sentinel: bool) -> list[int]:
-        """Choose whom to plan again: all soon due where the service is faster than thought."""
+    def _woken(self, document_id: int, at_s: float, *, unfinished: bool) -> set[int]:
+        """Choose whom to plan again: who is watched from now on, and who may be due sooner."""
+        woken = set(self._sooner(document_id, at_s))
+        if not self._is_instant():
+            woken |= self._guards.answered(at_s, unfinished=unfinished)
+        return woken - {document_id}
+
+    def _sooner(self, document_id: int, at_s: float) -> Iterable[int]:
+        """All soon due where the service is faster than thought; in the end, the last."""
+        ending = self._prices.remaining == 0
+        if self._is_faster(at_s) or (ending and len(self._places) <= _FEW):
+            waiting = [
+                (place.planned_s, number)
+                for number, place in self._places.items()
+                if number != document_id
+            ]
+            return (number for _, number in heapq.nsmallest(_WOKEN, waiting))
+        last = self._prices.last(self._places) if ending else None
+        return () if last is None else (last,)
+
+    def _is_faster(self, at_s: float) -> bool:
+        """Whether the service has become faster, for the first time in a while."""
         level = self._belief.level
         rested = at_s - self._woken_s > 0.1 * self._belief.typical_s
         faster = rested and level < self._woken_level - _FASTER
         if faster:
             self._woken_level, self._woken_s = level, at_s
         self._woken_level = max(level, self._woken_level)
-        if faster or (self._prices.remaining == 0 and len(self._places) <= _FEW):
-            waiting = [
-                (place.planned_s, number)
-                for number, place in self._places.items()
-                if number != document_id
-            ]
-            return [number for _, number in heapq.nsmallest(_WOKEN, waiting)]
-        heir = self._sentinel() if sentinel else None
-        return [heir.document_id] if heir is not None else []
+        return faster
 
     def forget(self, document_id: int) -> None:
         """Drop the document."""

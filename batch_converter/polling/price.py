@@ -27,8 +27,7 @@ _SHARES: Final = tuple(
 )
 _PROMPTNESS: Final = 0.001
 _END_PROMPTNESS: Final = 0.003
-_QUEUE_NEED: Final = 0.35
-_SPARE_USED: Final = 0.75
+_QUEUE_NEED: Final = 0.1
 _NEARLY_FULL: Final = 0.8
 _LAST: Final = 6
 
@@ -73,6 +72,12 @@ class Prices:
         ends.sort()
         return ends
 
+    def last(self, places: Mapping[int, Place]) -> int | None:
+        """Return the document that is believed to be the last to be done."""
+        if self._last is None:
+            self._find_last(places)
+        return self._last[0] if self._last else None
+
     def _price(
         self, guess: Guess, place: Place, out: int, now_s: float
     ) -> tuple[float, float, float]:
@@ -115,8 +120,7 @@ class Prices:
             return place.submitted_at_s
         if out < _NEARLY_FULL * room:
             return math.inf
-        ahead = int(servers + (room - servers) * _SPARE_USED)
-        return self._forecast.reaches_s(guess, place.sequence + ahead)
+        return self._forecast.reaches_s(guess, place.sequence + room)
 
     def _find_last(self, places: Mapping[int, Place]) -> None:
         """Find the documents that may be the last to be done, and when that may be."""

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import heapq
-import sys
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
@@ -12,7 +11,7 @@ import pytest
 from batch_converter.polling import Answer, FixedInterval, Observation, Predictive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from batch_converter.polling import PollPolicy
 
@@ -87,18 +86,6 @@ class Service:
     def longest_silence_s(self) -> float:
         moments = sorted([0.0, *(at_s for all_s in self.asked.values() for at_s in all_s)])
         return max(b - a for a, b in pairwise(moments))
-
-
-@pytest.fixture
-def unmeasured() -> Iterator[None]:
-    """Stop counting lines: days of a service in numbers take seven times as long with it.
-
-    Smaller ones, and the tests of the parts, are measured.
-    """
-    tracer = sys.gettrace()
-    sys.settrace(None)
-    yield
-    sys.settrace(tracer)
 
 
 def predictive(
