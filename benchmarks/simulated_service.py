@@ -35,10 +35,13 @@ _STATUS: Final = {
 _INFO: Final = b"INFO\x00\x00\x00\x0a"
 
 
-def write_document(path: Path, number: int, pages: int) -> None:
-    """Write headers only: a bundled DjVu whose first page is `number` + 1 pixels wide."""
+def write_document(path: Path, number: int, pages: int, *, batch: int = 0) -> None:
+    """Write headers only: a bundled DjVu whose first page is `number` + 1 pixels wide.
+
+    Its height is `batch` + 1: documents of two batches are never the same.
+    """
     page = b"FORM" + struct.pack(">I", 22) + b"DJVU" + _INFO
-    first = page + struct.pack(">HHBBHBB", number + 1, 1, 24, 0, 300, 22, 0)[:10]
+    first = page + struct.pack(">HHBBHBB", number + 1, batch + 1, 24, 0, 300, 22, 0)[:10]
     forms = [first] * pages
     start = 4 + 8 + 4 + 8 + 3 + 4 * pages
     start += start % 2
