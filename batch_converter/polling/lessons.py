@@ -1,7 +1,4 @@
-"""Who is asked sooner than need be, since the answer teaches.
-
-A policy that asks only who is surely done never learns that it asks too late.
-"""
+"""Who is asked sooner than need be, since the answer teaches."""
 
 from __future__ import annotations
 
