@@ -27,7 +27,7 @@ class Scout:
 
     It is believed to be unfinished at the deadline, and for a while longer. If it is done,
     the service is faster than believed. The deadline comes half the oldest document's age
-    after the last proof, and later where few are out, since each proof costs a call.
+    after the last proof, and later in a small batch, since each proof costs a call.
     """
 
     def __init__(self, belief: Belief, places: Mapping[int, Place], *, floor_s: float) -> None:
@@ -47,7 +47,7 @@ class Scout:
         oldest = next((place for place in self._places.values() if not place.stray), None)
         if oldest is None:
             return
-        share = max(_GAP_AGE, _GAP_FEW / len(self._places))
+        share = max(_GAP_AGE, _GAP_FEW / len(self._belief.forecast.schedules))
         self._gap_s = max(self._floor_s, share * (at_s - oldest.submitted_at_s))
         self._deadline_s = at_s + self._gap_s
 

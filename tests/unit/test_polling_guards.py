@@ -105,7 +105,7 @@ def test_a_scout_that_is_gone_is_replaced_and_the_last_to_be_done_stands_in(
 
 
 @pytest.mark.parametrize(("count", "deadline_s"), [(64, 150.0), (16, 300.0), (1, 3_300.0)])
-def test_the_fewer_are_out_the_rarer_a_proof_is_paid_for(
+def test_the_smaller_the_batch_the_rarer_a_proof_is_paid_for(
     belief: Belief, count: int, deadline_s: float
 ) -> None:
     places: dict[int, Place] = {}
