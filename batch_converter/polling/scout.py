@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batch_converter.polling.forecast import Place
 
 _GAP_AGE: Final = 0.5
-_GAP_FEW: Final = 32.0
+_GAP_DOCUMENTS: Final = 32.0
 _KEPT_GAPS: Final = 0.5
 _SAMPLED: Final = 10
 
@@ -27,7 +27,8 @@ class Scout:
 
     It is believed to be unfinished at the deadline, and for a while longer. If it is done,
     the service is faster than believed. The deadline comes half the oldest document's age
-    after the last proof, and later in a small batch, since each proof costs a call.
+    after the last proof, or as long after it as 32 documents take, whichever is later: a
+    proof costs a call.
     """
 
     def __init__(self, belief: Belief, places: Mapping[int, Place], *, floor_s: float) -> None:
@@ -47,7 +48,9 @@ class Scout:
         oldest = next((place for place in self._places.values() if not place.stray), None)
         if oldest is None:
             return
-        share = max(_GAP_AGE, _GAP_FEW / len(self._belief.forecast.schedules))
+        forecast = self._belief.forecast
+        at_once = min(forecast.max_in_flight, len(forecast.schedules))
+        share = max(_GAP_AGE, _GAP_DOCUMENTS / at_once)  # a document comes each age / at_once
         self._gap_s = max(self._floor_s, share * (at_s - oldest.submitted_at_s))
         self._deadline_s = at_s + self._gap_s
 

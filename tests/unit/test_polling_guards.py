@@ -16,11 +16,16 @@ from batch_converter.polling.service_time import ServiceTimes
 FLOOR_S = 1.0
 
 
+def make_belief(max_in_flight: int) -> Belief:
+    """Documents take about 100 s each, and nobody queues: that much is sure."""
+    schedules = Schedules(max_in_flight=max_in_flight)
+    forecast = Forecast(ServiceTimes(), schedules, max_in_flight=max_in_flight)
+    return Belief(forecast, Random(1), typical_s=100.0, spread=0.01, servers=max_in_flight)
+
+
 @pytest.fixture
 def belief() -> Belief:
-    """Documents take about 100 s each, and nobody queues: that much is sure."""
-    forecast = Forecast(ServiceTimes(), Schedules(max_in_flight=8), max_in_flight=8)
-    return Belief(forecast, Random(1), typical_s=100.0, spread=0.01, servers=8.0)
+    return make_belief(100)
 
 
 def submit(belief: Belief, places: dict[int, Place], number: int, *, at_s: float = 0.0) -> Place:
@@ -104,13 +109,19 @@ def test_a_scout_that_is_gone_is_replaced_and_the_last_to_be_done_stands_in(
     assert scout.choose(100.0) == 178
 
 
-@pytest.mark.parametrize(("count", "deadline_s"), [(64, 150.0), (16, 300.0), (1, 3_300.0)])
-def test_the_smaller_the_batch_the_rarer_a_proof_is_paid_for(
-    belief: Belief, count: int, deadline_s: float
+@pytest.mark.parametrize(
+    ("max_in_flight", "count", "deadline_s"),
+    [(100, 64, 150.0), (100, 16, 300.0), (100, 1, 3_300.0), (8, 64, 500.0)],
+)
+def test_a_proof_is_not_paid_for_more_often_than_for_each_32_documents(
+    max_in_flight: int, count: int, deadline_s: float
 ) -> None:
+    belief = make_belief(max_in_flight)
     places: dict[int, Place] = {}
     for k in range(count):
         submit(belief, places, 10_000 + k)
+    for k in range(count - max_in_flight):
+        del places[10_000 + k]
     scout = Scout(belief, places, floor_s=FLOOR_S)
     scout.proved(100.0)
     scout.choose(100.0)
