@@ -10,10 +10,10 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 RESULTS: Final = ROOT / "benchmarks/RESULTS.md"
 
 
-def replace_section(results: Path, title: str, lines: str) -> None:
-    """Put `lines` where the section `title` was, or last; the others are left as they are."""
+def replace_section(results: Path, title: str, body: str) -> None:
+    """Put `body` where the section `title` was, or last; the others are left as they are."""
     text = results.read_text(encoding="utf-8") if results.exists() else "# Results\n"
-    section = f"## {title}\n\n{lines.strip()}\n\n"
+    section = f"## {title}\n\n{body.strip()}\n\n"
     pattern = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
     if pattern.search(text):
         text = pattern.sub(lambda _: section, text)

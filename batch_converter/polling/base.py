@@ -51,7 +51,7 @@ class PollPolicy(Protocol):
         ...
 
     def answered(self, document_id: int, answer: Answer, *, at_s: float) -> Collection[int]:
-        """An answer arrived; returns the other documents whose plan moved earlier."""
+        """An answer arrived; returns the other documents that had better be planned again."""
         ...
 
     def forget(self, document_id: int) -> None:

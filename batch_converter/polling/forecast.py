@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from batch_converter.polling.schedule import Schedules
     from batch_converter.polling.service_time import ServiceTimes
 
+NEARLY_ALL: Final = 0.99
 _ODD: Final = 0.06
 _ODD_FROM: Final = -1.0
 _ODD_OVER: Final = 5.0
 _SOFTNESS: Final = 0.05
 _FAR: Final = 50.0
-_OUTLIVED: Final = 0.99
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,6 +34,7 @@ class Place:
         asked_at_s: When it was last seen unfinished.
         working_s: When it was first seen being worked on.
         stray: Later documents were served before it: it tells nothing of the queue.
+        odd: It was unfinished when nearly all others would be done: it tells nothing of them.
         planned_s: When it is to be asked, or planned again.
     """
 
@@ -47,6 +48,7 @@ class Place:
     asked_at_s: float | None = None
     working_s: float | None = None
     stray: bool = False
+    odd: bool = False
     planned_s: float = math.inf
 
 
@@ -129,23 +131,29 @@ class Forecast:
                 high = middle
         return low
 
+    def outlived(self, guess: Guess, place: Place) -> float:
+        """Return the share of documents that are done sooner than it was seen unfinished."""
+        seen, start = place.asked_at_s, self.start_s(guess, place)
+        if seen is None or seen <= start:
+            return 0.0
+        worked_s = seen - start
+        return self.times.residuals.below(math.log(worked_s / (place.weight * guess.scale_s)))
+
     def ends_s(self, guess: Guess, place: Place, shares: Sequence[float]) -> list[float]:
         """When the document is done, at the `shares` of what is still possible.
 
         One that has outlived nearly all lasts as long again, as likely longer as shorter.
         """
-        residuals = self.times.residuals
+        factor = self.times.residuals.factor
         seen = place.asked_at_s
         start = self.start_s(guess, place)
         scale = place.weight * guess.scale_s
-        known = 0.0
-        if seen is not None and seen > start:
-            known = residuals.below(math.log((seen - start) / scale))
-            if known > _OUTLIVED:
-                return [seen + (seen - start) * share / (1.0 - share) for share in shares]
+        known = self.outlived(guess, place)
+        if seen is not None and known > NEARLY_ALL:
+            return [seen + (seen - start) * share / (1.0 - share) for share in shares]
         ends = []
         for share in shares:
-            end = start + scale * residuals.factor(known + (1.0 - known) * share)
+            end = start + scale * factor(known + (1.0 - known) * share)
             ends.append(end if seen is None or end > seen else seen + 0.05 * scale)
         return ends
 

@@ -56,7 +56,7 @@ class Lessons:
     def probe_s(self, place: Place, ends: list[End]) -> float:
         """Return when to ask a document early; never, for most.
 
-        More are asked while nobody was asked too early, and in a slump.
+        More are asked until two were asked too early, and in a slump.
         """
         learning = self._failed < _FAILED_ENOUGH
         every = _EARLY_PROBE_EVERY if learning else _PROBE_EVERY

@@ -138,7 +138,7 @@ class Predictive:
         if self._is_instant():
             return max(earliest, self._instant_s(place)) if asked is None else earliest
         ends = self._prices.ends(place, self._places, now_s)
-        plan = min(self._plan(place, ends, earliest), self._guards.latest_s(place, ends, now_s))
+        plan = min(self._plan(place, ends, earliest), self._guards.latest_s(place, ends))
         place.planned_s = max(plan, earliest)
         return place.planned_s
 
@@ -187,14 +187,15 @@ class Predictive:
             self.forget(document_id)
         else:
             self._note_unfinished(place, answer, at_s)
-        unfinished = answer is not Answer.ENDED and not place.stray
-        return self._woken(document_id, at_s, unfinished=unfinished)
+        return self._woken(document_id, at_s)
 
     def _note_unfinished(self, place: Place, answer: Answer, at_s: float) -> None:
         self._lessons.failed()
         place.asked_at_s = at_s
         if answer is Answer.PROCESSING and place.working_s is None:
             place.working_s = at_s
+        if not place.stray:
+            self._guards.unfinished(place, at_s)
         age = at_s - place.submitted_at_s
         place.planned_s = at_s + max(self._floor_s, _STRAY_AGE * age)
 
@@ -223,15 +224,15 @@ class Predictive:
                 each.weight = self._times.weight(each.pages)
             self._belief.reshape(list(self._places.values()))
 
-    def _woken(self, document_id: int, at_s: float, *, unfinished: bool) -> set[int]:
-        """Choose whom to plan again: who is watched from now on, and who may be due sooner."""
+    def _woken(self, document_id: int, at_s: float) -> set[int]:
+        """Choose whom to plan again at once: who had better be asked sooner than planned."""
         woken = set(self._sooner(document_id, at_s))
         if not self._is_instant():
-            woken |= self._guards.answered(at_s, unfinished=unfinished)
+            woken |= self._guards.answered(at_s)
         return woken - {document_id}
 
     def _sooner(self, document_id: int, at_s: float) -> Iterable[int]:
-        """All soon due where the service is faster than thought; in the end, the last."""
+        """Those due next where the service is faster than thought; in the end, the last."""
         ending = self._prices.remaining == 0
         if self._is_faster(at_s) or (ending and len(self._places) <= _FEW):
             waiting = [
@@ -240,7 +241,7 @@ class Predictive:
                 if number != document_id
             ]
             return (number for _, number in heapq.nsmallest(_WOKEN, waiting))
-        last = self._prices.last(self._places) if ending else None
+        last = self._prices.last(self._places) if ending and not self._is_instant() else None
         return () if last is None else (last,)
 
     def _is_faster(self, at_s: float) -> bool:

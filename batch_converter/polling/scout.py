@@ -8,18 +8,22 @@ it does not: where that proof has been missing for long, the scout is asked for 
 from __future__ import annotations
 
 import math
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
+from batch_converter.polling.forecast import NEARLY_ALL
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from batch_converter.polling.belief import Belief
-    from batch_converter.polling.forecast import Place
+    from batch_converter.polling.forecast import Guess, Place
 
 _GAP_AGE: Final = 0.5
 _GAP_DOCUMENTS: Final = 32.0
-_KEPT_GAPS: Final = 0.5
+_KEPT_GAP: Final = 0.5
 _SAMPLED: Final = 10
+_first = itemgetter(0)
 
 
 class Scout:
@@ -28,54 +32,64 @@ class Scout:
     It is believed to be unfinished at the deadline, and for a while longer. If it is done,
     the service is faster than believed. The deadline comes half the oldest document's age
     after the last proof, or as long after it as 32 documents take, whichever is later: a
-    proof costs a call.
+    proof costs a call. Documents that outlive nearly all others prove nothing.
     """
 
     def __init__(self, belief: Belief, places: Mapping[int, Place], *, floor_s: float) -> None:
         self._belief = belief
         self._places = places
         self._floor_s = floor_s
-        self._gap_s = 0.0
+        self._place: Place | None = None
+        self._proved_s: float | None = None
         self._deadline_s = math.inf
-        self._document_id: int | None = None
 
     def deadline_s(self, place: Place) -> float:
         """Return by when the document is to be asked; never, for all but the scout."""
-        return self._deadline_s if place.document_id == self._document_id else math.inf
+        return self._deadline_s if place is self._place else math.inf
 
-    def proved(self, at_s: float) -> None:
-        """Put the deadline off: a document was found unfinished."""
-        oldest = next((place for place in self._places.values() if not place.stray), None)
-        if oldest is None:
-            return
+    def unfinished(self, place: Place, at_s: float) -> None:
+        """Take in that the document was found unfinished: that proves it, unless it is odd."""
+        place.odd = self._belief.forecast.outlived(self._middle(), place) > NEARLY_ALL
+        if not place.odd:
+            self._proved_s, self._deadline_s = at_s, math.inf
+
+    def choose(self, at_s: float) -> Place | None:
+        """Keep the scout or choose another; none, where nobody who is out proves anything."""
+        if self._proved_s is None:
+            self._proved_s = at_s
+        places = [each for each in self._places.values() if not (each.stray or each.odd)]
+        if not places:
+            self._place = None
+            return None
+        gap_s = self._gap_s(at_s - places[0].submitted_at_s)
+        self._deadline_s = min(self._deadline_s, self._proved_s + gap_s)
+        wanted_s = max(self._deadline_s, at_s) + gap_s
+        if not self._stays(wanted_s - _KEPT_GAP * gap_s):
+            self._place = self._best(places, wanted_s)
+        return self._place
+
+    def _gap_s(self, age_s: float) -> float:
         forecast = self._belief.forecast
         at_once = min(forecast.max_in_flight, len(forecast.schedules))
         share = max(_GAP_AGE, _GAP_DOCUMENTS / at_once)  # a document comes each age / at_once
-        self._gap_s = max(self._floor_s, share * (at_s - oldest.submitted_at_s))
-        self._deadline_s = at_s + self._gap_s
-
-    def choose(self, at_s: float) -> int | None:
-        """Keep the scout or choose another; returns its number."""
-        if self._deadline_s == math.inf:
-            self.proved(at_s)
-        wanted_s = max(self._deadline_s, at_s) + self._gap_s
-        if self._stays(wanted_s - _KEPT_GAPS * self._gap_s):
-            return self._document_id
-        ends = [
-            (self._end_s(place), number)
-            for number, place in self._places.items()
-            if not place.stray
-        ]
-        last = max(ends, default=(-math.inf, None))
-        end_s, number = min((end for end in ends if end[0] >= wanted_s), default=last)
-        self._document_id = number if end_s > self._deadline_s else None
-        return self._document_id
+        return max(self._floor_s, share * age_s)
 
     def _stays(self, least_s: float) -> bool:
         """Whether the scout is still out, and likely so at `least_s`."""
-        place = None if self._document_id is None else self._places.get(self._document_id)
-        return place is not None and not place.stray and self._end_s(place) > least_s
+        place = self._place
+        if place is None or self._places.get(place.document_id) is not place:
+            return False
+        return not (place.stray or place.odd) and self._end_s(place) > least_s
+
+    def _best(self, places: Sequence[Place], wanted_s: float) -> Place | None:
+        """Return who is the first to be done after `wanted_s`, else the last of all."""
+        ends = [(self._end_s(place), place) for place in places]
+        later = [each for each in ends if each[0] >= wanted_s]
+        end_s, place = min(later, key=_first) if later else max(ends, key=_first)
+        return place if end_s > self._deadline_s else None
 
     def _end_s(self, place: Place) -> float:
-        middle = self._belief.sample(_SAMPLED)[_SAMPLED // 2]
-        return self._belief.forecast.end_s(middle, place)
+        return self._belief.forecast.end_s(self._middle(), place)
+
+    def _middle(self) -> Guess:
+        return self._belief.sample(_SAMPLED)[_SAMPLED // 2]

@@ -32,14 +32,14 @@ from batch_converter import api, wiring
 from batch_converter.config import Settings
 from batch_converter.sources import Sources
 from benchmarks.polling.runs import cold, ideal, score, trace_of
-from benchmarks.polling.traces import GOAL_TRACES, TRACES
+from benchmarks.polling.traces import GOAL_TRACES, LOSING_TRACES, TRACES
 from benchmarks.results import RESULTS, replace_section
 from benchmarks.simulated_service import write_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ENDING: Final = tuple(name for name in TRACES if name != "stuck")
+_ENDING: Final = tuple(name for name in TRACES if name not in LOSING_TRACES)
 _STARTED: Final = datetime.now(UTC)
 _STARTED_S: Final = time.monotonic()
 

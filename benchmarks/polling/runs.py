@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from batch_converter.polling import Observation, Predictive
 from benchmarks.polling.simulation import TASK_TIMEOUT_S, Outcome, Simulation
-from benchmarks.polling.traces import FIRST_TRACES, FOOLING_TRACES, Trace, make_trace
+from benchmarks.polling.traces import FIRST_TRACES, LOSING_TRACES, Trace, make_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ def trace_of(name: str, seed: int, *, count: int) -> Trace:
 
 def timeout_of(name: str) -> float:
     """Only the documents that are lost for good run into the task timeout."""
-    return TASK_TIMEOUT_S if name in FOOLING_TRACES and name == "stuck" else LONG_S
+    return TASK_TIMEOUT_S if name in LOSING_TRACES else LONG_S
 
 
 @cache

@@ -55,6 +55,9 @@ class Service:
         if number in self._trace.stuck:
             self.start_s[number] = self.done_s[number] = float("inf")
             return
+        if number in self._trace.hung:
+            self.start_s[number], self.done_s[number] = at_s, float("inf")
+            return
         start = speed.work_at(at_s)
         if self._free:
             start = max(start, heapq.heappop(self._free))

@@ -66,6 +66,7 @@ class Trace:
         servers: How many documents are worked on at once; None is no queue.
         speed: Of each server, over time.
         stuck: Positions of documents that stay Pending for good.
+        hung: Positions of documents that stay Processing for good; they hold no server.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Trace:
     servers: int | None = None
     speed: Speed = Speed()
     stuck: frozenset[int] = frozenset()
+    hung: frozenset[int] = frozenset()
 
 
 def pages_of(random: Random) -> int:
@@ -193,8 +195,17 @@ def growing_queue(random: Random, count: int) -> Trace:
 def stuck(random: Random, count: int) -> Trace:
     """One document in fifty stays Pending until its task times out."""
     jobs = _jobs(random, count, log_normal)
-    lost = frozenset(index for index in range(count) if random.random() < 0.02)
-    return Trace(name="stuck", jobs=jobs, servers=8, stuck=lost)
+    return Trace(name="stuck", jobs=jobs, servers=8, stuck=_one_in_fifty(random, count))
+
+
+def hung(random: Random, count: int) -> Trace:
+    """One document in fifty stays Processing until its task times out."""
+    jobs = _jobs(random, count, log_normal)
+    return Trace(name="hung", jobs=jobs, servers=8, hung=_one_in_fifty(random, count))
+
+
+def _one_in_fifty(random: Random, count: int) -> frozenset[int]:
+    return frozenset(index for index in range(count) if random.random() < 0.02)
 
 
 PRIOR_S: Final = 7.5
@@ -225,7 +236,10 @@ FOOLING_TRACES: Final[Mapping[str, Callable[[Random, int], Trace]]] = {
     "growing": growing,
     "growing-queue": growing_queue,
     "stuck": stuck,
+    "hung": hung,
 }
+LOSING_TRACES: Final = ("stuck", "hung")
+"""Some of their documents are lost for good and end with the task timeout only."""
 TRACES: Final = {**GOAL_TRACES, **FIRST_TRACES, **FOOLING_TRACES}
 
 
