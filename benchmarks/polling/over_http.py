@@ -2,10 +2,10 @@
 
     python -m benchmarks.polling.over_http --seed 531
 
-writes the section "Polling over HTTP" of benchmarks/RESULTS.md. Both sides' clocks run
-faster than the machine's, so that the oracle would need `--wall-s`. Latencies are
-stretched with them, unlike in the simulation: take the calls as they are, and the
-makespan as an upper bound.
+writes the section "Polling over HTTP" of benchmarks/RESULTS.md, unless `--traces` names
+some. Both sides' clocks run faster than the machine's, so that the oracle would need
+`--wall-s`. Latencies are stretched with them, unlike in the simulation: take the calls as
+they are, and the makespan as an upper bound.
 """
 
 from __future__ import annotations
@@ -41,19 +41,26 @@ if TYPE_CHECKING:
 
 _ENDING: Final = tuple(name for name in TRACES if name not in LOSING_TRACES)
 _STARTED: Final = datetime.now(UTC)
-_STARTED_S: Final = time.monotonic()
 
 
 class FastClock:
-    """A clock on which `speed` seconds pass in one."""
+    """A clock on which `speed` seconds pass in one, since it was set going."""
 
     speed = 1.0
+    _since_s = time.monotonic()
+    _before_s = 0.0
+
+    @classmethod
+    def go_on(cls, *, speed: float) -> None:
+        """Go on from now at another speed."""
+        cls._before_s, cls._since_s = cls().monotonic_s(), time.monotonic()
+        cls.speed = speed
 
     def now(self) -> datetime:
-        return _STARTED + timedelta(seconds=self.monotonic_s() - _STARTED_S)
+        return _STARTED + timedelta(seconds=self.monotonic_s())
 
     def monotonic_s(self) -> float:
-        return _STARTED_S + (time.monotonic() - _STARTED_S) * self.speed
+        return self._before_s + (time.monotonic() - self._since_s) * self.speed
 
     async def wait_until(self, at_s: float, wake: anyio.Event) -> None:
         with anyio.move_on_after(max(0.0, at_s - self.monotonic_s()) / self.speed):
@@ -102,16 +109,18 @@ class Work:
         """Convert the batch of this seed; returns its calls a document @ its makespan."""
         count, max_in_flight = self._given.count, self._given.max_in_flight
         oracle_s = ideal(self._name, seed, count, max_in_flight).makespan_s
-        FastClock.speed = oracle_s / self._given.wall_s
+        speed = oracle_s / self._given.wall_s
+        FastClock.go_on(speed=speed)
         jobs = trace_of(self._name, seed, count=count).jobs
         source = self._folder / f"in-{batch}"
         source.mkdir()
         for number, job in enumerate(jobs):
             path = source / f"{batch}-{number:05}.djvu"
             write_document(path, number, job.pages, batch=batch)
-        with _service(self._name, seed, count=count, speed=FastClock.speed, port=self._port) as url:
-            convert = partial(_convert, source, self._folder / "out", url)
-            anyio.run(partial(convert, max_in_flight=max_in_flight))
+        convert = partial(_convert, source, self._folder / "out", max_in_flight=max_in_flight)
+        service = _service(self._name, seed, count=len(jobs), speed=speed, port=self._port)
+        with service as url:
+            anyio.run(convert, url)
             with urllib.request.urlopen(f"{url}/outcome") as answer:  # noqa: S310  # our own
                 outcome = json.load(answer)
         calls, late = outcome["calls"] / len(jobs), outcome["makespan_s"] / oracle_s
@@ -148,23 +157,21 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=1_000)
     parser.add_argument("--wall-s", type=float, default=45.0)
     parser.add_argument("--max-in-flight", type=int, default=64)
-    parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args()
 
 
 def _head(given: argparse.Namespace) -> Iterator[str]:
-    traces = "" if given.traces == ",".join(_ENDING) else f" --traces {given.traces}"
     yield (
         f"`python -m benchmarks.polling.over_http --seed {given.seed} --count {given.count}"
-        f" --wall-s {given.wall_s:g} --max-in-flight {given.max_in_flight}{traces}`"
+        f" --wall-s {given.wall_s:g} --max-in-flight {given.max_in_flight}`"
     )
     yield ""
     yield (
         "Whole runs, from the folder to the PDFs and the ledger, over HTTP to a service in a"
         f" process of its own, its hours compressed to {given.wall_s:g} s. Cells: calls a document"
-        " @ makespan over the oracle's. Latencies are stretched with the clock, a call then takes"
-        " seconds: take the makespan as an upper bound. The warm batch is the next seed's, on the"
-        " ledger that the cold one left."
+        " @ makespan over the oracle's. Latencies are stretched with the clock, unlike in the"
+        " simulation: take the makespan as an upper bound. The warm batch is the next seed's, on"
+        " the ledger that the cold one left."
     )
     yield ""
     yield "| trace | simulated, cold | over HTTP, cold | over HTTP, warm |"
@@ -174,13 +181,15 @@ def _head(given: argparse.Namespace) -> Iterator[str]:
 def main() -> None:
     given = _options()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    wiring.SystemClock = FastClock  # type: ignore[misc]  # the run's clock; sockets keep the real
+    # The run's clock; sockets keep the real one.
+    wiring.SystemClock = FastClock  # type: ignore[attr-defined, assignment]
     lines = list(_head(given))
     print("\n".join(lines))
     for name in given.traces.split(","):
         lines.append(_row(name, given))
         print(lines[-1], flush=True)
-    replace_section(given.results, "Polling over HTTP", "\n".join(lines))
+    if given.traces == ",".join(_ENDING):
+        replace_section(RESULTS, "Polling over HTTP", "\n".join(lines))
 
 
 if __name__ == "__main__":
