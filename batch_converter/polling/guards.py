@@ -49,6 +49,10 @@ class Guards:
         """Take in that the document was found unfinished."""
         self._scout.unfinished(place, at_s)
 
+    def ended(self, place: Place, at_s: float) -> None:
+        """Take in that the document has come home."""
+        self._scout.ended(place, at_s)
+
     def answered(self, at_s: float) -> set[int]:
         """Take in an answer; returns the sentinel that is new, and who is planned too late."""
         self._answered_s = at_s

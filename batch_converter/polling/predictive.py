@@ -184,6 +184,7 @@ class Predictive:
         ):
             self._learn(place, answer, at_s)
         if answer is Answer.ENDED:
+            self._guards.ended(place, at_s)
             self.forget(document_id)
         else:
             self._note_unfinished(place, answer, at_s)

@@ -22,17 +22,18 @@ if TYPE_CHECKING:
 _GAP_AGE: Final = 0.5
 _GAP_DOCUMENTS: Final = 32.0
 _KEPT_GAP: Final = 0.5
+_NEWEST_SHARE: Final = 0.1
 _SAMPLED: Final = 10
-_first = itemgetter(0)
 
 
 class Scout:
     """One of the documents that are out: the one that proves the belief, or refutes it.
 
-    It is believed to be unfinished at the deadline, and for a while longer. If it is done,
-    the service is faster than believed. The deadline comes half the oldest document's age
-    after the last proof, or as long after it as 32 documents take, whichever is later: a
-    proof costs a call. Documents that outlive nearly all others prove nothing.
+    It is believed to be unfinished at the deadline, and if possible for a while longer. If
+    it is done, the service is faster than believed. The deadline comes half an age after the last
+    proof, or as long after it as 32 documents take, whichever is later: a proof costs a
+    call. (An age: how long documents are out, the oldest one or those that came home.)
+    Documents that outlive nearly all others prove nothing, nor do overtaken ones.
     """
 
     def __init__(self, belief: Belief, places: Mapping[int, Place], *, floor_s: float) -> None:
@@ -42,6 +43,7 @@ class Scout:
         self._place: Place | None = None
         self._proved_s: float | None = None
         self._deadline_s = math.inf
+        self._ended_age_s = 0.0
 
     def deadline_s(self, place: Place) -> float:
         """Return by when the document is to be asked; never, for all but the scout."""
@@ -49,29 +51,36 @@ class Scout:
 
     def unfinished(self, place: Place, at_s: float) -> None:
         """Take in that the document was found unfinished: that proves it, unless it is odd."""
-        place.odd = self._belief.forecast.outlived(self._middle(), place) > NEARLY_ALL
+        outlived = self._belief.forecast.outlived(self._middle(), place)
+        place.odd = place.working_s is not None and outlived > NEARLY_ALL
         if not place.odd:
             self._proved_s, self._deadline_s = at_s, math.inf
 
+    def ended(self, place: Place, at_s: float) -> None:
+        """Take in how long the document was out."""
+        if not (place.stray or place.odd):
+            self._ended_age_s += _NEWEST_SHARE * (at_s - place.submitted_at_s - self._ended_age_s)
+
     def choose(self, at_s: float) -> Place | None:
-        """Keep the scout or choose another; none, where nobody who is out proves anything."""
+        """Keep the scout or choose another; none, where nobody is believed to last so long."""
         if self._proved_s is None:
             self._proved_s = at_s
         places = [each for each in self._places.values() if not (each.stray or each.odd)]
         if not places:
             self._place = None
             return None
-        gap_s = self._gap_s(at_s - places[0].submitted_at_s)
+        age_s = max(at_s - places[0].submitted_at_s, self._ended_age_s)
+        gap_s = self._gap_s(age_s, lost=len(self._places) - len(places))
         self._deadline_s = min(self._deadline_s, self._proved_s + gap_s)
         wanted_s = max(self._deadline_s, at_s) + gap_s
         if not self._stays(wanted_s - _KEPT_GAP * gap_s):
-            self._place = self._best(places, wanted_s)
+            self._place = self._best(places, wanted_s, least_s=max(self._deadline_s, at_s))
         return self._place
 
-    def _gap_s(self, age_s: float) -> float:
+    def _gap_s(self, age_s: float, *, lost: int) -> float:
         forecast = self._belief.forecast
-        at_once = min(forecast.max_in_flight, len(forecast.schedules))
-        share = max(_GAP_AGE, _GAP_DOCUMENTS / at_once)  # a document comes each age / at_once
+        usually_out = max(1, min(forecast.max_in_flight, len(forecast.schedules)) - lost)
+        share = max(_GAP_AGE, _GAP_DOCUMENTS / usually_out)  # one comes home each age / out
         return max(self._floor_s, share * age_s)
 
     def _stays(self, least_s: float) -> bool:
@@ -81,12 +90,12 @@ class Scout:
             return False
         return not (place.stray or place.odd) and self._end_s(place) > least_s
 
-    def _best(self, places: Sequence[Place], wanted_s: float) -> Place | None:
-        """Return who is the first to be done after `wanted_s`, else the last of all."""
+    def _best(self, places: Sequence[Place], wanted_s: float, *, least_s: float) -> Place | None:
+        """Return who is the first to be done after `wanted_s`, else the last after `least_s`."""
         ends = [(self._end_s(place), place) for place in places]
         later = [each for each in ends if each[0] >= wanted_s]
-        end_s, place = min(later, key=_first) if later else max(ends, key=_first)
-        return place if end_s > self._deadline_s else None
+        end_s, place = min(later, key=itemgetter(0)) if later else max(ends, key=itemgetter(0))
+        return place if end_s > least_s else None
 
     def _end_s(self, place: Place) -> float:
         return self._belief.forecast.end_s(self._middle(), place)

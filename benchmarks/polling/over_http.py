@@ -44,7 +44,7 @@ _STARTED: Final = datetime.now(UTC)
 
 
 class FastClock:
-    """A clock on which `speed` seconds pass in one, since it was set going."""
+    """A clock on which `speed` seconds pass in one."""
 
     speed = 1.0
     _since_s = time.monotonic()

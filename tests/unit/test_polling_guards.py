@@ -120,7 +120,9 @@ def test_a_document_that_is_submitted_again_is_no_longer_the_scout(
     del places[number]
     again = submit(belief, places, number, at_s=101.0)
     assert scout.deadline_s(again) == math.inf
-    assert scout.choose(101.0) is not None
+    chosen = scout.choose(101.0)
+    assert chosen is not None
+    assert chosen is places[chosen.document_id]
 
 
 def test_the_deadline_comes_sooner_once_the_oldest_is_gone(belief: Belief) -> None:
@@ -144,7 +146,7 @@ def test_a_document_that_is_lost_proves_nothing_and_does_not_speak_for_the_other
     for number in range(300, 400):
         submit(belief, places, number)
     scout = Scout(belief, places, floor_s=FLOOR_S)
-    lost.asked_at_s = 50.0
+    lost.working_s = lost.asked_at_s = 50.0
     scout.unfinished(lost, 50.0)
     number = prove(scout, places, 100.0)
     lost.asked_at_s = 120.0
@@ -154,6 +156,41 @@ def test_a_document_that_is_lost_proves_nothing_and_does_not_speak_for_the_other
     for other in range(300, 400):
         del places[other]
     assert scout.choose(130.0) is None
+
+
+def test_what_has_only_waited_has_outlived_nobody(belief: Belief) -> None:
+    places: dict[int, Place] = {}
+    waiting = submit(belief, places, 100, at_s=-7_200.0)
+    waiting.asked_at_s = 50.0
+    scout = Scout(belief, places, floor_s=FLOOR_S)
+    scout.unfinished(waiting, 50.0)
+    assert not waiting.odd
+
+
+def test_where_all_who_are_out_are_new_the_others_tell_how_long_an_age_is(belief: Belief) -> None:
+    places: dict[int, Place] = {}
+    for number in range(300, 400):
+        submit(belief, places, number)
+    scout = Scout(belief, places, floor_s=FLOOR_S)
+    prove(scout, places, 100.0)
+    for number in range(300, 400):
+        scout.ended(places.pop(number), 100.0)
+    for number in range(300, 400):
+        submit(belief, places, number, at_s=100.0)
+    scout.choose(101.0)
+    assert list(scouts(scout, places).values()) == [pytest.approx(150.0, abs=0.1)]
+
+
+def test_documents_that_are_lost_make_proofs_dearer() -> None:
+    belief = make_belief(64)
+    places: dict[int, Place] = {}
+    for number in range(1_000, 1_064):
+        submit(belief, places, number)
+    for number in range(1_000, 1_048):
+        places[number].odd = True
+    scout = Scout(belief, places, floor_s=FLOOR_S)
+    prove(scout, places, 100.0)
+    assert list(scouts(scout, places).values()) == [100.0 + 32 / 16 * 100.0]
 
 
 @pytest.mark.parametrize(
@@ -236,8 +273,8 @@ def test_a_batch_is_silent_for_three_services_at_most(
     assert guards.latest_s(places[54], at(1e6)) == 1_000.0 + silent_s
     for place in places.values():
         place.asked_at_s = 900.0
-    places[62].asked_at_s = 800.0
-    assert guards.latest_s(places[62], at(1e6)) == max(1_000.0 + silent_s, 1_041.0)
+    places[62].submitted_at_s, places[62].asked_at_s = -10_000.0, 800.0
+    assert guards.latest_s(places[62], at(1e6)) == 800.0 + 0.3 * 10_800.0 + FLOOR_S
 
 
 def test_the_longer_a_document_is_worked_on_the_rarer_it_is_asked(belief: Belief) -> None:
