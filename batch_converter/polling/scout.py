@@ -29,11 +29,11 @@ _SAMPLED: Final = 10
 class Scout:
     """One of the documents that are out: the one that proves the belief, or refutes it.
 
-    It is believed to be unfinished at the deadline, and if possible for a while longer. If
-    it is done, the service is faster than believed. The deadline comes half an age after the last
-    proof, or as long after it as 32 documents take, whichever is later: a proof costs a
-    call. (An age: how long documents are out, the oldest one or those that came home.)
-    Documents that outlive nearly all others prove nothing, nor do overtaken ones.
+    It is believed to be unfinished at the deadline, and if possible for a while longer: if
+    it is done, the service is faster than believed. The deadline comes half an age after
+    the last proof, or as long after it as 32 documents take, whichever is later: a proof
+    costs a call. An age is how long documents are out: the oldest one, or those that came
+    home. Documents that outlive nearly all others prove nothing, nor do overtaken ones.
     """
 
     def __init__(self, belief: Belief, places: Mapping[int, Place], *, floor_s: float) -> None:
