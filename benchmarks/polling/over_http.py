@@ -170,8 +170,9 @@ def _head(given: argparse.Namespace) -> Iterator[str]:
         "Whole runs, from the folder to the PDFs and the ledger, over HTTP to a service in a"
         f" process of its own, its hours compressed to {given.wall_s:g} s. Cells: calls a document"
         " @ makespan over the oracle's. Latencies are stretched with the clock, unlike in the"
-        " simulation: take the makespan as an upper bound. The warm batch is the next seed's, on"
-        " the ledger that the cold one left."
+        " simulation: take the makespan as an upper bound. (The oracle takes 0.2 s to submit; where"
+        " the clock is slowed, as for first-fast, a run may come in before it.) The warm batch is"
+        " the next seed's, on the ledger that the cold one left."
     )
     yield ""
     yield "| trace | simulated, cold | over HTTP, cold | over HTTP, warm |"
