@@ -91,7 +91,7 @@ def _head(options: argparse.Namespace) -> Iterator[str]:
         f"Simulation on one core of {platform.machine()}, {os.cpu_count()} cores,"
         f" CPython {platform.python_version()}: the figures depend on the seeds alone, not on"
         " the machine. The policy was tuned on seeds below 100; up to 530 were looked at before its"
-        " last changes, none of these."
+        " last changes; of these, 531 on three traces, and nothing was changed for what it showed."
     )
     yield (
         f"A document has log-normal pages (median {traces.MEDIAN_PAGES}, sigma"
