@@ -183,7 +183,7 @@ def main() -> None:
     given = _options()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     # The run's clock; sockets keep the real one.
-    wiring.SystemClock = FastClock  # type: ignore[attr-defined, assignment]
+    wiring.SystemClock = FastClock  # type: ignore[attr-defined, assignment]  # swapped on purpose
     lines = list(_head(given))
     print("\n".join(lines))
     for name in given.traces.split(","):
