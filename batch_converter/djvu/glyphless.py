@@ -28,6 +28,8 @@ _LETTER_GLYPH: Final = 1
 _MAX_CHARACTERS: Final = 0xFFFF
 _ENTRIES_A_BLOCK: Final = 100
 _CHECKSUM_MAGIC: Final = 0xB1B0AFBA
+_UNIX_EPOCH: Final = 2_082_844_800
+"""1970 in the seconds since 1904 that `head` counts."""
 
 
 class GlyphlessFont:
@@ -124,18 +126,32 @@ def _true_type() -> bytes:
     """Build a TrueType font of three glyphs: `.notdef`, a letter, a space."""
     glyph = _glyph()
     tables = {
-        b"cmap": struct.pack(">HHHHIHHHHHHHHHH", 0, 1, 3, 1, 12, 4, 24, 0, 2, 2, 0, 0, 0xFFFF, 0, 1)
-        + struct.pack(">H", 0),
+        b"cmap": _cmap_table(),
         b"glyf": glyph * 2,
         b"head": _head_table(),
-        b"hhea": struct.pack(
-            ">IhhhHhhhhhhhhhhhH", 0x10000, _ASCENT, _DESCENT, 0, _ADVANCE, *(0,) * 11, 3
-        ),
+        b"hhea": _hhea_table(),
         b"hmtx": struct.pack(">Hh", _ADVANCE, 0) * 2 + struct.pack(">Hh", _SPACE_ADVANCE, 0),
         b"loca": struct.pack(">HHHH", 0, 0, len(glyph) // 2, len(glyph)),
         b"maxp": struct.pack(">IHHHHHHHHHHHHHH", 0x10000, 3, 3, 1, 0, 0, 1, *(0,) * 8),
     }
     return _font_file(tables)
+
+
+def _hhea_table() -> bytes:
+    lines = struct.pack(">IhhhH", 0x10000, _ASCENT, _DESCENT, 0, _ADVANCE)
+    extents = struct.pack(">hhh", 0, _SPACE_ADVANCE - _ADVANCE, _ADVANCE)
+    upright_caret = struct.pack(">hhh", 1, 0, 0)
+    return lines + extents + upright_caret + struct.pack(">hhhhhH", 0, 0, 0, 0, 0, 3)
+
+
+def _cmap_table() -> bytes:
+    """Map no character at all: a format 4 subtable with the last segment alone, as it must have."""
+    last = 0xFFFF
+    segment = struct.pack(">HHHHH", last, 0, last, 1, 0)  # endCode, pad, startCode, delta, offset
+    search = struct.pack(">HHHH", 2, 2, 0, 0)
+    length = struct.calcsize(">HHH") + len(search) + len(segment)
+    subtable = struct.pack(">HHH", 4, length, 0) + search + segment
+    return struct.pack(">HHHHI", 0, 1, 3, 1, struct.calcsize(">HHHHI")) + subtable
 
 
 def _glyph() -> bytes:
@@ -149,7 +165,7 @@ def _glyph() -> bytes:
 
 def _head_table(adjustment: int = 0) -> bytes:
     versions = struct.pack(">IIIIHH", 0x10000, 0x10000, adjustment, 0x5F0F3CF5, 11, _UNITS)
-    dates = struct.pack(">qq", 0, 0)
+    dates = struct.pack(">qq", _UNIX_EPOCH, _UNIX_EPOCH)
     return (
         versions + dates + struct.pack(">hhhhHHhhh", 0, _DESCENT, _ADVANCE, _ASCENT, 0, 8, 2, 0, 0)
     )
