@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from batch_converter.config import STATE_DIR_NAME
 from batch_converter.errors import StateLockedError, UsageError
 from batch_converter.ledger import LedgerReader
+from batch_converter.storage import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -90,7 +91,7 @@ async def held_state_dir(settings: Settings) -> AsyncIterator[Path]:
 
 def _hold(folder: Path, lock: BaseFileLock) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)  # durably: the ledger in it holds what was paid for
         lock.acquire()
     except Timeout:
         msg = f"another run holds {folder}; wait for it, or use another --state-dir"

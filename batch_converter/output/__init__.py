@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from batch_converter.output.checking import Verify, check_pdf, page_warning
-from batch_converter.output.files import free_bytes, hash_file, nearest_folder
+from batch_converter.output.files import free_bytes, hash_file
 from batch_converter.output.parts import PartFile, PartFolder
 from batch_converter.output.places import is_lost
+from batch_converter.storage import nearest_folder
 
 __all__ = [
     "PartFile",

@@ -13,7 +13,8 @@ from batch_converter.errors import BadPdfError
 from batch_converter.fault_points import reach
 from batch_converter.models import StoredPdf
 from batch_converter.output.checking import Verify, check_pdf, check_pdf_bytes, page_warning
-from batch_converter.output.files import copy_file, hash_file, make_subfolder, writing
+from batch_converter.output.files import hash_file, writing
+from batch_converter.storage import copy_file, make_subfolder, sync_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,7 +139,7 @@ class DiskPart:
             self._descriptor = os.open(self.spot.part, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         if mtime_ns is not None:
             os.utime(self._descriptor, ns=(mtime_ns, mtime_ns))
-        os.fsync(self._descriptor)
+        sync_file(self._descriptor)
         size_bytes = os.fstat(self._descriptor).st_size
         self._close()
         return size_bytes

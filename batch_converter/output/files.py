@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.errors import OutputError
+from batch_converter.storage import durable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +29,6 @@ _ADVICE: Final[Mapping[int, str]] = {
     errno.EFBIG: "the file system, or a limit on this process, takes no file as large as that",
     errno.EIO: "the disk reports an error; check the disk",
 }
-_NO_FOLDER_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP})
 
 
 @contextmanager
@@ -43,51 +42,6 @@ def writing(path: Path) -> Iterator[None]:
         raise OutputError(f"{path} could not be written: {advice}{where}") from error
 
 
-def make_folder(folder: Path) -> None:
-    """Create a folder with all that leads to it, durably."""
-    missing = [folder, *folder.parents]
-    missing = missing[: missing.index(nearest_folder(folder))]
-    for path in reversed(missing):
-        path.mkdir(exist_ok=True)
-        sync_folder(path.parent)
-
-
-def make_subfolder(folder: Path, *, root: Path) -> None:
-    """Create what is missing between a folder and `root`, but never `root` itself.
-
-    Where that is gone, its disk is: what is made in its place would lie on another.
-    """
-    if not root.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(root))
-    make_folder(folder)
-
-
-def nearest_folder(path: Path) -> Path:
-    """Return the path if it is a folder, else the nearest above it that is one."""
-    return next(place for place in (path, *path.parents) if place.is_dir())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable; some network file systems cannot and need not."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_FOLDER_SYNC:
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def copy_file(source: Path, target: Path) -> None:
-    """Copy a file's bytes and times, durably."""
-    shutil.copyfile(source, target)
-    status = source.stat()
-    with target.open("rb+") as copy:
-        os.utime(copy.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
-        os.fsync(copy.fileno())
-
-
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal digits.
 
@@ -95,8 +49,7 @@ def hash_file(path: Path) -> str:
         OutputError: It cannot be read; its `__cause__` is the `OSError`.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return durable.hash_file(path)
     except OSError as error:
         raise OutputError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -108,6 +61,6 @@ def free_bytes(path: Path) -> int:
         OutputError: The file system does not tell.
     """
     try:
-        return shutil.disk_usage(nearest_folder(path)).free
+        return shutil.disk_usage(durable.nearest_folder(path)).free
     except OSError as error:
         raise OutputError(f"the free space of {path} is unknown: {error.strerror}") from error

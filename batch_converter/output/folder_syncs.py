@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batch_converter.errors import OutputError
-from batch_converter.output.files import sync_folder, writing
+from batch_converter.output.files import writing
+from batch_converter.storage import sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

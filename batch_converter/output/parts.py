@@ -12,9 +12,10 @@ import anyio
 from batch_converter.errors import OutputError, UsageError
 from batch_converter.output.backlog import Backlog
 from batch_converter.output.disk_part import DiskPart, SealOptions, Spot, part_beside
-from batch_converter.output.files import make_folder, make_subfolder, nearest_folder, writing
+from batch_converter.output.files import writing
 from batch_converter.output.folder_syncs import FolderSyncs
 from batch_converter.output.places import check_place
+from batch_converter.storage import make_folder, make_subfolder, nearest_folder
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.errors import OutputError
-from batch_converter.output.files import nearest_folder, writing
+from batch_converter.output.files import writing
+from batch_converter.storage import nearest_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

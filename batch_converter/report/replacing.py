@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from batch_converter.errors import OutputError, UsageError
 from batch_converter.fault_points import reach
+from batch_converter.storage import make_folder, sync_file, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _STANDARD_STREAMS: Final = frozenset({"/dev/stdout", "/dev/stderr"})
+_DESCRIPTORS: Final = ("/proc/", "/dev/fd")  # Linux, and where there is no /proc
 
 
 @contextmanager
@@ -49,7 +51,7 @@ def ensure_writable(path: Path, what: str) -> None:
         if path.is_dir():
             os.open(path, os.O_WRONLY)  # asks the system for its own words
         if not _is_stream(path):
-            part, descriptor = _new_part(path)
+            part, descriptor = _new_part(Path(os.path.realpath(path)))
             os.close(descriptor)
             part.unlink()
     except OSError as error:
@@ -59,7 +61,7 @@ def ensure_writable(path: Path, what: str) -> None:
 
 def _is_stream(path: Path) -> bool:
     """Whether the path leads to something that cannot be replaced by a file."""
-    if str(path) in _STANDARD_STREAMS or os.path.realpath(path.parent).startswith("/proc/"):
+    if str(path) in _STANDARD_STREAMS or os.path.realpath(path.parent).startswith(_DESCRIPTORS):
         return True  # a descriptor, whatever is behind it
     try:
         mode = path.stat().st_mode
@@ -82,28 +84,20 @@ def _beside(path: Path) -> Iterator[BinaryIO]:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
         reach("report.written")
         part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     reach("report.named")
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def _new_part(target: Path) -> tuple[Path, int]:
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
     except FileExistsError:  # the system's word for a file in a folder's place
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
     part = target.with_name(f".batch-converter-{secrets.token_hex(6)}.part")
     return part, os.open(part, _NEW_FILE, 0o666)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

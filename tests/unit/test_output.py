@@ -30,7 +30,6 @@ from batch_converter.output import (
     parts,
 )
 from batch_converter.output.disk_part import DiskPart, Spot
-from batch_converter.output.files import sync_folder
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
@@ -500,22 +499,6 @@ async def test_folder_syncs_are_shared_but_never_too_early(
             tasks.start_soon(one, number)
 
     assert len(kept) < 10
-
-
-def test_a_folder_that_cannot_be_synced_by_its_nature_is_no_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    code = errno.EINVAL
-
-    def refuse(_: int) -> None:
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(os, "fsync", refuse)
-
-    sync_folder(tmp_path)
-    code = errno.EIO
-    with pytest.raises(OSError, match="Input/output error"):
-        sync_folder(tmp_path)
 
 
 # -- leaving early --------------------------------------------------------------------------
