@@ -22,6 +22,7 @@ from batch_converter.cli.options import (
 from batch_converter.cli.session import logging_session
 from batch_converter.engines.local import LocalEngine
 from batch_converter.errors import BatchConverterError, ExitCode
+from batch_converter.processors import usable_processors
 from batch_converter.server import serve as run_service
 
 if TYPE_CHECKING:
@@ -81,14 +82,14 @@ def serve(
     """
     keep_freed_memory()
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
+    workers = loaded.settings.local.workers or usable_processors()
     with logging_session(loaded):
-        code = anyio.run(_serve, loaded.settings)
+        code = anyio.run(_serve, loaded.settings, workers)
     sys.exit(code)
 
 
-async def _serve(settings: Settings) -> ExitCode:
+async def _serve(settings: Settings, workers: int) -> ExitCode:
     """Serve until the first signal; the second leaves at once."""
-    workers = settings.local.workers or len(os.sched_getaffinity(0))
     engine = LocalEngine(settings.local, workers=workers)
     stop, failure = _Stop(), None
     async with anyio.create_task_group() as watchers:

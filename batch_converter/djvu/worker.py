@@ -19,6 +19,7 @@ import resource
 import signal
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -41,7 +42,8 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
     answers = _private_answers()
-    _limit(resource.RLIMIT_AS, int(sys.argv[1]))
+    with suppress(ValueError, OSError):  # macOS counts what all processes share: none fits
+        _limit(resource.RLIMIT_AS, int(sys.argv[1]))
     _limit(resource.RLIMIT_CORE, 0)
     jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -87,12 +88,15 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs, or is still about to end: only an answer proves life."""
-        look = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        try:
-            return os.waitid(os.P_PID, self._process.pid, look) is None
-        except ChildProcessError:
-            return False
+        """Whether the process runs, or is still about to end: only an answer proves life.
+
+        Seen by its end of the pipe, which nobody else holds. To wait for the process
+        would free its number, which `end` is yet to signal; and `waitid`, which need
+        not, is not everywhere.
+        """
+        look = select.poll()
+        look.register(self._answers, 0)  # a hang-up is told unasked
+        return not look.poll(0)
 
     async def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Send a job and wait for its answer.

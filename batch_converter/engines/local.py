@@ -36,6 +36,7 @@ from batch_converter.errors import (
     UnreadableError,
 )
 from batch_converter.models import EngineName
+from batch_converter.processors import usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,7 +86,7 @@ class LocalEngine:
         self._options = options_of(settings)
         wanted = settings.workers if workers is None else workers
         self._pool = WorkerPool(
-            size=wanted or len(os.sched_getaffinity(0)),
+            size=wanted or usable_processors(),
             max_memory_bytes=self._options.max_memory_bytes,
         )
         self._order = count()

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from io import FileIO
     from pathlib import Path
 
 RESERVE_BYTES: Final = 4 << 20
@@ -33,12 +34,8 @@ class Reserve:
 
     def fill(self) -> None:
         """Take the room, as far as the disk has it."""
-        with suppress(OSError):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            try:
-                os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
-            finally:
-                os.close(descriptor)
+        with suppress(OSError), self._path.open("ab", buffering=0) as file:
+            _fill(file)
 
     def release(self) -> bool:
         """Give the room to others; returns whether there was any."""
@@ -47,3 +44,19 @@ class Reserve:
         except OSError:
             return False
         return True
+
+
+def _fill(file: FileIO) -> None:
+    """Take all of the room or none: a part would only be in the others' way.
+
+    Written, not asked for: few systems know `posix_fallocate`, and those that compress
+    or copy on write keep no room for it. Noise cannot be packed.
+    """
+    before = file.tell()
+    rest = memoryview(os.urandom(max(0, RESERVE_BYTES - before)))
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError:
+        file.truncate(before)
+        raise

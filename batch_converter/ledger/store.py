@@ -144,6 +144,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # macOS: past the drive's cache, too
         reach("ledger.made")
         migrate(connection, [_script(name) for name in MIGRATIONS])
     except sqlite3.Error:

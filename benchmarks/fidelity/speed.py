@@ -40,7 +40,7 @@ def _measured(command: list[str]) -> Run:
 
 def candidates(files: list[str], out: str) -> dict[str, list[str]]:
     """The commands; tools that are not installed are left out."""
-    cores = str(len(os.sched_getaffinity(0)))
+    cores = str(os.cpu_count())
     each = ["parallel", f"-j{cores}"]
     found = {
         "batch-converter": [
