@@ -9,11 +9,24 @@ import unicodedata
 from typing import Final
 
 _SUFFIXES: Final = (".djvu", ".djv")
+_SYSTEM_NAMES: Final = frozenset({"@eadir", "#recycle", "$recycle.bin", "lost+found"})
+_HIDDEN_PREFIXES: Final = (".", "~$")
 
 
 def is_djvu_name(name: str) -> bool:
     """Tell whether a file of this name is taken for a DjVu."""
     return name.lower().endswith(_SUFFIXES)
+
+
+def is_hidden_name(name: str) -> bool:
+    """Tell whether a file or folder of this name is hidden, or left behind by a system.
+
+    A leading dot (AppleDouble's `._x.djvu` among them), `~$` (an office's lock file), and the
+    folders that storage systems keep for themselves: Synology's `@eaDir`, QNAP's `#recycle`,
+    Windows' `$RECYCLE.BIN` and ext4's `lost+found`. Those are spelled in any case: a disk that
+    has been through Windows says `$Recycle.Bin` as well.
+    """
+    return name.startswith(_HIDDEN_PREFIXES) or name.lower() in _SYSTEM_NAMES
 
 
 def wanted_output(source: str) -> str:

@@ -55,6 +55,7 @@ class Sources:
             min_bytes=settings.min_size or 0,
             max_bytes=settings.max_size,
             follow_symlinks=settings.follow_symlinks,
+            hidden=settings.hidden,
             shard=None if settings.shard is None else parse_shard(settings.shard),
         )
         listed = None

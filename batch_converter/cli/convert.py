@@ -146,6 +146,11 @@ log = structlog.get_logger()
     help="What comes first (default: name).",
 )
 @flag("input.follow_symlinks", "--follow-symlinks", help="Enter linked folders, each once.")
+@flag(
+    "input.hidden",
+    "--hidden",
+    help="Also what begins with a dot, and what systems leave behind (@eaDir, lost+found).",
+)
 @option(
     "output.overwrite",
     "--overwrite",

@@ -68,6 +68,7 @@ class InputSettings(Section):
     shard: str | None = None
     order: Literal["name", "smallest", "largest", "oldest"] = "name"
     follow_symlinks: bool = False
+    hidden: bool = False
 
     @field_validator("shard")
     @classmethod

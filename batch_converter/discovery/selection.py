@@ -24,6 +24,7 @@ class Selection:
         min_bytes: Smaller files are left out.
         max_bytes: Larger files are left out.
         follow_symlinks: Enter linked folders, each real folder once.
+        hidden: Also what has a hidden or a system's name; a source itself always is taken.
         shard: `(k, n)`: the k-th (from 1) of n parts. Files that would meet at one
             PDF are always in one part, so that one ledger settles the clash.
 
@@ -36,6 +37,7 @@ class Selection:
     min_bytes: int = 0
     max_bytes: int | None = None
     follow_symlinks: bool = False
+    hidden: bool = False
     shard: tuple[int, int] | None = None
     _included: GitIgnoreSpec = field(init=False, repr=False, compare=False)
     _excluded: GitIgnoreSpec = field(init=False, repr=False, compare=False)

@@ -2,7 +2,9 @@
 
 At any moment it holds the names in the folders between the source and the file at
 hand, no more; with `follow_symlinks` also the identity of each folder entered. A
-file is not opened: its first bytes are looked at later.
+file is not opened: its first bytes are looked at later. What has a hidden or a
+system's name is left where it stands before anything is asked of it: such a folder
+is often one that nobody but its system may read.
 """
 
 from __future__ import annotations
@@ -12,77 +14,26 @@ import os
 import stat
 from collections import deque
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import structlog
+
 from batch_converter.config import STATE_DIR_NAME
+from batch_converter.discovery.found import Passed, PassedKind, UnreadableSource
 from batch_converter.discovery.sources import absolute_path, reason
 from batch_converter.models import SourceFile
-from batch_converter.naming import is_djvu_name, wanted_output
+from batch_converter.naming import is_djvu_name, is_hidden_name, wanted_output
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from batch_converter.discovery.found import Found
     from batch_converter.discovery.selection import Selection
 
 
+log = structlog.get_logger()
+
 _LEADS_NOWHERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-
-
-class PassedKind(StrEnum):
-    """Why a path was passed over."""
-
-    DANGLING_LINK = "dangling_link"
-    SPECIAL_FILE = "special_file"
-    LINKED_FOLDER = "linked_folder"
-
-
-_REASONS: Final = {
-    PassedKind.DANGLING_LINK: "a link that leads nowhere",
-    PassedKind.SPECIAL_FILE: "neither a file nor a folder",
-    PassedKind.LINKED_FOLDER: "a link to a folder; --follow-symlinks enters it",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
-    """A path that is left out and fails nothing.
-
-    Attributes:
-        path: Absolute path.
-        source_root: The source as the user gave it.
-        source: Path below the source folder; of a source itself, its name.
-    """
-
-    path: str
-    source_root: str
-    source: str
-    kind: PassedKind
-
-    @property
-    def reason(self) -> str:
-        """Why, in words for the log."""
-        return _REASONS[self.kind]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnreadableSource:
-    """A file or folder that should be converted and cannot be reached: `unreadable`.
-
-    Attributes:
-        path: Absolute path; a folder stands for all that may be below it.
-        source_root: The source as the user gave it.
-        source: Path below the source folder; of a source itself, its name.
-        message: What happened and what to do.
-    """
-
-    path: str
-    source_root: str
-    source: str
-    message: str
-
-
-Found = SourceFile | Passed | UnreadableSource
 
 
 def walk_sources(
@@ -93,7 +44,8 @@ def walk_sources(
     The real folders of all sources come first, each source in code point order of
     its paths, then the linked folders that nothing else led to: a link that is
     added takes no file away from the name that it had. A file that two sources hold
-    is yielded for each. A source that is a file is taken whatever its name.
+    is yielded for each. A source that is a file is taken whatever its name. How much
+    was passed over for its hidden name is told at the end, at debug level.
 
     Args:
         sources: Files and folders; one that does not exist is an `UnreadableSource`.
@@ -104,6 +56,7 @@ def walk_sources(
     for given in sources:
         yield from walk.source(given)
     yield from walk.linked_folders()
+    walk.tell_hidden()
 
 
 class _Place(NamedTuple):
@@ -149,9 +102,16 @@ class _Place(NamedTuple):
 
 @dataclass(slots=True)
 class _Folder:
-    """What is left to do in a folder: names in reverse order, folders with a slash."""
+    """What is left to do in a folder: names in reverse order, folders with a slash.
+
+    Attributes:
+        takes_hidden: Whether hidden names are among them.
+        hidden: How many were left out for that; our own state folder does not count.
+    """
 
     place: _Place
+    takes_hidden: bool
+    hidden: int = 0
     names: list[str] = field(default_factory=list)
     links: set[str] = field(default_factory=set)
     error: OSError | None = None
@@ -166,7 +126,9 @@ class _Folder:
         self.names.sort(reverse=True)
 
     def _add(self, entry: os.DirEntry[str]) -> None:
-        if entry.is_symlink():
+        if not self.takes_hidden and is_hidden_name(entry.name):
+            self.hidden += entry.name != STATE_DIR_NAME
+        elif entry.is_symlink():
             self.links.add(entry.name)
             self.names.append(entry.name)
         elif entry.is_dir(follow_symlinks=False):
@@ -182,6 +144,7 @@ class _Walk:
         self._excluded_names = {path.rpartition("/")[2] for path in self._excluded}
         self._entered: set[tuple[int, int]] = set()
         self._links: deque[_Place] = deque()
+        self._hidden = 0
 
     def source(self, given: str) -> Iterator[Found]:
         place = _Place(absolute_path(given), given, "")
@@ -201,6 +164,10 @@ class _Walk:
         while self._links:
             yield from self._tree(self._links.popleft(), by_link=True)
 
+    def tell_hidden(self) -> None:
+        if self._hidden:
+            log.debug("discovery.hidden_passed_over", count=self._hidden)
+
     def _tree(self, top: _Place, *, by_link: bool) -> Iterator[Found]:
         """Go down depth first, on a stack of its own: trees go deeper than Python recurses."""
         folders = [self._opened(top, by_link=by_link)]
@@ -217,9 +184,10 @@ class _Walk:
                 yield found
 
     def _opened(self, place: _Place, *, by_link: bool) -> _Folder:
-        folder = _Folder(place)
+        folder = _Folder(place, takes_hidden=self._selection.hidden)
         if not self._is_left_out(place) and self._enters(place, by_link=by_link):
             folder.read()
+            self._hidden += folder.hidden
         return folder
 
     def _is_left_out(self, place: _Place) -> bool:

@@ -196,6 +196,48 @@ def test_filters_use_gitignore_syntax_on_the_path_below_the_source(
     assert cloud.calls["submit"] == 2
 
 
+def test_what_systems_leave_behind_is_neither_converted_nor_paid_for(
+    cloud: Cloud, source: Path, output: Path
+) -> None:
+    write(source, "x.djvu", ".Trashes/y.djvu", "a/@eaDir/z.djvu", "a/~$w.djvu")
+    (source / "._x.djvu").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        ")
+    command = ("convert", source, "-o", output, "--json")
+
+    planned = run(*command, "--dry-run")
+    done = run(*command, "-v")
+
+    assert (planned.code, planned.json["totals"]["found"]) == (0, 1)
+    assert (done.code, done.json["totals"]["found"]) == (0, 1)
+    assert pdfs(output) == {"x.pdf": pdf_of("x.djvu")}
+    assert [line["count"] for line in done.named("discovery.hidden_passed_over")] == [4]
+    assert cloud.calls["submit"] == 1
+
+    named = run("convert", source / ".Trashes", source / "a/~$w.djvu", "-o", output, "--json")
+    assert (named.code, named.json["totals"]["found"]) == (0, 2)
+    listed = run("convert", "--files-from", "-", "-o", output, stdin=b"%b/._x.djvu\n" % source)
+    assert listed.code == 1
+    by_key = run(*command, env={"BATCH_CONVERTER_INPUT__HIDDEN": "true"})
+    assert by_key.json["totals"] | {"found": 5, "skipped": 3} == by_key.json["totals"]
+
+
+def test_a_file_that_an_earlier_version_took_in_spite_of_its_name_is_as_if_removed(
+    cloud: Cloud, source: Path, output: Path
+) -> None:
+    write(source, "x.djvu", ".Trashes/y.djvu")
+    (source / "._x.djvu").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        ")
+    assert run("convert", source, "-o", output, "--hidden").code == 1
+    before, calls = pdfs(output), dict(cloud.calls)
+
+    done = run("convert", source, "-o", output, "--json", "--overwrite", "if-changed")
+
+    assert done.code == 0
+    assert done.json["totals"] | {"found": 1, "skipped": 1, "failed": 0} == done.json["totals"]
+    assert not done.named("file.vanished")
+    assert pdfs(output) == before
+    assert cloud.calls == calls
+    assert run("status", "-o", output, "--json").json["states"]["converted"] == 2
+
+
 @pytest.mark.parametrize("null", [False, True])
 def test_sources_come_from_a_list(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path, *, null: bool

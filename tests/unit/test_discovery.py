@@ -10,6 +10,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,9 +66,9 @@ def unreadable(*sources: Path | str) -> list[UnreadableSource]:
 
 
 def test_a_folder_is_searched_by_suffix_in_any_case(tmp_path: Path) -> None:
-    grow(tmp_path, "a.djvu", "B.DjVu", "c.djv", "d.DJV", "e.pdf", "f.djvu.bak", "djvu", ".g.djvu")
+    grow(tmp_path, "a.djvu", "B.DjVu", "c.djv", "d.DJV", "e.pdf", "f.djvu.bak", "djvu")
 
-    assert names(tmp_path) == [".g.djvu", "B.DjVu", "a.djvu", "c.djv", "d.DJV"]
+    assert names(tmp_path) == ["B.DjVu", "a.djvu", "c.djv", "d.DJV"]
 
 
 def test_a_found_file_carries_all_that_the_ledger_needs(tmp_path: Path) -> None:
@@ -250,6 +251,129 @@ def test_what_is_excluded_draws_no_warning(tmp_path: Path) -> None:
 
     assert found(tmp_path, selection=Selection(exclude=("*",))) == []
     assert found(tmp_path, selection=Selection(exclude=("*",), follow_symlinks=True)) == []
+
+
+HIDDEN = [
+    "._x.djvu",
+    ".x.djvu",
+    ".djvu",
+    "~$x.djvu",
+    ".Trashes/501/x.djvu",
+    ".git/annex/x.djvu",
+    "@eaDir/x.djvu/SYNO.djvu",
+    "@EADIR/x.djvu",
+    "#recycle/x.djvu",
+    "$RECYCLE.BIN/S-1-5-21/x.djvu",
+    "$Recycle.Bin/x.djvu",
+    "lost+found/x.djvu",
+    "lost+found.djvu/../LOST+FOUND/x.djvu",
+    "~$drafts/x.djvu",
+]
+PLAIN = [
+    "x.djvu",
+    "x~$.djvu",
+    "$x.djvu",
+    "~x.djvu",
+    "eaDir/x.djvu",
+    "@eaDir.djvu",
+    "@eaDirs/x.djvu",
+    "recycle/x.djvu",
+    "#recycle.djvu",
+    "$RECYCLE/x.djvu",
+    "lost/found/x.djvu",
+    "lost+found.djvu",
+    "_x.djvu",
+    "a.b/x.djvu",
+]
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+@pytest.mark.parametrize("depth", ["", "a/b/"])
+def test_hidden_and_system_names_are_passed_over_at_any_depth(
+    tmp_path: Path, name: str, depth: str
+) -> None:
+    (tmp_path / depth / "lost+found.djvu").mkdir(parents=True)
+    grow(tmp_path, depth + name)
+
+    assert found(tmp_path) == []
+    assert len(names(tmp_path, selection=Selection(hidden=True))) == 1
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_names_beside_those_are_taken(tmp_path: Path, name: str) -> None:
+    grow(tmp_path, name)
+
+    assert names(tmp_path) == [name]
+
+
+def test_what_is_passed_over_for_its_name_is_counted_once_for_all_sources(tmp_path: Path) -> None:
+    grow(tmp_path / "one", ".a.djvu", ".hidden/b.djvu", "c.djvu", ".batch-converter/d.djvu")
+    grow(tmp_path / "two", "deep/@eaDir/e.djvu")
+
+    with structlog.testing.capture_logs() as told:
+        assert names(tmp_path / "one", tmp_path / "two") == ["c.djvu"]
+        assert names(tmp_path / "two", selection=Selection(hidden=True)) == ["deep/@eaDir/e.djvu"]
+
+    assert told == [{"event": "discovery.hidden_passed_over", "log_level": "debug", "count": 3}]
+
+
+def test_a_hidden_source_that_is_named_is_taken_and_so_is_what_leads_through_one(
+    tmp_path: Path,
+) -> None:
+    grow(tmp_path, ".hidden/x.djvu", ".hidden/.y.djvu", "@eaDir/z.djvu", "a/._x.djvu")
+    sources = [tmp_path / ".hidden", tmp_path / "@eaDir/z.djvu", tmp_path / "a/._x.djvu"]
+
+    assert names(*sources) == ["x.djvu", "z.djvu", "._x.djvu"]
+    assert names(f"{tmp_path}/.hidden/../.hidden/.") == ["x.djvu"]
+    assert names(tmp_path / "a", tmp_path / ".hidden/.y.djvu") == [".y.djvu"]
+
+
+def test_the_names_of_links_count_and_not_of_what_they_lead_to(tmp_path: Path) -> None:
+    grow(tmp_path, ".objects/1.djvu", "seen/x.djvu")
+    (tmp_path / "seen/annexed.djvu").symlink_to(tmp_path / ".objects/1.djvu")
+    (tmp_path / "seen/.gone.djvu").symlink_to("nowhere")
+    (tmp_path / "seen/folder").symlink_to(tmp_path / ".objects")
+    (tmp_path / "seen/.folder").symlink_to(tmp_path / ".objects")
+    following, hidden = Selection(follow_symlinks=True), Selection(hidden=True)
+
+    assert names(tmp_path / "seen") == ["annexed.djvu", "x.djvu"]
+    assert passed(tmp_path / "seen") == [("folder", PassedKind.LINKED_FOLDER)]
+    assert names(tmp_path / "seen", selection=following) == [
+        "annexed.djvu",
+        "x.djvu",
+        "folder/1.djvu",
+    ]
+    assert passed(tmp_path / "seen", selection=hidden) == [
+        (".folder", PassedKind.LINKED_FOLDER),
+        (".gone.djvu", PassedKind.DANGLING_LINK),
+        ("folder", PassedKind.LINKED_FOLDER),
+    ]
+
+
+def test_hidden_names_pass_the_other_filters_too(tmp_path: Path) -> None:
+    grow(tmp_path, ".a/x.djvu", ".a/y.djvu", "b/.z.djvu", "b/x.djvu")
+    wanted = ("/.a/x.djvu", "/b/*")
+
+    assert names(tmp_path, selection=Selection(include=wanted)) == ["b/x.djvu"]
+    all_names = Selection(include=wanted, exclude=("b/x.djvu",), hidden=True)
+    assert names(tmp_path, selection=all_names) == [".a/x.djvu", "b/.z.djvu"]
+
+
+def test_a_systems_own_folder_is_not_even_opened(tmp_path: Path) -> None:
+    grow(tmp_path, "x.djvu")
+    (tmp_path / "lost+found").mkdir()
+    here = os.open(tmp_path / "lost+found", os.O_RDONLY)
+    try:
+        for _ in range(20):  # deeper than a path can be opened: reading it would be told
+            os.mkdir("y" * 250, dir_fd=here)
+            here, before = os.open("y" * 250, os.O_RDONLY, dir_fd=here), here
+            os.close(before)
+    finally:
+        os.close(here)
+
+    assert [type(item) for item in found(tmp_path)] == [SourceFile]
+    everything = found(tmp_path, selection=Selection(hidden=True))
+    assert [type(item) for item in everything] == [UnreadableSource, SourceFile]
 
 
 def test_a_special_file_as_source_is_passed_over(tmp_path: Path) -> None:
@@ -451,12 +575,12 @@ def test_state_directories_are_not_searched(tmp_path: Path) -> None:
     (tmp_path / "alias").symlink_to(tmp_path)
     excluded = [str(tmp_path / "alias/state")]
 
-    walk = walk_sources([str(tmp_path)], EVERYTHING, excluded_dirs=excluded)
-
-    assert [item.source for item in walk if isinstance(item, SourceFile)] == [
-        "a.djvu",
-        "sub/state/x.djvu",
-    ]
+    for selection in (EVERYTHING, Selection(hidden=True)):
+        walk = walk_sources([str(tmp_path)], selection, excluded_dirs=excluded)
+        assert [item.source for item in walk if isinstance(item, SourceFile)] == [
+            "a.djvu",
+            "sub/state/x.djvu",
+        ]
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=12)
