@@ -214,7 +214,9 @@ def test_what_systems_leave_behind_is_neither_converted_nor_paid_for(
 
     named = run("convert", source / ".Trashes", source / "a/~$w.djvu", "-o", output, "--json")
     assert (named.code, named.json["totals"]["found"]) == (0, 2)
-    listed = run("convert", "--files-from", "-", "-o", output, stdin=b"%b/._x.djvu\n" % source)
+    listed = run(
+        "convert", "--files-from", "-", "-o", output, stdin=os.fsencode(source / "._x.djvu")
+    )
     assert listed.code == 1
     by_key = run(*command, env={"BATCH_CONVERTER_INPUT__HIDDEN": "true"})
     assert by_key.json["totals"] | {"found": 5, "skipped": 3} == by_key.json["totals"]
