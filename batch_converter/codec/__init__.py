@@ -17,11 +17,12 @@ from batch_converter.codec.bodies import (
     Submission,
     SubmissionScanner,
 )
-from batch_converter.codec.json_walk import MAX_DEPTH, MAX_SKELETON_BYTES
+from batch_converter.codec.json_walk import MAX_DEPTH, MAX_MARKS, MAX_SKELETON_BYTES
 
 __all__ = [
     "GATHER_BYTES",
     "MAX_DEPTH",
+    "MAX_MARKS",
     "MAX_SKELETON_BYTES",
     "READ_BYTES",
     "Base64Decoder",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _RESULT: Final = ("results", None)
 _RESULT_DATA: Final = ("results", None, "data")
 _RESULT_TYPE: Final = ("results", None, "type")
+_IMAGE: Final = ("image",)
 
 
 class Signal(Enum):
@@ -78,6 +79,7 @@ class EnvelopeScanner(JsonWalk):
     documented = frozenset(
         {"id", "taskStatus", "responseStatusCode", "results", "error", "type", "data"}
     )
+    asked_depth = len(_RESULT_DATA)
 
     def __init__(self, *, gather_bytes: int = GATHER_BYTES) -> None:
         super().__init__()
@@ -189,6 +191,7 @@ class SubmissionScanner(JsonWalk):
     error = RejectedError
     subject = "the request's body"
     documented = frozenset({"image", "settings"})
+    asked_depth = len(_IMAGE)
 
     def __init__(self, *, gather_bytes: int = GATHER_BYTES) -> None:
         super().__init__()
@@ -223,7 +226,7 @@ class SubmissionScanner(JsonWalk):
         return Submission(size_bytes=self._size_bytes, settings=settings)
 
     def _begins(self, path: tuple[str | None, ...]) -> Mode:
-        if path != ("image",):
+        if path != _IMAGE:
             return Mode.KEEP
         if self._decoder is not None:
             raise self._malformed("says one thing twice")

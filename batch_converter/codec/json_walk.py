@@ -1,15 +1,16 @@
 """Walks through a JSON text as it arrives and lets long strings be taken out.
 
 The walk knows just enough of the grammar to tell where it is. Everything but the
-strings taken out is copied into a bounded skeleton, which `json` parses, and so
-checks, at the end.
+strings taken out is copied into a skeleton, which `json` parses, and so checks, at
+the end. The skeleton is bounded in bytes and in marks, and each mark costs the same
+however deep it stands: a text that somebody made to be slow is refused after a few
+milliseconds, before the event loop is missed.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -18,9 +19,16 @@ if TYPE_CHECKING:
 
     from batch_converter.errors import FileError
 
-MAX_SKELETON_BYTES: Final = 1024 * 1024
+MAX_SKELETON_BYTES: Final = 64 * 1024
+"""What may stand beside the strings taken out, white space included."""
+
+MAX_MARKS: Final = 4 * 1024
+"""How many brackets, commas and strings there may be; a key is a string too."""
+
 MAX_DEPTH: Final = 64
-_STRUCTURE: Final = re.compile(rb'[\[\]{},"]')
+_MARK: Final = re.compile(rb'[\[\]{},"]')
+_UP_TO_QUOTE: Final = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+_QUOTE: Final = b'"'
 _BACKSLASH: Final = ord("\\")
 
 
@@ -32,15 +40,6 @@ class Mode(Enum):
     SKIP = auto()
 
 
-@dataclass(slots=True)
-class _Frame:
-    """An open object or array: the key that the walk is at, None in an array."""
-
-    is_object: bool
-    key: str | None = None
-    expects_key: bool = False
-
-
 class JsonWalk:
     """The walk itself; subclasses say which strings are taken and what becomes of them."""
 
@@ -49,8 +48,16 @@ class JsonWalk:
     documented: frozenset[str]
     """Keys that no object may hold twice: which one counts would be a guess."""
 
+    asked_depth: int
+    """Levels that the subclass asks about; of what lies deeper it hears nothing."""
+
     def __init__(self) -> None:
-        self._stack: list[_Frame] = []
+        self._open_objects: list[bool] = []
+        """A level each: whether it is an object, else an array."""
+        self._keys: list[str | None] = []
+        """Where the walk is in the levels asked about; None in an array."""
+        self._expects_key = False
+        self._marks = 0
         self._skeleton = bytearray()
         self._in_string = False
         self._is_key = False
@@ -59,7 +66,7 @@ class JsonWalk:
         self._string_at = 0
 
     def _begins(self, path: tuple[str | None, ...]) -> Mode:
-        """A string value begins; say what happens to it."""
+        """A string value begins in the levels asked about; say what happens to it."""
         raise NotImplementedError
 
     def _taken(self, raw: bytes) -> None:
@@ -83,9 +90,14 @@ class JsonWalk:
 
     def _between(self, chunk: bytes, at: int) -> int:
         """Walk to the next string, or to the end."""
-        for match in _STRUCTURE.finditer(chunk, at):
+        for match in _MARK.finditer(chunk, at):
+            self._marks += 1
+            if self._marks > MAX_MARKS:
+                raise self._malformed(
+                    f"holds more than {MAX_MARKS} brackets, commas and strings beside its data"
+                )
             mark = match.group()
-            if mark == b'"':
+            if mark == _QUOTE:
                 self._keep(chunk, at, match.end())
                 self._enter_string()
                 return match.end()
@@ -95,7 +107,9 @@ class JsonWalk:
 
     def _keep(self, chunk: bytes, at: int, end: int) -> None:
         if len(self._skeleton) + end - at > MAX_SKELETON_BYTES:
-            raise self._malformed("holds too much beside its data")
+            raise self._malformed(
+                f"holds more than {MAX_SKELETON_BYTES // 1024} KiB beside its data"
+            )
         self._skeleton += chunk[at:end]
 
     def _step(self, mark: bytes) -> None:
@@ -103,27 +117,34 @@ class JsonWalk:
             self._push(is_object=mark == b"{")
         elif mark in b"}]":
             self._pop(is_object=mark == b"}")
-        elif self._stack and self._stack[-1].is_object:
-            self._stack[-1].expects_key = True
+        else:
+            self._expects_key = bool(self._open_objects) and self._open_objects[-1]
 
     def _push(self, *, is_object: bool) -> None:
-        if len(self._stack) >= MAX_DEPTH:
+        if len(self._open_objects) >= MAX_DEPTH:
             raise self._malformed("is nested too deeply")
-        self._stack.append(_Frame(is_object=is_object, expects_key=is_object))
+        self._open_objects.append(is_object)
+        self._expects_key = is_object
+        if self._is_asked_about():
+            self._keys.append(None)
 
     def _pop(self, *, is_object: bool) -> None:
-        if not self._stack or self._stack.pop().is_object is not is_object:
+        if not self._open_objects or self._open_objects.pop() is not is_object:
             raise self._malformed("is not JSON")
-        self._closed(self._path())
+        self._expects_key = False
+        del self._keys[len(self._open_objects) :]
+        if self._is_asked_about():
+            self._closed(tuple(self._keys))
 
-    def _path(self) -> tuple[str | None, ...]:
-        return tuple([frame.key for frame in self._stack])
+    def _is_asked_about(self) -> bool:
+        return len(self._open_objects) <= self.asked_depth
 
     def _enter_string(self) -> None:
         self._in_string = True
         self._string_at = len(self._skeleton)
-        self._is_key = bool(self._stack) and self._stack[-1].expects_key
-        self._mode = Mode.KEEP if self._is_key else self._begins(self._path())
+        self._is_key = self._expects_key
+        heard = not self._is_key and self._is_asked_about()
+        self._mode = self._begins(tuple(self._keys)) if heard else Mode.KEEP
 
     def _through_string(self, chunk: bytes, at: int) -> int:
         quote = self._closing_quote(chunk, at)
@@ -139,34 +160,36 @@ class JsonWalk:
 
     def _closing_quote(self, chunk: bytes, at: int) -> int:
         """Return where the string ends, or -1 and remember whether an escape is open."""
-        begin = at
-        while (quote := chunk.find(b'"', at)) >= 0:
-            if not self._is_escaped(chunk, begin, quote):
-                self._escaped = False
-                return quote
-            at = quote + 1
-        self._escaped = self._is_escaped(chunk, begin, len(chunk))
+        at += self._escaped
+        self._escaped = False
+        quote = chunk.find(_QUOTE, at)
+        end = len(chunk) if quote < 0 else quote
+        if end <= at or chunk[end - 1] != _BACKSLASH:
+            return quote
+        # Only now is it worth the time to tell escaped quotes from the closing one.
+        walked = _UP_TO_QUOTE.match(chunk, at)
+        end = at if walked is None else walked.end()
+        if end < len(chunk) and chunk[end] != _BACKSLASH:
+            return end
+        self._escaped = end < len(chunk)
         return -1
-
-    def _is_escaped(self, chunk: bytes, begin: int, at: int) -> bool:
-        """Whether an odd number of backslashes stands before `at`."""
-        run = at
-        while run > begin and chunk[run - 1] == _BACKSLASH:
-            run -= 1
-        odd = (at - run) % 2 == 1
-        return odd ^ (self._escaped and run == begin)
 
     def _leave_string(self) -> None:
         self._in_string = False
-        raw = bytes(self._skeleton[self._string_at :])
-        self._skeleton += b'"'
+        string_end = len(self._skeleton)
+        self._keep(_QUOTE, 0, 1)
         if self._is_key:
-            self._stack[-1].key = self._text(raw)
-            self._stack[-1].expects_key = False
+            self._expects_key = False
+        if self._is_asked_about():
+            self._tell(bytes(self._skeleton[self._string_at : string_end]))
+
+    def _tell(self, raw: bytes) -> None:
+        if self._is_key:
+            self._keys[-1] = self._text(raw)
         elif self._mode is Mode.KEEP:
-            self._kept(self._path(), raw)
+            self._kept(tuple(self._keys), raw)
         else:
-            self._ended(self._path())
+            self._ended(tuple(self._keys))
 
     def _text(self, raw: bytes) -> str:
         try:
@@ -181,7 +204,7 @@ class JsonWalk:
         Raises:
             FileError: The text is cut off, is not JSON, or is no object.
         """
-        if self._stack or self._in_string or not self._skeleton.strip():
+        if self._open_objects or self._in_string or not self._skeleton.strip():
             raise self._malformed("is cut off")
         try:
             value = json.loads(

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from batch_converter.errors import BadResponseError
+from batch_converter.wire.refusals import MAX_MESSAGE_CHARS
 from batch_converter.wire.vocabulary import (
     ResponseCode,
     TaskStatus,
@@ -25,6 +26,9 @@ DEFAULT_LIFETIME_S: Final = 3600.0
 RESULT_TYPE: Final = "Pdf"
 _DATA_SLOT: Final = "\0data\0"
 _MAX_MESSAGES: Final = 50
+_MAX_WRITTEN_BYTES: Final = 24 * 1024
+"""Of each list of messages: readers bound what stands beside a PDF (`codec.json_walk`)."""
+
 _TASK_ID: Final = re.compile(r"(?=.*[0-9])\{?[0-9A-Za-z][0-9A-Za-z._~:-]{0,126}\}?")
 _CUT_GUID: Final = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{0,26}")
 _HEADER_SAFE: Final = re.compile(r"[\x21-\x7e]+")
@@ -163,8 +167,16 @@ def _complaints(error: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _texts(value: object) -> tuple[str, ...]:
     items = value if isinstance(value, list) else [value]
-    texts = (item if isinstance(item, str) else _plain(item) for item in items[:_MAX_MESSAGES])
-    return tuple(text for text in texts if text)
+    texts = [item if isinstance(item, str) else _plain(item) for item in items]
+    return _few([text for text in texts if text])
+
+
+def _few(texts: Sequence[str]) -> tuple[str, ...]:
+    """Keep the first 50, or say in the last one's place how many more there are."""
+    if len(texts) <= _MAX_MESSAGES:
+        return tuple(texts)
+    shown = _MAX_MESSAGES - 1
+    return (*texts[:shown], f"and {len(texts) - shown} more")
 
 
 def _plain(value: object) -> str:
@@ -191,7 +203,7 @@ def submission_frame(settings: Mapping[str, object]) -> tuple[bytes, bytes]:
 
 
 def _envelope(answer: TaskAnswer, *, results: object) -> dict[str, object]:
-    error = {"messages": list(answer.messages), "warnings": list(answer.warnings)}
+    error = {"messages": _written(answer.messages), "warnings": _written(answer.warnings)}
     return {
         "id": answer.task_id,
         "taskStatus": answer.status_word,
@@ -199,6 +211,20 @@ def _envelope(answer: TaskAnswer, *, results: object) -> dict[str, object]:
         "results": results,
         "error": error if answer.messages or answer.warnings else None,
     }
+
+
+def _written(texts: Sequence[str]) -> list[str]:
+    """Return as many as an answer may hold, each shortened, and how many more there are."""
+    told: list[str] = []
+    left_bytes = _MAX_WRITTEN_BYTES
+    for whole in _few(texts):
+        cut = len(whole) > MAX_MESSAGE_CHARS
+        text = whole[: MAX_MESSAGE_CHARS - 1] + "…" if cut else whole
+        left_bytes -= len(_dump(text)) + 1
+        if left_bytes < 0:
+            return [*told, f"and {len(texts) - len(told)} more"]
+        told.append(text)
+    return told
 
 
 def _json_object(body: bytes, *, what: str) -> dict[str, object]:

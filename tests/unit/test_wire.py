@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 
 import pytest
 from aspose_ocr_cloud.models.language import Language
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_converter import wire
+from batch_converter.codec import MAX_SKELETON_BYTES
 from batch_converter.errors import BadResponseError, ConfigError
 from batch_converter.wire.settings import LANGUAGES, RecognitionSettings
 
@@ -180,7 +182,9 @@ def test_vocabulary_is_the_vendors() -> None:
         ({"messages": "one"}, ("one",), ()),
         ("broken", ("broken",), ()),
         (["a", "b"], ("a", "b"), ()),
-        ({"messages": ["m"] * 1000}, ("m",) * 50, ()),
+        ({"messages": ["m"] * 50}, ("m",) * 50, ()),
+        ({"messages": ["m"] * 51}, (*("m",) * 49, "and 2 more"), ()),
+        ({"messages": ["m"] * 1000}, (*("m",) * 49, "and 951 more"), ()),
     ],
 )
 def test_error_of_any_shape_becomes_messages(
@@ -223,6 +227,26 @@ def test_completed_frame_is_json_around_any_base64() -> None:
     body = json.loads(before + b"JVBERi0=" + after)
     assert body["results"] == [{"type": "Pdf", "data": "JVBERi0="}]
     assert wire.read_task_answer(body) == answer
+
+
+@pytest.mark.parametrize("count", [1, 49, 50, 51, 5000])
+@pytest.mark.parametrize("text", ["page 7 is blank: x", "ž" * 499, "ž" * 500, "ž" * 100_000])
+def test_written_messages_are_counted_and_fit_beside_a_pdf(text: str, count: int) -> None:
+    answer = wire.TaskAnswer(
+        task_id=TASK_ID,
+        status_word=wire.TaskStatus.COMPLETED,
+        code_word=wire.ResponseCode.OK,
+        messages=(text,) * count,
+        warnings=(text,) * count,
+    )
+    before, after = wire.completed_frame(answer)
+    assert len(before) + len(after) < MAX_SKELETON_BYTES
+    read = wire.read_task_answer(json.loads(before + after))
+    for told in (read.messages, read.warnings):
+        *whole, last = told
+        more = re.fullmatch("and ([0-9]+) more", last)
+        assert len(whole) + (int(more[1]) if more else 1) == count
+        assert more is not None or len(text) > 500 or last == text
 
 
 def test_submission_frame_carries_the_settings_verbatim() -> None:

@@ -136,6 +136,32 @@ async def test_warnings_and_messages_come_with_the_pdf(bench: Bench, faults: typ
     )
 
 
+SLOW = {
+    "strings deep inside": PLAIN[:-1] + b',"x":' + b"[" * 60 + b'"",' * 340_000 + b'""' + b"]" * 60,
+    "messages": spelled(completed(error={"messages": ["page 1 is blank"] * 5000})),
+    "results": spelled(completed(results=[{"type": "Text", "data": "x"}] * 3000)),
+    "white space": b" " * 1_000_000 + PLAIN,
+    "a long number": PLAIN[:-1] + b',"x":' + b"9" * 1_000_000 + b"}",
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+async def test_an_answer_made_to_be_slow_is_refused_by_name(
+    bench: Bench, faults: type[Faults], name: str
+) -> None:
+    with pytest.raises(BadResponseError, match=r"holds more than .* beside its data"):
+        await ask(bench, faults.body(SLOW[name]))
+
+
+async def test_as_much_as_may_stand_beside_the_pdf_does_no_harm(
+    bench: Bench, faults: type[Faults]
+) -> None:
+    messages = ["page 1 is blank: its image data is damaged"] * 1200
+    assert await ask(bench, faults.body(spelled(completed(error={"messages": messages})))) == Ready(
+        warnings=(*messages[:49], "and 1151 more")
+    )
+
+
 @pytest.mark.parametrize(
     ("fields", "fetched"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from typing import TYPE_CHECKING
 
 import anyio
@@ -50,6 +51,30 @@ async def test_a_malformed_submission_is_refused_and_leaves_nothing(
             assert response.status == 400
             assert response.content_type == "application/problem+json"
             assert json.loads(await response.read())["detail"]
+        assert client.files() == []
+        assert await client.submit()
+
+
+NESTED = b'{"image":"QUJD","settings":{"a":' + b"[" * 60 + b"%b" + b"]" * 60 + b"}}"
+SLOW = {
+    "strings deep inside": NESTED % (b'"",' * 340_000 + b'""'),
+    "few strings, long ones": NESTED % (b'"%b",' % (b"x" * 1000) * 1000 + b'""'),
+    "keys": b'{"image":"QUJD",' + b",".join(b'"%d":0' % i for i in range(100_000)) + b"}",
+    "a long number": b'{"image":"QUJD","settings":' + b"9" * 1_000_000 + b"}",
+    "white space": b'{"image":"QUJD",' + b" " * 1_000_000 + b'"settings":{}}',
+    "escapes": b'{"image":"QUJD","settings":{"a":"' + b'\\"' * 500_000 + b'"}}',
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+async def test_a_body_made_to_be_slow_is_refused_by_name(
+    tmp_path: Path, engine: HandEngine, name: str
+) -> None:
+    async with running(tmp_path, engine) as client:
+        async with client.post_body(SLOW[name]) as response:
+            assert (response.status, response.content_type) == (400, "application/problem+json")
+            detail = json.loads(await response.read())["detail"]
+            assert re.search("holds more than (64 KiB|4096 brackets.*) beside its data", detail)
         assert client.files() == []
         assert await client.submit()
 
