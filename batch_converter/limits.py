@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from batch_converter.errors import ServiceUnavailableError
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
@@ -31,47 +33,74 @@ class Throttle:
 
     Args:
         requests_per_second: The user's limit; None is none.
+        outage: Says when a pause has lasted too long.
     """
 
-    def __init__(self, *, requests_per_second: float | None, clock: Clock) -> None:
+    def __init__(self, *, requests_per_second: float | None, clock: Clock, outage: Outage) -> None:
         self._clock = clock
+        self._outage = outage
         self._interval_s = 1 / requests_per_second if requests_per_second else 0.0
         self._pace_s = 0.0
         self._next_at_s = clock.monotonic_s()
         self._paused_until_s = clock.monotonic_s()
+        self._complaints = 0
+        self._was_good = False
 
-    async def turn(self) -> None:
-        """Wait until a request may leave; turns are given in the order of asking."""
+    async def turn(self) -> int:
+        """Wait until a request may leave; turns are given in the order of asking.
+
+        Returns:
+            What `pause` wants to know of a request that left now.
+
+        Raises:
+            ServiceUnavailableError: A pause keeps all requests back for too long.
+        """
         while True:
             at_s = self._reserve()
+            await self._outage.endure(self._paused_until_s)
             if at_s > self._clock.monotonic_s():
                 await self._clock.wait_until(at_s, anyio.Event())
             # A pause may have begun in the meantime: queue up again behind it.
             if self._paused_until_s <= at_s:
-                return
+                return self._complaints
 
     def _reserve(self) -> float:
         at_s = max(self._clock.monotonic_s(), self._next_at_s, self._paused_until_s)
         self._next_at_s = at_s + max(self._interval_s, self._pace_s)
         return at_s
 
-    def pause(self, seconds: float) -> bool:
+    def pause(self, seconds: float, *, asked_s: float, turn: int) -> bool:
         """The service complained: nobody sends anything for so long, then more slowly.
 
+        Requests that were under way together are answered together: their complaints
+        are one, whose pause the later ones lengthen by no more than was asked for.
+
+        Args:
+            seconds: The pause that the first complaint makes.
+            asked_s: The part of it that the service asked for.
+            turn: What `turn` returned to the request.
+
         Returns:
-            Whether that is news; complaints of requests that had left before an
-            earlier pause only lengthen it.
+            Whether it is the first.
         """
-        now_s = self._clock.monotonic_s()
-        is_news = now_s >= self._paused_until_s
-        self._paused_until_s = max(self._paused_until_s, now_s + seconds)
-        if is_news:
-            self._pace_s = min(_SLOWEST_PACE_S, max(_FIRST_PACE_S, self._pace_s * 2))
+        is_first = turn == self._complaints
+        until_s = self._clock.monotonic_s() + (seconds if is_first else asked_s)
+        self._paused_until_s = max(self._paused_until_s, until_s)
+        if is_first:
+            self._complaints += 1
+            self._slow_down()
             self._next_at_s = self._paused_until_s
-        return is_news
+        return is_first
+
+    def _slow_down(self) -> None:
+        """Halve the pace, unless nothing has succeeded at it: it was not the pace then."""
+        if self._was_good or not self._pace_s:
+            self._pace_s = min(_SLOWEST_PACE_S, max(_FIRST_PACE_S, self._pace_s * 2))
+        self._was_good = False
 
     def succeeded(self) -> None:
         """A request was answered: pick up speed."""
+        self._was_good = True
         self._pace_s *= _RELAXATION
         if self._pace_s < _NEGLIGIBLE_PACE_S:
             self._pace_s = 0.0
@@ -134,26 +163,67 @@ class UploadSlot:
 
 
 class Outage:
-    """Since when no request has succeeded."""
+    """Since when no request has succeeded, and how long that is borne.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        unavailable_after_s: How long.
+        clock: The time.
+    """
+
+    def __init__(self, *, unavailable_after_s: float, clock: Clock) -> None:
+        self._unavailable_after_s = unavailable_after_s
         self._clock = clock
         self._since_s: float | None = None
+        self._succeeded_at_s = clock.monotonic_s()
         self._ever_over = False
+        self._last: Exception | None = None
 
     @property
     def never_reached(self) -> bool:
         """Whether no request has succeeded at all."""
         return not self._ever_over
 
-    def failed(self) -> float:
-        """A request failed; return for how long all have, in seconds."""
-        now_s = self._clock.monotonic_s()
+    def failed(self, error: Exception) -> None:
+        """A request failed."""
+        self._last = error
         if self._since_s is None:
-            self._since_s = now_s
-        return now_s - self._since_s
+            self._since_s = self._clock.monotonic_s()
+
+    def check(self) -> None:
+        """Find out, after a failure, whether trying again makes sense.
+
+        Raises:
+            ServiceUnavailableError: All requests have failed for too long.
+        """
+        self._give_up_from(self._silent_since_s)
 
     def succeeded(self) -> None:
         """The service answered."""
         self._since_s = None
+        self._succeeded_at_s = self._clock.monotonic_s()
         self._ever_over = True
+
+    async def endure(self, until_s: float) -> None:
+        """Wait for a moment that trouble has put off, but not beyond all patience.
+
+        The service may ask for more time than it is given; a request that succeeds
+        meanwhile begins the time anew.
+
+        Raises:
+            ServiceUnavailableError: No request has succeeded for too long.
+        """
+        while self._clock.monotonic_s() < until_s:
+            silent_since_s = self._silent_since_s
+            self._give_up_from(silent_since_s)
+            moment_s = min(until_s, silent_since_s + self._unavailable_after_s)
+            await self._clock.wait_until(moment_s, anyio.Event())
+
+    @property
+    def _silent_since_s(self) -> float:
+        return self._succeeded_at_s if self._since_s is None else self._since_s
+
+    def _give_up_from(self, since_s: float) -> None:
+        now_s = self._clock.monotonic_s()
+        if now_s >= since_s + self._unavailable_after_s:
+            msg = f"no request has succeeded for {now_s - since_s:.0f} s; last: {self._last}"
+            raise ServiceUnavailableError(msg) from self._last

@@ -18,7 +18,9 @@ OVERLOAD_STATUSES: Final = frozenset({408, 429, 503, 504})
 _PASSING_STATUSES: Final = frozenset({408, 425, 429})
 _SERVER_FAULTS: Final = range(500, 600)
 _MAX_DOUBLINGS: Final = 30
-_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?")
+_SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
+_LONGEST_S: Final = 1e9
+"""What any longer wait is taken for: thirty years, and still a number to calculate with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +32,14 @@ class Trouble:
         retry_after_s: How long the service asked to be left alone.
         throttled: The service says that it has too much to do: everybody slows down.
         overloaded: It may well have: fewer uploads at once.
+        turn: The turn in which the request left, as the throttle gave it.
     """
 
     error: PassingError
     retry_after_s: float | None = None
     throttled: bool = False
     overloaded: bool = False
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,6 @@ class RetryPolicy:
     initial_wait_s: float = 0.5
     max_wait_s: float = 60.0
     max_retry_after_s: float = 900.0
-    unavailable_after_s: float = 300.0
 
 
 def is_passing(status: int) -> bool:
@@ -59,9 +62,10 @@ def next_wait_s(
 ) -> float | None:
     """Return how long to wait after the `attempt`-th try failed; None to give up.
 
-    What the service asked for wins; otherwise the wait doubles from try to try up
-    to `max_wait_s`, and chance takes away up to half of it, so that those who
-    failed together do not come back together.
+    The wait doubles from try to try up to `max_wait_s`, and chance takes away up to
+    half of it, so that those who failed together do not come back together. What the
+    service asks for only lengthens it: a `Retry-After` of no time, or of one gone by,
+    would let all tries be made within a second.
 
     Args:
         policy: How often and how patiently.
@@ -71,26 +75,21 @@ def next_wait_s(
     """
     if attempt >= policy.attempts:
         return None
-    if trouble.retry_after_s is not None:
-        return trouble.retry_after_s
+    return max(backoff_s(policy, attempt=attempt, random=random), trouble.retry_after_s or 0.0)
+
+
+def backoff_s(policy: RetryPolicy, *, attempt: int, random: Callable[[], float]) -> float:
+    """Return the least time between two tries, the `attempt`-th having failed."""
     doublings = min(attempt - 1, _MAX_DOUBLINGS)
     wait_s = min(policy.max_wait_s, policy.initial_wait_s * 2.0**doublings)
     return wait_s * (1 - random() / 2)
 
 
-def reason_to_stop(policy: RetryPolicy, trouble: Trouble, *, failing_for_s: float) -> str | None:
-    """Say why no document can go on; None where trying again makes sense.
-
-    Args:
-        policy: How patiently.
-        trouble: What happened.
-        failing_for_s: For how long every request has failed.
-    """
+def reason_to_stop(policy: RetryPolicy, trouble: Trouble) -> str | None:
+    """Say why the service's answer is no use to any document; None where waiting helps."""
     asked_s = trouble.retry_after_s
     if asked_s is not None and asked_s > policy.max_retry_after_s:
         return f"the service asks to be left alone for {asked_s:.0f} s"
-    if failing_for_s >= policy.unavailable_after_s:
-        return f"no request has succeeded for {failing_for_s:.0f} s"
     return None
 
 
@@ -98,12 +97,12 @@ def retry_after_s(value: str | None, *, date: str | None, now: datetime) -> floa
     """Read a `Retry-After` header: seconds, or an HTTP date.
 
     A date is compared with the answer's own `Date`, where there is one: the two
-    machines' clocks may differ. A moment in the past is no wait. What cannot be
-    read counts as absent.
+    machines' clocks may differ. A moment in the past is no wait. A number too large
+    to be meant is a very long wait, not none. What cannot be read counts as absent.
     """
     text = (value or "").strip()
     if _SECONDS.fullmatch(text):
-        return float(text)
+        return min(float(text), _LONGEST_S)
     moment = _http_date(text)
     if moment is None:
         return None
@@ -113,6 +112,6 @@ def retry_after_s(value: str | None, *, date: str | None, now: datetime) -> floa
 def _http_date(text: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text or "")
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter where a number in it is very large
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -23,6 +23,7 @@ from batch_converter.wire.vocabulary import (
 )
 
 DEFAULT_LIFETIME_S: Final = 3600.0
+_SHORTEST_LIFETIME_S: Final = 1.0
 RESULT_TYPE: Final = "Pdf"
 _DATA_SLOT: Final = "\0data\0"
 _MAX_MESSAGES: Final = 50
@@ -85,14 +86,18 @@ def read_token_answer(body: bytes) -> TokenAnswer:
 
 
 def _lifetime_s(value: object) -> float:
-    """Take a number or its text; without one, the documented hour."""
+    """Take a number or its text; without one that can be meant, the documented hour.
+
+    A token of no time would have another one asked for before each request. One that
+    ends sooner than the hour is refused one day, and renewed then.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return DEFAULT_LIFETIME_S
     try:
         seconds = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # JSON's whole numbers have no end
         return DEFAULT_LIFETIME_S
-    return seconds if 0 < seconds < float("inf") else DEFAULT_LIFETIME_S
+    return seconds if _SHORTEST_LIFETIME_S <= seconds < float("inf") else DEFAULT_LIFETIME_S
 
 
 def write_token_answer(answer: TokenAnswer) -> bytes:

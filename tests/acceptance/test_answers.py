@@ -132,6 +132,51 @@ def test_a_refused_account_ends_the_run_with_3(
     assert 0 <= unread <= 16
 
 
+@pytest.mark.parametrize("asked", ["0", "Thu, 01 Jan 1970 00:00:00 GMT", "none"])
+def test_a_burst_of_complaints_slows_down_once(
+    cloud: Cloud, source: Path, output: Path, asked: str
+) -> None:
+    make_archive(source, 24)
+    cloud.hold("submit")
+    cloud.reply("submit", *[Reply(status=429, headers={"Retry-After": asked})] * 8)
+    with started(output.parent / "p", "convert", source, "-o", output, "--json") as process:
+        process.wait_until(lambda: cloud.active["submit"] == 8, "all uploads under way")
+        cloud.release("submit")
+        done = process.finish()
+    assert done.code == 0
+    assert len(done.named("service.throttled")) == 1
+    assert done.json["api_calls"] == cloud.bill()
+    assert cloud.calls["submit"] == 24 + 8
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("kind", ["token", "submit"])
+def test_no_pause_is_longer_than_an_unavailable_service_is_borne(
+    cloud: Cloud, source: Path, output: Path, kind: str, status: int
+) -> None:
+    make_archive(source, 3)
+    cloud.always(kind, Reply(status=status, headers={"Retry-After": "600"}))
+    patience = {"BATCH_CONVERTER_RETRY__UNAVAILABLE_AFTER_S": "0.3"}
+    done = run("convert", source, "-o", output, "--json", env=patience)
+    assert done.code == 6
+    assert done.json["totals"]["remaining"] == 3
+    cloud.as_usual(kind)
+    assert run("convert", source, "-o", output).code == 0
+
+
+@pytest.mark.parametrize("lifetime", ["0", '"soon"', "9" * 400, "0.0001"])
+def test_no_lifetime_of_a_token_makes_it_useless(
+    cloud: Cloud, source: Path, output: Path, lifetime: str
+) -> None:
+    make_archive(source, 6)
+    token = "given-by-hand"
+    cloud.tokens.append(token)
+    body = f'{{"access_token": "{token}", "token_type": "bearer", "expires_in": {lifetime}}}'
+    cloud.always("token", Reply(body=body, headers={"Content-Type": "application/json"}))
+    assert run("convert", source, "-o", output).code == 0
+    assert cloud.calls["token"] == 1
+
+
 def test_a_token_that_is_refused_when_fresh_ends_the_run_with_3(
     cloud: Cloud, source: Path, output: Path
 ) -> None:

@@ -64,14 +64,22 @@ def test_written_token_reads_back() -> None:
     assert wire.read_token_answer(wire.write_token_answer(answer)) == answer
 
 
-@pytest.mark.parametrize("lifetime", ["null", '"soon"', "true", "-3", "NaN", "[]"])
+@pytest.mark.parametrize(
+    "lifetime",
+    [
+        *("null", '"soon"', "true", "[]", "{}", "NaN", "Infinity", '"inf"', '"nan"'),
+        *("-3", "0", "0.999", '"0"', "-0.0", "1e999", "9" * 400, '"' + "9" * 400 + '"'),
+    ],
+)
 def test_token_with_odd_lifetime_lasts_the_documented_hour(lifetime: str) -> None:
     body = f'{{"access_token": "abc", "expires_in": {lifetime}}}'.encode()
     assert wire.read_token_answer(body).lifetime_s == 3600
 
 
-def test_token_lifetime_may_be_text() -> None:
-    assert wire.read_token_answer(b'{"access_token":"a","expires_in":"120"}').lifetime_s == 120
+@pytest.mark.parametrize(("given", "lifetime_s"), [('"120"', 120), ("1", 1), ("1e300", 1e300)])
+def test_token_lifetime_may_be_text_and_of_any_length(given: str, lifetime_s: float) -> None:
+    body = f'{{"access_token":"a","expires_in":{given}}}'.encode()
+    assert wire.read_token_answer(body).lifetime_s == lifetime_s
 
 
 @pytest.mark.parametrize(

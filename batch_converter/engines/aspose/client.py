@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
-import anyio
 import structlog
 
 from batch_converter.auth import TokenKeeper
@@ -19,7 +18,7 @@ from batch_converter.errors import (
     ServiceUnavailableError,
     SubmitUnknownError,
 )
-from batch_converter.limits import AdaptiveWindow, Outage
+from batch_converter.limits import AdaptiveWindow
 from batch_converter.retry import RetryPolicy, Trouble, next_wait_s, reason_to_stop
 from batch_converter.wire import read_token_answer
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from batch_converter.clock import Clock
     from batch_converter.engines.aspose.exchange import Exchange
     from batch_converter.engines.aspose.request import Request
-    from batch_converter.limits import Throttle, UploadSlot
+    from batch_converter.limits import Outage, Throttle, UploadSlot
     from batch_converter.wire import TokenAnswer
 
 T = TypeVar("T")
@@ -47,6 +46,7 @@ class Client:
         token_request: How a token is asked for.
         policy: How often and how patiently.
         throttle: Shared with the exchange.
+        outage: Shared with the throttle.
         max_submissions: Uploads at once, at most.
         clock: The time.
         random: Returns a number from 0 to 1.
@@ -60,6 +60,7 @@ class Client:
         *,
         policy: RetryPolicy,
         throttle: Throttle,
+        outage: Outage,
         max_submissions: int,
         clock: Clock,
         random: Callable[[], float],
@@ -73,7 +74,7 @@ class Client:
         self._random = random
         self._on_token = on_token
         self._window = AdaptiveWindow(max_submissions)
-        self._outage = Outage(clock)
+        self._outage = outage
         self._tokens = TokenKeeper(self._ask_token, clock=clock)
 
     async def answered(
@@ -142,12 +143,14 @@ class Client:
             PassingError: There is none.
             ServiceUnavailableError: For nobody.
         """
-        failing_for_s = self._outage.failed()
-        reason = reason_to_stop(self._policy, trouble, failing_for_s=failing_for_s)
+        reason = reason_to_stop(self._policy, trouble)
         if reason is not None:
             msg = f"{reason}; last: {trouble.error}"
             raise ServiceUnavailableError(msg) from trouble.error
+        self._outage.failed(trouble.error)
+        self._outage.check()
         wait_s = next_wait_s(self._policy, trouble, attempt=attempt, random=self._random)
+        until_s = self._clock.monotonic_s() + (wait_s or 0.0)
         if trouble.throttled:
             self._slow_down(request, trouble, wait_s)
         if wait_s is None:
@@ -160,14 +163,13 @@ class Client:
             reason=str(trouble.error),
             **({} if request.document is None else {"source": request.document.source}),
         )
-        if not trouble.throttled:
-            until_s = self._clock.monotonic_s() + wait_s
-            await self._clock.wait_until(until_s, anyio.Event())
+        await self._outage.endure(until_s)
 
     def _slow_down(self, request: Request, trouble: Trouble, wait_s: float | None) -> None:
-        pause_s = wait_s if wait_s is not None else trouble.retry_after_s
-        pause_s = self._policy.initial_wait_s if pause_s is None else pause_s
-        if self._throttle.pause(pause_s):
+        """Hold everybody back; also for a request that is not tried again itself."""
+        asked_s = trouble.retry_after_s or 0.0
+        pause_s = max(self._policy.initial_wait_s, asked_s) if wait_s is None else wait_s
+        if self._throttle.pause(pause_s, asked_s=asked_s, turn=trouble.turn):
             _log.warning(
                 "service.throttled",
                 endpoint=request.kind.value,
@@ -188,8 +190,8 @@ class Client:
             except (AccountRefusedError, LastingError):
                 self._succeeded(None)
                 raise
-            except SubmitUnknownError:
-                self._outage.failed()
+            except SubmitUnknownError as error:
+                self._outage.failed(error)
                 _complain(slot)
                 raise
             if not isinstance(result, Trouble):

@@ -19,7 +19,7 @@ from batch_converter.engines.aspose.request import Request
 from batch_converter.engines.aspose.session import open_session
 from batch_converter.engines.base import EngineTraits
 from batch_converter.errors import BadResponseError, ConfigError, TooLargeError
-from batch_converter.limits import Throttle
+from batch_converter.limits import Outage, Throttle
 from batch_converter.models import CallKind, EngineName
 from batch_converter.retry import RetryPolicy
 from batch_converter.wire import (
@@ -115,8 +115,11 @@ class AsposeEngine:
         self._session, proxy = await open_session(self._settings)
         if proxy.authorization:
             self._secrets.append(proxy.authorization.removeprefix("Basic "))
+        outage = Outage(unavailable_after_s=self._retry.unavailable_after_s, clock=self._clock)
         throttle = Throttle(
-            requests_per_second=self._settings.requests_per_second, clock=self._clock
+            requests_per_second=self._settings.requests_per_second,
+            clock=self._clock,
+            outage=outage,
         )
         exchange = Exchange(
             self._session,
@@ -132,6 +135,7 @@ class AsposeEngine:
             self._token_request(),
             policy=_policy(self._retry),
             throttle=throttle,
+            outage=outage,
             max_submissions=self._max_submissions,
             clock=self._clock,
             random=self._random,
@@ -238,7 +242,6 @@ def _policy(retry: RetrySettings) -> RetryPolicy:
         initial_wait_s=retry.initial_wait_s,
         max_wait_s=retry.max_wait_s,
         max_retry_after_s=retry.max_retry_after_s,
-        unavailable_after_s=retry.unavailable_after_s,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import aiohttp
@@ -108,6 +108,7 @@ class Exchange:
 
         Raises:
             SubmitUnknownError: The document went out whole, and no answer came.
+            ServiceUnavailableError: A pause keeps all requests back for too long.
             BudgetSpentError: A request would exceed the budget.
             BatchConverterError: The answer is final; see `judge_refusal`.
         """
@@ -126,13 +127,14 @@ class Exchange:
         read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
     ) -> T | Trouble | TokenRefused | Moved:
         async with self._body(request) as body:
-            await self._throttle.turn()
+            turn = await self._throttle.turn()
             call_id = await self._meter.begin(request.kind, request.document)
             fate = _Fate()
             try:
-                return await self._converse(request, token, read, body, fate)
+                result = await self._converse(request, token, read, body, fate)
             finally:
                 self._meter.end(call_id, fate.outcome, http_status=fate.status)
+            return replace(result, turn=turn) if isinstance(result, Trouble) else result
 
     def _body(self, request: Request) -> AbstractAsyncContextManager[DocumentBody | None]:
         if request.document is None or not request.uploads:

@@ -471,10 +471,68 @@ async def test_a_service_that_wants_to_be_left_alone_for_long_ends_the_run(
 async def test_the_token_endpoints_retry_after_is_obeyed(
     bench: Bench, faults: type[Faults]
 ) -> None:
-    bench.server.plan["token"].append(faults.status(429, Retry_After="600"))
+    bench.server.plan["token"].append(faults.status(429, Retry_After="299"))
     await act(bench, "poll")
-    assert bench.clock.skipped_s == pytest.approx(600, abs=0.1)
+    assert bench.clock.skipped_s == pytest.approx(299, abs=0.1)
     assert bench.server.count()["token"] == 2
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("endpoint", ["token", "submit", "poll"])
+async def test_a_pause_beyond_all_patience_is_not_waited_out(
+    bench: Bench, faults: type[Faults], endpoint: str, status: int
+) -> None:
+    bench.retry = {"unavailable_after_s": 300}
+    bench.server.plan[endpoint].append(faults.status(status, Retry_After="600"))
+    with pytest.raises(ServiceUnavailableError, match=rf"for 300 s; last: .* with {status}"):
+        await act(bench, "poll" if endpoint == "poll" else "submit")
+    assert bench.clock.skipped_s == 300
+    assert bench.server.count()[endpoint] == 1
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "status", "asked"),
+    [
+        *(("token", status, "0") for status in (408, 429, 500, 503)),
+        *(("submit", 429, asked) for asked in ("0.0", "1", "-1", "soon", "")),
+        ("submit", 503, "Sat, 01 Mar 2025 11:59:00 GMT"),
+        ("poll", 429, "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("poll", 502, "0"),
+    ],
+)
+async def test_the_service_cannot_have_all_tries_made_at_once(
+    bench: Bench, faults: type[Faults], endpoint: str, status: int, asked: str
+) -> None:
+    bench.retry = {"request_attempts": 5, "initial_wait_s": 2}
+    refusal = faults.status(status, Retry_After=asked, Date="Sat, 01 Mar 2025 12:00:00 GMT")
+    bench.server.plan[endpoint].extend([refusal] * 4)
+    await act(bench, "poll" if endpoint == "poll" else "submit")
+    assert bench.clock.skipped_s == pytest.approx(2 + 4 + 8 + 16, abs=0.2)
+
+
+async def test_a_wait_that_is_too_long_to_be_meant_ends_the_run(
+    bench: Bench, faults: type[Faults]
+) -> None:
+    bench.server.plan["poll"].append(faults.status(503, Retry_After="9" * 30))
+    with pytest.raises(ServiceUnavailableError, match="left alone for 1000000000 s"):
+        await act(bench, "poll")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_burst_of_complaints_is_one(
+    bench: Bench, faults: type[Faults], status: int
+) -> None:
+    bench.max_submissions = 8
+    document, task = bench.document(), bench.make_task()
+    async with bench.engine() as engine:
+        await engine.fetch(document, task, bench.sink())
+        bench.server.plan["submit"].extend([faults.status(status, Retry_After="0")] * 8)
+        with capture_logs() as logs:
+            async with anyio.create_task_group() as group:
+                for _ in range(8):
+                    group.start_soon(engine.submit, document)
+    assert [entry["event"] for entry in logs].count("service.throttled") == 1
+    assert bench.server.count()["submit"] == 16
 
 
 async def test_a_complaint_narrows_the_upload_window(bench: Bench, faults: type[Faults]) -> None:
