@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -97,5 +98,16 @@ def _hold(folder: Path, lock: BaseFileLock) -> None:
         msg = f"another run holds {folder}; wait for it, or use another --state-dir"
         raise StateLockedError(msg) from None
     except OSError as error:
-        msg = f"the state directory {folder} cannot be used: {error.strerror}"
+        msg = f"the state directory {folder} cannot be used: {error.strerror}{_advice(error)}"
         raise UsageError(msg) from error
+
+
+def _advice(error: OSError) -> str:
+    """Say what to do where another user has made the folder."""
+    if error.errno not in {errno.EACCES, errno.EPERM}:
+        return ""
+    return (
+        f" ({error.filename}); run as its owner, or let a group that both users are in write the"
+        " folder and all in it (chgrp, then chmod g+rwX; umask 002 keeps it so), or give your own"
+        " --state-dir"
+    )

@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from batch_converter import interruptions
+from batch_converter import interruptions, standard_streams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; the console script's entry.
 
-    Signals are heeded before the libraries are loaded, which takes its time.
+    Descriptors that are missing are made up for before anything else can get their
+    numbers, and signals are heeded before the libraries are loaded, which takes its time.
     """
+    standard_streams.complete()
     interruptions.catch()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is escaped

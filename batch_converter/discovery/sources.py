@@ -6,6 +6,7 @@ import errno
 import os
 import select
 import stat
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _STDIN: Final = 0
+_NAMES_OF_STDIN: Final = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 _CHUNK_BYTES: Final = 1 << 16
 _GLANCE_S: Final = 0.1
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -69,6 +71,8 @@ def read_files_from(name: str, *, null: bool = False) -> Iterator[str]:
     Raises:
         UsageError: The list cannot be opened (at once), or read (while iterating).
     """
+    if sys.stdin is None and name in _NAMES_OF_STDIN:
+        raise UsageError(f"the list of files {name!r} cannot be read: standard input is closed")
     if name == "-":
         return _listed(_STDIN, name, null=null)
     try:

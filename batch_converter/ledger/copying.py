@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from typing import TYPE_CHECKING
 
+from batch_converter.ledger.permissions import check_permission
 from batch_converter.ledger.store import connect
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def copy_ledger(path: Path, folder: Path) -> None:
     Raises:
         LedgerError: It cannot be used.
     """
+    check_permission(path, path, read_only=True)
     if not path.exists():
         return
     copy = folder / path.name

@@ -22,6 +22,7 @@ import anyio.to_thread
 
 from batch_converter.errors import ErrorCode, ExitCode, LedgerError, RunStoppedError
 from batch_converter.fault_points import reach
+from batch_converter.ledger.permissions import check_permission, create
 from batch_converter.ledger.reserve import Reserve
 from batch_converter.threads import Outbox
 
@@ -38,6 +39,8 @@ _MAX_GROUP: Final = 1_000
 _FULL: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 )
+_FORBIDDEN: Final = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH})
+_PRIMARY: Final = 0xFF  # the lower byte of an extended result code
 
 T = TypeVar("T")
 
@@ -71,12 +74,14 @@ def connect(path: Path, *, read_only: bool, told: Path | None = None) -> sqlite3
             file was not touched.
     """
     told = told or path
+    check_permission(path, told, read_only=read_only)
     try:
         if not (path.exists() and _is_begun(path, told, alone=not read_only)) and read_only:
             msg = f"there is no ledger at {told}: nothing was converted into this folder yet"
             raise LedgerError(msg)
         if not (read_only or path.exists()):
             Reserve(path).release()  # of a ledger that was moved away
+            create(path, told)
         connection = _open(path, read_only=read_only)
         if not read_only:
             _prepare(connection)
@@ -86,6 +91,8 @@ def connect(path: Path, *, read_only: bool, told: Path | None = None) -> sqlite3
             " backup, or move it away to start a new one"
         )
         raise LedgerError(msg) from error
+    except OSError as error:
+        raise LedgerError(f"the ledger {told} cannot be used: {error.strerror}") from error
     return connection
 
 
@@ -173,6 +180,18 @@ def migrate(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:
 def is_full(error: Exception | None) -> bool:
     """Whether the disk, or what this user may have of it, is full."""
     return getattr(error, "sqlite_errorcode", None) in _FULL
+
+
+def _advice(error: sqlite3.Error) -> str:
+    """Say what to do about a ledger that could not be written."""
+    code = getattr(error, "sqlite_errorcode", None) or 0
+    if is_full(error):
+        return "Free some space"
+    if code & _PRIMARY in _FORBIDDEN:
+        return "See that this user may write it and its folder (permission, read-only mount)"
+    if code & _PRIMARY == sqlite3.SQLITE_CANTOPEN:
+        return "See that its folder is there, and that it and open files are within the limits"
+    return "See that its disk is well"
 
 
 class Store:
@@ -279,7 +298,7 @@ class Store:
             return error
         lost = LedgerWriteError(
             f"the ledger could not be written ({error}); the run stops so that nothing is paid for"
-            " without being recorded. Free some space and run the same command again"
+            f" without being recorded. {_advice(error)} and run the same command again"
         )
         lost.__cause__ = error
         return lost

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from batch_converter.fault_points import reach
 from batch_converter.models import StoredPdf
 from batch_converter.output.checking import Verify, check_pdf, check_pdf_bytes, page_warning
 from batch_converter.output.files import hash_file, writing
-from batch_converter.storage import copy_file, make_subfolder, sync_file
+from batch_converter.storage import copy_file, make_subfolder, nearest_folder, sync_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,6 +140,7 @@ class DiskPart:
             self._descriptor = os.open(self.spot.part, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         if mtime_ns is not None:
             os.utime(self._descriptor, ns=(mtime_ns, mtime_ns))
+        _take_group(self._descriptor, nearest_folder(self.spot.target.parent))
         sync_file(self._descriptor)
         size_bytes = os.fstat(self._descriptor).st_size
         self._close()
@@ -186,6 +188,18 @@ class DiskPart:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _take_group(descriptor: int, folder: Path) -> None:
+    """Give a file the group that it would have got in a folder with the setgid bit.
+
+    It was made elsewhere and is renamed, and its group goes with it. Where the system
+    does not let us, it stays as readable as the umask has made it.
+    """
+    status = folder.stat()
+    if status.st_mode & stat.S_ISGID and os.fstat(descriptor).st_gid != status.st_gid:
+        with suppress(OSError):
+            os.fchown(descriptor, -1, status.st_gid)
 
 
 def part_beside(target: Path) -> Path:
