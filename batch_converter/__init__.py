@@ -21,33 +21,58 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from batch_converter.api import RunReport, convert
     from batch_converter.config import LoadedSettings, Settings, load_settings
-    from batch_converter.errors import BatchConverterError, ErrorCode, ExitCode
+    from batch_converter.errors import (
+        BatchConverterError,
+        ConfigError,
+        ErrorCode,
+        ExitCode,
+        LedgerError,
+        LedgerWriteError,
+        OutputError,
+        StartupError,
+        StateLockedError,
+        UsageError,
+    )
     from batch_converter.models import FileReport, FileStatus, RunSummary
 
 __all__ = [
     "BatchConverterError",
+    "ConfigError",
     "ErrorCode",
     "ExitCode",
     "FileReport",
     "FileStatus",
+    "LedgerError",
+    "LedgerWriteError",
     "LoadedSettings",
+    "OutputError",
     "RunReport",
     "RunSummary",
     "Settings",
+    "StartupError",
+    "StateLockedError",
+    "UsageError",
     "convert",
     "load_settings",
 ]
 
 _HOMES: Final = {
     "BatchConverterError": "batch_converter.errors",
+    "ConfigError": "batch_converter.errors",
     "ErrorCode": "batch_converter.errors",
     "ExitCode": "batch_converter.errors",
     "FileReport": "batch_converter.models",
     "FileStatus": "batch_converter.models",
+    "LedgerError": "batch_converter.errors",
+    "LedgerWriteError": "batch_converter.errors",
     "LoadedSettings": "batch_converter.config",
+    "OutputError": "batch_converter.errors",
     "RunReport": "batch_converter.api",
     "RunSummary": "batch_converter.models",
     "Settings": "batch_converter.config",
+    "StartupError": "batch_converter.errors",
+    "StateLockedError": "batch_converter.errors",
+    "UsageError": "batch_converter.errors",
     "convert": "batch_converter.api",
     "load_settings": "batch_converter.config",
 }

@@ -6,17 +6,17 @@ The command line stands on the same functions.
 from __future__ import annotations
 
 import os
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
 import anyio.to_thread
 import structlog
 
-from batch_converter.errors import ConfigError
+from batch_converter.errors import ConfigError, ExitCode, LedgerError, OutputError
 from batch_converter.ledger import LedgerReader, copy_ledger
 from batch_converter.models import EngineName
 from batch_converter.orchestrator import Cancelling, Planner, Run, estimate
@@ -40,10 +40,12 @@ from batch_converter.state import (
 from batch_converter.wiring import choose_engine, open_context
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from batch_converter.config import Settings
-    from batch_converter.models import Estimate, FileReport, RunSummary
+    from batch_converter.errors import BatchConverterError
+    from batch_converter.models import Estimate, FileReport, Price, RunSummary
     from batch_converter.progress import Tally
 
 log = structlog.get_logger()
@@ -56,43 +58,86 @@ class RunReport:
     Attributes:
         summary: Totals, calls and exit code.
         ledger: Path of the ledger.
+        unwritten: Why report files that the settings ask for are not there; where
+            nothing worse has happened, the exit code is 1 for that.
     """
 
     summary: RunSummary
     ledger: Path
+    unwritten: tuple[BatchConverterError, ...] = ()
 
     def files(self) -> Iterator[FileReport]:
-        """Yield what the run did with each file, by path; blocking, one row at a time."""
+        """Yield what the run did with each file, by path; blocking, one row at a time.
+
+        Raises:
+            LedgerError: The ledger cannot be read any more.
+        """
         with LedgerReader(self.ledger) as reader:
             yield from reader.files(self.summary.run_id)
 
     def failed_paths(self) -> Iterator[str]:
-        """Yield the absolute paths of the sources that failed; blocking."""
+        """Yield the absolute paths of the sources that failed; blocking.
+
+        Raises:
+            LedgerError: The ledger cannot be read any more.
+        """
         with LedgerReader(self.ledger) as reader:
             yield from reader.failed_paths(self.summary.run_id)
+
+    def converted(self) -> Iterator[tuple[str, str, int]]:
+        """Yield name, SHA-256 and size of every PDF that the ledger knows; blocking.
+
+        Raises:
+            LedgerError: The ledger cannot be read any more.
+        """
+        with LedgerReader(self.ledger) as reader:
+            yield from reader.converted()
 
 
 async def convert(sources: Sequence[str | os.PathLike[str]], settings: Settings) -> RunReport:
     """Convert files and folders; the same run as the command's.
 
-    Failures of single files are in the report. Cancelling it leaves the ledger as a
-    killed process would: the next run takes up what was under way.
+    Failures of single files are in the report, and so is a report file that could not
+    be written: once begun, a run always gives its report back. Cancelling it leaves
+    the ledger as a killed process would: the next run takes up what was under way.
 
     Args:
         sources: Files and folders.
         settings: `output.dir` must be set.
 
     Raises:
-        UsageError: A source or a setting cannot be used; nothing was started.
+        UsageError: A source or a setting cannot be used, or (LedgerError) the ledger;
+            nothing was started.
         StateLockedError: Another run holds the state directory.
-        LedgerWriteError: The ledger's disk is full or gone.
+        LedgerWriteError: The ledger's disk is gone: not even the totals can be read.
     """
-    wanted = Sources(paths=tuple(os.fspath(source) for source in sources))
-    async with open_run(settings, wanted) as (run, opened):
-        summary = await run.execute(opened.found, opened.roots)
-    report = RunReport(summary=summary, ledger=ledger_path(settings))
-    await anyio.to_thread.run_sync(write_reports, report, settings)
-    return report
+    return await run(Sources(paths=tuple(os.fspath(source) for source in sources)), settings)
+
+
+async def run(
+    sources: Sources,
+    settings: Settings,
+    *,
+    run_id: str | None = None,
+    tally: Tally | None = None,
+    stopping: Callable[[Run], AbstractContextManager[object]] = nullcontext,
+) -> RunReport:
+    """Convert what is named in any way that the command knows; see `convert`.
+
+    Args:
+        sources: Files, folders and lists of them.
+        settings: `output.dir` must be set.
+        run_id: What every line of the log carries; made up where absent.
+        tally: Counted up meanwhile, for a display.
+        stopping: Entered while the run goes on; it may call `Run.stop`.
+    """
+    run_id = run_id or new_run_id()
+    with structlog.contextvars.bound_contextvars(run_id=run_id):
+        async with open_run(settings, sources, run_id=run_id, tally=tally) as (opened, found):
+            with stopping(opened):
+                summary = await opened.execute(found.found, found.roots)
+        ended = RunReport(summary=summary, ledger=ledger_path(settings))
+        return await anyio.to_thread.run_sync(write_reports, ended, settings)
 
 
 @asynccontextmanager
@@ -172,35 +217,82 @@ async def cancel(settings: Settings, *, run_id: str | None = None) -> Cancelling
     return cancelling
 
 
+class _ReportFile(NamedTuple):
+    """A file that tells of a run.
+
+    Attributes:
+        key: Of its path in `[report]`.
+        what: How messages name it.
+        write: Writes it, whole or not at all; blocking.
+    """
+
+    key: str
+    what: str
+    write: Callable[[Path, RunReport, Price], object]
+
+
+_REPORT_FILES: Final = (
+    _ReportFile(
+        "failed_list",
+        "list of failures",
+        lambda path, report, _: write_failed_list(path, report.failed_paths()),
+    ),
+    _ReportFile(
+        "manifest", "manifest", lambda path, report, _: write_manifest(path, report.converted())
+    ),
+    _ReportFile(
+        "html_file",
+        "HTML report",
+        lambda path, report, price: write_html_report(
+            path, report.summary, report.files, price=price
+        ),
+    ),
+    _ReportFile(
+        "metrics_file",
+        "metrics file",
+        lambda path, report, price: write_metrics_file(path, report.summary, price=price),
+    ),
+    _ReportFile(
+        "file",
+        "report",
+        lambda path, report, price: write_json_report(
+            path, report.summary, report.files(), price=price
+        ),
+    ),
+)
+"""In the order of writing: those that tell the exit code come last, since it is theirs
+to say that another file is missing."""
+
+
+def _wanted_files(settings: Settings) -> Iterator[tuple[Path, _ReportFile]]:
+    for file in _REPORT_FILES:
+        path: Path | None = getattr(settings.report, file.key)
+        if path is not None:
+            yield path, file
+
+
 def _check_report_files(settings: Settings) -> None:
     """Find out before anything is paid for whether `write_reports` will be able to."""
-    wanted = settings.report
-    for path, what in (
-        (wanted.file, "report"),
-        (wanted.html_file, "HTML report"),
-        (wanted.metrics_file, "metrics file"),
-        (wanted.manifest, "manifest"),
-        (wanted.failed_list, "list of failures"),
-    ):
-        if path is not None:
-            ensure_writable(path, what)
+    for path, file in _wanted_files(settings):
+        ensure_writable(path, file.what)
 
 
-def write_reports(report: RunReport, settings: Settings) -> None:
-    """Write what the settings ask for: reports, metrics, manifest, failures; blocking.
+def write_reports(report: RunReport, settings: Settings) -> RunReport:
+    """Write the files that the settings ask for, each whatever became of others; blocking.
 
-    Raises:
-        OutputError: One of the files cannot be written.
+    Returns:
+        The report with what could not be written, and the exit code with it.
     """
-    wanted, price = settings.report, settings.budget.price
-    if wanted.file is not None:
-        write_json_report(wanted.file, report.summary, report.files(), price=price)
-    if wanted.html_file is not None:
-        write_html_report(wanted.html_file, report.summary, report.files, price=price)
-    if wanted.metrics_file is not None:
-        write_metrics_file(wanted.metrics_file, report.summary, price=price)
-    if wanted.failed_list is not None:
-        write_failed_list(wanted.failed_list, report.failed_paths())
-    if wanted.manifest is not None:
-        with LedgerReader(report.ledger) as reader:
-            write_manifest(wanted.manifest, reader.converted())
+    for path, file in _wanted_files(settings):
+        try:
+            file.write(path, report, settings.budget.price)
+        except (OutputError, LedgerError) as error:
+            report = _without_file(report, path, error)
+    return report
+
+
+def _without_file(report: RunReport, path: Path, error: BatchConverterError) -> RunReport:
+    log.error("report.not_written", path=str(path), message=str(error))
+    code = report.summary.exit_code or ExitCode.SOME_FAILED
+    summary = replace(report.summary, exit_code=code)
+    return replace(report, summary=summary, unwritten=(*report.unwritten, error))

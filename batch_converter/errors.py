@@ -12,7 +12,8 @@
     │   ├── AccountRefusedError          exit 3   auth
     │   ├── ServiceUnavailableError      exit 6   network
     │   ├── BudgetSpentError             exit 4   budget
-    │   └── OutputLostError              exit 1   output_error
+    │   ├── OutputLostError              exit 1   output_error
+    │   └── LedgerWriteError             exit 1   output_error
     └── FileError                        ends one file, the run goes on
         ├── PassingError                 a later run tries again
         │   ├── UnreadableError          unreadable
@@ -140,6 +141,13 @@ class OutputLostError(RunStoppedError):
     code = ErrorCode.OUTPUT_ERROR
 
 
+class LedgerWriteError(RunStoppedError):
+    """The ledger can no longer be written: nothing may be paid for any more."""
+
+    exit_code = ExitCode.SOME_FAILED
+    code = ErrorCode.OUTPUT_ERROR
+
+
 class FileError(BatchConverterError):
     """One file could not be converted; every other goes on."""
 
@@ -195,7 +203,7 @@ class ExpiredError(PassingError):
 
 
 class OutputError(PassingError):
-    """The PDF could not be written: full, read-only or vanished disk."""
+    """The PDF, or a report, could not be written: full, read-only or vanished disk."""
 
     code = ErrorCode.OUTPUT_ERROR
 

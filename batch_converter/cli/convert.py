@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
-import structlog
 
 from batch_converter import api
 from batch_converter.allocator import keep_freed_memory
@@ -23,7 +23,6 @@ from batch_converter.cli.options import (
 )
 from batch_converter.cli.session import logging_session
 from batch_converter.cli.signals import stopped_by_signals
-from batch_converter.errors import OutputError
 from batch_converter.interruptions import raise_at_once
 from batch_converter.progress import ProgressDisplay, Tally
 from batch_converter.report import (
@@ -33,16 +32,12 @@ from batch_converter.report import (
     summary_json,
 )
 from batch_converter.sources import Sources
-from batch_converter.state import ledger_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from batch_converter.config import Settings
-    from batch_converter.logs import LogSession
-    from batch_converter.models import Estimate, RunSummary
-
-log = structlog.get_logger()
+    from batch_converter.models import Estimate
 
 
 @click.command(short_help="Convert every DjVu in the sources to PDF.")
@@ -232,46 +227,15 @@ def convert(
     tally = Tally()
     display = ProgressDisplay(tally, wanted=loaded.settings.logging.progress)
     with logging_session(loaded, stream=display.log_stream) as session, display:
-        report = anyio.run(_convert, sources, loaded.settings, session, tally)
-        failure = _write_reports(report, loaded.settings)
+        convert_all = partial(
+            api.run,
+            run_id=session.run_id,
+            tally=tally,
+            stopping=partial(stopped_by_signals, session=session),
+        )
+        report = anyio.run(convert_all, sources, loaded.settings)
     _print_result(report, loaded.settings, as_json=as_json)
-    if failure is not None:
-        raise failure
     sys.exit(report.summary.exit_code)
-
-
-async def _convert(
-    sources: Sources, settings: Settings, session: LogSession, tally: Tally
-) -> api.RunReport:
-    opening = api.open_run(settings, sources, run_id=session.run_id, tally=tally)
-    async with opening as (run, opened):
-        with stopped_by_signals(run, session):
-            summary = await run.execute(opened.found, opened.roots)
-    _tell_finished(summary)
-    return api.RunReport(summary=summary, ledger=ledger_path(settings))
-
-
-def _write_reports(report: api.RunReport, settings: Settings) -> OutputError | None:
-    """Write what is asked for; a failure is returned, so that the result is told first."""
-    try:
-        api.write_reports(report, settings)
-    except OutputError as error:
-        return error
-    return None
-
-
-def _tell_finished(summary: RunSummary) -> None:
-    totals = summary.totals
-    log.info(
-        "run.finished",
-        exit_code=None if summary.exit_code is None else summary.exit_code.value,
-        found=totals.found,
-        converted=totals.converted,
-        skipped=totals.skipped,
-        failed=totals.failed,
-        remaining=totals.remaining,
-        billed=summary.api_calls.billed,
-    )
 
 
 def _print_estimate(estimate: Estimate, settings: Settings, *, as_json: bool) -> None:

@@ -195,7 +195,7 @@ class LocalSettings(Section):
     """The embedded engine.
 
     Attributes:
-        workers: Processes at once; 0 is one for each core.
+        workers: Processes at once; 0 is one for each processor that may be used.
         preset: Where `color_dpi` and `jpeg_quality` come from where they are not
             given. Masks (text, line art) are lossless in all of them.
         color_dpi: Colour layers with more pixels an inch are reduced to this; 0

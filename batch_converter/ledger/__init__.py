@@ -8,7 +8,6 @@ from batch_converter.ledger.outstanding import TASK_LIFE_S
 from batch_converter.ledger.planning import Adopted, Decision, Planned, Verdict
 from batch_converter.ledger.reader import LedgerReader
 from batch_converter.ledger.recovery import Recovered
-from batch_converter.ledger.store import LedgerWriteError
 
 __all__ = [
     "TASK_LIFE_S",
@@ -16,7 +15,6 @@ __all__ = [
     "Decision",
     "Ledger",
     "LedgerReader",
-    "LedgerWriteError",
     "Planned",
     "Recovered",
     "Verdict",

@@ -79,7 +79,14 @@ class LedgerReader:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        """Close it; what SQLite raised in between is told as the ledger's.
+
+        Raises:
+            LedgerError: The file could not be read.
+        """
         self._connection.close()
+        if isinstance(exc, sqlite3.Error):
+            raise LedgerError(f"the ledger {self._path} cannot be read: {exc}") from exc
 
     def status(self, *, now: datetime | None = None) -> LedgerStatus:
         """Count documents, failures and calls, all of the same moment.

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio.to_thread
 
-from batch_converter.errors import ErrorCode, ExitCode, LedgerError, RunStoppedError
+from batch_converter.errors import LedgerError, LedgerWriteError
 from batch_converter.fault_points import reach
 from batch_converter.ledger.permissions import check_permission, create
 from batch_converter.ledger.reserve import Reserve
@@ -43,13 +43,6 @@ _FORBIDDEN: Final = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sql
 _PRIMARY: Final = 0xFF  # the lower byte of an extended result code
 
 T = TypeVar("T")
-
-
-class LedgerWriteError(RunStoppedError):
-    """The ledger can no longer be written: nothing may be paid for any more."""
-
-    exit_code = ExitCode.SOME_FAILED
-    code = ErrorCode.OUTPUT_ERROR
 
 
 @dataclass(slots=True)

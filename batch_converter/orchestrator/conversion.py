@@ -13,13 +13,13 @@ from batch_converter.errors import (
     EngineError,
     ExpiredError,
     FileError,
+    LedgerWriteError,
     OutputError,
     OutputLostError,
     RunStoppedError,
     SubmitUnknownError,
 )
 from batch_converter.fault_points import reach
-from batch_converter.ledger import LedgerWriteError
 from batch_converter.models import Failure, FileStatus, Task
 from batch_converter.orchestrator.preflight import prepare
 from batch_converter.orchestrator.record import Record

@@ -12,10 +12,10 @@ import structlog
 from batch_converter.errors import (
     BudgetSpentError,
     ExitCode,
+    LedgerWriteError,
     RunStoppedError,
 )
 from batch_converter.fault_points import reach
-from batch_converter.ledger import LedgerWriteError
 from batch_converter.orchestrator.conversion import Conversion
 from batch_converter.orchestrator.stopping import (
     LETS_FINISH,
@@ -88,7 +88,9 @@ class Run:
                 watchers.start_soon(self._watch_deadline)
                 await self._convert(await self._plan(found, roots))
                 watchers.cancel_scope.cancel()
-        return await self._finish()
+        summary = await self._finish()
+        _tell_finished(summary)
+        return summary
 
     def _tell_started(self) -> None:
         settings = self._context.settings
@@ -246,6 +248,20 @@ class Run:
     def _counted_failures(self, totals: Totals) -> int:
         ignored = self._context.settings.report.ignore_known_failures
         return totals.failed - (self._context.tally.known_failures if ignored else 0)
+
+
+def _tell_finished(summary: RunSummary) -> None:
+    totals = summary.totals
+    log.info(
+        "run.finished",
+        exit_code=None if summary.exit_code is None else summary.exit_code.value,
+        found=totals.found,
+        converted=totals.converted,
+        skipped=totals.skipped,
+        failed=totals.failed,
+        remaining=totals.remaining,
+        billed=summary.api_calls.billed,
+    )
 
 
 def _places(context: RunContext) -> int:

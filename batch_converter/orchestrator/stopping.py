@@ -9,11 +9,11 @@ from batch_converter.errors import (
     AccountRefusedError,
     BudgetSpentError,
     ExitCode,
+    LedgerWriteError,
     OutputLostError,
     RunStoppedError,
     ServiceUnavailableError,
 )
-from batch_converter.ledger import LedgerWriteError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

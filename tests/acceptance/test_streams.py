@@ -199,3 +199,20 @@ def test_status_speaks_to_people_and_to_machines(cloud: Cloud, source: Path, out
     assert machine["totals"]["converted"] == 2
     assert machine["failures"] == {"not_djvu": 1}
     assert json.dumps(machine).count(os.fspath(source)) == 0
+
+
+def test_a_report_file_that_cannot_be_written_is_told_and_the_result_is_there(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    """Opened, `/dev/full` says nothing; written, it is a disk without room."""
+    make_archive(source, 1)
+    files = ("--manifest", "/dev/full", "--report", tmp_path / "report.json")
+    done = run("convert", source, "-o", output, "--json", *files)
+    assert cloud.calls["submit"] == 1
+    assert done.code == done.json["exit_code"] == 1
+    assert done.json["totals"]["converted"] == 1
+    assert json.loads((tmp_path / "report.json").read_bytes())["exit_code"] == 1
+    [event] = done.named("report.not_written")
+    assert event["level"] == "error"
+    assert "/dev/full" in event["message"]
+    assert [line["exit_code"] for line in done.named("run.finished")] == [0]

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import io
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 import pytest
 
-from batch_converter import ErrorCode, ExitCode, FileStatus, Settings, convert
-from batch_converter.errors import StateLockedError, UsageError
+from batch_converter import (
+    ErrorCode,
+    ExitCode,
+    FileStatus,
+    LedgerError,
+    OutputError,
+    Settings,
+    StateLockedError,
+    UsageError,
+    convert,
+)
+from batch_converter.api import write_reports
+from batch_converter.config.settings import ReportSettings
+from batch_converter.logs import configure_logging
 from batch_converter.state import held_state_dir
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -62,3 +78,70 @@ async def test_a_second_run_beside_the_first_is_kept_out(tmp_path: Path) -> None
     async with held_state_dir(settings):
         with pytest.raises(StateLockedError):
             await convert([SAMPLES], settings)
+
+
+@pytest.mark.parametrize("which", ["file", "html_file", "metrics_file", "manifest", "failed_list"])
+async def test_a_report_file_that_fails_in_the_end_costs_neither_report_nor_the_others(
+    tmp_path: Path, which: str
+) -> None:
+    """Opened, `/dev/full` says nothing; written, it is a disk without room."""
+    every = ("file", "html_file", "metrics_file", "manifest", "failed_list")
+    wanted = {name: tmp_path / name for name in every} | {which: Path("/dev/full")}
+    settings = Settings.model_validate(
+        {"engine": "local", "output": {"dir": tmp_path / "pdfs"}, "report": wanted}
+    )
+    (tmp_path / "broken.djvu").write_bytes(b"no DjVu")
+    sources = [SAMPLES / "bitonal.djvu", tmp_path / "broken.djvu"]
+    report = await convert(sources, settings)
+    assert report.summary.totals.converted == 1
+    assert report.summary.exit_code is ExitCode.SOME_FAILED
+    [error] = report.unwritten
+    assert isinstance(error, OutputError)
+    assert "/dev/full: No space left on device" in str(error)
+    written = {name for name in every if await anyio.Path(tmp_path / name).exists()}
+    assert written == set(every) - {which}
+
+
+async def test_the_exit_code_tells_of_a_missing_file_where_nothing_is_worse(
+    tmp_path: Path,
+) -> None:
+    settings = settings_for(tmp_path / "pdfs")
+    ended = await convert([SAMPLES / "bitonal.djvu"], settings)
+    file = tmp_path / "report.json"
+    for code, expected in {
+        ExitCode.OK: 1,
+        ExitCode.SOME_FAILED: 1,
+        ExitCode.STOPPED_EARLY: 4,
+        ExitCode.UNAVAILABLE: 6,
+        ExitCode.SIGINT: 130,
+    }.items():
+        for manifest, told in ((tmp_path / "sums", code), (Path("/dev/full"), expected)):
+            wanted = ReportSettings(file=file, manifest=manifest)
+            report = await anyio.to_thread.run_sync(
+                write_reports,
+                replace(ended, summary=replace(ended.summary, exit_code=code)),
+                settings.model_copy(update={"report": wanted}),
+            )
+            written = json.loads(await anyio.to_thread.run_sync(file.read_bytes))
+            assert report.summary.exit_code == written["exit_code"] == told
+            assert len(report.unwritten) == (manifest == Path("/dev/full"))
+
+
+async def test_a_ledger_that_vanishes_costs_its_files_and_not_the_totals(tmp_path: Path) -> None:
+    report = await convert([SAMPLES / "bitonal.djvu"], settings_for(tmp_path / "pdfs"))
+    report.ledger.write_bytes(b"no ledger at all")
+    assert report.summary.totals.converted == 1
+    with pytest.raises(LedgerError):
+        await anyio.to_thread.run_sync(list, report.files())
+
+
+def test_a_run_of_a_program_is_logged_from_beginning_to_end(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    with configure_logging(stream=stream, log_format="json", run_id="the program's"):
+        report = anyio.run(convert, [SAMPLES / "bitonal.djvu"], settings_for(tmp_path / "pdfs"))
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    events = [line["event"] for line in lines]
+    assert (events[0], events[-1]) == ("run.started", "run.finished")
+    assert events.count("run.finished") == 1
+    assert (lines[-1]["converted"], lines[-1]["exit_code"]) == (1, 0)
+    assert {line["run_id"] for line in lines} == {report.summary.run_id}

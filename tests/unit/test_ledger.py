@@ -551,7 +551,7 @@ async def test_a_reader_sees_whole_states_while_a_run_writes(path: Path) -> None
 async def test_a_reader_cannot_write(path: Path) -> None:
     async with opened(path):
         pass
-    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+    with pytest.raises(LedgerError, match="readonly"):
         await read(path, lambda reader: reader._connection.execute("DELETE FROM run"))
 
 

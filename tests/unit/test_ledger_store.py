@@ -12,8 +12,8 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from batch_converter.errors import LedgerError
-from batch_converter.ledger import Ledger, LedgerReader, LedgerWriteError, copy_ledger
+from batch_converter.errors import LedgerError, LedgerWriteError
+from batch_converter.ledger import Ledger, LedgerReader, copy_ledger
 from batch_converter.ledger.reserve import RESERVE_BYTES, Reserve
 from batch_converter.ledger.store import Store, connect, migrate
 from tests.support.ledgers import ENGINE, NOON, opened
