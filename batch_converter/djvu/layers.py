@@ -5,37 +5,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from batch_converter.djvu.color_layers import (
+    background,
+    ink_palette,
+    ink_shade,
+    refuse_conflicts,
+)
 from batch_converter.djvu.completeness import refuse_silent_loss
-from batch_converter.djvu.decoder import PageError
 from batch_converter.djvu.images import (
     EncodedImage,
-    encode_jpeg,
     encode_mask,
     ink_of,
-    reduced,
     refuse_hostile_size,
     render,
-    render_iw44,
     uniform_color,
     whole_pixels,
 )
-from batch_converter.djvu.palette import LEVELS, Color, level_masks, numbered, palette_colors
+from batch_converter.djvu.palette import LEVELS, Color, level_masks, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
-    from PIL import Image
 
     from batch_converter.djvu.bilevel import Bitmap
+    from batch_converter.djvu.color_layers import ColorLayer
     from batch_converter.djvu.document import PageChunks
     from batch_converter.djvu.geometry import Box, Geometry
     from batch_converter.djvu.options import ConvertOptions
+    from batch_converter.djvu.palette import Palette
 
 BLACK: Final[Color] = (0, 0, 0)
 WHITE: Final[Color] = (255, 255, 255)
-_MAX_REDUCTION: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,64 +93,41 @@ def layers(
         PageError: A layer is damaged, missing or too large.
     """
     refuse_hostile_size(geometry.width, geometry.height, options)
+    refuse_conflicts(page)
     yield from _background(page, geometry, options)
     if page.has("Sjbz", "Smmr"):
         yield from _foreground(page, geometry, options, words)
 
 
-def _info(page: PageChunks) -> bytes:
-    return next(iter(page.of("INFO")), b"")
-
-
 def _background(
     page: PageChunks, geometry: Geometry, options: ConvertOptions
 ) -> Iterator[Fill | Picture]:
-    wavelets = page.of("BG44")
-    if not wavelets:
-        if page.has("BGjp", "BG2k", "FGjp", "FG2k"):
-            raise PageError("its JPEG layers are not supported")
+    layer = background(page, geometry, options)
+    if layer is None:
         return
-    image = render_iw44(wavelets, _info(page), options)
-    color = uniform_color(image)
-    if color is not None:
-        if color != WHITE:
-            yield Fill(color=color)
-        return
-    reduction = _reduction(image.size, geometry)
-    width, height = image.width * reduction, image.height * reduction
-    image = reduced(image, dpi=geometry.dpi / reduction, target_dpi=options.color_dpi)
-    yield Picture(image=encode_jpeg(image, options.jpeg_quality), width=width, height=height)
-
-
-def _reduction(size: tuple[int, int], geometry: Geometry) -> int:
-    """How many page pixels a layer's pixel stands for: 1 to 12, rounded up at the edges.
-
-    Raises:
-        PageError: No factor fits; the layer belongs to another page.
-    """
-    width, height = size
-    for factor in range(1, _MAX_REDUCTION + 1):
-        if -(-geometry.width // factor) == width and -(-geometry.height // factor) == height:
-            return factor
-    raise PageError("its layers do not fit together")
+    color = uniform_color(layer.image)
+    if color is None:
+        width, height = layer.covered
+        yield Picture(image=layer.encode(geometry, options), width=width, height=height)
+    elif color != WHITE:
+        yield Fill(color=color)
 
 
 def _foreground(
     page: PageChunks, geometry: Geometry, options: ConvertOptions, words: Sequence[Box]
 ) -> Iterator[Stencil | Picture]:
     mask_chunks = [c for c in page.chunks if c[0] in {"Djbz", "Sjbz", "Smmr"}]
-    palette = next(iter(page.of("FGbz")), b"")
-    colors = palette_colors(palette)
+    palette = ink_palette(page)
+    colors = palette.colors
     if len(colors) > 1:
         yield from _palette_layers(mask_chunks, palette, geometry, options, words)
         return
     ink = ink_of(_render_mask(mask_chunks, geometry))
-    wavelets = page.of("FG44")
-    shade = render_iw44(wavelets, _info(page), options) if wavelets and not colors else None
-    color = colors[0] if colors else BLACK if shade is None else uniform_color(shade)
+    shade = ink_shade(page, geometry, options)
+    color = colors[0] if colors else BLACK if shade is None else uniform_color(shade.image)
     layer: Stencil | Picture
     if shade is not None and color is None:
-        layer = _shaded(ink, shade, _reduction(shade.size, geometry), options)
+        layer = _shaded(ink, shade, options)
     else:
         layer = _stencil(ink, color or BLACK, geometry, options)
     if layer.mask is not None:
@@ -179,26 +158,25 @@ def _stencil(
     )
 
 
-def _shaded(mask: Bitmap, shade: Image.Image, reduction: int, options: ConvertOptions) -> Picture:
+def _shaded(mask: Bitmap, shade: ColorLayer, options: ConvertOptions) -> Picture:
     """Paint a coarse colour layer through a fine mask, both over the same area."""
-    width, height = shade.width * reduction, shade.height * reduction
-    image = encode_jpeg(shade, options.jpeg_quality)
+    width, height = shade.covered
     extended = encode_mask(mask.extended(width, height), options)
-    return Picture(image=image, width=width, height=height, mask=extended)
+    return Picture(image=shade.encode_whole(options), width=width, height=height, mask=extended)
 
 
 def _palette_layers(
     mask_chunks: list[tuple[str, bytes]],
-    palette: bytes,
+    palette: Palette,
     geometry: Geometry,
     options: ConvertOptions,
     words: Sequence[Box],
 ) -> Iterator[Stencil]:
     """Paint the shapes of a page in the colours that a palette gives each of them."""
-    colors = palette_colors(palette)
+    colors = palette.colors
     for start in range(0, len(colors), LEVELS):
         group = colors[start : start + LEVELS]
-        recoloured = numbered(palette, len(colors), start)
+        recoloured = numbered(palette.data, len(colors), start)
         pixels = _render_mask([*mask_chunks, ("FGbz", recoloured)], geometry)
         stencils = list(_stencils(whole_pixels(pixels), group, geometry, options))
         if len(group) == len(colors):

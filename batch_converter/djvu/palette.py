@@ -10,11 +10,19 @@ from batch_converter.djvu.bilevel import Bitmap
 from batch_converter.djvu.decoder import PageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
 Color = tuple[int, int, int]
+
+
+class Palette(NamedTuple):
+    """An `FGbz` chunk and its colours as they are shown."""
+
+    data: bytes
+    colors: Sequence[Color]
+
 
 LEVELS: Final = 255
 _WHITE_LEVEL: Final = 255
@@ -23,7 +31,9 @@ _MOST_LISTED: Final = 1 << 24
 
 
 def palette_colors(data: bytes) -> list[Color]:
-    """Read the colours of an `FGbz` chunk; which shape has which is left to djvu-rs.
+    """Read the colours of an `FGbz` chunk as they are stored.
+
+    Which shape has which is left to djvu-rs.
 
     Raises:
         PageError: There are fewer than it says.

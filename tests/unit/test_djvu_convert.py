@@ -307,7 +307,7 @@ def test_damaged_text_is_a_loss_too(tmp_path: Path) -> None:
         (page(info(), b"Sjbz\x7f\xff\xff\xff1234"), "cut off"),
         (page(info(), b"junk\x00"), "cut off"),
         (page(info(), chunk("INCL", b"elsewhere.djvi")), "shares with other pages"),
-        (page(info(), chunk("BGjp", b"\xff\xd8")), "not supported"),
+        (page(info(), chunk("BGjp", b"\xff\xd8")), "JPEG image is damaged"),
         (page(info(width=99), *chunks("colour", "BG44")), "do not fit together"),
         (page(info(), chunk("BG44", b"\x00")), "cut off"),
         (page(info(), *chunks("bitonal", "Sjbz"), chunk("FGbz", b"\x80\x00\x09")), "palette"),
