@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from batch_converter.config.units import parse_duration_s, parse_size
+from batch_converter.config.units import parse_duration_s, parse_encoding, parse_size
 from batch_converter.models import Price
 
 DEFAULT_BASE_URL: Final = "https://api.aspose.cloud"
@@ -204,6 +204,8 @@ class LocalSettings(Section):
             smaller by a third or more, and slower.
         ocr: Languages to recognise text in (`ces+rus`, as tesseract names them), in
             documents that have none; empty for no OCR. Needs the extra `[ocr]`.
+        encoding: What titles, facts, notes and text are in that are not UTF-8, as
+            Python names it (`cp1251`, `koi8-r`, `shift_jis`); empty where nobody knows.
         on_damage: What happens to a document with pages that cannot be decoded.
         max_memory_bytes: Address space of a worker.
         page_timeout_s: Patience for each page of a document, and a minute for all.
@@ -215,6 +217,7 @@ class LocalSettings(Section):
     jpeg_quality: Annotated[int, Field(ge=1, le=95)] | None = None
     jbig2: Literal["auto", "off"] = "auto"
     ocr: Annotated[str, Field(pattern=r"^([A-Za-z_]+(\+[A-Za-z_]+)*)?$")] = ""
+    encoding: Annotated[str, BeforeValidator(parse_encoding)] = ""
     on_damage: Literal["fail", "keep"] = "fail"
     max_memory_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=512 << 20)] = 2 << 30
     page_timeout_s: Seconds = 30

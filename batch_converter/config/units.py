@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+import string
 from decimal import Decimal
 from typing import Final
 
@@ -15,6 +17,10 @@ _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*((?:[kmgt]i?)?b?)", re.IGNORECASE 
 _DURATION: Final = re.compile(
     r"(?=.)(?:(_)d)?(?:(_)h)?(?:(_)m)?(?:(_)s?)?".replace("_", r"\d+(?:\.\d+)?"),
     re.IGNORECASE | re.ASCII,
+)
+_ASCII: Final = string.ascii_letters + string.digits
+_NO_ENCODINGS: Final = frozenset(
+    {"charmap", "idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
 )
 _UNIT_SECONDS: Final = (86_400, 3_600, 60, 1)
 
@@ -45,3 +51,29 @@ def parse_duration_s(value: str | float) -> float:
         raise ValueError(msg)
     parts = zip(match.groups(), _UNIT_SECONDS, strict=True)
     return sum(float(number) * seconds for number, seconds in parts if number)
+
+
+def parse_encoding(value: str) -> str:
+    """Return Python's name of an encoding in which ASCII stays what it is; empty stays empty.
+
+    Raises:
+        ValueError: Nobody knows it, or texts of a DjVu cannot be in it.
+    """
+    if not value:
+        return ""
+    try:
+        name = codecs.lookup(value).name
+    except (LookupError, TypeError, ValueError):
+        msg = f"{str(value)!r} is an unknown encoding; write one such as cp1251 or koi8-r"
+        raise ValueError(msg) from None
+    if name in _NO_ENCODINGS or not _keeps_ascii(name):
+        msg = f"{value!r} is no encoding of texts in which ASCII stays what it is, as in cp1251"
+        raise ValueError(msg)
+    return name
+
+
+def _keeps_ascii(encoding: str) -> bool:
+    try:
+        return _ASCII.encode("ascii").decode(encoding) == _ASCII
+    except (LookupError, UnicodeError):  # a codec of bytes to bytes, or of wide units
+        return False

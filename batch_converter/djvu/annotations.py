@@ -1,149 +1,173 @@
-"""What a page's annotation chunks say: links, and facts about the document."""
+"""What annotation chunks say: areas of a page, and facts about the document."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from batch_converter.djvu.bzz import BzzError, decompress
-from batch_converter.djvu.sexpr import Expression, ExpressionError, parse
+from batch_converter.djvu.bzz import BzzError, BzzTooLargeError, decompress
+from batch_converter.djvu.encodings import Letters
+from batch_converter.djvu.mapareas import MapAreaError, read_area
+from batch_converter.djvu.sexpr import ExpressionError, TooManyExpressionsError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from batch_converter.djvu.document import PageChunks
+    from batch_converter.djvu.mapareas import MapArea
+    from batch_converter.djvu.sexpr import Expression
 
-_MAX_BYTES: Final = 4 << 20
-_MAX_EXTENT: Final = 1 << 20
-_CORNERS: Final = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """A linked area of a page, in pixels from the lower left corner.
-
-    Attributes:
-        url: As in the DjVu; one that begins with `#` leads within the document.
-        description: For people; may be empty.
-        color: Of a visible frame, each part 0 to 1; None for no frame.
-    """
-
-    url: str
-    description: str
-    left: int
-    bottom: int
-    right: int
-    top: int
-    color: tuple[float, float, float] | None
+MAX_UNPACKED_BYTES: Final = 32 << 20
+MAX_PACKED_BYTES: Final = 6 << 20
+_KINDS: Final = frozenset({"ANTa", "ANTz"})
+_MAX_AREAS: Final = 20_000
+# How a viewer opens the page; a PDF page is shown as the reader likes it.
+_OF_THE_VIEWER: Final = frozenset({"background", "zoom", "mode", "align"})
+_READ: Final = frozenset({"maparea", "metadata", "xmp"})
+_DAMAGED: Final = "are damaged"
+_TOO_LARGE: Final = "are too large and cut off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotations:
-    """All annotation chunks of a page taken together.
+    """Annotation chunks taken together.
 
     Attributes:
+        areas: Links, notes and highlights, in order.
         facts: Keys as in the DjVu and their values, in order.
-        damaged: Whether something in them could not be read.
+        packets: Each XMP packet.
+        losses: What could not be kept, to follow whose annotations they are.
     """
 
-    links: tuple[Link, ...]
-    facts: tuple[tuple[str, str], ...]
-    damaged: bool
+    areas: tuple[MapArea, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    packets: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
 
 
-def annotations_of(page: PageChunks) -> Annotations:
-    """Read every annotation chunk, shared ones included; a damaged one hides no other."""
-    expressions: list[Expression] = []
-    damaged = False
-    for kind, data in page.chunks:
-        if kind in {"ANTa", "ANTz"}:
-            found, whole = _expressions(kind, data)
-            expressions += found
-            damaged |= not whole
-    forms = [e for e in expressions if isinstance(e, list) and e]
-    links = [_link(form) for form in forms if form[0] == "maparea"]
-    facts = [fact for form in forms if form[0] == "metadata" for fact in _facts(form[1:])]
-    return Annotations(
-        links=tuple(link for link in links if link is not None), facts=tuple(facts), damaged=damaged
-    )
+def read_annotations(chunks: Iterable[tuple[str, bytes]], encoding: str) -> Annotations:
+    """Read every annotation chunk among `chunks`; a damaged one hides no other.
+
+    Args:
+        chunks: Kind and data of each, in order.
+        encoding: What texts are in that are not UTF-8; empty where nobody knows.
+    """
+    reading = _Reading(Letters(encoding))
+    for kind, data in chunks:
+        if kind in _KINDS:
+            reading.add(kind, data)
+    return reading.result()
 
 
-def _expressions(kind: str, data: bytes) -> tuple[list[Expression], bool]:
-    try:
-        return parse(decompress(data, max_bytes=_MAX_BYTES) if kind == "ANTz" else data), True
-    except BzzError:
-        return [], False
-    except ExpressionError as error:
-        return error.found, False
+class _Reading:
+    """Gathers what several chunks say."""
 
+    def __init__(self, letters: Letters) -> None:
+        self._letters = letters
+        self._flaws: dict[str, None] = {}
+        self._areas: list[MapArea] = []
+        self._facts: list[tuple[str, str]] = []
+        self._packets: list[str] = []
+        self._unread: dict[str, int] = {}
 
-def _facts(pairs: Iterable[Expression]) -> Iterator[tuple[str, str]]:
-    for pair in pairs:
-        match pair:
-            case [str(key), str(value), *_] if value:
-                yield key, value
+    def add(self, kind: str, data: bytes) -> None:
+        """Take a chunk in; `ANTz` is compressed."""
+        plain, flaw = _unpacked(data) if kind == "ANTz" else (data, "")
+        if len(plain) > MAX_UNPACKED_BYTES:
+            plain, flaw = plain[:MAX_UNPACKED_BYTES], _TOO_LARGE
+        if flaw:
+            self._flaws[flaw] = None
+        for form in self._forms(plain):
+            self._take(form)
 
+    def result(self) -> Annotations:
+        """Return all that was found, and what was not kept."""
+        losses = list(self._flaws)
+        if not losses:  # else what is left of broken things is no news
+            losses += [f"hold {_counted(n, what)}" for what, n in self._unread.items()]
+        return Annotations(
+            areas=tuple(self._areas),
+            facts=tuple(self._facts),
+            packets=tuple(self._packets),
+            losses=(*losses, *(f"hold {told}" for told in self._letters.warnings())),
+        )
 
-def _link(form: Sequence[Expression]) -> Link | None:
-    match form:
-        case ["maparea", url, str(description), [str(kind), *numbers], *others]:
-            target = _url(url)
-            places = [int(n) for n in numbers if isinstance(n, str) and _is_number(n)]
-            if target and len(places) >= 2 * _CORNERS:
-                return _placed(target, description, kind, places, _frame_color(others))
-        case _:
-            pass
-    return None
+    def _forms(self, plain: bytes) -> list[list[Expression]]:
+        try:
+            return [e for e in parse(plain, self._letters.text) if isinstance(e, list) and e]
+        except TooManyExpressionsError as error:
+            self._flaws[_TOO_LARGE] = None
+            return list(_unfolded(error.found))
+        except ExpressionError as error:
+            # what is cut off for its length has an open end, and is not damaged for that
+            self._flaws.setdefault(_TOO_LARGE if _TOO_LARGE in self._flaws else _DAMAGED)
+            return list(_unfolded(error.found))
 
-
-def _url(url: Expression) -> str:
-    """The address is a string, or a list of the word `url`, the address and a frame's name."""
-    match url:
-        case str():
-            return url
-        case ["url", str(address), *_]:
-            return address
-        case _:
-            return ""
-
-
-def _is_number(text: str) -> bool:
-    return text.lstrip("-").isdecimal() and len(text) <= len(str(_MAX_EXTENT))
-
-
-def _placed(
-    url: str,
-    description: str,
-    kind: str,
-    places: Sequence[int],
-    color: tuple[float, float, float] | None,
-) -> Link:
-    xs, ys = places[0::2], places[1::2]
-    if kind in {"rect", "oval", "text"}:
-        left, bottom, width, height = places[:4]
-        xs, ys = [left, left + width], [bottom, bottom + height]
-    return Link(
-        url=url,
-        description=description,
-        left=min(xs),
-        bottom=min(ys),
-        right=max(xs),
-        top=max(ys),
-        color=color,
-    )
-
-
-def _frame_color(forms: Iterable[Expression]) -> tuple[float, float, float] | None:
-    for form in forms:
+    def _take(self, form: list[Expression]) -> None:
         match form:
-            case ["border", str(color)] if len(color) == len("#rrggbb"):
-                return _parsed_color(color)
-    return None
+            case ["maparea", *_]:
+                self._take_area(form)
+            case ["metadata", *pairs]:
+                for pair in pairs:
+                    self._take_fact(pair)
+            case ["xmp", str(packet)]:
+                self._packets.append(packet)
+            case [str(word), *_] if word in _OF_THE_VIEWER:
+                pass
+            case ["phead" | "pfoot", *_]:
+                self._miss("a header or footer for printing, which is not kept")
+            case _:
+                self._miss("an expression that says nothing known")
+
+    def _take_area(self, form: Sequence[Expression]) -> None:
+        if len(self._areas) >= _MAX_AREAS:
+            self._flaws[_TOO_LARGE] = None
+            return
+        try:
+            area, understood = read_area(form)
+        except MapAreaError:
+            self._miss("an area that cannot be read")
+            return
+        self._areas.append(area)
+        if not understood:
+            self._miss("an area whose look is not understood in full")
+
+    def _take_fact(self, pair: Expression) -> None:
+        match pair:
+            case [str(key), str(value), *_]:
+                if key and value:
+                    self._facts.append((key, value))
+            case _:
+                self._miss("a fact that cannot be read")
+
+    def _miss(self, what: str) -> None:
+        self._unread[what] = self._unread.get(what, 0) + 1
 
 
-def _parsed_color(color: str) -> tuple[float, float, float] | None:
+@lru_cache(maxsize=2)
+def _unpacked(data: bytes) -> tuple[bytes, str]:
+    """Unpack a chunk, and say what is wrong with it; those that pages share come again at once."""
+    if len(data) > MAX_PACKED_BYTES:
+        return b"", _TOO_LARGE
     try:
-        red, green, blue = bytes.fromhex(color[1:])
-    except ValueError:
-        return None
-    return red / 255, green / 255, blue / 255
+        return decompress(data, max_bytes=MAX_UNPACKED_BYTES), ""
+    except BzzTooLargeError as error:
+        return error.found, _TOO_LARGE
+    except BzzError as error:
+        return error.found, _DAMAGED
+
+
+def _unfolded(expressions: Iterable[Expression]) -> Iterator[list[Expression]]:
+    """Yield the lists, those too that stand in others because a parenthesis is missing."""
+    for form in expressions:
+        if isinstance(form, list) and form:
+            yield [e for e in form if not _is_misplaced(e)]
+            yield from _unfolded(filter(_is_misplaced, form))
+
+
+def _is_misplaced(expression: Expression) -> bool:
+    return isinstance(expression, list) and bool(expression) and expression[0] in _READ
+
+
+def _counted(number: int, what: str) -> str:
+    return f"once {what}" if number == 1 else f"{number} times {what}"

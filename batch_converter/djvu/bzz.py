@@ -1,12 +1,15 @@
 """BZZ, the general compressor of DjVu: the Z'-coder and a block-sorting transform.
 
-Only the directory needs it here (djvu-rs keeps its names to itself), so a plain
-Python decoder is fast enough: about 100 KB/s. Appendix 4 of the DjVu 3
-specification describes the stream.
+Directory, bookmarks and annotations are read with it (djvu-rs hides names, loses
+octal escapes and bytes that are not UTF-8). Plain Python: 100 to 200 KB/s of what is
+hard to compress, some MB/s of what is repetitive, as everything very long is.
+Appendix 4 of the DjVu 3 specification describes the stream.
 """
 
 from __future__ import annotations
 
+from array import array
+from itertools import accumulate
 from typing import Final
 
 from batch_converter.djvu.zp_table import DELTA, DOWN, THETA, UP
@@ -15,10 +18,19 @@ _CONTEXTS: Final = 300
 _SIDE_CONTEXTS: Final = 3
 _MAX_BLOCK: Final = 4 << 20
 _END_MARKER: Final = 256
+_MAX_ADD: Final = 0x10000000
 
 
 class BzzError(ValueError):
-    """The stream is damaged, or longer than it may be."""
+    """The stream is damaged; `found` is what its whole blocks held."""
+
+    def __init__(self, found: bytes = b"") -> None:
+        super().__init__("damaged")
+        self.found = found
+
+
+class BzzTooLargeError(BzzError):
+    """The stream may be whole, but yields more than is allowed; `found` is its beginning."""
 
 
 class _ZpDecoder:
@@ -81,6 +93,19 @@ class _ZpDecoder:
         self._shift(1)
         return state & 1
 
+    def foregone(self, context: int, most: int) -> int:
+        """Take decisions that are ones whatever bits follow, up to `most`; returns how many.
+
+        They change no state, so long runs cost one division.
+        """
+        state = self._states[context]
+        if not state & 1 or self._fence <= self._a:
+            return 0
+        delta = DELTA[state]
+        count = min(most, (self._fence - self._a) // delta)
+        self._a += count * delta
+        return count
+
     def plain_bit(self) -> int:
         """Decode one decision that has no context."""
         z = 0x8000 + (self._a >> 1)
@@ -110,15 +135,25 @@ def decompress(data: bytes, *, max_bytes: int) -> bytes:
     """Decode a whole BZZ stream.
 
     Raises:
-        BzzError: It is damaged or yields more than `max_bytes`.
+        BzzTooLargeError: It yields more than `max_bytes`.
+        BzzError: It is damaged.
     """
     decoder = _ZpDecoder(data)
     out = bytearray()
     while (size := decoder.plain_number(24)) != 0:
-        if size > min(_MAX_BLOCK, max_bytes - len(out) + 1):
-            raise BzzError("longer than it may be")
-        out += _sorted_back(*_block(decoder, size))
+        if size > _MAX_BLOCK:
+            raise BzzError(bytes(out))
+        if size > max_bytes - len(out) + 1:
+            raise BzzTooLargeError(bytes(out))
+        try:
+            out += _sorted_back(*_block(decoder, size))
+        except _BlockError as error:
+            raise BzzError(bytes(out)) from error
     return bytes(out)
+
+
+class _BlockError(ValueError):
+    """A block is damaged."""
 
 
 def _block(decoder: _ZpDecoder, size: int) -> tuple[bytearray, int]:
@@ -128,16 +163,24 @@ def _block(decoder: _ZpDecoder, size: int) -> tuple[bytearray, int]:
     symbols = bytearray(size)
     marker = -1
     rank = 3
-    for i in range(size):
+    i = 0
+    looks = 0
+    while i < size:
+        if rank == 0 and (count := decoder.foregone(0, size - i)):
+            symbols[i : i + count] = ranks.repeat(count)
+            i += count
+            continue
         rank = _rank(decoder, min(_SIDE_CONTEXTS - 1, rank))
         if rank == _END_MARKER:
             marker = i
         else:
             symbols[i] = ranks.take(rank)
-        if not i & 0xFF and decoder.exhausted():
-            raise BzzError("cut off")
+        i += 1
+        looks += 1
+        if not looks & 0xFF and decoder.exhausted():
+            raise _BlockError("cut off")
     if not 0 < marker < size:
-        raise BzzError("no end marker")
+        raise _BlockError("no end marker")
     return symbols, marker
 
 
@@ -169,7 +212,7 @@ class _Ranks:
     def take(self, rank: int) -> int:
         """Return the symbol of a rank and move it forward."""
         self._add += self._add >> self._decay
-        if self._add > 0x10000000:  # noqa: PLR2004  # the format's limit
+        if self._add > _MAX_ADD:
             self._add >>= 24
             self._frequencies = [f >> 24 for f in self._frequencies]
         if rank == 0:  # by far the most frequent, and already in front
@@ -178,6 +221,21 @@ class _Ranks:
         symbol = self._order.pop(rank)
         self._insert(symbol, rank)
         return symbol
+
+    def repeat(self, count: int) -> bytes:
+        """Take rank 0 so many times."""
+        add, decay = self._add, self._decay
+        first = self._frequencies[0]
+        for _ in range(count):
+            add += add >> decay
+            if add > _MAX_ADD:
+                add >>= 24
+                first >>= 24
+                self._frequencies = [f >> 24 for f in self._frequencies]
+            first += add
+        self._add = add
+        self._frequencies[0] = first
+        return bytes([self._order[0]]) * count
 
     def _insert(self, symbol: int, rank: int) -> None:
         tracked = len(self._frequencies)
@@ -193,14 +251,12 @@ class _Ranks:
 def _sorted_back(symbols: bytearray, marker: int) -> bytes:
     """Undo the block-sorting transform."""
     counts = [0] * 256
-    occurrence = [0] * len(symbols)
+    occurrence = array("I", bytes(4 * len(symbols)))
     for i, symbol in enumerate(symbols):
         if i != marker:
             occurrence[i] = counts[symbol]
             counts[symbol] += 1
-    starts = [1] * 256
-    for symbol in range(255):
-        starts[symbol + 1] = starts[symbol] + counts[symbol]
+    starts = list(accumulate(counts[:-1], initial=1))
     out = bytearray(len(symbols) - 1)
     row = 0
     for i in range(len(out) - 1, -1, -1):
@@ -208,5 +264,5 @@ def _sorted_back(symbols: bytearray, marker: int) -> bytes:
         out[i] = symbol
         row = starts[symbol] + occurrence[row]
     if row != marker:
-        raise BzzError("inconsistent")
+        raise _BlockError("inconsistent")
     return bytes(out)

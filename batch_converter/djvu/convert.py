@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import io
 from contextlib import ExitStack
+from functools import cache, partial
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from pikepdf import Array, Dictionary, ObjectStreamMode, OutlineItem, Pdf, String
+from pikepdf import Array, Dictionary, ObjectStreamMode, Pdf, String
 
-from batch_converter.djvu.annotations import annotations_of
 from batch_converter.djvu.decoder import PageError
 from batch_converter.djvu.document import open_djvu
+from batch_converter.djvu.encodings import Letters
+from batch_converter.djvu.facts import document_facts
 from batch_converter.djvu.geometry import Geometry
 from batch_converter.djvu.inspect import inspect
+from batch_converter.djvu.links import Destinations
 from batch_converter.djvu.metadata import write_metadata
 from batch_converter.djvu.ocr import forget_origin, recognise, settle_names
 from batch_converter.djvu.options import Converted, ConvertOptions
-from batch_converter.djvu.outline import Destinations, OutlineError, labels, read_outline
-from batch_converter.djvu.pages import PageWriter, uri_action
+from batch_converter.djvu.outline import OutlineError, read_outline, write_outline
+from batch_converter.djvu.pages import PageWriter
 from batch_converter.djvu.parts import (
     PartResult,
     part_names,
@@ -36,9 +39,7 @@ if TYPE_CHECKING:
 
     from batch_converter.djvu.document import DjvuReader
     from batch_converter.djvu.inspect import DjvuInfo, PageInfo
-    from batch_converter.djvu.outline import Bookmark
 
-_MAX_OUTLINE_DEPTH: Final = 12
 _WRITE_BYTES: Final = 256 << 10
 _LETTER: Final = Geometry(width=2550, height=3300, dpi=300)
 
@@ -79,7 +80,7 @@ def _convert_at_once(
 ) -> list[str]:
     with open_djvu(source) as reader, Pdf.new() as pdf:
         result = _add_pages(pdf, reader, info, range(info.page_count), options)
-        warnings = settle([result], options) + _complete(pdf, reader)
+        warnings = settle([result], options) + _complete(pdf, reader, options)
         _save(pdf, target)
     return warnings
 
@@ -96,7 +97,7 @@ def _convert_in_parts(
             convert_part(source, path, pages, options)
             for path, pages in zip(paths, parts, strict=True)
         ]
-        return settle(results, options) + assemble(source, paths, target)
+        return settle(results, options) + assemble(source, paths, target, options)
     finally:
         remove_parts(paths)
 
@@ -128,7 +129,9 @@ def _add_pages(
 ) -> PartResult:
     lost: list[tuple[int, str]] = []
     warnings: list[str] = []
-    writer = PageWriter(pdf, options, Destinations(reader.components, info.page_count))
+    destinations = Destinations(reader.components, info.page_count, options.encoding)
+    facts = cache(partial(document_facts, reader, options.encoding))
+    writer = PageWriter(pdf, options, destinations, facts)
     for index in pages:
         geometry = _geometry(info.pages[index])
         try:
@@ -151,11 +154,12 @@ def assemble(
     source: str | os.PathLike[str],
     parts: Sequence[str],
     target: str | os.PathLike[str],
+    options: ConvertOptions,
 ) -> list[str]:
     """Put parts together and add what belongs to the whole document; blocking.
 
     Returns:
-        What was lost of the navigation, one sentence each.
+        What was lost of what belongs to the whole document, one sentence each.
 
     Raises:
         FileError: As `convert`.
@@ -168,77 +172,54 @@ def assemble(
             pdf.pages.extend(other.pages)
         forget_origin(pdf)
         settle_names(pdf)
-        warnings = _complete(pdf, reader)
+        warnings = _complete(pdf, reader, options)
         _save(pdf, target)
     return warnings
 
 
-def _complete(pdf: Pdf, reader: DjvuReader) -> list[str]:
+def _complete(pdf: Pdf, reader: DjvuReader, options: ConvertOptions) -> list[str]:
     """Add what belongs to the whole document; returns what was lost of it."""
     _lead_to_pages(pdf)
-    destinations = Destinations(reader.components, len(pdf.pages))
-    warnings = _write_outline(pdf, reader, destinations)
-    _write_labels(pdf, reader)
-    write_metadata(pdf, _facts(reader))
-    return warnings
+    destinations = Destinations(reader.components, len(pdf.pages), options.encoding)
+    warnings = destinations.warnings()
+    warnings += _write_outline(pdf, reader, destinations, options)
+    _write_labels(pdf, destinations)
+    facts = document_facts(reader, options.encoding)
+    warnings += facts.warnings
+    lost = write_metadata(pdf, facts.entries, facts.packets)
+    return warnings + [f"the document's facts: {loss}" for loss in lost]
 
 
 def _lead_to_pages(pdf: Pdf) -> None:
     """Put pages in the place of page numbers in the links between them."""
     for page in pdf.pages:
         for annotation in page.obj.get("/Annots", []):
-            place = annotation.A.get("/D")
+            place = annotation.get("/A", Dictionary()).get("/D")
             if place is not None:
                 place[0] = pdf.pages[int(place[0])].obj
 
 
-def _write_outline(pdf: Pdf, reader: DjvuReader, destinations: Destinations) -> list[str]:
+def _write_outline(
+    pdf: Pdf, reader: DjvuReader, destinations: Destinations, options: ConvertOptions
+) -> list[str]:
+    letters = Letters(options.encoding)
     warnings: list[str] = []
     try:
-        bookmarks = read_outline(reader.outline)
+        bookmarks = read_outline(reader.outline, letters)
     except OutlineError as error:
         bookmarks = error.found
-        warnings.append("the bookmarks are damaged")
-    for bookmark in bookmarks:
-        if bookmark.url.startswith("#") and _target(bookmark, destinations) is None:
-            warnings.append("a bookmark leads to a page that is not there")
-            break
-    if bookmarks:
-        with pdf.open_outline() as outline:
-            open_items = [outline.root]
-            for bookmark in bookmarks:
-                item = _outline_item(bookmark, destinations)
-                del open_items[min(bookmark.depth, _MAX_OUTLINE_DEPTH) + 1 :]
-                open_items[-1].append(item)
-                open_items.append(item.children)
-    return warnings
+        warnings.append(str(error))
+    warnings += write_outline(pdf, bookmarks, destinations)
+    return warnings + [f"the bookmarks hold {told}" for told in letters.warnings()]
 
 
-def _outline_item(bookmark: Bookmark, destinations: Destinations) -> OutlineItem:
-    if bookmark.url and not bookmark.url.startswith("#"):
-        return OutlineItem(bookmark.title, action=uri_action(bookmark.url))
-    return OutlineItem(bookmark.title, _target(bookmark, destinations))
-
-
-def _target(bookmark: Bookmark, destinations: Destinations) -> int | None:
-    return destinations.page_index(bookmark.url) if bookmark.url.startswith("#") else None
-
-
-def _write_labels(pdf: Pdf, reader: DjvuReader) -> None:
+def _write_labels(pdf: Pdf, destinations: Destinations) -> None:
     numbers = Array()
-    for index, label in labels(reader.components, len(pdf.pages)):
+    for index, label in destinations.labels():
         numbers.append(index)
         numbers.append(Dictionary(P=String(label)))
     if len(numbers):
         pdf.Root.PageLabels = Dictionary(Nums=numbers)
-
-
-def _facts(reader: DjvuReader) -> tuple[tuple[str, str], ...]:
-    """What the first page says of the document; shared annotations are included there."""
-    try:
-        return annotations_of(reader.page(0)).facts
-    except PageError:
-        return ()
 
 
 class _Disk(io.RawIOBase):

@@ -36,6 +36,7 @@ _HEAD_CHUNKS: Final = 4
 _MAX_INCLUDE_DEPTH: Final = 4
 _CACHED_INCLUDES: Final = 8
 _NOT_SHARED: Final = "a part that it shares with other pages is missing"
+_ANNOTATION_KINDS: Final = frozenset({"ANTa", "ANTz"})
 _SINGLE_LAYER_KINDS: Final = {"BM44": "BG44", "PM44": "BG44"}
 
 
@@ -125,6 +126,26 @@ class DjvuReader:
         if form is None or not form.kind.startswith("FORM:") or not form.whole:
             raise PageError("it is cut off")
         return PageChunks(chunks=tuple(self._resolved(self._source, form, _MAX_INCLUDE_DEPTH)))
+
+    def shared_annotations(self) -> Iterator[tuple[tuple[str, bytes], ...]]:
+        """Yield the annotation chunks of each shared part, those made for annotations last.
+
+        They tell facts about the document, whichever pages include them.
+        """
+        for kind in (ComponentKind.SHARED, ComponentKind.SHARED_ANNOTATIONS):
+            for component in self.components:
+                offset = self._offsets.get(component.id) if component.kind is kind else None
+                form = None if offset is None else self._form_at(offset)
+                if form is not None and form.kind == "FORM:DJVI":
+                    yield tuple(self._annotation_chunks(form))
+
+    def _form_at(self, offset: int) -> Chunk | None:
+        return read_chunk(self._source, offset, self._form.end)
+
+    def _annotation_chunks(self, form: Chunk) -> Iterator[tuple[str, bytes]]:
+        for chunk in walk(self._source, form.start, form.end, max_chunks=_MAX_CHUNKS):
+            if chunk.kind in _ANNOTATION_KINDS:
+                yield chunk.kind, self._source.at(chunk.start, chunk.end - chunk.start)
 
     def _resolved(self, source: ByteSource, form: Chunk, depth: int) -> Iterable[tuple[str, bytes]]:
         for chunk in walk(source, form.start, form.end, max_chunks=_MAX_CHUNKS):

@@ -19,6 +19,8 @@ class ConvertOptions:
         jbig2: Path of a `jbig2` program to code masks with; empty for CCITT G4.
         ocr: Languages to look for text in, as tesseract names them (`ces+rus`), in
             documents that have none; empty for no OCR.
+        encoding: What texts are in that are not UTF-8, as Python names it; empty
+            keeps their bytes as Latin-1 reads them.
         keep_damaged: Whether a page that cannot be decoded leaves a blank page
             and a warning, instead of failing the document.
         max_memory_bytes: Address space of the worker; larger pages are refused
@@ -29,6 +31,7 @@ class ConvertOptions:
     jpeg_quality: int = 80
     jbig2: str = ""
     ocr: str = ""
+    encoding: str = ""
     keep_damaged: bool = False
     max_memory_bytes: int = 2048 * MIB
 

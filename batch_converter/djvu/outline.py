@@ -1,19 +1,25 @@
-"""The table of contents of a DjVu, and what its links lead to."""
+"""The table of contents of a DjVu, read and written without recursion, however deep it is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from batch_converter.djvu.bzz import BzzError, decompress
-from batch_converter.djvu.directory import ComponentKind
+from pikepdf import Array, Dictionary, Name, Object, Pdf, String
+
+from batch_converter.djvu.bzz import BzzError, BzzTooLargeError, decompress
+from batch_converter.djvu.links import dead_ends, uri_action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from batch_converter.djvu.directory import Component
+    from batch_converter.djvu.encodings import Letters
+    from batch_converter.djvu.links import Destinations
 
-_MAX_BYTES: Final = 4 << 20
+_MAX_BYTES: Final = 32 << 20
+_MAX_PACKED_BYTES: Final = 6 << 20
+_MAX_DEPTH: Final = 256
+_LENGTH_BYTES: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,88 +36,137 @@ class Bookmark:
 
 
 class OutlineError(ValueError):
-    """The table of contents is damaged; `found` is what stood before the flaw."""
+    """A part of the table of contents is lost; `found` is what stood before it."""
 
-    def __init__(self, found: Sequence[Bookmark]) -> None:
-        super().__init__("damaged")
+    def __init__(self, message: str, found: Sequence[Bookmark]) -> None:
+        super().__init__(message)
         self.found = tuple(found)
 
 
-def read_outline(data: bytes) -> tuple[Bookmark, ...]:
+def read_outline(data: bytes, letters: Letters) -> tuple[Bookmark, ...]:
     """Read the bookmarks of a `NAVM` chunk in reading order.
 
     Raises:
-        OutlineError: It is damaged.
+        OutlineError: It is damaged, or too large; the message is a sentence.
     """
-    found: list[Bookmark] = []
     if not data:
         return ()
+    flaw = "too large" if len(data) > _MAX_PACKED_BYTES else ""
     try:
-        plain = decompress(data, max_bytes=_MAX_BYTES)
+        plain = b"" if flaw else decompress(data, max_bytes=_MAX_BYTES)
+    except BzzTooLargeError as error:
+        plain, flaw = error.found, "too large"
     except BzzError as error:
-        raise OutlineError(found) from error
-    remaining = [int.from_bytes(plain[:2], "big")]
-    place = 2
-    while len(found) < int.from_bytes(plain[:2], "big"):
-        if place >= len(plain):
-            raise OutlineError(found)
-        children = plain[place]
-        title, place = _text(plain, place + 1)
-        url, place = _text(plain, place)
-        while len(remaining) > 1 and remaining[-1] == 0:
-            remaining.pop()
-        remaining[-1] -= 1
-        found.append(Bookmark(depth=len(remaining) - 1, title=title, url=url))
-        remaining.append(children)
+        plain, flaw = error.found, "damaged"
+    count = int.from_bytes(plain[:2], "big")
+    found = _bookmarks(plain, count, letters)
+    if flaw or len(found) < count or len(plain) < 2:  # noqa: PLR2004  # the count itself
+        lost = f"the bookmarks are {flaw or 'damaged'}"
+        raise OutlineError(f"{lost}: {len(found)} of {count} are kept" if found else lost, found)
     return tuple(found)
 
 
-def _text(plain: bytes, place: int) -> tuple[str, int]:
-    start = place + 3
+def _bookmarks(plain: bytes, count: int, letters: Letters) -> list[Bookmark]:
+    """Read up to `count` bookmarks, each with how many children follow it."""
+    found: list[Bookmark] = []
+    remaining = [count]
+    place = 2
+    while len(found) < count and place < len(plain):
+        children = plain[place]
+        title, place = _text(plain, place + 1)
+        url, place = _text(plain, place)
+        if place > len(plain):
+            break
+        while len(remaining) > 1 and remaining[-1] == 0:
+            remaining.pop()
+        remaining[-1] -= 1
+        depth = len(remaining) - 1
+        found.append(Bookmark(depth=depth, title=letters.text(title), url=letters.text(url)))
+        remaining.append(children)
+    return found
+
+
+def _text(plain: bytes, place: int) -> tuple[bytes, int]:
+    start = place + _LENGTH_BYTES
     end = start + int.from_bytes(plain[place:start], "big")
-    return plain[start:end].decode("utf-8", "replace"), end
+    return plain[start:end], end
 
 
-class Destinations:
-    """Finds the page that an address within the document names."""
+def write_outline(pdf: Pdf, bookmarks: Sequence[Bookmark], destinations: Destinations) -> list[str]:
+    """Add the table of contents, all of it unfolded; returns what was lost of it.
 
-    def __init__(self, components: Iterable[Component], page_count: int) -> None:
-        pages = [c for c in components if c.kind is ComponentKind.PAGE]
-        self._page_count = page_count
-        self._by_id = {c.id: i for i, c in reversed(list(enumerate(pages)))}
-        self._by_title = {c.title: i for i, c in reversed(list(enumerate(pages)))}
-        self._by_name = {c.name: i for i, c in reversed(list(enumerate(pages)))}
-
-    def page_index(self, url: str, *, current: int = 0) -> int | None:
-        """Return the 0-based page of `#id`, `#number`, `#+n`, `#-n` or `#title`, or None.
-
-        Ids win over numbers, numbers over titles, as in DjVuLibre's viewers.
-        """
-        name = url.removeprefix("#").split("?", 1)[0]
-        if name in self._by_id:
-            return self._by_id[name]
-        number = self._number(name, current)
-        if number is not None:
-            return number
-        return self._by_title.get(name, self._by_name.get(name))
-
-    def _number(self, name: str, current: int) -> int | None:
-        digits = name.lstrip("+-")
-        if not (digits.isascii() and digits.isdecimal()) or len(digits) > len("65535"):
-            return None
-        sign = {"+": 1, "-": -1}.get(name[0])
-        index = int(digits) - 1 if sign is None else current + sign * int(digits)
-        return index if 0 <= index < self._page_count else None
-
-
-def labels(components: Iterable[Component], page_count: int) -> Iterator[tuple[int, str]]:
-    """Yield index and label of each page, where the document labels its pages at all.
-
-    A title that is the page's id, as every page has one by default, is no label.
+    Bookmarks deeper than 256 levels stand beside each other there: viewers read
+    outlines by recursion, and would overflow.
     """
-    pages = [c for c in components if c.kind is ComponentKind.PAGE]
-    named = [c.title if c.title not in {c.id, c.name} else "" for c in pages]
-    if len(pages) != page_count or not any(named):
-        return
-    for index, label in enumerate(named):
-        yield index, label or str(index + 1)
+    if not bookmarks:
+        return []
+    root = pdf.make_indirect(Dictionary(Type=Name.Outlines))
+    tree = _Tree(root)
+    pages = [page.obj for page in pdf.pages]
+    dead: list[str] = []
+    for bookmark in bookmarks:
+        item = pdf.make_indirect(Dictionary(Title=String(bookmark.title)))
+        if not _lead(item, bookmark.url, destinations, pages):
+            dead.append(bookmark.url)
+        tree.add(item, min(bookmark.depth, _MAX_DEPTH))
+    tree.close()
+    pdf.Root.Outlines = root
+    lost = dead_ends("bookmark", dead)
+    flat = sum(bookmark.depth > _MAX_DEPTH for bookmark in bookmarks)
+    if flat:
+        lost.append(f"{flat} bookmarks deeper than {_MAX_DEPTH} levels are kept at that depth")
+    return lost
+
+
+def _lead(item: Object, url: str, destinations: Destinations, pages: Sequence[Object]) -> bool:
+    """Let a bookmark lead to its target; tells whether there is one, or none is wanted."""
+    if not url:
+        return True
+    if not destinations.is_inside(url):
+        item.A = uri_action(url)
+        return True
+    index = destinations.page_index(url)
+    if index is None:
+        return False
+    item.Dest = Array([pages[index], Name.Fit])
+    return True
+
+
+class _Tree:
+    """Links outline items as they come, each with its depth."""
+
+    def __init__(self, root: Object) -> None:
+        self._open = [root]
+        self._last: list[Object | None] = [None]
+        self._counts = [0]
+
+    def add(self, item: Object, depth: int) -> None:
+        """Append an item; no deeper than one below the item before it."""
+        while len(self._open) > depth + 1:
+            self._close_one()
+        parent, before = self._open[-1], self._last[-1]
+        item.Parent = parent
+        if before is None:
+            parent.First = item
+        else:
+            before.Next, item.Prev = item, before
+        parent.Last = item
+        self._last[-1] = item
+        self._counts[-1] += 1
+        self._open.append(item)
+        self._last.append(None)
+        self._counts.append(0)
+
+    def close(self) -> None:
+        """Write what is still open."""
+        while self._open:
+            self._close_one()
+
+    def _close_one(self) -> None:
+        item = self._open.pop()
+        self._last.pop()
+        count = self._counts.pop()
+        if count:
+            item.Count = count
+        if self._counts:
+            self._counts[-1] += count

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import string
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
-from pikepdf import Array, Dictionary, Name, Object, Page, Pdf, Stream, String
+from pikepdf import Array, Dictionary, Name, Object, Page, Pdf, Stream
 
-from batch_converter.djvu.annotations import Annotations, Link, annotations_of
+from batch_converter.djvu.annotations import Annotations, read_annotations
 from batch_converter.djvu.completeness import sample
 from batch_converter.djvu.decoder import PageError
-from batch_converter.djvu.geometry import POINTS_AN_INCH, Box, Geometry
+from batch_converter.djvu.geometry import POINTS_AN_INCH, Geometry
 from batch_converter.djvu.glyphless import GlyphlessFont
 from batch_converter.djvu.images import Coding, EncodedImage
 from batch_converter.djvu.layers import BLACK, Fill, Layer, Picture, Stencil, layers
+from batch_converter.djvu.links import dead_ends, uri_action
+from batch_converter.djvu.markup import annotations_for
+from batch_converter.djvu.metadata import page_metadata
 from batch_converter.djvu.text_layer import text_operators, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from batch_converter.djvu.document import PageChunks
+    from batch_converter.djvu.facts import DocumentFacts
+    from batch_converter.djvu.links import Destinations
     from batch_converter.djvu.options import ConvertOptions
-    from batch_converter.djvu.outline import Destinations
     from batch_converter.djvu.palette import Color
 
-_PRINTED: Final = 4
 _FULL_TURN_DEG: Final = 360
 _TEN_THOUSANDTH: Final = Decimal("0.0001")
 _INSET: Final = 0.01
@@ -35,8 +36,15 @@ _INSET: Final = 0.01
 class PageWriter:
     """Appends pages to a PDF; `finish` adds the font that they share."""
 
-    def __init__(self, pdf: Pdf, options: ConvertOptions, destinations: Destinations) -> None:
+    def __init__(
+        self,
+        pdf: Pdf,
+        options: ConvertOptions,
+        destinations: Destinations,
+        facts: Callable[[], DocumentFacts],
+    ) -> None:
         self._pdf = pdf
+        self._facts = facts
         self._options = options
         self._destinations = destinations
         self._font = GlyphlessFont()
@@ -58,7 +66,8 @@ class PageWriter:
         """
         lost: list[str] = []
         try:
-            words = words_of(page, geometry)
+            words, unsure = words_of(page, geometry, self._options.encoding)
+            lost += unsure
         except PageError as error:
             if not self._options.keep_damaged:
                 raise
@@ -66,11 +75,13 @@ class PageWriter:
             lost.append(str(error))
         places = [geometry.stored(word.box) for word in sample(words)]
         drawn = list(layers(page, geometry, self._options, places))
-        annotations = annotations_of(page)
+        annotations = read_annotations(page.chunks, self._options.encoding)
         text = text_operators(words, geometry, self._font)
         added = self._append(geometry, drawn, text)
         if text:
             self._pages_with_text.append(added)
+        if index:
+            self._keep_own_facts(added, annotations)
         return lost + self._annotate(added, annotations, geometry, index)
 
     def add_blank(self, geometry: Geometry) -> None:
@@ -113,29 +124,33 @@ class PageWriter:
     def _annotate(
         self, page: Page, annotations: Annotations, geometry: Geometry, index: int
     ) -> list[str]:
-        lost = ["its annotations are damaged"] if annotations.damaged else []
-        linked = []
-        for link in annotations.links:
-            action = self._action(link, index)
-            if action is None:
-                lost.append("a link leads to a page that is not there")
-            else:
-                linked.append(_link_object(link, action, geometry))
-        if linked:
-            page.obj.Annots = Array(linked)
-        return lost
+        dead: list[str] = []
+        drawn: list[Dictionary] = []
+        for area in annotations.areas:
+            action = self._action(area.url, index) if area.url else None
+            if area.url and action is None:
+                dead.append(area.url)
+            drawn += annotations_for(self._pdf, area, action, geometry)
+        if drawn:
+            page.obj.Annots = Array([self._pdf.make_indirect(one) for one in drawn])
+        return [f"its annotations {loss}" for loss in annotations.losses] + dead_ends("link", dead)
 
-    def _action(self, link: Link, index: int) -> Dictionary | None:
+    def _action(self, url: str, index: int) -> Dictionary | None:
         """Return where a link leads; a page is given by its number until all are there."""
-        if not link.url.startswith("#"):
-            return uri_action(link.url)
-        target = self._destinations.page_index(link.url, current=index)
+        if not self._destinations.is_inside(url):
+            return uri_action(url)
+        target = self._destinations.page_index(url, current=index)
         return None if target is None else Dictionary(S=Name.GoTo, D=Array([target, Name.Fit]))
 
-
-def uri_action(url: str) -> Dictionary:
-    """Return what opens an address elsewhere; a PDF has them in ASCII (ISO 32000-1, 12.6.4.7)."""
-    return Dictionary(S=Name.URI, URI=quote(url, safe=string.punctuation, errors="replace"))
+    def _keep_own_facts(self, page: Page, annotations: Annotations) -> None:
+        """Leave with the page what is told of it alone; the first page's is the document's."""
+        if not (annotations.facts or annotations.packets):
+            return
+        known = self._facts()
+        facts = [fact for fact in annotations.facts if fact not in known.entries]
+        packets = [packet for packet in annotations.packets if packet not in known.packets]
+        if facts or packets:
+            page.obj.Metadata, _ = page_metadata(self._pdf, facts, packets)
 
 
 def _scale(geometry: Geometry) -> bytes:
@@ -152,10 +167,6 @@ def _page_size(pixels: int, dpi: int) -> Decimal:
     exact = Decimal(pixels) * POINTS_AN_INCH / dpi
     points = exact.quantize(_TEN_THOUSANDTH, ROUND_DOWN)
     return points if points == exact.to_integral_value() else points - _TEN_THOUSANDTH
-
-
-def _point(pixels: float, geometry: Geometry) -> Decimal:
-    return round(Decimal(pixels) * POINTS_AN_INCH / geometry.dpi, 3)
 
 
 def _draw(layer: Layer, name: str, geometry: Geometry) -> bytes:
@@ -218,22 +229,3 @@ def _image_entries(image: EncodedImage) -> dict[str, Object | int]:
         "/Height": image.height,
         "/BitsPerComponent": image.bits,
     }
-
-
-def _link_object(link: Link, action: Dictionary, geometry: Geometry) -> Dictionary:
-    shown = Box(link.left, link.bottom, link.right - link.left, link.top - link.bottom)
-    box = geometry.stored(shown)
-    corners = (box.left, box.bottom, box.left + box.width, box.bottom + box.height)
-    annotation = Dictionary(
-        Type=Name.Annot,
-        Subtype=Name.Link,
-        Rect=Array([_point(place, geometry) for place in corners]),
-        Border=Array([0, 0, 0 if link.color is None else 1]),
-        F=_PRINTED,
-        A=action,
-    )
-    if link.color is not None:
-        annotation.C = Array([round(Decimal(part), 4) for part in link.color])
-    if link.description:
-        annotation.Contents = String(link.description)
-    return annotation

@@ -105,7 +105,9 @@ def _run(job: Mapping[str, Any]) -> dict[str, Any]:
     if job["job"] == "assemble":
         results = [PartResult(**result) for result in job["results"]]
         warnings = settle(results, options)
-        return {"warnings": warnings + assemble(job["source"], job["parts"], job["target"])}
+        return {
+            "warnings": warnings + assemble(job["source"], job["parts"], job["target"], options)
+        }
     return {"warnings": convert(job["source"], job["target"], options).warnings}
 
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from batch_converter.models import Document, Task
 
 _BASE_TIMEOUT_S: Final = 60
-_FORMAT_VERSION: Final = 1
+_FORMAT_VERSION: Final = 2
 _SPARE_DOCUMENTS: Final = 4  # being read, checked or recorded
 _ERRORS: Final[Mapping[str, type[FileError]]] = {
     ErrorCode.NOT_DJVU: NotDjvuError,
@@ -247,6 +247,7 @@ def options_of(settings: LocalSettings) -> ConvertOptions:
         color_dpi=color_dpi if settings.color_dpi is None else settings.color_dpi,
         jpeg_quality=jpeg_quality if settings.jpeg_quality is None else settings.jpeg_quality,
         ocr=settings.ocr,
+        encoding=settings.encoding,
         keep_damaged=settings.on_damage == "keep",
         max_memory_bytes=settings.max_memory_bytes,
     )

@@ -200,7 +200,7 @@ def test_bookmarks_that_lead_elsewhere_or_nowhere(tmp_path: Path) -> None:
 
     told = convert(source, tmp_path / "out.pdf", ConvertOptions())
 
-    assert told.warnings == ("a bookmark leads to a page that is not there",)
+    assert told.warnings == ("a bookmark leads to a page that is not there (#nowhere)",)
     with pikepdf.open(tmp_path / "out.pdf") as pdf, pdf.open_outline() as read:
         out, dead, inside = (item.to_dictionary_object(pdf) for item in read.root)
         assert bytes(out.A.URI) == b"https://example.org/%C4%8D?a=%20&b=1"
@@ -230,14 +230,14 @@ def test_facts_in_octal_escapes_and_of_any_name(tmp_path: Path) -> None:
         assert str(pdf.docinfo.Title) == 'Té "q"'
         assert str(pdf.docinfo["/Year"]) == "1999"
         assert str(pdf.docinfo["/My-Key"]) == "x"
-        assert "/CreationDate" not in pdf.docinfo
+        assert str(pdf.docinfo.CreationDate) == "D:1999"
 
 
 def test_links_that_lead_nowhere_are_told(tmp_path: Path) -> None:
     (tmp_path / "in.djvu").write_bytes(annotated('(maparea "#99" "" (rect 1 2 3 4))'))
     done = convert(tmp_path / "in.djvu", tmp_path / "out.pdf", ConvertOptions())
     assert done == Converted(
-        pages=1, warnings=("page 1: a link leads to a page that is not there",)
+        pages=1, warnings=("page 1: a link leads to a page that is not there (#99)",)
     )
 
 
@@ -248,7 +248,9 @@ def test_frames_and_shapes_of_links(tmp_path: Path) -> None:
         '(maparea "" "a note" (rect 1 2 3 4))'
     )
     with converted(tmp_path, annotated(text)) as pdf:
-        red, plain = pdf.pages[0].Annots
+        frame, red, line, plain, note = pdf.pages[0].Annots
+        assert [str(a.Subtype) for a in (frame, line, note)] == ["/Polygon", "/Line", "/Square"]
+        assert str(note.Contents) == "a note"
         assert [float(side) for side in red.Rect] == [72, 72, 144, 216]
         assert [float(part) for part in red.C] == [1, 0, 0]
         assert [int(part) for part in plain.Border] == [0, 0, 0]
