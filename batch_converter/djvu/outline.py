@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MAX_BYTES: Final = 32 << 20
 _MAX_PACKED_BYTES: Final = 6 << 20
-_MAX_DEPTH: Final = 256
+_MAX_DEPTH: Final = 500
 _LENGTH_BYTES: Final = 3
 
 
@@ -95,7 +95,7 @@ def _text(plain: bytes, place: int) -> tuple[bytes, int]:
 def write_outline(pdf: Pdf, bookmarks: Sequence[Bookmark], destinations: Destinations) -> list[str]:
     """Add the table of contents, all of it unfolded; returns what was lost of it.
 
-    Bookmarks deeper than 256 levels stand beside each other there: viewers read
+    Bookmarks deeper than 500 levels stand beside each other there: viewers read
     outlines by recursion, and would overflow.
     """
     if not bookmarks:

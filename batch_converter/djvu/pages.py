@@ -81,7 +81,7 @@ class PageWriter:
         if text:
             self._pages_with_text.append(added)
         if index:
-            self._keep_own_facts(added, annotations)
+            lost += self._keep_own_facts(added, annotations)
         return lost + self._annotate(added, annotations, geometry, index)
 
     def add_blank(self, geometry: Geometry) -> None:
@@ -142,15 +142,17 @@ class PageWriter:
         target = self._destinations.page_index(url, current=index)
         return None if target is None else Dictionary(S=Name.GoTo, D=Array([target, Name.Fit]))
 
-    def _keep_own_facts(self, page: Page, annotations: Annotations) -> None:
+    def _keep_own_facts(self, page: Page, annotations: Annotations) -> list[str]:
         """Leave with the page what is told of it alone; the first page's is the document's."""
         if not (annotations.facts or annotations.packets):
-            return
+            return []
         known = self._facts()
         facts = [fact for fact in annotations.facts if fact not in known.entries]
         packets = [packet for packet in annotations.packets if packet not in known.packets]
-        if facts or packets:
-            page.obj.Metadata, _ = page_metadata(self._pdf, facts, packets)
+        if not (facts or packets):
+            return []
+        page.obj.Metadata, lost = page_metadata(self._pdf, facts, packets)
+        return [f"its facts: {loss}" for loss in lost]
 
 
 def _scale(geometry: Geometry) -> bytes:
