@@ -32,6 +32,7 @@
             ├── RejectedError            rejected
             ├── ConversionFailedError    conversion_error
             ├── BadPdfError              bad_pdf
+            ├── PageMismatchError        bad_pdf
             └── EngineError              engine_error
 
 Whether trying again can help is a branch of this tree, never a test of a
@@ -244,6 +245,12 @@ class ConversionFailedError(LastingError):
 
 class BadPdfError(LastingError):
     """What came back decodes, but is not a whole PDF."""
+
+    code = ErrorCode.BAD_PDF
+
+
+class PageMismatchError(LastingError):
+    """What came back is a whole PDF with other pages than the DjVu has: asking again is no help."""
 
     code = ErrorCode.BAD_PDF
 

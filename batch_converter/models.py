@@ -155,23 +155,31 @@ class StoredPdf:
         sha256: Hexadecimal digest of the bytes.
         size_bytes: Length of the file.
         pages: Pages counted in the PDF; None where they were not counted.
+        differences: In what it differs from its DjVu and was kept all the same, one
+            sentence each.
     """
 
     path: Path
     sha256: str
     size_bytes: int
     pages: int | None
+    differences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What became of all files of a run, counted."""
+    """What became of all files of a run, counted.
+
+    Attributes:
+        with_warnings: Those of any status with something said beside the result.
+    """
 
     found: int = 0
     converted: int = 0
     skipped: int = 0
     failed: int = 0
     remaining: int = 0
+    with_warnings: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
     pages: int = 0

@@ -40,6 +40,7 @@ class Tally:
     Attributes:
         discovering: True while `found` may still grow.
         known_failures: Those of `failed` that an earlier run had tried.
+        with_warnings: Those of `converted` with something said beside the PDF.
         in_flight: Documents handed to the engine and not ended.
         bytes_in: Bytes of the DjVu files that ended in a PDF.
         bytes_out: Bytes of those PDFs.
@@ -50,6 +51,7 @@ class Tally:
     skipped: int = 0
     failed: int = 0
     known_failures: int = 0
+    with_warnings: int = 0
     in_flight: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
@@ -222,6 +224,7 @@ def _counts(tally: Tally) -> str:
     parts = [f"{tally.converted:,} converted"]
     parts += [f"{tally.skipped:,} up to date"] if tally.skipped else []
     parts += [f"{tally.failed:,} failed"] if tally.failed else []
+    parts += [f"{tally.with_warnings:,} with warnings"] if tally.with_warnings else []
     parts += [f"{tally.in_flight:,} in flight"]
     parts += [f"{tally.api_calls_billed:,} API calls"] if tally.api_calls_billed else []
     parts += [f"{decimal(tally.bytes_in)} in, {decimal(tally.bytes_out)} out"]

@@ -85,6 +85,7 @@ class OutputSettings(Section):
     state_dir: UserPath | None = None
     overwrite: Literal["if-changed", "always", "never"] = "if-changed"
     verify: Literal["full", "quick"] = "full"
+    page_mismatch: Literal["fail", "warn"] = "fail"
     preserve_times: bool = False
     adopt: bool = False
 

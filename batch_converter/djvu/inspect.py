@@ -75,12 +75,14 @@ class DjvuInfo:
             a single page, and where its names are damaged.
         parts: Paths of the other files that an indirect document consists of.
         size_bytes: Length of the file; of an indirect document, of the index.
+        is_counted: False where the directory is damaged so that what is a page is a guess.
     """
 
     pages: tuple[PageInfo, ...]
     components: tuple[Component, ...]
     parts: tuple[str, ...]
     size_bytes: int
+    is_counted: bool = True
 
     @property
     def bundled(self) -> bool:
@@ -91,6 +93,11 @@ class DjvuInfo:
     def page_count(self) -> int:
         """Pages of the document."""
         return len(self.pages)
+
+    @property
+    def certain_page_count(self) -> int | None:
+        """Pages of the document; None where nobody can tell for sure."""
+        return self.page_count if self.is_counted else None
 
     @property
     def has_text(self) -> bool:
@@ -156,11 +163,17 @@ def _info(
     pages: Sequence[PageInfo],
     components: tuple[Component, ...] = (),
     parts: Sequence[str] = (),
+    *,
+    is_counted: bool = True,
 ) -> DjvuInfo:
     if not pages:
         raise NotDjvuError(f"{source.name} has no pages")
     return DjvuInfo(
-        pages=tuple(pages), components=components, parts=tuple(parts), size_bytes=source.size
+        pages=tuple(pages),
+        components=components,
+        parts=tuple(parts),
+        size_bytes=source.size,
+        is_counted=is_counted,
     )
 
 
@@ -175,7 +188,7 @@ def _inspect_bundled(
         for i, f in enumerate(forms)
         if _is_page(f, components[i] if i < len(components) else None)
     ]
-    return _info(source, pages, components)
+    return _info(source, pages, components, is_counted=not broken or bool(components))
 
 
 def _components_or_none(source: ByteSource, directory: Directory) -> tuple[Component, ...]:

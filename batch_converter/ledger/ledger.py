@@ -10,6 +10,7 @@ import anyio.to_thread
 
 from batch_converter.ledger import lessons, moves, outstanding, planning, reader, recovery, settling
 from batch_converter.ledger.reserve import Reserve
+from batch_converter.ledger.rows import warnings_text
 from batch_converter.ledger.store import Store, connect
 from batch_converter.models import CallKind, DocumentState
 
@@ -197,12 +198,19 @@ class Ledger:
         await self._store.execute(lambda connection: recovery.interrupted(connection, document.id))
 
     async def publishing(
-        self, document: Document, pdf: StoredPdf, *, engine: EngineName, options: str
+        self,
+        document: Document,
+        pdf: StoredPdf,
+        *,
+        engine: EngineName,
+        options: str,
+        warnings: Sequence[str] = (),
     ) -> None:
-        """Record the PDF that is about to get its final name."""
+        """Record the PDF that is about to get its final name, and what is to be said of it."""
+        told = warnings_text(warnings)
         await self._store.execute(
             lambda connection: moves.publishing(
-                connection, document.id, pdf, engine=engine.value, options=options
+                connection, document.id, pdf, engine=engine.value, options=options, warnings=told
             )
         )
 
@@ -236,6 +244,8 @@ class Ledger:
                 at=at.timestamp(),
                 engine=engine.value,
                 options=options,
+                warnings=warnings_text(report.warnings),
+                **({} if document.pages is None else {"pages": document.pages}),
             )
             moves.record_outcome(connection, self._run, document.id, document.path, report)
 

@@ -88,14 +88,15 @@ def released(connection: sqlite3.Connection, document_id: int) -> None:
 
 
 def publishing(
-    connection: sqlite3.Connection, document_id: int, pdf: StoredPdf, **made_by: object
+    connection: sqlite3.Connection, document_id: int, pdf: StoredPdf, **columns: object
 ) -> None:
     """The PDF is whole and about to get its final name.
 
     A run that dies between the name and the word `converted` is so found to have
-    finished: the PDF is there, with this digest, made by this engine and options.
+    finished: the PDF is there, with this digest, made by this engine and options, and
+    what was to be said of it is not lost.
     """
-    assign(connection, document_id, pdf_sha256=pdf.sha256, pdf_bytes=pdf.size_bytes, **made_by)
+    assign(connection, document_id, pdf_sha256=pdf.sha256, pdf_bytes=pdf.size_bytes, **columns)
 
 
 def adopted(
@@ -133,7 +134,7 @@ def converted(
     pdf: StoredPdf,
     *,
     at: float,
-    **made_by: object,
+    **columns: object,
 ) -> None:
     """The PDF is on disk under its final name."""
     move(
@@ -146,7 +147,7 @@ def converted(
         converted_at=at,
         error_code=None,
         error_message=None,
-        **made_by,
+        **columns,
     )
 
 

@@ -47,6 +47,11 @@ _TAKE: Final = (
     " JOIN document ON document.id = queue.document WHERE queue.position > ?"
     " ORDER BY queue.position LIMIT ?"
 )
+_TELL_WARNINGS: Final = (
+    "UPDATE outcome SET warnings = document.warnings FROM document"
+    " WHERE document.id = outcome.document AND outcome.run = ? AND outcome.document = ?"
+)
+"""The run that made the PDF died before it could say so."""
 
 
 class Verdict(Enum):
@@ -98,7 +103,7 @@ class Adopted:
     """
 
     pdf: StoredPdf
-    pages: int
+    pages: int | None
     source_sha256: str
     parts_mark: str | None
     engine: str
@@ -171,6 +176,7 @@ def _act(connection: sqlite3.Connection, run: int, decision: Decision, *, now: f
         case Verdict.ADOPT:
             _adopt(connection, decision, now=now)
             _record(connection, run, decision, FileStatus.SKIPPED)
+            connection.execute(_TELL_WARNINGS, (run, document_id))
         case Verdict.LEAVE:
             _record(connection, run, decision, FileStatus.REMAINING)
         case Verdict.KNOWN_FAILURE:
@@ -196,6 +202,7 @@ def _adopt(connection: sqlite3.Connection, decision: Decision, *, now: float) ->
             "parts_mark": found.parts_mark,
             "engine": found.engine,
             "options": found.options,
+            "warnings": None,
         }
     moves.adopted(connection, decision.planned.document, at=now, **learned)
 

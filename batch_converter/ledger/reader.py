@@ -51,11 +51,21 @@ WHERE outcome.run = ? ORDER BY coalesce(outcome.path, document.path)
 _TOTALS: Final = """
 SELECT count(*), sum(outcome.status = 'converted'), sum(outcome.status = 'skipped'),
     sum(outcome.status = 'failed'), sum(outcome.status = 'remaining'),
+    sum(outcome.warnings IS NOT NULL),
     sum(CASE outcome.status WHEN 'converted' THEN bytes_in ELSE 0 END),
     sum(CASE outcome.status WHEN 'converted' THEN bytes_out ELSE 0 END),
     sum(CASE outcome.status WHEN 'converted' THEN coalesce(pages, 0) ELSE 0 END)
 FROM outcome WHERE run = ?
 """
+_WARNED: Final = "SELECT count(*) FROM document WHERE state = 'converted' AND warnings IS NOT NULL"
+_WARNED_BY_OUTCOMES: Final = """
+SELECT count(*) FROM document JOIN (
+    SELECT document, warnings, max(run) FROM outcome
+    WHERE status = 'converted' AND document IS NOT NULL GROUP BY document
+) AS last ON last.document = document.id
+WHERE document.state = 'converted' AND last.warnings IS NOT NULL
+"""
+"""The same of a ledger that no run of this version has opened yet: readers change nothing."""
 
 
 class LedgerReader:
@@ -131,10 +141,17 @@ class LedgerReader:
             converted=converted,
             failed=failed,
             remaining=found - converted - failed,
+            with_warnings=self._count_warned(),
             bytes_in=sizes[0] or 0,
             bytes_out=sizes[1] or 0,
             pages=sizes[2] or 0,
         )
+
+    def _count_warned(self) -> int:
+        columns = {row[1] for row in self._connection.execute("PRAGMA table_info(document)")}
+        query = _WARNED if "warnings" in columns else _WARNED_BY_OUTCOMES
+        (count,) = self._connection.execute(query).fetchone()
+        return int(count)
 
     def _last_run(self) -> RunSummary | None:
         row = self._connection.execute(
@@ -205,10 +222,20 @@ def summary(connection: sqlite3.Connection, row: Any) -> RunSummary:  # noqa: AN
         finished_at=moment(run["finished_at"]),
         engine=EngineName(run["engine"]),
         exit_code=None if run["exit_code"] is None else ExitCode(run["exit_code"]),
-        totals=Totals(**json.loads(stored)) if stored else totals(connection, run["id"]),
+        totals=_stored_totals(connection, run["id"], stored),
         api_calls=count_calls(connection, run["id"]),
         submit_unknown=_count_lost(connection, run["id"]),
     )
+
+
+def _stored_totals(connection: sqlite3.Connection, run: int, stored: str | None) -> Totals:
+    """Return what was counted when the run ended; what its version did not count is counted now."""
+    if not stored:
+        return totals(connection, run)
+    known = json.loads(stored)
+    if "with_warnings" not in known:
+        known["with_warnings"] = totals(connection, run).with_warnings
+    return Totals(**known)
 
 
 def _run_columns(connection: sqlite3.Connection) -> list[tuple[str]]:

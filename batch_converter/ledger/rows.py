@@ -19,6 +19,7 @@ from batch_converter.models import (
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
 DOCUMENT_COLUMNS: Final = (
     "document.id, document.path, document.source_root, document.source, document.output,"
@@ -68,6 +69,11 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def warnings_text(warnings: Sequence[str]) -> str | None:
+    """Return what a column of warnings holds; nothing where there are none."""
+    return json.dumps(warnings) if warnings else None
+
+
 def outcome_values(
     run: int, document_id: int | None, path: str, file: FileReport
 ) -> dict[str, Any]:
@@ -91,7 +97,7 @@ def outcome_values(
         "completed_at": seconds(file.completed_at),
         "error_code": file.error.code.value if file.error else None,
         "error_message": storable(file.error.message) if file.error else None,
-        "warnings": json.dumps(file.warnings) if file.warnings else None,
+        "warnings": warnings_text(file.warnings),
     }
 
 

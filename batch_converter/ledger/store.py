@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 APPLICATION_ID: Final = 0x446A5650  # "DjVP"
-MIGRATIONS: Final = ("schema.sql", "parts.sql")
+MIGRATIONS: Final = ("schema.sql", "parts.sql", "warnings.sql")
 """What made and changed the tables, in order; once released, a script is never changed."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

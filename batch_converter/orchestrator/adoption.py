@@ -13,7 +13,7 @@ from batch_converter.djvu.identity import identify
 from batch_converter.errors import BadPdfError, OutputError
 from batch_converter.ledger import Adopted
 from batch_converter.models import StoredPdf
-from batch_converter.output import check_pdf, hash_file, page_warning
+from batch_converter.output import check_pdf, hash_file, page_difference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +30,12 @@ def examine(document: Document, target: Path, engine: Engine) -> Adopted:
         FileError: The DjVu itself cannot be used.
     """
     source = identify(document.path)
-    pages = source.info.page_count
+    pages = source.info.certain_page_count
     try:
-        pdf_pages = check_pdf(target)
+        pdf_pages = check_pdf(target).pages
     except BadPdfError as error:
         raise _misfit(target, str(error)) from error
-    if difference := page_warning(pdf_pages, pages):
+    if difference := page_difference(pdf_pages, pages):
         raise _misfit(target, difference)
     status = target.stat()
     if status.st_mtime_ns < document.mtime_ns:
@@ -45,7 +45,7 @@ def examine(document: Document, target: Path, engine: Engine) -> Adopted:
     )
     return Adopted(
         pdf=pdf,
-        pages=pages,
+        pages=pages or pdf_pages,
         source_sha256=source.sha256,
         parts_mark=source.parts_mark,
         engine=engine.name.value,

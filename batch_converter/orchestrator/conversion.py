@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -21,10 +22,11 @@ from batch_converter.errors import (
 )
 from batch_converter.fault_points import reach
 from batch_converter.models import Failure, FileStatus, Task
+from batch_converter.orchestrator.expectation import expected_pdf
 from batch_converter.orchestrator.preflight import prepare
 from batch_converter.orchestrator.record import Record
 from batch_converter.orchestrator.waiting import Waiting
-from batch_converter.output import is_lost, page_warning
+from batch_converter.output import ExpectedPdf, is_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,16 +224,25 @@ class Conversion:
             return await self._seal(part, waiting.ended(await waiting.ask()))
 
     async def _seal(self, part: PartFile, ready: Ready) -> StoredPdf:
-        document = self._record.document
+        document, output = self._record.document, self._context.settings.output
+        expected = await self._expected()
         pdf = await part.seal(
-            expected_pages=document.pages,
-            strict_pages=not self._engine.traits.billed,
-            mtime_ns=document.mtime_ns if self._context.settings.output.preserve_times else None,
+            expected=expected,
+            keeps_other_pages=output.page_mismatch == "warn",
+            mtime_ns=document.mtime_ns if output.preserve_times else None,
         )
-        self._record.warnings += ready.warnings
-        if warning := page_warning(pdf.pages, document.pages):
-            self._record.warnings.append(warning)
+        if document.pages is None:
+            self._record.document = replace(document, pages=expected.pages or pdf.pages)
+        self._record.warnings += (*ready.warnings, *pdf.differences)
         return pdf
+
+    async def _expected(self) -> ExpectedPdf:
+        """Sizes and text are compared where others made the PDF; ours says itself what is lost."""
+        document = self._record.document
+        if not self._engine.traits.billed:
+            return ExpectedPdf(pages=document.pages)
+        sent = self._prepared.sent if self._prepared else document
+        return await self._context.preflight.run(expected_pdf, document, sent.path)
 
     async def _give_up_task(self, error: FileError) -> None:
         """Put the document back to be submitted again, or raise where that is over.
@@ -263,6 +274,7 @@ class Conversion:
                 pdf,
                 engine=self._engine.name,
                 options=self._engine.options_digest,
+                warnings=record.warnings,
             )
             reach("pdf.announced")
             await part.publish()

@@ -82,7 +82,7 @@ def prepare(document: Document, bundle_path: Path) -> tuple[Prepared, Identity]:
         document,
         size_bytes=found.info.size_bytes,
         mtime_ns=found.mtime_ns,
-        pages=found.info.page_count,
+        pages=found.info.certain_page_count,
     )
     if found.info.bundled:
         return Prepared(document=document, sent=document), found

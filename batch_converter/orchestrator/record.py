@@ -63,6 +63,7 @@ class Record:
         """The PDF is there: the one line that tells all."""
         tally = self._context.tally
         tally.converted += 1
+        tally.with_warnings += bool(self.warnings)
         tally.bytes_in += self.document.size_bytes
         tally.bytes_out += pdf.size_bytes
         now_s = self._context.clock.monotonic_s()
@@ -79,6 +80,8 @@ class Record:
             total_s=round(now_s - self._admitted_at_s, 3),
             warnings=self.warnings,
         )
+        if self.warnings:
+            self.log.warning("file.warned", output=self.document.output, warnings=self.warnings)
 
     def failed(self, failure: Failure) -> None:
         """The document failed."""

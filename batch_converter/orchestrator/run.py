@@ -260,6 +260,7 @@ def _tell_finished(summary: RunSummary) -> None:
         skipped=totals.skipped,
         failed=totals.failed,
         remaining=totals.remaining,
+        with_warnings=totals.with_warnings,
         billed=summary.api_calls.billed,
     )
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 import pikepdf
 
 from batch_converter.errors import BadPdfError, OutputError
+from batch_converter.output.comparison import differences
+from batch_converter.output.expected import ExpectedPdf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
 Verify = Literal["full", "quick"]
 """`full` opens the PDF and counts its pages; `quick` looks at its first and last bytes."""
 
+ANYTHING: Final = ExpectedPdf()
+"""What every PDF agrees with."""
 _HEADER: Final = b"%PDF-"
 _END: Final = b"%%EOF"
 _END_WITHIN_BYTES: Final = 2048
@@ -32,14 +38,33 @@ _PDF_ERRORS: Final = (
 """What qpdf's C++ exceptions become in Python when a PDF is damaged."""
 
 
-def check_pdf(path: Path, *, verify: Verify = "full") -> int | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedPdf:
+    """A PDF that is whole.
+
+    Attributes:
+        pages: How many; None where they could not be counted without more than a quick look.
+        differences: In what else it differs from what was expected, one sentence each.
+    """
+
+    pages: int | None
+    differences: tuple[str, ...] = ()
+
+
+def check_pdf(
+    path: Path, *, verify: Verify = "full", expected: ExpectedPdf = ANYTHING
+) -> CheckedPdf:
     """Make sure that a file is a whole PDF; blocks, but gives up the GIL where it is long.
 
     A damaged PDF that every viewer repairs (a wrong cross-reference table) passes:
-    it was paid for, and it can be read.
+    it was paid for, and it can be read. A quick look counts pages too, by the number
+    that the page tree claims, where the PDF can be opened as it is: nothing is repaired,
+    nothing walked through, and what cannot be opened so passes uncounted.
 
-    Returns:
-        The number of its pages; None where they were not counted.
+    Args:
+        path: The file.
+        verify: How closely it is looked at.
+        expected: What its pages are compared with; a quick look does not.
 
     Raises:
         BadPdfError: It is none, or it has no pages.
@@ -47,23 +72,29 @@ def check_pdf(path: Path, *, verify: Verify = "full") -> int | None:
     """
     try:
         with path.open("rb") as file:
-            return _checked(file, verify, pikepdf.AccessMode.mmap)
+            return _checked(file, verify, expected, pikepdf.AccessMode.mmap)
     except OSError as error:
         raise OutputError(f"{path} cannot be read back: {error.strerror}") from error
 
 
-def check_pdf_bytes(data: bytes | bytearray, *, verify: Verify = "full") -> int | None:
+def check_pdf_bytes(
+    data: bytes | bytearray, *, verify: Verify = "full", expected: ExpectedPdf = ANYTHING
+) -> CheckedPdf:
     """Look at a PDF in memory; see `check_pdf`.
 
     Raises:
         BadPdfError: It is none, or it has no pages.
     """
-    return _checked(io.BytesIO(data), verify, pikepdf.AccessMode.stream)
+    return _checked(io.BytesIO(data), verify, expected, pikepdf.AccessMode.stream)
 
 
-def _checked(file: BinaryIO, verify: Verify, access_mode: pikepdf.AccessMode) -> int | None:
+def _checked(
+    file: BinaryIO, verify: Verify, expected: ExpectedPdf, access_mode: pikepdf.AccessMode
+) -> CheckedPdf:
     _check_ends(file)
-    return _count_pages(file, access_mode) if verify == "full" else None
+    if verify == "quick":
+        return CheckedPdf(pages=_claimed_pages(file, access_mode))
+    return _opened(file, expected, access_mode)
 
 
 def _check_ends(file: BinaryIO) -> None:
@@ -77,19 +108,43 @@ def _check_ends(file: BinaryIO) -> None:
     file.seek(0)
 
 
-def _count_pages(file: BinaryIO, access_mode: pikepdf.AccessMode) -> int:
+def _claimed_pages(file: BinaryIO, access_mode: pikepdf.AccessMode) -> int | None:
+    try:
+        with pikepdf.open(
+            file, access_mode=access_mode, attempt_recovery=False, inherit_page_attributes=False
+        ) as pdf:
+            pages = int(pdf.Root.Pages.Count)
+    except _PDF_ERRORS:
+        return None
+    return pages if pages > 0 else None
+
+
+def _opened(file: BinaryIO, expected: ExpectedPdf, access_mode: pikepdf.AccessMode) -> CheckedPdf:
     try:
         with pikepdf.open(file, access_mode=access_mode) as pdf:
             pages = len(pdf.pages)
+            return CheckedPdf(pages=_at_least_one(pages), differences=_compared(pdf, expected))
     except _PDF_ERRORS as error:
         raise BadPdfError("the PDF is damaged beyond repair: qpdf cannot open it") from error
+
+
+def _at_least_one(pages: int) -> int:
     if pages == 0:
         raise BadPdfError("the PDF has no pages")
     return pages
 
 
-def page_warning(pages: int | None, expected_pages: int | None) -> str | None:
+def _compared(pdf: pikepdf.Pdf, expected: ExpectedPdf) -> tuple[str, ...]:
+    """Return the differences; a part of the PDF that makes no sense is no reason to refuse it."""
+    found: list[str] = []
+    with suppress(*_PDF_ERRORS):
+        found.extend(differences(pdf, expected))
+    return tuple(found)
+
+
+def page_difference(pages: int | None, expected_pages: int | None) -> str | None:
     """Return what to say where the PDF has other pages than the DjVu; unknown counts agree."""
     if pages is None or expected_pages is None or pages == expected_pages:
         return None
-    return f"the PDF has {pages} pages, the DjVu {expected_pages}"
+    noun = "page" if pages == 1 else "pages"
+    return f"the PDF has {pages} {noun}, the DjVu {expected_pages}"

@@ -10,15 +10,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from batch_converter.errors import BadPdfError
+from batch_converter.errors import BadPdfError, PageMismatchError
 from batch_converter.fault_points import reach
 from batch_converter.models import StoredPdf
-from batch_converter.output.checking import Verify, check_pdf, check_pdf_bytes, page_warning
+from batch_converter.output.checking import check_pdf, check_pdf_bytes, page_difference
 from batch_converter.output.files import hash_file, writing
 from batch_converter.storage import copy_file, make_subfolder, nearest_folder, sync_file
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from batch_converter.output.checking import CheckedPdf, Verify
+    from batch_converter.output.expected import ExpectedPdf
 
 _LONGEST_NAMED_BYTES: Final = 120  # the part's name must fit where the PDF's own just does
 
@@ -66,8 +69,8 @@ class SealOptions:
     """How a part is checked and finished; see `PartFile.seal`."""
 
     verify: Verify
-    expected_pages: int | None
-    strict_pages: bool
+    expected: ExpectedPdf
+    keeps_other_pages: bool
     mtime_ns: int | None
 
 
@@ -112,28 +115,42 @@ class DiskPart:
         if self.is_open and rest:
             self.append(rest)
             rest = bytearray()
-        pages = self._checked(options, rest)
+        checked = self._checked(options, rest)
+        differences = self._judged(checked, options)
         if rest:
             self.append(rest)
         sha256 = self._hash.hexdigest() if self.is_open else hash_file(self.spot.part)
         with writing(self.spot.target):
             size_bytes = self._settle(options.mtime_ns)
-        return StoredPdf(path=self.spot.target, sha256=sha256, size_bytes=size_bytes, pages=pages)
+        return StoredPdf(
+            path=self.spot.target,
+            sha256=sha256,
+            size_bytes=size_bytes,
+            pages=checked.pages,
+            differences=differences,
+        )
 
-    def _checked(self, options: SealOptions, in_memory: bytearray) -> int | None:
+    def _checked(self, options: SealOptions, in_memory: bytearray) -> CheckedPdf:
         if not in_memory and not self.is_open and not self.spot.part.exists():
             raise BadPdfError(f"no PDF arrived for {self.spot.output}")
         try:
             if in_memory:
-                pages = check_pdf_bytes(in_memory, verify=options.verify)
-            else:
-                pages = check_pdf(self.spot.part, verify=options.verify)
+                return check_pdf_bytes(in_memory, verify=options.verify, expected=options.expected)
+            return check_pdf(self.spot.part, verify=options.verify, expected=options.expected)
         except BadPdfError as error:
             raise BadPdfError(f"{self.spot.output}: {error}") from error.__cause__
-        difference = page_warning(pages, options.expected_pages)
-        if difference and options.strict_pages:
-            raise BadPdfError(f"{self.spot.output}: {difference}")
-        return pages
+
+    def _judged(self, checked: CheckedPdf, options: SealOptions) -> tuple[str, ...]:
+        difference = page_difference(checked.pages, options.expected.pages)
+        if difference is None:
+            return checked.differences
+        if not options.keeps_other_pages:
+            raise PageMismatchError(
+                f"{self.spot.output}: {difference}; it is not published, and the file is not"
+                " tried again unless you say so: --retry-failed converts it anew, and with"
+                ' output.page_mismatch = "warn" a PDF with other pages is published too'
+            )
+        return (difference, *checked.differences)
 
     def _settle(self, mtime_ns: int | None) -> int:
         if self._descriptor is None:

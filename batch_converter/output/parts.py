@@ -11,6 +11,7 @@ import anyio
 
 from batch_converter.errors import OutputError, UsageError
 from batch_converter.output.backlog import Backlog
+from batch_converter.output.checking import ANYTHING
 from batch_converter.output.disk_part import DiskPart, SealOptions, Spot, part_beside
 from batch_converter.output.files import writing
 from batch_converter.output.folder_syncs import FolderSyncs
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from batch_converter.models import StoredPdf
     from batch_converter.output.checking import Verify
+    from batch_converter.output.expected import ExpectedPdf
 
 PIECE_BYTES: Final = 1 << 19
 """Smaller pieces are gathered before a worker thread is bothered."""
@@ -230,15 +232,16 @@ class PartFile:
     async def seal(
         self,
         *,
-        expected_pages: int | None = None,
-        strict_pages: bool = False,
+        expected: ExpectedPdf = ANYTHING,
+        keeps_other_pages: bool = False,
         mtime_ns: int | None = None,
     ) -> StoredPdf:
         """Check that the part is a whole PDF, and bring it to the disk under its part name.
 
         Args:
-            expected_pages: What the DjVu has, if known.
-            strict_pages: Another number of pages is an error; else see `page_warning`.
+            expected: What is known of the DjVu.
+            keeps_other_pages: A PDF with another number of pages is told of among the
+                differences, and is no error.
             mtime_ns: The time of change that the PDF is to have.
 
         Returns:
@@ -246,12 +249,13 @@ class PartFile:
 
         Raises:
             BadPdfError: It is no whole PDF; `restart` allows for another try.
+            PageMismatchError: It has other pages than the DjVu, and that is not kept.
             OutputError: The disk is full or gone.
         """
         options = SealOptions(
             verify=self._verify,
-            expected_pages=expected_pages,
-            strict_pages=strict_pages,
+            expected=expected,
+            keeps_other_pages=keeps_other_pages,
             mtime_ns=mtime_ns,
         )
         await self._backlog.settle()

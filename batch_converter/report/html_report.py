@@ -1,12 +1,11 @@
 """The report as one page for a browser: no script, nothing from elsewhere.
 
-Written piece by piece. Files in trouble are all listed; of the others as many as
-a browser bears, since the JSON report has them all.
+Written piece by piece. Files in trouble, or with warnings, are all listed; of the others
+as many as a browser bears, since the JSON report has them all.
 """
 
 from __future__ import annotations
 
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -48,7 +47,7 @@ def write_html_report(
     Raises:
         OutputError: It cannot be written.
     """
-    totals = summary.totals
+    listing = _Listing(files)
     page = _environment().get_template("report.html.jinja")
     stream = page.stream(
         summary=summary,
@@ -56,8 +55,7 @@ def write_html_report(
         ending=ending(summary),
         cost=cost(summary.api_calls, price),
         figures=collect(summary, files()),
-        files=_listed(files),
-        left_out=max(0, totals.converted + totals.skipped - MOST_GOOD_FILES),
+        listing=listing,
     )
     stream.enable_buffering(_FLUSH_PIECES)
     with replacing(path, "HTML report") as out:
@@ -83,7 +81,23 @@ def _environment() -> Environment:
     return environment
 
 
-def _listed(files: Callable[[], Iterable[FileReport]]) -> Iterator[FileReport]:
-    troubled = (file for file in files() if file.status in _IN_TROUBLE)
-    good = (file for file in files() if file.status not in _IN_TROUBLE)
-    return chain(troubled, islice(good, MOST_GOOD_FILES))
+class _Listing:
+    """The rows of the table; iterated once, and after that it knows what it has left out."""
+
+    def __init__(self, files: Callable[[], Iterable[FileReport]]) -> None:
+        self._files = files
+        self.left_out = 0
+
+    def __iter__(self) -> Iterator[FileReport]:
+        yield from filter(_is_notable, self._files())
+        good = 0
+        for file in self._files():
+            if not _is_notable(file):
+                good += 1
+                if good <= MOST_GOOD_FILES:
+                    yield file
+        self.left_out = max(0, good - MOST_GOOD_FILES)
+
+
+def _is_notable(file: FileReport) -> bool:
+    return file.status in _IN_TROUBLE or bool(file.warnings)

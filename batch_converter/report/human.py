@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from batch_converter.models import ApiCalls, FileReport, Price, RunSummary, Totals
 
-_MOST_FAILURES: Final = 10
+_MOST_NAMED: Final = 10
 _WHY_IT_ENDED: Final = {
     ExitCode.ACCOUNT_REFUSED: "The service refused the account; with that settled,",
     ExitCode.STOPPED_EARLY: "Stopped early, as told by the budget, the deadline or --max-errors:",
@@ -27,9 +27,10 @@ _WHY_IT_ENDED: Final = {
 
 
 @dataclass(slots=True)
-class _Failures:
-    first: list[FileReport] = field(default_factory=list)
+class _Troubles:
+    failures: list[FileReport] = field(default_factory=list)
     codes: Counter[str] = field(default_factory=Counter)
+    warned: list[FileReport] = field(default_factory=list)
 
 
 def human_summary(
@@ -43,25 +44,28 @@ def human_summary(
     Args:
         summary: The run.
         files: What it did with each file; gone through once, only the first
-            failures are kept.
+            failures, and the first with warnings, are kept.
         price: Of a billed call.
     """
-    failures = _gather(files)
+    troubles = _gather(files)
     lines = [headline(summary), *_totals(summary.totals)]
     lines += _calls(summary, price)
-    lines += _failed(failures)
-    lines += _how_to_go_on(summary, failures)
+    lines += _warned(summary.totals.with_warnings, troubles)
+    lines += _failed(troubles)
+    lines += _how_to_go_on(summary, troubles)
     return "\n".join(lines)
 
 
-def _gather(files: Iterable[FileReport]) -> _Failures:
-    failures = _Failures()
+def _gather(files: Iterable[FileReport]) -> _Troubles:
+    troubles = _Troubles()
     for file in files:
         if file.status is FileStatus.FAILED:
-            failures.codes[file.error.code if file.error else "unknown"] += 1
-            if len(failures.first) < _MOST_FAILURES:
-                failures.first.append(file)
-    return failures
+            troubles.codes[file.error.code if file.error else "unknown"] += 1
+            if len(troubles.failures) < _MOST_NAMED:
+                troubles.failures.append(file)
+        if file.warnings and len(troubles.warned) < _MOST_NAMED:
+            troubles.warned.append(file)
+    return troubles
 
 
 def headline(summary: RunSummary) -> str:
@@ -105,23 +109,37 @@ def _kinds(calls: ApiCalls) -> str:
     return f" ({told})" if told else ""
 
 
-def _failed(failures: _Failures) -> Iterator[str]:
-    if not failures.first:
+def _warned(count: int, troubles: _Troubles) -> Iterator[str]:
+    if not troubles.warned:
         return
-    codes = ", ".join(f"{count:,} {code}" for code, count in failures.codes.most_common())
+    yield f"With warnings ({count:,}):"
+    for file in troubles.warned:
+        first, *others = file.warnings
+        more = f" (and {len(others):,} more)" if others else ""
+        yield printable(f"  {file.source}: {first}{more}")
+    yield from _and_more(count - len(troubles.warned))
+
+
+def _and_more(count: int) -> Iterator[str]:
+    if count > 0:
+        yield f"  and {count:,} more; --report FILE lists them all."
+
+
+def _failed(troubles: _Troubles) -> Iterator[str]:
+    if not troubles.failures:
+        return
+    codes = ", ".join(f"{count:,} {code}" for code, count in troubles.codes.most_common())
     yield f"Failed ({codes}):"
-    for file in failures.first:
+    for file in troubles.failures:
         reason = f"{file.error.code}: {file.error.message}" if file.error else "unknown"
         yield printable(f"  {file.source}: {reason}")
-    more = failures.codes.total() - len(failures.first)
-    if more:
-        yield f"  and {more:,} more; --report FILE lists them all."
+    yield from _and_more(troubles.codes.total() - len(troubles.failures))
 
 
-def _how_to_go_on(summary: RunSummary, failures: _Failures) -> Iterator[str]:
+def _how_to_go_on(summary: RunSummary, troubles: _Troubles) -> Iterator[str]:
     if why := ending(summary):
         yield why
-    if failures.first:
+    if troubles.failures:
         yield (
             "What failed in passing is tried again by the next run; the rest waits until the file"
             " changes, or for --retry-failed."

@@ -42,6 +42,8 @@ def _registry(summary: RunSummary, price: Price) -> CollectorRegistry:
     totals = asdict(summary.totals)
     gauges.show("info", "The run.", 1, run_id=summary.run_id, engine=summary.engine.value)
     gauges.family("files", "Files by what became of them.", "status", _some(totals, *_STATUSES))
+    warned = totals["with_warnings"]
+    gauges.show("files_with_warnings", "Files with something said beside the result.", warned)
     gauges.family("bytes", "DjVu converted, and its PDF.", "direction", _directions(totals))
     gauges.show("pages", "Pages converted.", totals["pages"])
     calls = asdict(summary.api_calls)

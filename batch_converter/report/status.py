@@ -42,6 +42,8 @@ def human_status(known: LedgerStatus) -> str:
 def _lines(known: LedgerStatus) -> Iterator[str]:
     for state, count in known.states.items():
         yield f"{state.value:<15}{count:>10,}"
+    if warned := known.totals.with_warnings:
+        yield f"  converted with warnings: {warned:,}"
     for code, count in known.failures.items():
         yield f"  failed with {code}: {count:,}"
     calls = known.api_calls

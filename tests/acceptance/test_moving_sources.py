@@ -98,18 +98,54 @@ def delivered(pdf: bytes) -> Reply:
     return Reply(body=json.dumps(answer), headers={"Content-Type": "application/json"})
 
 
-def test_other_pages_than_the_djvu_has_are_a_warning_for_the_service(
+@pytest.mark.parametrize("verify", ["full", "quick"])
+def test_other_pages_than_the_djvu_has_fail_for_good_and_are_not_published(
+    cloud: Cloud, source: Path, output: Path, verify: str
+) -> None:
+    make_archive(source, 2)
+    cloud.reply("poll", delivered(pdf_bytes(3)))
+    command = ("convert", source, "-o", output, "--max-in-flight", "1", "--json")
+    environment = {"BATCH_CONVERTER_OUTPUT__VERIFY": verify}
+
+    done = run(*command, env=environment)
+
+    assert done.code == 1
+    [failed] = done.named("file.failed")
+    assert failed["code"] == "bad_pdf"
+    assert "the PDF has 3 pages, the DjVu 1" in failed["message"]
+    assert [path.name for path in output.glob("*.pdf")] == ["00001.pdf"]
+    assert (cloud.calls["submit"], cloud.calls["poll"]) == (2, 2)
+    again = run(*command, env=environment)
+    assert (again.code, again.json["api_calls"]["billed"]) == (1, 0)
+    taken_up = run(*command, "--retry-failed", env=environment)
+    assert (taken_up.code, taken_up.json["totals"]["converted"]) == (0, 1)
+
+
+def test_other_pages_are_published_with_a_warning_that_every_account_tells(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
-    make_archive(source, 1)
+    make_archive(source, 2)
     cloud.reply("poll", delivered(pdf_bytes(3)))
-    report = tmp_path / "report.json"
-    done = run("convert", source, "-o", output, "--report", report)
+    report, metrics = tmp_path / "report.json", tmp_path / "run.prom"
+    command = ("convert", source, "-o", output, "--max-in-flight", "1")
+    environment = {"BATCH_CONVERTER_OUTPUT__PAGE_MISMATCH": "warn"}
+    done = run(*command, "--report", report, "--metrics-file", metrics, env=environment)
     assert done.code == 0
     said = "the PDF has 3 pages, the DjVu 1"
     assert files(report)["00000.djvu"]["warnings"] == [said]
     assert done.named("file.converted")[0]["warnings"] == [said]
+    assert [line["level"] for line in done.named("file.warned")] == ["warning"]
+    assert done.named("run.finished")[0]["with_warnings"] == 1
+    assert f"With warnings (1):\n  00000.djvu: {said}\n" in done.out
+    assert json.loads(report.read_bytes())["totals"]["with_warnings"] == 1
+    assert "batch_converter_run_files_with_warnings 1.0\n" in metrics.read_text()
     assert (output / "00000.pdf").read_bytes() == pdf_bytes(3)
+
+    status = run("status", "-o", output, "--json").json
+    assert (status["totals"]["with_warnings"], status["totals"]["pages"]) == (1, 2)
+    assert "converted with warnings: 1" in run("status", "-o", output).out
+    again = run(*command, "--json", env=environment).json
+    assert (again["totals"]["skipped"], again["totals"]["with_warnings"]) == (2, 0)
 
 
 @pytest.mark.parametrize(("verify", "code"), [("full", 1), ("quick", 0)])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 import pytest
+import structlog
 
-from batch_converter.config import Settings
+from batch_converter.config import STATE_DIR_NAME, Settings
 from batch_converter.engines.base import Failed, Gone, NotReady
 from batch_converter.errors import (
     AccountRefusedError,
@@ -21,12 +24,15 @@ from batch_converter.errors import (
 )
 from batch_converter.models import FileStatus
 from batch_converter.orchestrator import Run, StopReason
+from tests.support.djvu_files import chunk, info, page
 from tests.support.pdfs import djvu_bytes, make_archive, pdf_bytes
 from tests.support.runs import FakeClock, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.support.fake_engine import FakeEngine
 
 
 @pytest.fixture
@@ -399,20 +405,140 @@ async def stop_during_upload(run: Run, uploading: anyio.Event, held: anyio.Event
 
 
 @pytest.mark.parametrize("billed", [True, False])
-async def test_other_pages_are_a_warning_where_they_are_paid_for_and_an_error_elsewhere(
+async def test_other_pages_fail_for_good_and_nothing_more_is_paid(
     stage: Stage, *, billed: bool
 ) -> None:
     (path,) = make_archive(stage.source, 1)
     stage.billed = billed
     async with stage.run() as (run, engine):
-        engine.fetches[path.name].append(pdf_bytes(2))
+        engine.fetches[path.name] += [pdf_bytes(2)] * 9
         summary = await stage.execute(run)
+        assert (engine.submitted[path.name], engine.fetched[path.name]) == (1, 1)
     file = (await stage.files())[path.name]
-    said = "the PDF has 2 pages, the DjVu 1"
-    assert summary.totals.converted == billed
-    if billed:
-        assert file.warnings == (said,)
-    else:
-        assert file.error is not None
-        assert file.error.code is ErrorCode.BAD_PDF
-        assert said in file.error.message
+    assert file.error is not None
+    assert file.error.code is ErrorCode.BAD_PDF
+    assert "the PDF has 2 pages, the DjVu 1" in file.error.message
+    assert (file.pages, file.bytes_out) == (1, 0)
+    assert (summary.totals.failed, summary.totals.with_warnings) == (1, 0)
+    assert not (stage.output / "00000.pdf").exists()
+
+    stage.settings = with_output(stage.settings, page_mismatch="warn")
+    async with stage.run() as (run, engine):
+        summary = await stage.execute(run)
+        assert not engine.submitted
+    assert (summary.totals.failed, summary.api_calls.billed) == (1, 0)
+
+
+@pytest.mark.parametrize("billed", [True, False])
+async def test_other_pages_are_published_with_a_warning_where_that_is_wanted(
+    stage: Stage, *, billed: bool
+) -> None:
+    one, two = make_archive(stage.source, 2)
+    stage.billed = billed
+    stage.settings = with_output(stage.settings, page_mismatch="warn")
+    async with stage.run() as (run, engine):
+        engine.fetches[one.name].append(pdf_bytes(2))
+        with structlog.testing.capture_logs() as told:
+            summary = await stage.execute(run)
+    files, said = await stage.files(), "the PDF has 2 pages, the DjVu 1"
+    assert (summary.totals.converted, summary.totals.with_warnings) == (2, 1)
+    assert (files[one.name].warnings, files[two.name].warnings) == ((said,), ())
+    assert (files[one.name].pages, summary.totals.pages) == (1, 2)
+    assert (stage.output / "00000.pdf").read_bytes() == pdf_bytes(2)
+    [line] = [line for line in told if line["event"] == "file.warned"]
+    assert (line["log_level"], line["source"], line["warnings"]) == ("warning", one.name, [said])
+    assert stage.clock.tally.with_warnings == 1
+
+    again = await stage.convert()
+    assert (again.totals.skipped, again.totals.with_warnings) == (2, 0)
+
+
+def with_output(settings: Settings, **changes: object) -> Settings:
+    """Return the settings with others for the output."""
+    return settings.model_copy(update={"output": settings.output.model_copy(update=changes)})
+
+
+async def test_a_result_that_is_asked_for_again_may_have_other_pages(stage: Stage) -> None:
+    (path,) = make_archive(stage.source, 1)
+    async with stage.run() as (run, engine):
+        engine.fetches[path.name] += [b"no PDF", pdf_bytes(2), pdf_bytes(1)]
+        await stage.execute(run)
+        assert (engine.submitted[path.name], engine.fetched[path.name]) == (1, 2)
+    error = (await stage.files())[path.name].error
+    assert error is not None
+    assert "the PDF has 2 pages, the DjVu 1" in error.message
+
+
+async def test_pages_of_a_task_that_is_out_are_counted_again_when_its_pdf_is_there(
+    stage: Stage,
+) -> None:
+    """An earlier version may have counted them in another way."""
+    (path,) = make_archive(stage.source, 1)
+    async with stage.run() as (run, engine):
+        engine.fetches[path.name].append(NotReady(status="Processing"))
+        async with anyio.create_task_group() as group:
+            group.start_soon(stop_when, run, lambda: engine.fetched[path.name] == 1)
+            await stage.execute(run)
+    state = stage.output / STATE_DIR_NAME / "ledger.sqlite3"
+    with closing(sqlite3.connect(state)) as connection, connection:
+        connection.execute("UPDATE document SET pages = 7")
+    summary = await stage.convert()
+    assert (summary.totals.converted, summary.totals.with_warnings) == (1, 0)
+
+
+async def test_a_djvu_that_went_while_it_was_out_is_compared_by_what_the_ledger_knows(
+    stage: Stage,
+) -> None:
+    one, two = make_archive(stage.source, 2)
+    async with stage.run() as (run, engine):
+        engine.fetches[one.name].append(pdf_bytes(2))
+        hold = anyio.Event()
+        engine.hold_uploads = hold
+        async with anyio.create_task_group() as group:
+            group.start_soon(remove_during_upload, engine, hold, one, two)
+            await stage.execute(run)
+    files = await stage.files()
+    assert files[one.name].status is FileStatus.FAILED
+    assert files[two.name].status is FileStatus.CONVERTED
+
+
+async def remove_during_upload(engine: FakeEngine, hold: anyio.Event, *paths: Path) -> None:
+    while len(engine.submitted) < len(paths):
+        await anyio.lowlevel.checkpoint()
+    for path in paths:
+        path.unlink()
+    hold.set()
+
+
+@pytest.mark.parametrize("verify", ["full", "quick"])
+async def test_sizes_and_text_are_compared_where_a_service_made_the_pdf(
+    stage: Stage, verify: str
+) -> None:
+    text = chunk("TXTa", b"\0\0\1x\1")
+    small, turned, silent, same = (
+        page(info(width=width, height=100, dpi=dpi, flags=flags), *chunks)
+        for width, dpi, flags, chunks in (
+            (103, 300, 1, []),
+            (200, 300, 6, []),
+            (100, 0, 1, [text]),
+            (100, 300, 1, []),
+        )
+    )
+    for number, data in enumerate((small, turned, silent, same)):
+        (stage.source / f"{number}.djvu").write_bytes(data)
+    stage.settings = with_output(stage.settings, verify=verify)
+    for billed in (True, False):
+        stage.billed = billed
+        summary = await stage.convert()
+        warnings = {name: file.warnings for name, file in (await stage.files()).items()}
+        if billed and verify == "full":
+            assert summary.totals.with_warnings == 3
+            assert warnings["0.djvu"] == (SIZES + "24 x 24 instead of 24.72 x 24 points",)
+            assert warnings["1.djvu"] == (SIZES + "24 x 24 instead of 24 x 48 points",)
+            assert warnings["2.djvu"] == ("the PDF has no text, and the DjVu has a text layer",)
+        else:
+            assert summary.totals.with_warnings == 0
+        assert warnings["3.djvu"] == ()
+
+
+SIZES = "a page of the PDF has another size than in the DjVu, page 1: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -89,13 +90,15 @@ def report(document: Document, status: FileStatus, *, code: ErrorCode | None = N
     )
 
 
-async def convert(ledger: Ledger, document: Document, *, days: float = 0) -> None:
+async def convert(
+    ledger: Ledger, document: Document, *, days: float = 0, warnings: tuple[str, ...] = ()
+) -> None:
     """Record that a document was converted."""
     stored = pdf(ledger.path.with_name("x.pdf"))
     await ledger.converted(
         document,
         stored,
-        report(document, FileStatus.CONVERTED),
+        replace(report(document, FileStatus.CONVERTED), warnings=warnings),
         at=NOON + timedelta(days=days),
         engine=ENGINE,
         options="0",

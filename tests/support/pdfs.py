@@ -12,14 +12,17 @@ import pikepdf
 if TYPE_CHECKING:
     from pathlib import Path
 
+PAGE_SIZE_PT = (24, 24)
+"""Of 100 pixels at 300 dots an inch."""
+
 
 @cache
 def pdf_bytes(pages: int = 1, *, filler_bytes: int = 0) -> bytes:
-    """Return a PDF of blank pages, the same for the same arguments."""
+    """Return a PDF of blank pages as large as those of `djvu_bytes`, the same for the same."""
     out = io.BytesIO()
     with pikepdf.new() as pdf:
         for _ in range(pages):
-            pdf.add_blank_page()
+            pdf.add_blank_page(page_size=PAGE_SIZE_PT)
         if filler_bytes:
             pdf.Root.Filler = pdf.make_stream(b"x" * filler_bytes)
         pdf.save(out, deterministic_id=True, compress_streams=False)

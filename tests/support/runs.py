@@ -89,7 +89,12 @@ class Stage:
         state.mkdir(parents=True, exist_ok=True)
         tally = self.clock.tally = Tally()
         async with await Ledger.open(state / "ledger.sqlite3") as ledger:
-            parts = PartFolder(output_dir=self.output, state_dir=state, run_id="test")
+            parts = PartFolder(
+                output_dir=self.output,
+                state_dir=state,
+                run_id="test",
+                verify=self.settings.output.verify,
+            )
             await parts.prepare()
             meter = LedgerMeter(
                 ledger=ledger,

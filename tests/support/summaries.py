@@ -21,6 +21,7 @@ SUMMARY: Final = RunSummary(
         skipped=1,
         failed=1,
         remaining=1,
+        with_warnings=2,
         bytes_in=1536,
         bytes_out=3 * 1024**2,
         pages=34,

@@ -31,7 +31,7 @@ STOPPED = replace(
     SUMMARY,
     finished_at=START + timedelta(seconds=600),
     exit_code=ExitCode.STOPPED_EARLY,
-    totals=Totals(found=4, converted=2, failed=1, remaining=1),
+    totals=Totals(found=4, converted=2, failed=1, remaining=1, with_warnings=3),
     api_calls=ApiCalls(token=1, submit=3, poll=1_004),
 )
 
@@ -102,6 +102,21 @@ def test_the_page_lists_files_in_trouble_first_and_needs_nothing_from_elsewhere(
     assert "script" not in page.tags
     assert "http" not in re.sub(r'http-equiv="', "", text)
     assert text.endswith("</html>\n")
+
+
+def test_files_with_warnings_are_among_those_in_trouble_and_never_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html_report, "MOST_GOOD_FILES", 2)
+    good = [converted(f"good{number}") for number in range(4)]
+    warned = [replace(converted(f"warned{number}"), warnings=("so it is",)) for number in range(3)]
+
+    text = page_of(tmp_path / "r.html", *good, failed("b"), *warned)
+
+    names = [row[1].removesuffix(".djvu") for row in Page(text).rows[1:]]
+    assert names == ["b", "warned0", "warned1", "warned2", "good0", "good1"]
+    assert "And 2 more" in text
+    assert "<b>3</b>with warnings" in text
 
 
 def test_the_page_tells_the_run_and_its_cost(tmp_path: Path) -> None:

@@ -392,7 +392,9 @@ async def test_a_pdf_that_was_just_named_is_adopted_for_good(
     async with opened(path) as ledger:
         document = (await admitted(ledger, source_file("a.djvu")))["a.djvu"]
         await bring(ledger, document, state)
-        await ledger.publishing(document, pdf(path, sha256="new"), engine=ENGINE, options="o")
+        await ledger.publishing(
+            document, pdf(path, sha256="new"), engine=ENGINE, options="o", warnings=["so it is"]
+        )
     async with opened(path, "run-2") as ledger:
         await ledger.record_found([source_file("a.djvu")])
         await plan(ledger, Verdict.ADOPT)
@@ -402,8 +404,40 @@ async def test_a_pdf_that_was_just_named_is_adopted_for_good(
         assert (after.engine, after.options, after.pdf_sha256) == ("aspose", "o", "new")
         assert after.was_converted
         assert (after.failure, after.document.task) == (None, None)
-    assert [file.status for file in await files(path)] == [FileStatus.SKIPPED]
+    assert [(file.status, file.warnings) for file in await files(path)] == [
+        (FileStatus.SKIPPED, ("so it is",))
+    ]
+    assert (await read(path, LedgerReader.run)).totals.with_warnings == 1
+    assert (await read(path, LedgerReader.status)).totals.with_warnings == 1
     assert await pdfs(path) == [("a.pdf", "new", 100)]
+
+
+async def test_what_was_said_of_a_pdf_counts_until_it_is_made_anew(path: Path) -> None:
+    def status(reader: LedgerReader) -> int:
+        return reader.status().totals.with_warnings
+
+    names = [source_file("a.djvu"), source_file("b.djvu")]
+    async with opened(path) as ledger:
+        documents = await admitted(ledger, *names)
+        for document, warnings in zip(documents.values(), [("so it is",), ()], strict=True):
+            await ledger.begin_call(CallKind.SUBMIT, document.id, at=NOON)
+            await convert(ledger, document, warnings=warnings)
+        assert (await ledger.finish_run(at=NOON)).totals.with_warnings == 1
+    assert await read(path, status) == 1
+    async with opened(path, "run-2") as ledger:
+        await ledger.record_found(names)
+        await ledger.settle()
+        found = await ledger.page(b"", 9)
+        skips = [Decision(planned=each, verdict=Verdict.SKIP) for each in found]
+        await ledger.decide(skips, at=NOON)
+        assert (await ledger.finish_run(at=NOON)).totals.with_warnings == 0
+    assert [file.warnings for file in await files(path)] == [(), ()]
+    assert await read(path, status) == 1
+    async with opened(path, "run-3") as ledger:
+        for document in (await admitted(ledger, *names)).values():
+            await ledger.begin_call(CallKind.SUBMIT, document.id, at=NOON)
+            await convert(ledger, document)
+    assert await read(path, status) == 0
 
 
 async def test_a_strangers_pdf_can_be_adopted_with_what_is_learned_of_it(path: Path) -> None:

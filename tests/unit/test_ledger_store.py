@@ -16,7 +16,8 @@ from batch_converter.errors import LedgerError, LedgerWriteError
 from batch_converter.ledger import Ledger, LedgerReader, copy_ledger
 from batch_converter.ledger.reserve import RESERVE_BYTES, Reserve
 from batch_converter.ledger.store import Store, connect, migrate
-from tests.support.ledgers import ENGINE, NOON, opened
+from batch_converter.models import CallKind
+from tests.support.ledgers import ENGINE, NOON, admitted, convert, opened, source_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -246,6 +247,29 @@ def test_a_ledger_is_migrated_step_by_step_and_keeps_what_it_has(path: Path) -> 
         assert connection.execute("SELECT * FROM a").fetchall() == [(7, None)]
         assert connection.execute("PRAGMA user_version").fetchone() == (3,)
         migrate(connection, steps)
+
+
+async def test_a_ledger_of_an_earlier_version_tells_what_was_said_of_its_pdfs(path: Path) -> None:
+    """Read as it is, and migrated: the same numbers; its runs are counted too."""
+    async with opened(path) as ledger:
+        names = [source_file(f"{number}.djvu") for number in range(3)]
+        for document in (await admitted(ledger, *names)).values():
+            await ledger.begin_call(CallKind.SUBMIT, document.id, at=NOON)
+            await convert(ledger, document, warnings=("so it is",) * (document.id % 2))
+        await ledger.finish_run(at=NOON)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("ALTER TABLE document DROP COLUMN warnings")
+        connection.execute("UPDATE run SET totals = json_remove(totals, '$.with_warnings')")
+        connection.execute("PRAGMA user_version = 2")
+
+    def by_reader() -> tuple[int, int]:
+        with LedgerReader(path) as reader:
+            return reader.status().totals.with_warnings, reader.run("run-1").totals.with_warnings
+
+    assert await anyio.to_thread.run_sync(by_reader) == (2, 2)
+    async with opened(path, "run-2"):
+        pass
+    assert await anyio.to_thread.run_sync(by_reader) == (2, 2)
 
 
 def test_a_migration_that_fails_leaves_the_version_before_it(path: Path) -> None:

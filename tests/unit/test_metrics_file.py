@@ -32,6 +32,7 @@ def test_every_number_of_the_run_is_there(tmp_path: Path) -> None:
         ("files", "skipped"): 1,
         ("files", "failed"): 1,
         ("files", "remaining"): 1,
+        ("files_with_warnings",): 2,
         ("bytes", "in"): 1536,
         ("bytes", "out"): 3 * 1024**2,
         ("pages",): 34,

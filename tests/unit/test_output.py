@@ -7,7 +7,7 @@ import os
 import resource
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -19,14 +19,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from batch_converter.errors import BadPdfError, OutputError, UsageError
+from batch_converter.errors import BadPdfError, OutputError, PageMismatchError, UsageError
 from batch_converter.output import (
+    ExpectedPdf,
+    PageSize,
     PartFolder,
     check_pdf,
     folder_syncs,
     free_bytes,
     hash_file,
-    page_warning,
+    page_difference,
     parts,
 )
 from batch_converter.output.disk_part import DiskPart, Spot
@@ -92,7 +94,7 @@ async def test_a_pdf_appears_whole_and_the_part_is_gone(tmp_path: Path) -> None:
         sink: PdfSink = part
         await sink.restart()
         await sink.write(data)
-        stored = await part.seal(expected_pages=3)
+        stored = await part.seal(expected=ExpectedPdf(pages=3))
         assert tree(tmp_path) == ["state/parts/run-7.part"]
         await part.publish()
 
@@ -292,7 +294,7 @@ async def test_after_a_bad_pdf_the_same_part_can_be_filled_again(tmp_path: Path)
     assert stored.sha256 == hash_file(stored.path)
 
 
-async def test_a_quick_look_counts_no_pages(tmp_path: Path) -> None:
+async def test_a_quick_look_opens_no_pdf_that_needs_repair(tmp_path: Path) -> None:
     folder = await part_folder(tmp_path, verify="quick")
 
     stored = await store(folder, "x.pdf", b"%PDF-1.7\n" + bytes(100) + b"%%EOF\n")
@@ -302,30 +304,46 @@ async def test_a_quick_look_counts_no_pages(tmp_path: Path) -> None:
         await store(folder, "x.pdf", b"%PDF-1.7\n")
 
 
+async def test_a_quick_look_believes_the_number_of_pages_that_is_claimed(tmp_path: Path) -> None:
+    folder = await part_folder(tmp_path, verify="quick")
+    without_table = make_pdf(2).replace(b"startxref\n", b"startxref\n9")
+    lying = make_pdf(2).replace(b"/Count 2", b"/Count 5")
+
+    assert (await store(folder, "a.pdf", make_pdf(2))).pages == 2
+    assert (await store(folder, "b.pdf", lying)).pages == 5
+    assert (await store(folder, "c.pdf", without_table)).pages is None
+    async with folder.part("x.pdf", document_id=1) as part:
+        await part.write(make_pdf(2))
+        with pytest.raises(PageMismatchError, match="the PDF has 2 pages, the DjVu 3"):
+            await part.seal(expected=ExpectedPdf(pages=3))
+
+
 async def test_other_pages_than_the_djvu_has(tmp_path: Path) -> None:
     folder = await part_folder(tmp_path)
 
     async with folder.part("x.pdf", document_id=1) as part:
         await part.write(make_pdf(2))
-        with pytest.raises(BadPdfError, match=r"x\.pdf: the PDF has 2 pages, the DjVu 3"):
-            await part.seal(expected_pages=3, strict_pages=True)
+        with pytest.raises(PageMismatchError, match=r"x\.pdf: the PDF has 2 pages, the DjVu 3"):
+            await part.seal(expected=ExpectedPdf(pages=3))
         await part.restart()
         await part.write(make_pdf(2))
-        stored = await part.seal(expected_pages=3)
+        stored = await part.seal(expected=ExpectedPdf(pages=3), keeps_other_pages=True)
 
-    assert page_warning(stored.pages, 3) == "the PDF has 2 pages, the DjVu 3"
-    assert page_warning(2, 2) is page_warning(None, 2) is page_warning(2, None) is None
+    assert stored.differences == ("the PDF has 2 pages, the DjVu 3",)
+    assert page_difference(1, 6) == "the PDF has 1 page, the DjVu 6"
+    assert page_difference(2, 2) is page_difference(None, 2) is page_difference(2, None) is None
 
 
 def test_a_pdf_that_viewers_repair_is_kept(tmp_path: Path) -> None:
     (tmp_path / "x.pdf").write_bytes(make_pdf(2).replace(b"startxref\n", b"startxref\n9"))
 
-    assert check_pdf(tmp_path / "x.pdf") == 2
+    assert check_pdf(tmp_path / "x.pdf").pages == 2
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_a_damaged_pdf_is_repaired_or_refused_and_nothing_else(data: st.DataObject) -> None:
+    sized = ExpectedPdf(pages=3, page_sizes=[PageSize(24, 24)] * 3, has_text=lambda: True)
     damaged = bytearray(make_pdf(3))
     for _ in range(data.draw(st.integers(1, 8))):
         start = data.draw(st.integers(5, len(damaged)))
@@ -335,13 +353,14 @@ def test_a_damaged_pdf_is_repaired_or_refused_and_nothing_else(data: st.DataObje
     with tempfile.TemporaryDirectory() as name:
         path = Path(name, "x.pdf")
         path.write_bytes(damaged + b"\n%%EOF\n")
-        try:
-            pages = check_pdf(path)
-        except BadPdfError:
-            pages = 1
+        pages: int | None = 1
+        with suppress(BadPdfError):
+            pages = check_pdf(path, expected=sized).pages
+        claimed = check_pdf(path, verify="quick").pages
 
     assert pages is not None
     assert pages >= 1
+    assert claimed is None or claimed >= 1
 
 
 # -- what the disk refuses ------------------------------------------------------------------

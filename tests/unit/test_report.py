@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from batch_converter.discovery import read_files_from
 from batch_converter.errors import ErrorCode, ExitCode, OutputError, UsageError
+from batch_converter.logs import printable
 from batch_converter.models import (
     ApiCalls,
     EngineName,
@@ -113,6 +114,7 @@ def test_the_report_is_the_contract_word_for_word(tmp_path: Path) -> None:
                 "skipped": 1,
                 "failed": 1,
                 "remaining": 1,
+                "with_warnings": 2,
                 "bytes_in": 1536,
                 "bytes_out": 3145728,
                 "pages": 34,
@@ -418,6 +420,9 @@ def test_the_human_summary_tells_what_became_of_the_files() -> None:
         "  remaining   1",
         "API calls: 29 billed (13 submit, 14 poll, 2 cancel).",
         "1 upload got no answer and may have been billed without a result.",
+        "With warnings (2):",
+        f"  {printable(CONVERTED.source)}: {CONVERTED.warnings[0]}",
+        "  and 1 more; --report FILE lists them all.",
         "Failed (1 not_djvu):",
         "  b.djvu: not_djvu: no AT&TFORM at the start",
         "The same command goes on with what remains.",
@@ -435,6 +440,40 @@ def ended(code: ExitCode, **totals: int) -> RunSummary:
         totals=Totals(**totals),
         api_calls=ApiCalls(),
     )
+
+
+def warned(number: int, *warnings: str, status: FileStatus = FileStatus.CONVERTED) -> FileReport:
+    return FileReport(
+        source=f"{number}.djvu",
+        source_root="scans",
+        output=f"{number}.pdf",
+        status=status,
+        warnings=warnings,
+    )
+
+
+@pytest.mark.parametrize("count", [1, 10, 11, 1_500])
+def test_the_first_files_with_warnings_are_named_and_the_rest_counted(count: int) -> None:
+    files = [warned(number, "page 2 is blank: cut off") for number in range(count)]
+
+    lines = human(ended(ExitCode.OK, found=count, converted=count, with_warnings=count), *files)
+
+    assert f"With warnings ({count:,}):" in lines
+    named = [line for line in lines if line.endswith(".djvu: page 2 is blank: cut off")]
+    assert named == [f"  {number}.djvu: page 2 is blank: cut off" for number in range(count)][:10]
+    more = [line for line in lines if "more; --report FILE" in line]
+    assert more == ([f"  and {count - 10:,} more; --report FILE lists them all."] * (count > 10))
+
+
+def test_a_file_with_many_warnings_is_one_line_whatever_its_status() -> None:
+    many = warned(1, "first\x1b", "second", "third", status=FileStatus.FAILED)
+
+    lines = human(ended(ExitCode.SOME_FAILED, found=1, failed=1, with_warnings=1), many)
+
+    [line] = [line for line in lines if "1.djvu: first" in line]
+    assert line.endswith(" (and 2 more)")
+    assert "\x1b" not in line
+    assert not any("With warnings" in line for line in human(ended(ExitCode.OK, found=1)))
 
 
 def test_a_quiet_run_is_told_quietly() -> None:
