@@ -18,6 +18,7 @@ import structlog
 
 from batch_converter.errors import ConfigError, ExitCode, LedgerError, OutputError
 from batch_converter.ledger import LedgerReader, copy_ledger
+from batch_converter.machine_limits import check_limits
 from batch_converter.models import EngineName
 from batch_converter.orchestrator import Cancelling, Planner, Run, estimate
 from batch_converter.report import (
@@ -150,7 +151,9 @@ async def open_run(
         UsageError: A source, a setting or the place of a report cannot be used;
             nothing was started.
         StateLockedError: Another run holds the state directory.
+        LimitTooLowError: This process may not have what a run needs.
     """
+    check_limits()
     name, run_id = choose_engine(settings), run_id or new_run_id()
     opened = await anyio.to_thread.run_sync(_open_sources, sources, settings)
     await anyio.to_thread.run_sync(_check_report_files, settings)

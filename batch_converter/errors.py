@@ -7,13 +7,15 @@
     │   ├── UsageError                   exit 2
     │   │   ├── ConfigError              exit 2
     │   │   └── LedgerError              exit 2
+    │   ├── LimitTooLowError             exit 2
     │   └── StateLockedError             exit 5
     ├── RunStoppedError                  ends the run, other files are left
     │   ├── AccountRefusedError          exit 3   auth
     │   ├── ServiceUnavailableError      exit 6   network
     │   ├── BudgetSpentError             exit 4   budget
     │   ├── OutputLostError              exit 1   output_error
-    │   └── LedgerWriteError             exit 1   output_error
+    │   ├── LedgerWriteError             exit 1   output_error
+    │   └── MachineExhaustedError        exit 1   output_error
     └── FileError                        ends one file, the run goes on
         ├── PassingError                 a later run tries again
         │   ├── UnreadableError          unreadable
@@ -101,6 +103,10 @@ class LedgerError(UsageError):
     """The ledger is damaged, or was written by a newer version."""
 
 
+class LimitTooLowError(StartupError):
+    """A limit on this process leaves too little to begin: open files, processes, memory."""
+
+
 class StateLockedError(StartupError):
     """Another run holds the state directory."""
 
@@ -144,6 +150,13 @@ class OutputLostError(RunStoppedError):
 
 class LedgerWriteError(RunStoppedError):
     """The ledger can no longer be written: nothing may be paid for any more."""
+
+    exit_code = ExitCode.SOME_FAILED
+    code = ErrorCode.OUTPUT_ERROR
+
+
+class MachineExhaustedError(RunStoppedError):
+    """The machine has no more descriptors, processes or memory; no file is at fault."""
 
     exit_code = ExitCode.SOME_FAILED
     code = ErrorCode.OUTPUT_ERROR

@@ -67,17 +67,31 @@ class DiskThreads:
     ) -> asyncio.Future[T]:
         """Call the function as soon as the loop has done its turn and a thread is free."""
         if self._returns is None:
-            self._returns = _Returns(asyncio.get_running_loop())
-            self._start_threads(self._returns)
+            returns = _Returns(asyncio.get_running_loop())
+            self._start_threads(returns)
+            self._returns = returns
         future: asyncio.Future[T] = self._returns.loop.create_future()
         self._trips.put((future, partial(function, *args, **kwargs)), self._returns.loop)
         return future
 
     def _start_threads(self, returns: _Returns) -> None:
+        """Start as many as the system lets us; one is enough, and without any nobody may wait.
+
+        Raises:
+            RuntimeError: Not even one could be started.
+        """
         for number in range(self._size):
-            threading.Thread(
-                target=_serve, args=(self._trips.sent, returns), name=f"disk-{number}", daemon=True
-            ).start()
+            try:
+                threading.Thread(
+                    target=_serve,
+                    args=(self._trips.sent, returns),
+                    name=f"disk-{number}",
+                    daemon=True,
+                ).start()
+            except RuntimeError:
+                if not number:
+                    raise
+                break
         weakref.finalize(self, _end, self._trips.sent, self._size)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

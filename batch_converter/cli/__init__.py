@@ -7,7 +7,9 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from batch_converter import interruptions, standard_streams
+from batch_converter import interruptions, machine_limits, standard_streams
+from batch_converter.errors import StartupError
+from batch_converter.shortage import exhausted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +22,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     numbers, and signals are heeded before the libraries are loaded, which takes its time.
     """
     standard_streams.complete()
+    machine_limits.raise_descriptor_limit()
     interruptions.catch()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is escaped
             stream.reconfigure(errors="backslashreplace")
-    group = import_module("batch_converter.cli.group")
-    group.cli.main(args=arguments, prog_name="batch-converter")
+    try:
+        machine_limits.check_descriptors()
+        group = import_module("batch_converter.cli.group")
+        group.cli.main(args=arguments, prog_name="batch-converter")
+    except (Exception, BaseExceptionGroup) as error:
+        stop = error if isinstance(error, StartupError) else exhausted(error)
+        if stop is None:
+            raise
+        print(f"batch-converter: {stop}", file=sys.stderr)  # noqa: T201  # click may not be there
+        sys.exit(stop.exit_code)

@@ -14,6 +14,7 @@ import click
 from batch_converter import interruptions
 from batch_converter.errors import BatchConverterError, ExitCode, RunStoppedError, StartupError
 from batch_converter.logs import printable
+from batch_converter.shortage import shortage_of
 
 _HOMES: Final = {
     "convert": "convert",
@@ -56,6 +57,8 @@ class _Group(click.Group):
             sys.exit(_exit_code(error))
         except OSError as error:
             if error.errno == errno.EPIPE:  # click's own: nobody listens any more
+                raise
+            if shortage_of(error) is not None:  # told by the entry, with all that can get there
                 raise
             _give_up_output()
             message = f"batch-converter: the result could not be written: {error.strerror}"

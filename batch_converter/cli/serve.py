@@ -22,6 +22,7 @@ from batch_converter.cli.options import (
 from batch_converter.cli.session import logging_session
 from batch_converter.engines.local import LocalEngine
 from batch_converter.errors import BatchConverterError, ExitCode
+from batch_converter.machine_limits import check_limits
 from batch_converter.processors import usable_processors
 from batch_converter.server import serve as run_service
 
@@ -81,6 +82,7 @@ def serve(
     Prints one line when it is ready: listening on http://HOST:PORT
     """
     keep_freed_memory()
+    check_limits()
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
     workers = loaded.settings.local.workers or usable_processors()
     with logging_session(loaded):

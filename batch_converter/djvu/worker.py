@@ -12,6 +12,7 @@ File names that are not UTF-8 travel as escaped surrogates.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import queue
@@ -26,13 +27,17 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from batch_converter.djvu.convert import assemble, convert, convert_part
 from batch_converter.djvu.options import ConvertOptions
 from batch_converter.djvu.parts import PartResult, settle
+from batch_converter.djvu.verdicts import OUT_OF_MEMORY, SHORTAGE
 from batch_converter.errors import ErrorCode, FileError
+from batch_converter.shortage import is_short_of_memory, shortage_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_DISK_TROUBLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
 _BEGUN: Final = "\n"
 _CRASHED: Final = 70
+_NO_THREAD: Final = 71
 
 
 def main() -> None:
@@ -44,9 +49,13 @@ def main() -> None:
     answers = _private_answers()
     with suppress(ValueError, OSError):  # macOS counts what all processes share: none fits
         _limit(resource.RLIMIT_AS, int(sys.argv[1]))
+    _limit(resource.RLIMIT_DATA, resource.getrlimit(resource.RLIMIT_DATA)[1])
     _limit(resource.RLIMIT_CORE, 0)
     jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()
+    try:
+        threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()
+    except RuntimeError:  # no thread may be started: at once, before the pipe is seen closed
+        os._exit(_NO_THREAD)
     while True:
         job = json.loads(jobs.get())
         answers.write(_BEGUN)
@@ -87,14 +96,32 @@ def _answered(job: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + job["cpu_limit_s"]) + 1)
     try:
         return _run(job), True
-    except FileError as error:
-        return {"error": error.code, "message": str(error)}, True
-    except MemoryError:
-        message = "it needs more memory than local.max_memory_bytes allows"
-        return {"error": ErrorCode.ENGINE_ERROR, "message": message}, False
     except Exception as error:  # noqa: BLE001  # the last line of defence: told, and the process replaced
-        message = f"the engine failed on it: {type(error).__name__}"
-        return {"error": ErrorCode.ENGINE_ERROR, "message": message}, False
+        return _told(error), isinstance(error, FileError) and not is_short_of_memory(error)
+
+
+def _told(error: Exception) -> dict[str, Any]:
+    """Return the answer for a failure: whose fault it is, the document's or the machine's."""
+    if is_short_of_memory(error):
+        message = "it needs more memory than local.max_memory_bytes allows"
+        return {"error": OUT_OF_MEMORY, "message": message}
+    if isinstance(error, ImportError):  # nothing in a document can cause that
+        return {"error": SHORTAGE, "message": f"a library could not be loaded ({error})"}
+    if (lack := shortage_of(error)) is not None:
+        return {"error": SHORTAGE, "message": lack}
+    if isinstance(error, FileError):
+        return {"error": error.code, "message": str(error), "errno": _number(error.__cause__)}
+    if isinstance(error, OSError) and error.errno in _DISK_TROUBLE:
+        message = f"the PDF cannot be written: {error.strerror}"
+        return {"error": ErrorCode.OUTPUT_ERROR, "message": message, "errno": error.errno}
+    return {
+        "error": ErrorCode.ENGINE_ERROR,
+        "message": f"the engine failed on it: {type(error).__name__}",
+    }
+
+
+def _number(cause: BaseException | None) -> int | None:
+    return cause.errno if isinstance(cause, OSError) else None
 
 
 def _run(job: Mapping[str, Any]) -> dict[str, Any]:

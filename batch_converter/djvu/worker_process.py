@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
-import anyio.to_thread
 
-from batch_converter.errors import EngineError
+from batch_converter.shortage import shortage_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
+    from batch_converter.threads import DiskThreads
+
+_NO_THREAD: Final = 71  # as `worker` has it
 _MAX_ANSWER_BYTES: Final = 16 << 20
 _PIECE_BYTES: Final = 64 << 10
 _IMPORT_ROOT: Final = Path(__file__).resolve().parents[2]
@@ -52,6 +54,10 @@ class WorkerGoneError(Exception):
         self.begun = begun
 
 
+class WorkerStartError(Exception):
+    """The system starts no process; the argument is why."""
+
+
 class WorkerProcess:
     """A process that does one job at a time; whoever holds it must `end` it, once.
 
@@ -60,10 +66,10 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, process: subprocess.Popen[bytes], threads: anyio.CapacityLimiter, jobs_left: int
+        self, process: subprocess.Popen[bytes], threads: DiskThreads, jobs_left: int
     ) -> None:
         if process.stdin is None or process.stdout is None:
-            raise EngineError("a worker process has no pipes")
+            raise WorkerStartError("it has no pipes")
         self._process = process
         self._questions = process.stdin
         self._answers = process.stdout
@@ -72,18 +78,16 @@ class WorkerProcess:
         self.jobs_left = jobs_left
 
     @classmethod
-    async def start(
-        cls, *, max_memory_bytes: int, max_jobs: int, threads: anyio.CapacityLimiter
-    ) -> Self:
+    async def start(cls, *, max_memory_bytes: int, max_jobs: int, threads: DiskThreads) -> Self:
         """Start one; cancellation waits until it is there, and is not raised here then.
 
         Raises:
-            EngineError: The system starts no process.
+            WorkerStartError: The system starts no process.
         """
         try:
-            process = await anyio.to_thread.run_sync(_spawn, max_memory_bytes, limiter=threads)
-        except OSError as error:
-            raise EngineError(f"a worker process cannot be started: {error.strerror}") from error
+            process = await threads.run(_spawn, max_memory_bytes)
+        except (OSError, RuntimeError, MemoryError) as error:
+            raise WorkerStartError(shortage_of(error) or str(error)) from error
         return cls(process, threads, max_jobs)
 
     @property
@@ -138,21 +142,21 @@ class WorkerProcess:
             raise EOFError
         return piece
 
-    async def end(self) -> str:
+    async def end(self) -> int:
         """Kill the process, whatever it does, with all that it started.
 
         Cancellation waits for it.
 
         Returns:
-            How it ended, or had ended before, to follow "the process".
+            The status with which it ended, or had ended before; of a signal, negative.
         """
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._questions.close()
         self._answers.close()
         with anyio.CancelScope(shield=True):
-            status = await anyio.to_thread.run_sync(self._process.wait, limiter=self._threads)
-        return _told(status)
+            status = await self._threads.start(self._process.wait)
+        return status  # noqa: RET504  # mypy takes the scope for one that swallows errors
 
 
 def _spawn(max_memory_bytes: int) -> subprocess.Popen[bytes]:
@@ -182,12 +186,15 @@ def _spawn(max_memory_bytes: int) -> subprocess.Popen[bytes]:
     return process
 
 
-def _told(returncode: int) -> str:
+def told(returncode: int) -> str:
+    """Say how a process ended, to follow "the process"."""
+    if returncode == _NO_THREAD:
+        return "found that no more processes or threads may be started"
     if returncode >= 0:
         return f"ended with status {returncode}"
     name = signal.Signals(-returncode).name
     return {
-        "SIGKILL": "was killed, perhaps for want of memory",
+        "SIGKILL": "was killed, most likely for want of memory",
         "SIGABRT": "gave up, most likely for want of memory",
         "SIGXCPU": "used up its processor time",
     }.get(name, f"died of {name}")

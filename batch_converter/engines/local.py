@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import shutil
 import uuid
 from dataclasses import asdict, replace
@@ -24,6 +25,7 @@ from batch_converter.djvu.parts import (
     refuse_known_damage,
     remove_parts,
 )
+from batch_converter.djvu.verdicts import OUT_OF_MEMORY
 from batch_converter.djvu.workers import Priority, WorkerPool
 from batch_converter.engines.base import EngineTraits, Fetched, Ready
 from batch_converter.errors import (
@@ -33,10 +35,12 @@ from batch_converter.errors import (
     FileError,
     NotDjvuError,
     OutputError,
+    RunStoppedError,
     UnreadableError,
 )
 from batch_converter.models import EngineName
 from batch_converter.processors import usable_processors
+from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,7 +94,7 @@ class LocalEngine:
             max_memory_bytes=self._options.max_memory_bytes,
         )
         self._order = count()
-        self._threads = anyio.CapacityLimiter(4)
+        self._threads = DiskThreads(4)
 
     @property
     def name(self) -> EngineName:
@@ -156,9 +160,10 @@ class LocalEngine:
             NotDjvuError: It is no DjVu, is cut off, or is an index.
             UnreadableError: It cannot be read.
             EngineError: It cannot be converted; a worker died, or took too long.
-            OutputError: The PDF cannot be written.
+            OutputError: The PDF cannot be written, or memory is limited from outside.
+            MachineExhaustedError: The machine starts no worker that converts anything.
         """
-        info = await anyio.to_thread.run_sync(inspect, document.path, limiter=self._threads)
+        info = await self._threads.run(inspect, document.path)
         target = os.fspath(sink.path)
         order = next(self._order)
         parts = parts_of(info.page_count)
@@ -171,10 +176,11 @@ class LocalEngine:
             else:
                 answer = await self._convert_parts(document.path, target, names, parts, order)
         except FileError as error:
-            raise _about(document, error) from error
+            told = _about(document, error)
+            raise told from told.__cause__
         finally:  # a worker that was killed has left its own
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(remove_parts, names, limiter=self._threads)
+                await self._threads.start(remove_parts, names)
         return Ready(warnings=tuple(answer["warnings"]))
 
     async def cancel(self, document: Document, task: Task) -> None:
@@ -208,13 +214,13 @@ class LocalEngine:
     async def _ask_all(self, jobs: Sequence[dict[str, Any]], order: int) -> list[dict[str, Any]]:
         """Ask for all parts at once; the first failure calls the others off."""
         results: list[dict[str, Any]] = [{}] * len(jobs)
-        failures: list[FileError] = []
+        failures: list[FileError | RunStoppedError] = []
 
         async def ask(number: int, job: dict[str, Any]) -> None:
             pages = job["stop"] - job["start"]
             try:
                 results[number] = await self._ask(job, (_SECOND, order, number), pages=pages)
-            except FileError as error:
+            except (FileError, RunStoppedError) as error:
                 failures.append(error)
                 group.cancel_scope.cancel()
 
@@ -228,16 +234,47 @@ class LocalEngine:
     async def _ask(self, job: dict[str, Any], priority: Priority, *, pages: int) -> dict[str, Any]:
         limit_s = self._base_timeout_s + pages * self._settings.page_timeout_s
         job |= {"options": asdict(self._options), "cpu_limit_s": limit_s}
-        answer = await self._pool.run(job, priority=priority, timeout_s=limit_s)
+        try:
+            answer = await self._pool.run(job, priority=priority, timeout_s=limit_s)
+        except EngineError as error:
+            raise self._blamed(error) from error
         if "error" in answer:
-            raise _ERRORS.get(answer["error"], EngineError)(answer["message"])
+            raise self._failure(answer)
         return answer
+
+    def _failure(self, answer: Mapping[str, Any]) -> FileError:
+        """Return the error that a worker has told; of a disk's, the cause is told too."""
+        code, message = answer["error"], answer["message"]
+        if code == OUT_OF_MEMORY:
+            return self._blamed(EngineError(message))
+        error = _ERRORS.get(code, EngineError)(message)
+        if number := answer.get("errno"):
+            error.__cause__ = OSError(number, os.strerror(number))
+        return error
+
+    def _blamed(self, error: EngineError) -> FileError:
+        """Take the blame off a document where a lower limit than ours is on our memory."""
+        limit_bytes = _inherited_memory_bytes()
+        if limit_bytes is None or limit_bytes >= self._options.max_memory_bytes:
+            return error
+        return OutputError(
+            f"{error}; a limit on this process (ulimit -v) of {limit_bytes >> 20} MiB is below"
+            " local.max_memory_bytes: raise it and run again"
+        )
+
+
+def _inherited_memory_bytes() -> int | None:
+    """Return the least limit on memory that workers cannot raise; None for none."""
+    limits = [resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
+    return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=None)
 
 
 def _about(document: Document, error: FileError) -> FileError:
     """Name the file, where the message does not yet."""
     message = str(error)
-    return type(error)(message if document.source in message else f"{document.source}: {message}")
+    told = type(error)(message if document.source in message else f"{document.source}: {message}")
+    told.__cause__ = error.__cause__
+    return told
 
 
 def options_of(settings: LocalSettings) -> ConvertOptions:

@@ -27,6 +27,7 @@ from batch_converter.orchestrator.preflight import prepare
 from batch_converter.orchestrator.record import Record
 from batch_converter.orchestrator.waiting import Waiting
 from batch_converter.output import ExpectedPdf, is_lost
+from batch_converter.shortage import exhausted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,24 +104,32 @@ class Conversion:
                 await self._convert()
             if self._scope.cancelled_caught:
                 await self._leave()
-        except FileError as error:
-            await self._fail(error)
         except LedgerWriteError:
             raise
         except RunStoppedError as error:
-            self._on_stop(error)
-            await self._leave()
+            await self._stop(error)
         except Exception as error:  # a fault of ours in one file must not stop the batch
-            self._record.log.exception("file.crashed")
-            await self._fail(EngineError(f"unexpected {type(error).__name__}; please report it"))
+            if (lack := exhausted(error)) is not None:
+                await self._stop(lack)
+            elif isinstance(error, FileError):
+                await self._fail(error)
+            else:
+                self._record.log.exception("file.crashed")
+                crash = EngineError(f"unexpected {type(error).__name__}; please report it")
+                await self._fail(crash)
+
+    async def _stop(self, error: RunStoppedError) -> None:
+        self._on_stop(error)
+        await self._leave()
 
     async def _convert(self) -> None:
         document = self._record.document
         async with self._context.parts.part(document.output, document_id=document.id) as part:
             try:
                 await self._publish(part, await self._obtain(part))
-            except FileError:
-                self._count_failure()
+            except FileError as error:
+                if exhausted(error) is None:
+                    self._count_failure()
                 raise
 
     async def _obtain(self, part: PartFile) -> StoredPdf:

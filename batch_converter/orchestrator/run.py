@@ -16,6 +16,7 @@ from batch_converter.errors import (
     RunStoppedError,
 )
 from batch_converter.fault_points import reach
+from batch_converter.machine_limits import spare_descriptors
 from batch_converter.orchestrator.conversion import Conversion
 from batch_converter.orchestrator.stopping import (
     LETS_FINISH,
@@ -41,6 +42,10 @@ DEADLINE_GRACE_S: Final = 600.0
 """What is out at a deadline is given until the task timeout, at most this long."""
 
 _PAGE: Final = 256
+_DESCRIPTORS_EACH: Final = 3
+"""Of a document at work: its source or part, and a connection, or a worker's two pipes."""
+_DESCRIPTORS_BESIDE: Final = 12
+"""Of the run: a worker that is being started, folders that are synced, a report."""
 
 log = structlog.get_logger()
 
@@ -266,6 +271,14 @@ def _tell_finished(summary: RunSummary) -> None:
 
 
 def _places(context: RunContext) -> int:
-    """Return how many documents may be let in at once."""
-    wanted = context.settings.concurrency.max_in_flight
-    return min(wanted, context.engine.traits.at_once or wanted)
+    """Return how many documents may be let in at once: fewer where few files may be open."""
+    concurrency, traits = context.settings.concurrency, context.engine.traits
+    wanted = min(concurrency.max_in_flight, traits.at_once or concurrency.max_in_flight)
+    at_work = concurrency.max_submissions + concurrency.max_pollers if traits.polled else wanted
+    spare = spare_descriptors()
+    if spare is None or spare >= _DESCRIPTORS_EACH * at_work + _DESCRIPTORS_BESIDE:
+        return wanted
+    places = min(wanted, max(1, (spare - _DESCRIPTORS_BESIDE) // _DESCRIPTORS_EACH))
+    if places < wanted:
+        log.warning("run.fewer_at_once", documents=places, wanted=wanted, spare_descriptors=spare)
+    return places

@@ -10,6 +10,7 @@ from batch_converter.errors import (
     BudgetSpentError,
     ExitCode,
     LedgerWriteError,
+    MachineExhaustedError,
     OutputLostError,
     RunStoppedError,
     ServiceUnavailableError,
@@ -28,6 +29,7 @@ class StopReason(Enum):
     UNAVAILABLE = auto()
     LEDGER_LOST = auto()
     OUTPUT_LOST = auto()
+    EXHAUSTED = auto()
     BUDGET = auto()
     DEADLINE = auto()
     MAX_ERRORS = auto()
@@ -40,6 +42,7 @@ _EXIT_CODES: Final = {
     StopReason.UNAVAILABLE: ExitCode.UNAVAILABLE,
     StopReason.LEDGER_LOST: ExitCode.SOME_FAILED,
     StopReason.OUTPUT_LOST: ExitCode.SOME_FAILED,
+    StopReason.EXHAUSTED: ExitCode.SOME_FAILED,
     StopReason.BUDGET: ExitCode.STOPPED_EARLY,
     StopReason.DEADLINE: ExitCode.STOPPED_EARLY,
     StopReason.MAX_ERRORS: ExitCode.STOPPED_EARLY,
@@ -50,6 +53,7 @@ _REASONS: Final[Mapping[type[RunStoppedError], StopReason]] = {
     BudgetSpentError: StopReason.BUDGET,
     LedgerWriteError: StopReason.LEDGER_LOST,
     OutputLostError: StopReason.OUTPUT_LOST,
+    MachineExhaustedError: StopReason.EXHAUSTED,
 }
 _PRECEDENCE: Final = (
     ExitCode.SIGINT,

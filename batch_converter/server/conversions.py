@@ -9,7 +9,7 @@ import anyio
 import structlog
 
 from batch_converter.engines.base import Failed, Fetched, Gone, NotReady, Ready
-from batch_converter.errors import BatchConverterError
+from batch_converter.errors import BatchConverterError, MachineExhaustedError
 from batch_converter.models import Task
 from batch_converter.server.files import PieceFile
 from batch_converter.wire import TaskStatus
@@ -32,6 +32,8 @@ PUBLIC_PDF: Final = "document.pdf"
 """The same for its PDF."""
 
 _CANCEL_LIMIT_S: Final = 5.0
+_EXHAUSTED_S: Final = 5.0
+"""Between two tries of what the machine has no processes or memory for."""
 
 
 class Conversions:
@@ -105,12 +107,21 @@ class Conversions:
         order = Task(task_id=name, submitted_at=self._clock.now())
         sink = PieceFile(task.result)
         try:
-            return await self._engine.fetch(task.document, order, sink)
+            return await self._fetch(task, order, sink)
         except anyio.get_cancelled_exc_class():
             await self._call_off(task, order)
             raise
         finally:
             await sink.close()
+
+    async def _fetch(self, task: ServedTask, order: Task, sink: PieceFile) -> Fetched:
+        """Fetch as soon as the machine has what that takes: no task fails for want of it."""
+        while True:
+            try:
+                return await self._engine.fetch(task.document, order, sink)
+            except MachineExhaustedError as error:
+                _log.warning("server.machine_exhausted", task_id=task.task_id, message=str(error))
+            await anyio.sleep(_EXHAUSTED_S)
 
     async def _call_off(self, task: ServedTask, order: Task) -> None:
         with anyio.move_on_after(_CANCEL_LIMIT_S, shield=True):

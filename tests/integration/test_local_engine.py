@@ -34,6 +34,7 @@ from batch_converter.errors import (
     EngineError,
     ErrorCode,
     FileError,
+    MachineExhaustedError,
     NotDjvuError,
     OutputError,
     UnreadableError,
@@ -197,6 +198,48 @@ async def test_a_worker_that_is_killed_fails_one_document_and_is_replaced(
         assert await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "2.pdf") == Ready()
 
 
+async def test_a_document_whose_worker_was_killed_from_outside_is_tried_again(
+    tmp_path: Path,
+) -> None:
+    target = tmp_path / "1.pdf"
+    os.mkfifo(target)  # that nobody reads: the worker waits in its `open`
+    async with LocalEngine(LocalSettings(), workers=1) as engine:
+        async with anyio.create_task_group() as group:
+            group.start_soon(convert, engine, SAMPLES / "bitonal.djvu", target)
+            await until(lambda: any(map(has_begun, workers())))
+            target.unlink()  # the next one finds nothing in its way
+            workers()[0].kill()
+        assert target.read_bytes().startswith(b"%PDF-")
+
+
+async def test_a_document_that_kills_three_workers_fails_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1.pdf")
+    failed: list[str] = []
+
+    async def fail(engine: LocalEngine) -> None:
+        with pytest.raises(EngineError) as caught:
+            await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "1.pdf")
+        failed.append(str(caught.value))
+
+    killed: set[int] = set()
+
+    def kill_next() -> bool:
+        for worker in workers():
+            with suppress(psutil.NoSuchProcess):
+                if worker.pid not in killed and has_begun(worker):
+                    killed.add(worker.pid)
+                    worker.kill()
+        return bool(failed)
+
+    async with LocalEngine(LocalSettings(), workers=1) as engine:
+        async with anyio.create_task_group() as group:
+            group.start_soon(fail, engine)
+            await until(kill_next)
+        assert len(killed) == 3
+        assert "3 processes" in failed[0]
+        assert await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "2.pdf") == Ready()
+
+
 async def test_cancelling_a_fetch_kills_its_worker(tmp_path: Path) -> None:
     async with LocalEngine(LocalSettings(), workers=1) as engine:
         await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "1.pdf")
@@ -247,7 +290,7 @@ async def test_workers_that_never_begin_are_not_started_for_ever(
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", os.fspath(program))
     async with LocalEngine(LocalSettings(), workers=1) as engine:
-        with pytest.raises(EngineError, match=r"begins to convert it.* ended with status 3"):
+        with pytest.raises(MachineExhaustedError, match="before it began, ended with status 3"):
             await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "1.pdf")
     assert len((tmp_path / "python.starts").read_text()) == 4
 

@@ -22,6 +22,7 @@ from batch_converter.errors import (
 )
 from batch_converter.models import CallKind, CallOutcome
 from batch_converter.retry import Trouble, retry_after_s
+from batch_converter.shortage import exhausted
 from batch_converter.threads import DiskThreads
 from batch_converter.wire import JSON_TYPE, TEXT_TYPE, read_refusal
 
@@ -110,6 +111,7 @@ class Exchange:
             SubmitUnknownError: The document went out whole, and no answer came.
             ServiceUnavailableError: A pause keeps all requests back for too long.
             BudgetSpentError: A request would exceed the budget.
+            MachineExhaustedError: No connection can be opened for want of descriptors or memory.
             BatchConverterError: The answer is final; see `judge_refusal`.
         """
         for _ in range(MAX_HOPS):
@@ -269,6 +271,8 @@ class Exchange:
             # `from None`: aiohttp's errors may quote what the service sent.
             raise _unknown(reason, SubmitGarbledError if is_cut else SubmitUnknownError) from None
         if not fate.left:
+            if (lack := exhausted(error)) is not None:
+                raise lack
             msg = f"{self._settings.base_url} cannot be reached: {reason}"
             return Trouble(error=NetworkError(msg))
         if is_cut:

@@ -1,0 +1,81 @@
+"""What the machine lacks: descriptors, processes, threads, memory; no document is at fault.
+
+Whatever was being done when the machine said no would have failed for any document, so
+such an error is never booked on one: the run ends, and what is left stays for the next.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.errors import MachineExhaustedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_PROCESSES: Final = (
+    "no more processes or threads may be started (see ulimit -u, and the pids limit of a"
+    " container or service)"
+)
+_MEMORY: Final = "memory has run out (see free, ulimit -v, and the limit of a container or service)"
+_LACKS: Final[Mapping[int, str]] = {
+    errno.EMFILE: "too many open files (see ulimit -n)",
+    errno.ENFILE: "too many open files in the whole system",
+    errno.EAGAIN: _PROCESSES,
+    errno.ENOMEM: _MEMORY,
+    errno.ENOBUFS: _MEMORY,
+}
+_NO_THREAD: Final = "can't start new thread"  # CPython's words; it has no class of its own
+_LOADING: Final[Mapping[str, str]] = {  # the dynamic loader's words are all that it leaves
+    "failed to map segment": _MEMORY,
+    **{os.strerror(number): _LACKS[number] for number in (errno.ENOMEM, errno.EMFILE)},
+}
+_DEPTH: Final = 8
+
+
+def shortage_of(error: BaseException) -> str | None:
+    """Say what the machine lacks, where that is what an error, or its cause, tells."""
+    return next((lack for link in _chain(error, _DEPTH) if (lack := _lack(link))), None)
+
+
+def is_short_of_memory(error: BaseException) -> bool:
+    """Whether memory is what lacks."""
+    return shortage_of(error) == _MEMORY
+
+
+def exhausted(error: BaseException) -> MachineExhaustedError | None:
+    """Return what ends a run for want of what an error tells of; None where it tells of none."""
+    lack = shortage_of(error)
+    if lack is None:
+        return None
+    stop = MachineExhaustedError(
+        f"this machine, or a limit on this process, does not let the run go on: {lack}; no file"
+        " is at fault. Raise the limit, or run less at once, and run the same command again"
+    )
+    stop.__cause__ = error
+    return stop
+
+
+def _lack(error: BaseException) -> str | None:
+    if isinstance(error, OSError):
+        return _LACKS.get(error.errno or 0)
+    if isinstance(error, MemoryError):
+        return _MEMORY
+    if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
+        return _PROCESSES
+    if isinstance(error, ImportError):
+        return next((lack for words, lack in _LOADING.items() if words in str(error)), None)
+    return None
+
+
+def _chain(error: BaseException, depth: int) -> Iterator[BaseException]:
+    """Yield an error, those that it groups, and those that led to it."""
+    yield error
+    if not depth:
+        return
+    inner = list(error.exceptions) if isinstance(error, BaseExceptionGroup) else []
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    for link in (*inner, *([cause] if cause else [])):
+        yield from _chain(link, depth - 1)
