@@ -25,9 +25,10 @@ _START_OF_SCAN: Final = b"\xff\xda"
 _END_OF_IMAGE: Final = b"\xff\xd9"
 _BEFORE_THE_END: Final = b"\x5a\xa5\x33\xcc" * 16
 _SMALL_SCALE: Final = 8
+_LARGE_PIXELS: Final = 1_500_000
 _FIRST_SEGMENT: Final = 2
 _FRAMES_IN_PDF: Final = frozenset({0xC0, 0xC1, 0xC2})
-"""Baseline, extended and progressive, Huffman coded (ISO 32000-1, 7.4.8)."""
+"""What marks an image as baseline, extended and progressive, Huffman coded (ISO 32000-1, 7.4.8)."""
 
 _OTHER_FRAMES: Final = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _UNMARKED_IDS: Final = (1, 2, 3)
@@ -53,14 +54,16 @@ class JpegLayer:
     def decode(self) -> Image.Image:
         """Return its picture, gray as `L`, all others as `RGB`.
 
-        Memory: four bytes a pixel and half of that on the way; look at `size` before.
+        Memory: one byte a pixel of a gray one, else four, twice that of a progressive one.
+        Look at `size` before.
 
         Raises:
             PageError: It is damaged.
         """
-        self._refuse_missing_end()
+        if self._frame() in _FRAMES_IN_PDF:  # an arithmetic decoder reads on beyond a sound end
+            self._refuse_missing_end()
         image = _loaded(self._whole())
-        return image if image.mode == "L" else image.convert("RGB")
+        return image if image.mode in {"L", "RGB"} else image.convert("RGB")
 
     def as_it_is(self) -> EncodedImage | None:
         """Return the file for a PDF, if readers will show the colours that `decode` returns."""
@@ -89,9 +92,12 @@ class JpegLayer:
     def _refuse_missing_end(self) -> None:
         """Raise if the decoder needed more than there is: what is put there would show.
 
-        A baseline file is looked at in an eighth of its size, where a lost block shows too.
+        A baseline file is looked at in an eighth of its size, where a lost block shows
+        too; a large progressive one, whose last scan is of details, in half of it.
         """
-        scale = 1 if "progressive" in self._header.info else _SMALL_SCALE
+        width, height = self.size
+        fine = 1 if width * height <= _LARGE_PIXELS else 2
+        scale = fine if "progressive" in self._header.info else _SMALL_SCALE
         longer = self._entropy_coded() + _BEFORE_THE_END + _END_OF_IMAGE
         usual, other = _loaded(self._whole(), scale), _loaded(longer, scale)
         if ImageChops.difference(usual, other).getbbox(alpha_only=False) is not None:

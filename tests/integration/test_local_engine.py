@@ -24,6 +24,7 @@ import pikepdf
 import psutil
 import pypdfium2
 import pytest
+from PIL import Image
 
 from batch_converter.config.settings import LocalSettings
 from batch_converter.djvu.workers import WorkerPool
@@ -41,6 +42,7 @@ from batch_converter.errors import (
 )
 from batch_converter.models import Document, DocumentState, Task
 from tests.support.djvu_files import chunk, info, page
+from tests.support.djvu_layers import jpeg
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -400,6 +402,13 @@ async def test_no_damage_crashes_hangs_or_passes_for_a_blank_page(tmp_path: Path
     assert outcomes["engine_error"] > 50
 
 
+def huge_jpeg() -> bytes:
+    """A JPEG file that claims 65,500 pixels each way."""
+    data = jpeg(Image.new("RGB", (8, 8)))
+    at = data.index(b"\xff\xc0") + 5
+    return data[:at] + b"\xff\xdc" * 2 + data[at + 4 :]
+
+
 async def test_bombs_cost_one_document_each(engine: LocalEngine, tmp_path: Path) -> None:
     bombs = {
         "huge page": page(info(width=65535, height=65535)),
@@ -407,6 +416,7 @@ async def test_bombs_cost_one_document_each(engine: LocalEngine, tmp_path: Path)
         "huge wavelet": page(
             info(), chunk("BG44", b"\x00\x64\x01\x02\xff\xff\xff\xff" + b"\x55" * 99)
         ),
+        "huge JPEG": page(info(), chunk("BGjp", huge_jpeg())),
         "huge text": page(info(), chunk("TXTz", b"\x00" * 4000)),
         "huge annotation": page(info(), chunk("ANTz", b"\x00" * 4000)),
         "deep annotation": page(info(), chunk("ANTa", b"(" * 100_000)),
