@@ -78,9 +78,8 @@ class TextSearch:
             self._is_complete = False
             return b""
         raw = stream.read_raw_bytes()
-        data = _inflated(raw) if packing else raw[: _STREAM_BYTES + 1]
-        if len(data) > _STREAM_BYTES:
-            self._is_complete = False
+        data, is_all = _inflated(raw) if packing else _beginning(raw)
+        self._is_complete &= is_all
         self._left_bytes -= len(data)
         return data
 
@@ -107,13 +106,18 @@ def _packing(stream: pikepdf.Object) -> str | None:
     return "/FlateDecode" if is_flate and stream.get("/DecodeParms") is None else None
 
 
-def _inflated(raw: bytes) -> bytes:
-    """Unpack what is looked at and a byte more; of a damaged stream, what comes out."""
+def _beginning(raw: bytes) -> tuple[bytes, bool]:
+    return raw[:_STREAM_BYTES], len(raw) <= _STREAM_BYTES
+
+
+def _inflated(raw: bytes) -> tuple[bytes, bool]:
+    """Unpack what is looked at, and say whether that is all; of a damaged stream it is not."""
     unpacking = zlib.decompressobj()
     try:
-        return unpacking.decompress(raw, _STREAM_BYTES + 1)
+        data = unpacking.decompress(raw, _STREAM_BYTES)
     except zlib.error:
-        return b""
+        return b"", False
+    return data, unpacking.eof or not raw  # an empty page may be packed as nothing at all
 
 
 def shows_text(content: bytes) -> bool:

@@ -54,6 +54,25 @@ def test_a_folder_of_samples_becomes_pdfs_offline(output: Path, tmp_path: Path) 
     assert again.json["totals"]["skipped"] == len(files) - 1
 
 
+def test_pages_that_are_kept_blank_are_counted_and_named(source: Path, output: Path) -> None:
+    data = bytearray((SAMPLES / "book.djvu").read_bytes())
+    place = data.rindex(b"Sjbz") + 8
+    data[place : place + 40] = bytes(40)
+    (source / "book.djvu").write_bytes(data)
+    (source / "whole.djvu").write_bytes((SAMPLES / "book.djvu").read_bytes())
+    command = ("convert", source, "-o", output, "--engine", "local", "--retry-failed")
+
+    refused = run(*command, "--json")
+    kept = run(*command, env={"BATCH_CONVERTER_LOCAL__ON_DAMAGE": "keep"})
+
+    assert refused.code == 1
+    assert refused.json["totals"]["with_warnings"] == 0
+    assert kept.code == 0
+    assert "With warnings (1):\n  book.djvu: page 6 is blank" in kept.out
+    assert kept.named("file.warned")[0]["source"] == "book.djvu"
+    assert run("status", "-o", output, "--json").json["totals"]["with_warnings"] == 1
+
+
 def test_times_are_preserved_where_wanted(source: Path, output: Path) -> None:
     [path] = make_archive(source, 1)
     os.utime(path, (1_000_000_000, 1_000_000_000))
@@ -104,6 +123,7 @@ def test_the_same_pdfs_come_through_the_service(
     count = len(list(SAMPLES.glob("*.djvu")))
     assert done.json["engine"] == "aspose"
     assert done.json["totals"]["converted"] == count
+    assert done.json["totals"]["with_warnings"] == 0  # sizes and text are those of the DjVu
     assert done.json["api_calls"]["submit"] == count
     assert done.json["api_calls"]["token"] == 1
     before = done.json["api_calls"]

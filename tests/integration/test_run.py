@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -484,6 +485,20 @@ async def test_pages_of_a_task_that_is_out_are_counted_again_when_its_pdf_is_the
         connection.execute("UPDATE document SET pages = 7")
     summary = await stage.convert()
     assert (summary.totals.converted, summary.totals.with_warnings) == (1, 0)
+
+
+async def test_where_the_pages_of_a_damaged_directory_are_a_guess_none_is_held_against_the_pdf(
+    stage: Stage,
+) -> None:
+    one = page(info())[4:]
+    table = struct.pack(">BHII", 0x81, 2, 48, 8)  # the second leads to no component
+    data = b"AT&T" + chunk("FORM", b"DJVM" + chunk("DIRM", table + b"no such names") + one)
+    await anyio.Path(stage.source / "x.djvu").write_bytes(data)
+    async with stage.run() as (run, engine):
+        engine.fetches["x.djvu"].append(pdf_bytes(5))
+        summary = await stage.execute(run)
+    assert summary.totals.converted == 1
+    assert (await stage.files())["x.djvu"].pages == summary.totals.pages == 5
 
 
 async def test_a_djvu_that_went_while_it_was_out_is_compared_by_what_the_ledger_knows(

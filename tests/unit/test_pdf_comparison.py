@@ -282,7 +282,43 @@ def test_a_stream_that_unpacks_without_end_is_cut_and_says_nothing(
         stream.write(bomb, filter=pikepdf.Name.FlateDecode)
         assert not TextSearch(pdf).finds_none()
 
-    assert seen == [(1 << 20) + 1]
+    assert seen == [1 << 20]
+
+
+@pytest.mark.parametrize(
+    ("packed", "says_nothing"),
+    [
+        (zlib.compress(b"q Q"), False),
+        (zlib.compress(b"q Q" * 999)[:-6], True),
+        (b"no such stream", True),
+        (b"", False),
+    ],
+)
+def test_a_damaged_stream_says_nothing(packed: bytes, *, says_nothing: bool) -> None:
+    with pikepdf.new() as pdf:
+        pdf.add_blank_page()
+        pdf.pages[0].obj.Contents = stream = pdf.make_stream(b"")
+        stream.write(packed, filter=pikepdf.Name.FlateDecode)
+        assert TextSearch(pdf).finds_none() != says_nothing
+
+
+@pytest.mark.parametrize(("bytes_over", "says_nothing"), [(0, False), (1, True)])
+def test_of_a_plain_stream_as_much_is_looked_at(bytes_over: int, *, says_nothing: bool) -> None:
+    with pikepdf.new() as pdf:
+        pdf.add_blank_page()
+        pdf.pages[0].obj.Contents = pdf.make_stream(b" " * ((1 << 20) + bytes_over))
+        assert TextSearch(pdf).finds_none() != says_nothing
+
+
+def test_a_pdf_that_is_encrypted_for_everybody_is_looked_into() -> None:
+    def encrypted(content: bytes) -> bytes:
+        out = io.BytesIO()
+        with pikepdf.open(io.BytesIO(with_content(content))) as pdf:
+            pdf.save(out, encryption=pikepdf.Encryption(owner="owner", user=""))
+        return out.getvalue()
+
+    assert not lacks_text(encrypted(SHOWN))
+    assert lacks_text(encrypted(b"q Q"))
 
 
 def test_a_search_that_has_cost_enough_ends_and_says_nothing(
