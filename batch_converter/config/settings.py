@@ -207,7 +207,7 @@ class LocalSettings(Section):
             documents that have none; empty for no OCR. Needs the extra `[ocr]`.
         encoding: What titles, facts, notes and text are in that are not UTF-8, as
             Python names it (`cp1251`, `koi8-r`, `shift_jis`); empty where nobody knows.
-        on_damage: What happens to a document with pages that cannot be decoded.
+        on_damage: What happens to a document with pages whose picture cannot be decoded.
         max_memory_bytes: Address space of a worker.
         page_timeout_s: Patience for each page of a document, and a minute for all.
     """

@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
-from batch_converter.djvu.directory import read_components, read_directory
+from batch_converter.djvu.directory import ComponentKind, read_components, read_directory
 from batch_converter.djvu.iff import ByteSource, Chunk, open_source, read_top_form, walk
-from batch_converter.djvu.inspect import part_paths
+from batch_converter.djvu.index_parts import IndexPart, find_parts
 from batch_converter.errors import NotDjvuError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_MAGIC: Final = b"AT&T"
 _BUNDLED_FLAG: Final = 0x80
+_RECORDS: Final = (struct.Struct(">IBH"), struct.Struct(">I"))
+"""A component in the directory, by its version: where it is, and in the older how long."""
+
 _PIECE_BYTES: Final = 1 << 20
 _MAX_INDEX_CHUNKS: Final = 64
-_PART_FORMS: Final = frozenset({"FORM:DJVU", "FORM:DJVI", "FORM:THUM"})
 _MAX_FORM_BYTES: Final = 0xFFFFFFFF
 
 
-def bundle(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+def bundle(
+    path: str | os.PathLike[str], target: str | os.PathLike[str], *, keep_damaged: bool = False
+) -> None:
     """Write the bundled form of an indirect document to `target`; blocking.
 
-    The directory's compressed part (ids, names, titles) is taken over as it is.
+    The directory's compressed part (ids, names, titles) is taken over as it is, so each
+    component keeps its place: an empty one stands in for what is missing or damaged.
     Nothing is synced to disk. On an error `target` may be there, in part.
+
+    Args:
+        path: The index.
+        target: The file to write.
+        keep_damaged: Whether a page whose file is damaged is left to be told by who
+            converts the bundle, instead of failing it.
 
     Raises:
         NotDjvuError: Parts are missing or damaged, or the whole exceeds 4 GiB.
@@ -39,26 +51,47 @@ def bundle(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> None
         if not chunks or chunks[0].kind != "DIRM":
             raise NotDjvuError(f"{index.name} has no page directory")
         directory = read_directory(index, chunks[0])
-        parts = part_paths(index.name, folder, read_components(index, directory))
+        parts = find_parts(index.name, folder, read_components(index, directory))
+        if not keep_damaged:
+            _refuse_damage(parts)
         names = index.at(directory.names_start, directory.names_end - directory.names_start)
         others = b"".join(_whole_chunk(index, chunk) for chunk in chunks[1:])
-        dirm_bytes = 3 + 4 * len(parts) + len(names)
-        offset = 16 + 8 + _even(dirm_bytes) + len(others)
-        offsets = list(_offsets(offset, [_form_bytes(part) for part in parts]))
-        head = _head(offsets, dirm_bytes, names) + others
-        _write(target, head, parts, offsets)
+        record = _RECORDS[directory.version]
+        dirm_bytes = 3 + record.size * len(parts) + len(names)
+        sizes = [_form_bytes(part) for part in parts]
+        offsets = list(_offsets(16 + 8 + _even(dirm_bytes) + len(others), sizes))
+        table = _table(directory.version, offsets, sizes)
+        _write(target, _head(offsets[-1], table + names) + others, parts, offsets)
+
+
+def _refuse_damage(parts: Sequence[IndexPart]) -> None:
+    faults = [part.fault for part in parts if part.is_page]
+    for number, fault in enumerate(faults, 1):
+        if fault:
+            raise NotDjvuError(f"page {number} is unusable: {fault}")
 
 
 def _even(count: int) -> int:
     return count + (count & 1)
 
 
-def _form_bytes(path: str) -> int:
-    with open_source(path) as part:
-        form = read_top_form(part)
-        if form.kind not in _PART_FORMS:
-            raise NotDjvuError(f"{part.name} is a {form.kind} and no part of a document")
-        return form.end - 4
+def _form_bytes(part: IndexPart) -> int:
+    if _is_amiss(part):
+        return len(_stand_in(part))
+    with open_source(part.path) as source:
+        return read_top_form(source).end - len(_MAGIC)
+
+
+def _is_amiss(part: IndexPart) -> bool:
+    return not part.path or bool(part.fault)
+
+
+def _stand_in(part: IndexPart) -> bytes:
+    """Return an empty component of the same kind: of a page one without a size, a lost one."""
+    kind = {ComponentKind.PAGE: b"DJVU", ComponentKind.THUMBNAILS: b"THUM"}.get(
+        part.component.kind or ComponentKind.SHARED, b"DJVI"
+    )
+    return b"FORM\0\0\0\4" + kind
 
 
 def _offsets(first: int, sizes: Sequence[int]) -> Iterator[int]:
@@ -72,12 +105,19 @@ def _offsets(first: int, sizes: Sequence[int]) -> Iterator[int]:
         raise NotDjvuError("the parts together exceed 4 GiB, more than one DjVu file can hold")
 
 
-def _head(offsets: Sequence[int], dirm_bytes: int, names: bytes) -> bytes:
-    table = struct.pack(
-        f">BH{len(offsets) - 1}I", _BUNDLED_FLAG | 1, len(offsets) - 1, *offsets[:-1]
+def _table(version: int, offsets: Sequence[int], sizes: Sequence[int]) -> bytes:
+    record = _RECORDS[version]
+    rows = (
+        (offset,) if version else (offset, size >> 16 & 0xFF, size & 0xFFFF)
+        for offset, size in zip(offsets, sizes, strict=False)
     )
-    body = b"DIRM" + struct.pack(">I", dirm_bytes) + table + names + b"\0" * (dirm_bytes & 1)
-    return b"AT&TFORM" + struct.pack(">I", offsets[-1] - 12) + b"DJVM" + body
+    head = struct.pack(">BH", _BUNDLED_FLAG | version, len(sizes))
+    return head + b"".join(record.pack(*row) for row in rows)
+
+
+def _head(end: int, directory: bytes) -> bytes:
+    dirm = b"DIRM" + struct.pack(">I", len(directory)) + directory + b"\0" * (len(directory) & 1)
+    return _MAGIC + b"FORM" + struct.pack(">I", end - 12) + b"DJVM" + dirm
 
 
 def _whole_chunk(source: ByteSource, chunk: Chunk) -> bytes:
@@ -86,23 +126,22 @@ def _whole_chunk(source: ByteSource, chunk: Chunk) -> bytes:
 
 
 def _write(
-    target: str | os.PathLike[str], head: bytes, parts: Sequence[str], offsets: Sequence[int]
+    target: str | os.PathLike[str], head: bytes, parts: Sequence[IndexPart], offsets: Sequence[int]
 ) -> None:
     try:
         with open(target, "wb") as out:  # noqa: PTH123  # surrogates and PathLike alike
             out.write(head)
             for part, offset in zip(parts, offsets, strict=False):
                 out.seek(offset)
-                _copy_form(part, out)
+                out.writelines([_stand_in(part)] if _is_amiss(part) else _form(part.path))
             out.truncate(offsets[-1])
     except OSError as error:
         name = os.path.basename(target)  # noqa: PTH119  # a path as str, its bytes kept
         raise OutputError(f"{name} cannot be written: {error.strerror or error}") from error
 
 
-def _copy_form(path: str, out: BinaryIO) -> None:
+def _form(path: str) -> Iterator[bytes]:
     with open_source(path) as part:
         end = read_top_form(part).end
-        out.writelines(
-            part.at(start, min(_PIECE_BYTES, end - start)) for start in range(4, end, _PIECE_BYTES)
-        )
+        for start in range(len(_MAGIC), end, _PIECE_BYTES):
+            yield part.at(start, min(_PIECE_BYTES, end - start))

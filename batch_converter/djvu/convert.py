@@ -135,13 +135,19 @@ def _add_pages(
     for index in pages:
         geometry = _geometry(info.pages[index])
         try:
+            _refuse_damage(info.pages[index])
             told = writer.add(reader.page(index), geometry, index)
             warnings += [f"page {index + 1}: {loss}" for loss in dict.fromkeys(told)]
         except PageError as error:
-            writer.add_blank(geometry if info.pages[index].whole else _LETTER)
+            writer.add_blank(geometry if geometry.width and geometry.height else _LETTER)
             lost.append((index + 1, str(error)))
     writer.finish()
     return PartResult(pages=len(pages), lost=lost, warnings=warnings)
+
+
+def _refuse_damage(page: PageInfo) -> None:
+    if page.fault:
+        raise PageError(page.fault)
 
 
 def _geometry(page: PageInfo) -> Geometry:
@@ -181,7 +187,7 @@ def _complete(pdf: Pdf, reader: DjvuReader, options: ConvertOptions) -> list[str
     """Add what belongs to the whole document; returns what was lost of it."""
     _lead_to_pages(pdf)
     destinations = Destinations(reader.components, len(pdf.pages), options.encoding)
-    warnings = destinations.warnings()
+    warnings = [*reader.warnings, *destinations.warnings()]
     warnings += _write_outline(pdf, reader, destinations, options)
     _write_labels(pdf, destinations)
     facts = document_facts(reader, options.encoding)

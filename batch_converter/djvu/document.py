@@ -11,40 +11,47 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.djvu.decoder import PageError
-from batch_converter.djvu.directory import (
-    Component,
-    ComponentKind,
-    read_components,
-    read_directory,
+from batch_converter.djvu.directory import ComponentKind
+from batch_converter.djvu.iff import ByteSource, Chunk, chunk_data, open_source, read_top_form
+from batch_converter.djvu.index_parts import is_beside
+from batch_converter.djvu.layout import read_layout
+from batch_converter.djvu.page_form import (
+    MAX_CHUNKS,
+    PICTURE_KINDS,
+    TOO_MANY_CHUNKS,
+    included_name,
+    read_page_form,
 )
-from batch_converter.djvu.iff import (
-    ByteSource,
-    Chunk,
-    open_source,
-    read_chunk,
-    read_top_form,
-    walk,
-)
-from batch_converter.djvu.inspect import is_beside
-from batch_converter.errors import NotDjvuError
+from batch_converter.errors import FileError, NotDjvuError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
-_MAX_CHUNKS: Final = 4096
-_HEAD_CHUNKS: Final = 4
-_MAX_INCLUDE_DEPTH: Final = 4
+    from batch_converter.djvu.directory import Component
+
+_MAX_INCLUDES: Final = 64
 _CACHED_INCLUDES: Final = 8
-_NOT_SHARED: Final = "a part that it shares with other pages is missing"
+_PART_MISSING: Final = "a part that it shares with other pages is missing"
+_PART_DAMAGED: Final = "a part that it shares with other pages is damaged"
 _ANNOTATION_KINDS: Final = frozenset({"ANTa", "ANTz"})
-_SINGLE_LAYER_KINDS: Final = {"BM44": "BG44", "PM44": "BG44"}
+_WAVELET_FORMS: Final = frozenset({"FORM:BM44", "FORM:PM44"})
+_WAVELET_KINDS: Final = {"BM44": "BG44", "PM44": "BG44"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageChunks:
-    """The chunks of a page in order, includes put in their place."""
+    """The chunks of a page in order, includes put in their place.
+
+    Attributes:
+        chunks: Kind and data of each.
+        losses: What of the page could not be read, although its picture may be whole.
+        lack: Which part that it shares could not be read, and why: where the picture
+            cannot be drawn, that is the cause. Empty where nothing is lacking.
+    """
 
     chunks: tuple[tuple[str, bytes], ...]
+    losses: tuple[str, ...] = ()
+    lack: str = ""
 
     def of(self, *kinds: str) -> list[bytes]:
         """Return the data of all chunks of these kinds, in order."""
@@ -77,55 +84,53 @@ class DjvuReader:
     def __init__(self, source: ByteSource, folder: str) -> None:
         self._source = source
         self._folder = folder
-        self._form = read_top_form(source)
-        self._includes: dict[str, tuple[tuple[str, bytes], ...]] = {}
-        self._offsets: dict[str, int] = {}
-        self._pages: list[int] = [4]
-        self.components: tuple[Component, ...] = ()
-        self.outline: bytes = b""
-        if self._form.kind == "FORM:DJVM":
-            self._open_directory()
-
-    def _open_directory(self) -> None:
-        source, form = self._source, self._form
-        chunks = list(walk(source, form.start, form.end, max_chunks=_HEAD_CHUNKS))
-        if not chunks or chunks[0].kind != "DIRM":
-            raise NotDjvuError(f"{source.name} has no page directory")
-        directory = read_directory(source, chunks[0])
-        if not directory.bundled:
+        self._layout = read_layout(source)
+        if self._layout.is_index:
             raise NotDjvuError(f"{source.name} is an index and has to be bundled first")
-        navigation = next((c for c in chunks if c.kind == "NAVM"), None)
-        if navigation is not None:
-            self.outline = source.at(navigation.start, navigation.end - navigation.start)
-        try:
-            self.components = read_components(source, directory)
-        except NotDjvuError:
-            self.components = ()
-        kinds = [c.kind for c in self.components] or [None] * directory.count
-        self._offsets = dict(zip((c.id for c in self.components), directory.offsets, strict=False))
-        self._pages = [
-            offset
-            for offset, kind in zip(directory.offsets, kinds, strict=True)
-            if self._is_page(offset, kind)
-        ]
+        self._parts: dict[str, _Part] = {}
 
-    def _is_page(self, offset: int, kind: ComponentKind | None) -> bool:
-        form = read_chunk(self._source, offset, self._form.end)
-        if form is not None and form.kind.startswith("FORM:"):
-            return form.kind == "FORM:DJVU"
-        return kind in {None, ComponentKind.PAGE}
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """The directory's lines."""
+        return self._layout.components
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Where the directory and its components disagree and no page is lost by it."""
+        return self._layout.warnings
+
+    @property
+    def outline(self) -> bytes:
+        """The data of the table of contents; empty where there is none."""
+        outline = self._layout.outline
+        if outline is None:
+            return b""
+        return chunk_data(self._source, outline)
 
     def page(self, index: int) -> PageChunks:
         """Read a page by its 0-based number.
 
         Raises:
-            PageError: It is cut off, or includes what is not there.
+            PageError: It is not where it should be, is cut off, or has no picture without
+                what it includes and is not there.
             UnreadableError: The disk failed.
         """
-        form = read_chunk(self._source, self._pages[index], self._form.end)
-        if form is None or not form.kind.startswith("FORM:") or not form.whole:
-            raise PageError("it is cut off")
-        return PageChunks(chunks=tuple(self._resolved(self._source, form, _MAX_INCLUDE_DEPTH)))
+        place = self._layout.pages[index]
+        if place.form is None or place.fault:
+            raise PageError(place.fault)
+        own = _read_part(self._source, place.form)
+        if own.fault:
+            raise PageError(own.fault)
+        resolving = _Resolving(self._part)
+        chunks = tuple(resolving.resolved(own))
+        found = PageChunks(
+            chunks=chunks,
+            losses=tuple(dict.fromkeys(resolving.losses)),
+            lack=resolving.lack,
+        )
+        if found.lack and not found.has(*PICTURE_KINDS):
+            raise PageError(found.lack)
+        return found
 
     def shared_annotations(self) -> Iterator[tuple[tuple[str, bytes], ...]]:
         """Yield the annotation chunks of each shared part, those made for annotations last.
@@ -134,57 +139,98 @@ class DjvuReader:
         """
         for kind in (ComponentKind.SHARED, ComponentKind.SHARED_ANNOTATIONS):
             for component in self.components:
-                offset = self._offsets.get(component.id) if component.kind is kind else None
-                form = None if offset is None else self._form_at(offset)
+                form = self._layout.shared.get(component.id) if component.kind is kind else None
                 if form is not None and form.kind == "FORM:DJVI":
                     yield tuple(self._annotation_chunks(form))
 
-    def _form_at(self, offset: int) -> Chunk | None:
-        return read_chunk(self._source, offset, self._form.end)
-
     def _annotation_chunks(self, form: Chunk) -> Iterator[tuple[str, bytes]]:
-        for chunk in walk(self._source, form.start, form.end, max_chunks=_MAX_CHUNKS):
+        for chunk in read_page_form(self._source, form).chunks:
             if chunk.kind in _ANNOTATION_KINDS:
-                yield chunk.kind, self._source.at(chunk.start, chunk.end - chunk.start)
+                yield chunk.kind, chunk_data(self._source, chunk)
 
-    def _resolved(self, source: ByteSource, form: Chunk, depth: int) -> Iterable[tuple[str, bytes]]:
-        for chunk in walk(source, form.start, form.end, max_chunks=_MAX_CHUNKS):
-            if not chunk.whole:
-                raise PageError("it is cut off")
-            data = source.at(chunk.start, chunk.end - chunk.start)
-            if chunk.kind == "INCL":
-                yield from self._included(data, depth)
+    def _part(self, name: str) -> _Part:
+        """Read what an `INCL` chunk names; the last few are kept, for pages share them."""
+        if name not in self._parts:
+            while len(self._parts) >= _CACHED_INCLUDES:
+                self._parts.pop(next(iter(self._parts)))
+            self._parts[name] = self._read_part(name)
+        return self._parts[name]
+
+    def _read_part(self, name: str) -> _Part:
+        if self._layout.directory is not None:
+            return _read_shared(self._source, self._layout.shared.get(name))
+        if not is_beside(self._folder, name):
+            return _Part(fault=_PART_MISSING)
+        try:
+            with open_source(os.path.join(self._folder, name)) as source:  # noqa: PTH118  # surrogates
+                return _read_shared(source, read_top_form(source))
+        except FileError:
+            return _Part(fault=_PART_DAMAGED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A form's own chunks, `INCL` among them.
+
+    Attributes:
+        fault: Why there are none.
+        loss: What is missing among them.
+    """
+
+    chunks: tuple[tuple[str, bytes], ...] = ()
+    fault: str = ""
+    loss: str = ""
+
+
+def _read_part(source: ByteSource, form: Chunk) -> _Part:
+    found = read_page_form(source, form)
+    if found.fault or len(found.chunks) >= MAX_CHUNKS:
+        return _Part(fault=found.fault or TOO_MANY_CHUNKS)
+    kinds = _WAVELET_KINDS if form.kind in _WAVELET_FORMS else {}
+    return _Part(
+        chunks=tuple(
+            (kinds.get(chunk.kind, chunk.kind), chunk_data(source, chunk))
+            for chunk in found.chunks
+            if not chunk.kind.startswith("FORM:")
+        ),
+        loss=found.loss,
+    )
+
+
+def _read_shared(source: ByteSource, form: Chunk | None) -> _Part:
+    if form is None or form.kind != "FORM:DJVI":
+        return _Part(fault=_PART_MISSING)
+    part = _read_part(source, form)
+    return _Part(fault=_PART_DAMAGED) if part.fault else part
+
+
+class _Resolving:
+    """Puts includes into a page, each once: so none can include itself, or make pages huge."""
+
+    def __init__(self, part: Callable[[str], _Part]) -> None:
+        self._part = part
+        self._seen: set[str] = set()
+        self.losses: list[str] = []
+        self.lack = ""
+
+    def resolved(self, form: _Part) -> Iterator[tuple[str, bytes]]:
+        """Yield a form's chunks and those of what it includes."""
+        if form.loss:
+            self.losses.append(form.loss)
+        for kind, data in form.chunks:
+            if kind == "INCL":
+                yield from self._included(included_name(data))
             else:
-                yield _SINGLE_LAYER_KINDS.get(chunk.kind, chunk.kind), data
+                yield kind, data
 
-    def _included(self, name: bytes, depth: int) -> tuple[tuple[str, bytes], ...]:
-        key = name.rstrip(b"\0\n").decode("utf-8", "surrogateescape")
-        if key not in self._includes:
-            while len(self._includes) >= _CACHED_INCLUDES:
-                self._includes.pop(next(iter(self._includes)))
-            self._includes[key] = self._read_include(key, depth)
-        return self._includes[key]
-
-    def _read_include(self, key: str, depth: int) -> tuple[tuple[str, bytes], ...]:
-        if depth > 0:
-            if key in self._offsets:
-                form = read_chunk(self._source, self._offsets[key], self._form.end)
-                return self._shared(self._source, form, depth)
-            if self._form.kind != "FORM:DJVM" and is_beside(self._folder, key):
-                return self._neighbour(os.path.join(self._folder, key), depth)  # noqa: PTH118  # surrogates
-        raise PageError(_NOT_SHARED)
-
-    def _neighbour(self, path: str, depth: int) -> tuple[tuple[str, bytes], ...]:
-        with open_source(path) as source:
-            try:
-                form = read_top_form(source)
-            except NotDjvuError as error:
-                raise PageError(_NOT_SHARED) from error
-            return self._shared(source, form, depth)
-
-    def _shared(
-        self, source: ByteSource, form: Chunk | None, depth: int
-    ) -> tuple[tuple[str, bytes], ...]:
-        if form is None or form.kind != "FORM:DJVI" or not form.whole:
-            raise PageError(_NOT_SHARED)
-        return tuple(self._resolved(source, form, depth - 1))
+    def _included(self, name: str) -> Iterator[tuple[str, bytes]]:
+        if name in self._seen:
+            return
+        self._seen.add(name)
+        if len(self._seen) > _MAX_INCLUDES:
+            raise PageError("it shares more parts than any page needs")
+        part = self._part(name)
+        if part.fault:
+            self.lack = f"{part.fault}: {ascii(name)[1:-1]}"
+            self.losses.append(self.lack)
+        yield from self.resolved(part)

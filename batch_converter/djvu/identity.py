@@ -100,11 +100,12 @@ def _look(path: str) -> str:
 
 
 def indirect_parts(path: str) -> tuple[str, ...]:
-    """Return the files beside an index; none of a whole document, or where they are not all there.
+    """Return the files beside an index; none of a bundled document, or where some are amiss.
 
     What is broken is told where the document is converted.
     """
     try:
-        return inspect(path).parts
+        info = inspect(path)
     except FileError:
         return ()
+    return info.parts if info.all_parts_whole else ()

@@ -23,7 +23,9 @@ MAGIC: Final = b"AT&TFORM"
 _WHOLE_BYTES: Final = 64 << 10
 _PIECE_BYTES: Final = 1 << 20
 _HEADER_BYTES: Final = 8
-_FORM_BYTES: Final = 12
+FORM_BYTES: Final = 12
+"""The head of a form: `FORM`, its length and its type."""
+
 _KIND: Final = re.compile(rb"[\x20-\x7e]{4}")
 
 
@@ -146,14 +148,14 @@ def read_top_form(source: ByteSource) -> Chunk:
     Raises:
         NotDjvuError: There is none, or the file ends before it does.
     """
-    head = source.at(0, 4 + _FORM_BYTES)
+    head = source.at(0, 4 + FORM_BYTES)
     if source.size == 0:
         raise NotDjvuError(f"{source.name} is empty")
-    if not head.startswith(MAGIC) or len(head) < 4 + _FORM_BYTES:
+    if not head.startswith(MAGIC) or len(head) < 4 + FORM_BYTES:
         raise NotDjvuError(f"{source.name} is no DjVu file: it does not begin with AT&TFORM")
     form = read_chunk(source, 4, source.size)
     if form is None or not form.whole:
-        claimed = _FORM_BYTES + int.from_bytes(head[8:12], "big")
+        claimed = FORM_BYTES + int.from_bytes(head[8:12], "big")
         raise NotDjvuError(
             f"{source.name} is cut off: {claimed} bytes long by its header, {source.size} are there"
         )
@@ -164,7 +166,7 @@ def read_chunk(source: ByteSource, offset: int, limit: int) -> Chunk | None:
     """Read the header at `offset`; None where no chunk stands before `limit`."""
     if offset + _HEADER_BYTES > limit:
         return None
-    head = source.at(offset, _FORM_BYTES)
+    head = source.at(offset, FORM_BYTES)
     if len(head) < _HEADER_BYTES or not _KIND.fullmatch(head[:4]):
         return None
     size = int.from_bytes(head[4:8], "big")
@@ -176,6 +178,15 @@ def read_chunk(source: ByteSource, offset: int, limit: int) -> Chunk | None:
         size -= 4
     end = start + max(size, 0)
     return Chunk(kind=kind, start=start, end=min(end, limit), whole=end <= limit and size >= 0)
+
+
+def chunk_data(source: ByteSource, chunk: Chunk) -> bytes:
+    """Read what a chunk holds.
+
+    Raises:
+        UnreadableError: The disk failed.
+    """
+    return source.at(chunk.start, chunk.end - chunk.start)
 
 
 def walk(source: ByteSource, start: int, end: int, *, max_chunks: int) -> Iterator[Chunk]:

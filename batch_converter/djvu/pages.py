@@ -10,7 +10,7 @@ from pikepdf import Array, Dictionary, Name, Object, Page, Pdf, Stream
 from batch_converter.djvu.annotations import Annotations, read_annotations
 from batch_converter.djvu.completeness import sample
 from batch_converter.djvu.decoder import PageError
-from batch_converter.djvu.geometry import POINTS_AN_INCH, Geometry
+from batch_converter.djvu.geometry import POINTS_AN_INCH, Box, Geometry
 from batch_converter.djvu.glyphless import GlyphlessFont
 from batch_converter.djvu.images import Coding, EncodedImage
 from batch_converter.djvu.layers import BLACK, Fill, Layer, Picture, Stencil, layers
@@ -64,17 +64,15 @@ class PageWriter:
         Raises:
             PageError: It cannot be decoded; nothing was appended.
         """
-        lost: list[str] = []
+        lost = list(page.losses)
         try:
             words, unsure = words_of(page, geometry, self._options.encoding)
             lost += unsure
-        except PageError as error:
-            if not self._options.keep_damaged:
-                raise
+        except PageError as error:  # what cannot be read beside the picture never costs it
             words = []
             lost.append(str(error))
         places = [geometry.stored(word.box) for word in sample(words)]
-        drawn = list(layers(page, geometry, self._options, places))
+        drawn = self._drawn(page, geometry, places)
         annotations = read_annotations(page.chunks, self._options.encoding)
         text = text_operators(words, geometry, self._font)
         added = self._append(geometry, drawn, text)
@@ -83,6 +81,12 @@ class PageWriter:
         if index:
             lost += self._keep_own_facts(added, annotations)
         return lost + self._annotate(added, annotations, geometry, index)
+
+    def _drawn(self, page: PageChunks, geometry: Geometry, places: Sequence[Box]) -> list[Layer]:
+        try:
+            return list(layers(page, geometry, self._options, places))
+        except PageError as error:
+            raise PageError(page.lack or str(error)) from error
 
     def add_blank(self, geometry: Geometry) -> None:
         """Append an empty page of the right size."""

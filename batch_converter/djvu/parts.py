@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 PAGES_A_PART: Final = 8
 _MOST_PARTS: Final = 32
 _SHOWN_PAGES: Final = 10
-_KNOWN_DAMAGE: Final = "it is cut off or has no size"
 
 
 def parts_of(page_count: int) -> list[range]:
@@ -42,8 +41,8 @@ def refuse_known_damage(info: DjvuInfo, options: ConvertOptions) -> None:
     Raises:
         EngineError: They do; or no page is left.
     """
-    lost = [(i + 1, _KNOWN_DAMAGE) for i, page in enumerate(info.pages) if not page.whole]
-    _refuse_loss(lost, info.page_count, options)
+    lost = [(i + 1, page.fault) for i, page in enumerate(info.pages) if page.fault]
+    _refuse_loss(lost, info.page_count, options, tried=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,22 +77,49 @@ def settle(results: Sequence[PartResult], options: ConvertOptions) -> list[str]:
         EngineError: Pages are lost and that is not wanted, or none is left.
     """
     lost = [loss for result in results for loss in result.lost]
-    _refuse_loss(lost, sum(result.pages for result in results), options)
+    _refuse_loss(lost, sum(result.pages for result in results), options, tried=True)
     told = [f"page {number} is blank: {reason}" for number, reason in lost]
     return told + [warning for result in results for warning in result.warnings]
 
 
-def _refuse_loss(lost: Sequence[tuple[int, str]], page_count: int, options: ConvertOptions) -> None:
-    if lost and (not options.keep_damaged or len(lost) == page_count):
-        raise EngineError(_told(lost))
+def _refuse_loss(
+    lost: Sequence[tuple[int, str]],
+    page_count: int,
+    options: ConvertOptions,
+    *,
+    tried: bool,
+) -> None:
+    """Raise where loss is not wanted, or all is lost, with advice that holds.
+
+    Args:
+        lost: Page number and reason.
+        page_count: Of the whole document.
+        options: Whether loss is wanted.
+        tried: Whether the other pages are known to be whole.
+    """
+    left = page_count - len(lost)
+    if not left:
+        raise EngineError(f"{_told(lost)}; no page is left to keep")
+    if lost and not options.keep_damaged:
+        others = "the other page" if left == 1 else f"the other {left} pages"
+        kept = f"{'converts' if tried else 'tries'} {others}"
+        raise EngineError(
+            f"{_told(lost)} (local.on_damage = keep {kept} and leaves a blank for each lost one)"
+        )
 
 
 def _told(lost: Sequence[tuple[int, str]]) -> str:
-    numbers = ", ".join(str(number) for number, _ in lost[:_SHOWN_PAGES])
-    more = f" and {len(lost) - _SHOWN_PAGES} more" if len(lost) > _SHOWN_PAGES else ""
-    noun = "page" if len(lost) == 1 else "pages"
-    told = f"{noun} {numbers}{more} cannot be decoded: {lost[0][1]}"
-    return f"{told} (local.on_damage = keep converts the rest)"
+    """Name pages by what is the matter with them."""
+    by_reason: dict[str, list[int]] = {}
+    for number, reason in lost[:_SHOWN_PAGES]:
+        by_reason.setdefault(reason, []).append(number)
+    told = "; ".join(
+        f"{'page' if len(numbers) == 1 else 'pages'} {', '.join(map(str, numbers))}"
+        f" cannot be decoded: {reason}"
+        for reason, numbers in by_reason.items()
+    )
+    more = len(lost) - _SHOWN_PAGES
+    return f"{told}; and {more} more" if more > 0 else told
 
 
 def remove_parts(paths: Sequence[str]) -> None:

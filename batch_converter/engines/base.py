@@ -30,12 +30,14 @@ class EngineTraits:
         tasks_outlive_run: True where a later process can fetch a task by its id.
         at_once: The most documents that it is of use to hand over at once; None
             where that is for the user to say.
+        keeps_damaged: True where a page that is damaged costs no more than that page.
     """
 
     polled: bool
     billed: bool
     tasks_outlive_run: bool
     at_once: int | None = None
+    keeps_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,6 +113,7 @@ class LocalEngine:
             billed=False,
             tasks_outlive_run=False,
             at_once=2 * self._pool.size + _SPARE_DOCUMENTS,
+            keeps_damaged=self._options.keep_damaged,
         )
 
     @property

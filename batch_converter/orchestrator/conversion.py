@@ -182,6 +182,7 @@ class Conversion:
         prepared, known = await self._context.preflight.run(self._check_and_prepare)
         document = prepared.document
         self._prepared, self._record.document = prepared, document
+        self._record.warn(prepared.warnings)
         self._context.shelf.put(document.id, known.content)
         self._ledger.describe(document, source_sha256=known.sha256, parts_mark=known.parts_mark)
         return prepared
@@ -189,7 +190,9 @@ class Conversion:
     def _check_and_prepare(self) -> tuple[Prepared, Identity]:
         self._check_place()
         document = self._record.document
-        return prepare(document, self._context.bundle_path(document.id))
+        keep_damaged = self._engine.traits.keeps_damaged
+        bundle_path = self._context.bundle_path(document.id)
+        return prepare(document, bundle_path, keep_damaged=keep_damaged)
 
     async def _upload(self, prepared: Prepared) -> Task:
         if not self._engine.traits.billed:
@@ -242,7 +245,7 @@ class Conversion:
         )
         if document.pages is None:
             self._record.document = replace(document, pages=expected.pages or pdf.pages)
-        self._record.warnings += (*ready.warnings, *pdf.differences)
+        self._record.warn((*ready.warnings, *pdf.differences))
         return pdf
 
     async def _expected(self) -> ExpectedPdf:

@@ -28,11 +28,13 @@ class Prepared:
         sent: What the engine is given: the same, or the bundled form of an
             indirect document, in a file of its own.
         bundle: That file, to be removed when the engine is done with it.
+        warnings: What is amiss in it although it is fit, one sentence each.
     """
 
     document: Document
     sent: Document
     bundle: Path | None = None
+    warnings: tuple[str, ...] = ()
 
     def discard(self) -> None:
         """Remove the bundle, if there is one."""
@@ -66,8 +68,15 @@ class Shelf:
         self._free_bytes += len(self._contents.pop(document_id, b""))
 
 
-def prepare(document: Document, bundle_path: Path) -> tuple[Prepared, Identity]:
+def prepare(
+    document: Document, bundle_path: Path, *, keep_damaged: bool = False
+) -> tuple[Prepared, Identity]:
     """Check, measure and hash the source; blocking.
+
+    Args:
+        document: What is to be converted.
+        bundle_path: Where the bundled form of an indirect document goes.
+        keep_damaged: Whether the engine makes the best of pages that are damaged.
 
     Returns:
         What is fit to be submitted, and the document, parts and all, as it was read.
@@ -85,9 +94,9 @@ def prepare(document: Document, bundle_path: Path) -> tuple[Prepared, Identity]:
         pages=found.info.certain_page_count,
     )
     if found.info.bundled:
-        return Prepared(document=document, sent=document), found
+        return Prepared(document=document, sent=document, warnings=found.info.warnings), found
     try:
-        bundle(document.path, bundle_path)
+        bundle(document.path, bundle_path, keep_damaged=keep_damaged)
         status = bundle_path.stat()
     except OSError as error:
         bundle_path.unlink(missing_ok=True)
@@ -99,4 +108,7 @@ def prepare(document: Document, bundle_path: Path) -> tuple[Prepared, Identity]:
         size_bytes=status.st_size,
         mtime_ns=status.st_mtime_ns,
     )
-    return Prepared(document=document, sent=sent, bundle=bundle_path), found
+    faults = [(number, page.fault) for number, page in enumerate(found.info.pages, 1)]
+    told = [f"page {number}: {fault}" for number, fault in faults if fault]
+    warnings = (*found.info.warnings, *told)
+    return Prepared(document=document, sent=sent, bundle=bundle_path, warnings=warnings), found

@@ -9,6 +9,8 @@ import structlog
 from batch_converter.models import FileReport, FileStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from structlog.typing import FilteringBoundLogger
 
     from batch_converter.errors import FileError
@@ -36,6 +38,10 @@ class Record:
         self.attempts = 0
         self.warnings: list[str] = []
         self.log: FilteringBoundLogger = structlog.get_logger().bind(source=document.source)
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Keep what was lost or is odd; what was said before is not said again."""
+        self.warnings = list(dict.fromkeys((*self.warnings, *warnings)))
 
     def submitted(self, task: Task) -> None:
         """The engine has the document."""

@@ -291,11 +291,11 @@ def test_a_document_without_a_page_left_fails_however_patient_one_is(tmp_path: P
         converted(tmp_path, DATA / "blank.djvu", KEEP)
 
 
-def test_damaged_text_is_a_loss_too(tmp_path: Path) -> None:
-    djvu = page(info(), *chunks("bitonal", "Sjbz"), chunk("TXTz", b"\xff\xff\x00 no text"))
-    with pytest.raises(EngineError, match="text layer is damaged"):
-        converted(tmp_path, djvu)
-    done = convert(tmp_path / "in.djvu", tmp_path / "out.pdf", KEEP)
+@pytest.mark.parametrize("options", [ConvertOptions(), KEEP], ids=["fail", "keep"])
+def test_damaged_text_costs_no_picture(tmp_path: Path, options: ConvertOptions) -> None:
+    source = tmp_path / "in.djvu"
+    source.write_bytes(page(info(), *chunks("bitonal", "Sjbz"), chunk("TXTz", b"\xff\xff no text")))
+    done = convert(source, tmp_path / "out.pdf", options)
     assert done.warnings == ("page 1: its text layer is damaged",)
     with pikepdf.open(tmp_path / "out.pdf") as pdf:
         assert len(images(pdf)) == 1
@@ -351,17 +351,28 @@ def test_a_page_of_an_indirect_document_finds_what_it_shares_beside_it(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("name", "there"),
-    [("absent.iff", SHARED), ("../shared.iff", SHARED), ("shared.iff", SHARED[:-1])],
+    ("name", "there", "says"),
+    [
+        ("absent.iff", SHARED, "missing"),
+        ("../shared.iff", SHARED, "missing"),
+        ("shared.iff", SHARED[:-1], "damaged"),
+        ("shared.iff", SHARED.replace(b"DJVI", b"DJVU"), "missing"),
+    ],
 )
 def test_nothing_but_a_whole_part_beside_a_page_is_taken_for_it(
-    tmp_path: Path, name: str, there: bytes
+    tmp_path: Path, name: str, there: bytes, says: str
 ) -> None:
+    folder = tmp_path / "deeper" if "/" in name else tmp_path
+    folder.mkdir(exist_ok=True)
     (tmp_path / "shared.iff").write_bytes(there)
-    (tmp_path / "deeper").mkdir()
     source = page(info(), chunk("INCL", name.encode()), *chunks("bitonal", "Sjbz"))
-    with pytest.raises(EngineError, match="shares with other pages is missing"):
-        converted(tmp_path / "deeper" if "/" in name else tmp_path, source)
+    (folder / "in.djvu").write_bytes(source)
+    done = convert(folder / "in.djvu", tmp_path / "out.pdf", ConvertOptions())
+    told = f"page 1: a part that it shares with other pages is {says}: {name}"
+    assert done.warnings == (told,)
+    with pikepdf.open(tmp_path / "out.pdf") as pdf:
+        assert "/Title" not in pdf.docinfo
+        assert len(images(pdf)) == 1
 
 
 def test_the_same_document_gives_the_same_bytes(tmp_path: Path) -> None:
