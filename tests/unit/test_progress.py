@@ -52,7 +52,7 @@ def test_it_counts_what_it_knows_and_leaves_out_what_is_nought() -> None:
         api_calls_billed=6_400,
         discovering=False,
     )
-    bar, counts = drawn(tally, width=120).splitlines()
+    bar, counts = drawn(tally, width=140).splitlines()
     assert bar.rstrip().endswith("6,000/12,000  50%")
     assert counts.split(" · ") == [
         "3,000 converted",
