@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from batch_converter.errors import BatchConverterError
     from batch_converter.models import Estimate, FileReport, Price, RunSummary
     from batch_converter.progress import Tally
+    from batch_converter.redaction import Redactor
 
 log = structlog.get_logger()
 
@@ -121,6 +122,7 @@ async def run(
     *,
     run_id: str | None = None,
     tally: Tally | None = None,
+    redactor: Redactor | None = None,
     stopping: Callable[[Run], AbstractContextManager[object]] = nullcontext,
 ) -> RunReport:
     """Convert what is named in any way that the command knows; see `convert`.
@@ -130,11 +132,15 @@ async def run(
         settings: `output.dir` must be set.
         run_id: What every line of the log carries; made up where absent.
         tally: Counted up meanwhile, for a display.
+        redactor: The log's, so that it learns tokens before they are used.
         stopping: Entered while the run goes on; it may call `Run.stop`.
     """
     run_id = run_id or new_run_id()
     with structlog.contextvars.bound_contextvars(run_id=run_id):
-        async with open_run(settings, sources, run_id=run_id, tally=tally) as (opened, found):
+        async with open_run(settings, sources, run_id=run_id, tally=tally, redactor=redactor) as (
+            opened,
+            found,
+        ):
             with stopping(opened):
                 summary = await opened.execute(found.found, found.roots)
         ended = RunReport(summary=summary, ledger=ledger_path(settings))
@@ -143,7 +149,12 @@ async def run(
 
 @asynccontextmanager
 async def open_run(
-    settings: Settings, sources: Sources, *, run_id: str | None = None, tally: Tally | None = None
+    settings: Settings,
+    sources: Sources,
+    *,
+    run_id: str | None = None,
+    tally: Tally | None = None,
+    redactor: Redactor | None = None,
 ) -> AsyncIterator[tuple[Run, OpenSources]]:
     """Hold the state directory and make a run ready; leaving it closes everything.
 
@@ -160,7 +171,7 @@ async def open_run(
     async with AsyncExitStack() as stack:
         state = await stack.enter_async_context(held_state_dir(settings))
         context = await stack.enter_async_context(
-            open_context(settings, name, state=state, run_id=run_id, tally=tally)
+            open_context(settings, name, state=state, run_id=run_id, tally=tally, redactor=redactor)
         )
         await context.parts.prepare()
         await stack.enter_async_context(context.engine)
@@ -193,7 +204,9 @@ async def dry_run(sources: Sources, settings: Settings) -> Estimate:
         return await estimate(context, planner, opened.found, opened.roots)
 
 
-async def cancel(settings: Settings, *, run_id: str | None = None) -> Cancelling:
+async def cancel(
+    settings: Settings, *, run_id: str | None = None, redactor: Redactor | None = None
+) -> Cancelling:
     """Delete at the service what is still out there, and put it back to pending.
 
     Returns:
@@ -211,7 +224,7 @@ async def cancel(settings: Settings, *, run_id: str | None = None) -> Cancelling
     async with AsyncExitStack() as stack:
         state = await stack.enter_async_context(held_state_dir(settings))
         context = await stack.enter_async_context(
-            open_context(settings, EngineName.ASPOSE, state=state, run_id=run_id)
+            open_context(settings, EngineName.ASPOSE, state=state, run_id=run_id, redactor=redactor)
         )
         await stack.enter_async_context(context.engine)
         await context.ledger.begin_run(run_id, EngineName.ASPOSE, at=context.clock.now())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from batch_converter.config import Settings
     from batch_converter.models import CallKind, Document
+    from batch_converter.redaction import Redactor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class _Uncounted:
         pass
 
 
-async def diagnose(settings: Settings) -> list[Finding]:
+async def diagnose(settings: Settings, redactor: Redactor) -> list[Finding]:
     """Check engine, credentials, reachability and output folder, in this order."""
     try:
         engine = choose_engine(settings)
@@ -49,20 +50,20 @@ async def diagnose(settings: Settings) -> list[Finding]:
     except BatchConverterError as error:
         engine, findings = None, [_bad(f"engine: {error}")]
     if engine is EngineName.ASPOSE:
-        findings += await _check_account(settings)
+        findings += await _check_account(settings, redactor)
     elif engine is EngineName.LOCAL:
         findings.append(_good(f"embedded engine: djvu-rs {version('djvu-rs')}"))
     findings.append(await anyio.to_thread.run_sync(_check_output, settings))
     return findings
 
 
-async def _check_account(settings: Settings) -> list[Finding]:
+async def _check_account(settings: Settings, redactor: Redactor) -> list[Finding]:
     """Ask for a token, once: that proves the address, the way to it and the credentials."""
     where = settings.aspose.base_url
     once = settings.retry.model_copy(update={"request_attempts": 1})
     try:
         async with AsposeEngine(
-            settings.aspose, once, meter=_Uncounted(), max_submissions=1
+            settings.aspose, once, meter=_Uncounted(), max_submissions=1, redactor=redactor
         ) as engine:
             await engine.authorize()
     except AccountRefusedError as error:

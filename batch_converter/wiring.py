@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from batch_converter.config import Settings
     from batch_converter.engines.base import CallMeter, Engine
     from batch_converter.polling import Observation, PollPolicy
+    from batch_converter.redaction import Redactor
 
 
 def choose_engine(settings: Settings) -> EngineName:
@@ -49,7 +50,9 @@ def choose_engine(settings: Settings) -> EngineName:
     return engine
 
 
-def build_engine(name: EngineName, settings: Settings, meter: CallMeter) -> Engine:
+def build_engine(
+    name: EngineName, settings: Settings, meter: CallMeter, redactor: Redactor | None = None
+) -> Engine:
     """Return the engine of that name, not yet opened; blocking: it looks for programs.
 
     Raises:
@@ -62,6 +65,7 @@ def build_engine(name: EngineName, settings: Settings, meter: CallMeter) -> Engi
                 settings.retry,
                 meter=meter,
                 max_submissions=settings.concurrency.max_submissions,
+                redactor=redactor,
             )
         case EngineName.LOCAL:
             return LocalEngine(settings.local)
@@ -77,6 +81,7 @@ async def open_context(
     state: Path,
     run_id: str,
     tally: Tally | None = None,
+    redactor: Redactor | None = None,
 ) -> AsyncIterator[RunContext]:
     """Open the ledger in `state` and wire a run over it; the engine is not opened.
 
@@ -92,7 +97,7 @@ async def open_context(
         service = settings.aspose.base_url if name is EngineName.ASPOSE else name.value
         yield RunContext(
             settings=settings,
-            engine=await anyio.to_thread.run_sync(build_engine, name, settings, meter),
+            engine=await anyio.to_thread.run_sync(build_engine, name, settings, meter, redactor),
             ledger=ledger,
             meter=meter,
             policy=_policy(settings, await ledger.recall(service)),

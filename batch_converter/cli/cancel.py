@@ -36,6 +36,8 @@ def cancel(config_file: Path | None, verbose: int, quiet: int, **given: Any) -> 
     """
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
     with logging_session(loaded) as session:
-        done = anyio.run(partial(api.cancel, loaded.settings, run_id=session.run_id))
+        done = anyio.run(
+            partial(api.cancel, loaded.settings, run_id=session.run_id, redactor=session.redactor)
+        )
     click.echo(f"cancelled {done.cancelled}, failed {done.failed}")
     sys.exit(ExitCode.SOME_FAILED if done.failed else ExitCode.OK)

@@ -231,6 +231,7 @@ def convert(
             api.run,
             run_id=session.run_id,
             tally=tally,
+            redactor=session.redactor,
             stopping=partial(stopped_by_signals, session=session),
         )
         report = anyio.run(convert_all, sources, loaded.settings)

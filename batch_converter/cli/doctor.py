@@ -38,8 +38,8 @@ def doctor(config_file: Path | None, verbose: int, quiet: int, **given: Any) -> 
     Asks the service for a token, which is not billed. Fails if one check fails.
     """
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
-    with logging_session(loaded):
-        findings = anyio.run(diagnose, loaded.settings)
+    with logging_session(loaded) as session:
+        findings = anyio.run(diagnose, loaded.settings, session.redactor)
     for finding in findings:
         click.echo(printable(f"{'ok  ' if finding.is_good else 'FAIL'}  {finding.text}"))
     sys.exit(ExitCode.OK if all(f.is_good for f in findings) else ExitCode.SOME_FAILED)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from batch_converter.logs import SecretScrubber, configure_logging
+from batch_converter.logs import configure_logging
+from batch_converter.redaction import Redactor
 from batch_converter.state import new_run_id
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def logging_session(
         file=settings.logging.file,
         run_id=new_run_id(),
         stream=stream,
-        scrubber=SecretScrubber(*(secret.get_secret_value() for secret in secrets if secret)),
+        redactor=Redactor(*(secret.get_secret_value() for secret in secrets if secret)),
     ) as session:
         for warning in loaded.warnings:
             structlog.get_logger().warning("config.warning", message=warning)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batch_converter.logs.cleaning import MASK, SecretScrubber, printable
+from batch_converter.logs.cleaning import printable
 from batch_converter.logs.session import (
     LogFormat,
     LogLevel,
@@ -12,11 +12,9 @@ from batch_converter.logs.session import (
 )
 
 __all__ = [
-    "MASK",
     "LogFormat",
     "LogLevel",
     "LogSession",
-    "SecretScrubber",
     "configure_logging",
     "printable",
     "shifted_level",

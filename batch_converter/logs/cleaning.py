@@ -6,60 +6,23 @@ content, nothing that a terminal would obey.
 
 from __future__ import annotations
 
-import json
 import math
-import re
-import threading
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, quote_plus
+
+from batch_converter.redaction import MASK
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict
 
+    from batch_converter.redaction import Redactor
+
 Json = str | int | float | None | list["Json"] | dict[str, "Json"]
 
-MASK: Final = "***"
-_SHORTEST_SECRET: Final = 4  # masking "a" everywhere would tell more than it hides
-_BEARER: Final = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{4,}", re.IGNORECASE)
 _SECRET_KEYS: Final = frozenset(
     {"access_token", "authorization", "client_secret", "password", "secret", "token"}
 )
-
-
-class SecretScrubber:
-    """Replaces known secrets wherever they stand in a text; usable from any thread.
-
-    Beside the values themselves it knows the forms in which a server may echo
-    them (URL-encoded, JSON-escaped), and whatever follows `Bearer` or `Basic`.
-    """
-
-    def __init__(self, *secrets: str) -> None:
-        self._lock = threading.Lock()
-        self._values: tuple[str, ...] = ()
-        for secret in secrets:
-            self.add(secret)
-
-    def __repr__(self) -> str:
-        return f"SecretScrubber({len(self._values)} forms)"
-
-    def add(self, secret: str) -> None:
-        """Mask `secret` from now on; shorter than four characters is no secret."""
-        if len(secret) < _SHORTEST_SECRET:
-            return
-        escaped = json.dumps(secret)[1:-1]
-        encodable = secret.encode(errors="surrogateescape")
-        forms = {secret, escaped, quote(encodable, safe=""), quote_plus(encodable)}
-        with self._lock:  # longest first: a secret that holds another is masked whole
-            self._values = tuple(sorted(forms.union(self._values), key=len, reverse=True))
-
-    def scrub(self, text: str) -> str:
-        """Return `text` with every known secret replaced."""
-        for value in self._values:
-            if value in text:
-                text = text.replace(value, MASK)
-        return _BEARER.sub(rf"\1 {MASK}", text)
 
 
 class Cleaner:
@@ -69,8 +32,8 @@ class Cleaner:
     not know is told as text, so that rendering cannot fail.
     """
 
-    def __init__(self, scrubber: SecretScrubber) -> None:
-        self._scrubber = scrubber
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
 
     def __call__(self, _logger: object, _method: str, event_dict: EventDict) -> EventDict:
         """Clean all values of the event."""
@@ -83,7 +46,7 @@ class Cleaner:
             return [self._clean(key, item) for item in value]
         scalar = _scalar(value)
         if isinstance(scalar, str):
-            return MASK if key.lower() in _SECRET_KEYS else self._scrubber.scrub(scalar)
+            return MASK if key.lower() in _SECRET_KEYS else self._redactor.redact(scalar)
         return scalar
 
 

@@ -16,8 +16,9 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import TimeStamper, add_log_level, format_exc_info
 
 from batch_converter.errors import UsageError
-from batch_converter.logs.cleaning import Cleaner, SecretScrubber, printable
+from batch_converter.logs.cleaning import Cleaner, printable
 from batch_converter.logs.writing import DescriptorSink, LineWriter, Nowhere, sink_for
+from batch_converter.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,12 +52,12 @@ class LogSession:
 
     Attributes:
         run_id: What every line carries.
-        scrubber: Secrets to mask; add tokens as they become known.
+        redactor: Masks secrets; who learns one adds it.
     """
 
-    def __init__(self, *, run_id: str, scrubber: SecretScrubber) -> None:
+    def __init__(self, *, run_id: str, redactor: Redactor) -> None:
         self.run_id = run_id
-        self.scrubber = scrubber
+        self.redactor = redactor
         self._outputs: list[_Output] = []
         self._bridge = _Bridge()
         self._before = structlog.get_config() if structlog.is_configured() else None
@@ -102,7 +103,7 @@ class LogSession:
                 TimeStamper(fmt="iso", utc=True),
                 self._identify,
                 format_exc_info,  # as text: a traceback's locals may hold secrets
-                Cleaner(self.scrubber),
+                Cleaner(self.redactor),
                 self._deliver,
             ],
             wrapper_class=structlog.make_filtering_bound_logger(
@@ -134,7 +135,7 @@ def configure_logging(
     file: Path | None = None,
     run_id: str | None = None,
     stream: LineStream | None = None,
-    scrubber: SecretScrubber | None = None,
+    redactor: Redactor | None = None,
 ) -> LogSession:
     """Send structlog's events, and what libraries log, to `stream` and `file`.
 
@@ -145,7 +146,7 @@ def configure_logging(
         run_id: What every line carries; made up where absent.
         stream: The console, standard error where absent; give the live display's
             `log_stream` to have the lines appear above it.
-        scrubber: Where secrets are, or will be, registered.
+        redactor: Where secrets are, or will be, known.
 
     Returns:
         The session, already in force; use it as a context manager or close it.
@@ -154,7 +155,7 @@ def configure_logging(
         UsageError: The file cannot be opened.
     """
     console = stream or sys.stderr or Nowhere()
-    session = LogSession(run_id=run_id or uuid.uuid4().hex, scrubber=scrubber or SecretScrubber())
+    session = LogSession(run_id=run_id or uuid.uuid4().hex, redactor=redactor or Redactor())
     file_output = None if file is None else _file_output(file)
     outputs = [_console_output(console, level, log_format), file_output]
     session._start(*(output for output in outputs if output))  # noqa: SLF001  # its own factory

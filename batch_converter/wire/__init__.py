@@ -16,8 +16,8 @@ from batch_converter.wire.answers import (
 )
 from batch_converter.wire.refusals import (
     MAX_BODY_BYTES,
+    clean_message,
     read_refusal,
-    without_secrets,
     write_problem,
     write_token_refusal,
 )
@@ -55,6 +55,7 @@ __all__ = [
     "TaskStatus",
     "TokenAnswer",
     "checked_settings",
+    "clean_message",
     "completed_frame",
     "read_refusal",
     "read_task_answer",
@@ -64,7 +65,6 @@ __all__ = [
     "same_task",
     "submission_frame",
     "task_status",
-    "without_secrets",
     "write_problem",
     "write_task_answer",
     "write_token_answer",

@@ -6,20 +6,20 @@ it is shortened, flattened to one line and freed from secrets and documents.
 
 from __future__ import annotations
 
-import base64
 import html
 import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from batch_converter.redaction import Redactor
+
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_MESSAGE_CHARS: Final = 500
-MASK: Final = "[…]"
+OMITTED: Final = "[…]"
 _TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _HEADING: Final = re.compile(r"<h1[^>]*>(.*?)</h1", re.IGNORECASE | re.DOTALL)
 _TAG: Final = re.compile(r"<[^>]*>")
@@ -40,7 +40,7 @@ def read_refusal(body: bytes) -> str:
     """Return what the body of an error says, on one line; empty where it says nothing.
 
     ProblemDetails, other JSON, plain text and HTML pages are understood. The
-    result still has to pass `without_secrets`.
+    result still has to pass `clean_message`.
     """
     text = body[:MAX_BODY_BYTES].decode("utf-8-sig", errors="replace").strip()
     return _one_line(_spoken(text))
@@ -76,25 +76,13 @@ def _one_line(text: str) -> str:
     return _UNPRINTABLE.sub(" ", text).strip()
 
 
-def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """Mask secrets in their usual spellings and everything that looks like a document.
+def clean_message(text: str, redactor: Redactor) -> str:
+    """Mask secrets and everything that looks like a document.
 
     The result is one line of at most `MAX_MESSAGE_CHARS` characters.
     """
-    for secret in sorted({form for s in secrets for form in _spellings(s)}, key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    text = _one_line(_DOCUMENT.sub(MASK, text))
+    text = _one_line(_DOCUMENT.sub(OMITTED, redactor.redact(text)))
     return text if len(text) <= MAX_MESSAGE_CHARS else text[: MAX_MESSAGE_CHARS - 1] + "…"
-
-
-def _spellings(secret: str) -> Iterable[str]:
-    if secret:
-        yield secret
-        yield quote(secret, safe="")
-        yield quote_plus(secret)
-        yield json.dumps(secret)[1:-1]
-        yield html.escape(secret)
-        yield base64.b64encode(secret.encode()).decode()
 
 
 def write_problem(*, status: int, title: str, detail: str) -> bytes:

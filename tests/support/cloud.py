@@ -82,6 +82,7 @@ class Cloud:
         fates: Document to the `taskStatus` answer that it gets instead of its PDF.
         calls: Requests by endpoint: token, submit, poll, cancel.
         peaks: The most of them at once.
+        next_token: What is given out as token; a new one each time where absent.
         peak_in_flight: The most documents accepted and not fetched at once.
         submissions: How often each document came in, by its bytes.
         seen: Every request.
@@ -103,6 +104,7 @@ class Cloud:
         self.submissions: Counter[bytes] = Counter()
         self.tasks: dict[str, CloudTask] = {}
         self.tokens: list[str] = []
+        self.next_token: str | None = None
         self.seen: list[Seen] = []
         self.surprises: list[str] = []
         self._script: defaultdict[str, deque[Reply]] = defaultdict(deque)
@@ -266,7 +268,7 @@ class Cloud:
         }
         if form != wanted:
             return web.json_response({"error": "invalid_client"}, status=400)
-        self.tokens.append(f"token-{uuid4().hex}")
+        self.tokens.append(self.next_token or f"token-{uuid4().hex}")
         return web.json_response(
             {"access_token": self.tokens[-1], "expires_in": 3600, "token_type": "bearer"}
         )

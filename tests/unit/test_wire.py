@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from batch_converter import wire
 from batch_converter.codec import MAX_SKELETON_BYTES
 from batch_converter.errors import BadResponseError, ConfigError
+from batch_converter.redaction import Redactor
 from batch_converter.wire.settings import LANGUAGES, RecognitionSettings
 
 TASK_ID = "c4b60313-4f78-45f8-b708-069eb98dc22e"
@@ -302,15 +303,6 @@ def test_any_error_body_becomes_one_line(body: bytes) -> None:
     assert len(wire.read_refusal(body).splitlines()) <= 1
 
 
-def test_secrets_are_masked_in_every_spelling() -> None:
-    secret = 'p&ss "w/rd'
-    echo = (
-        f'{secret} p%26ss%20%22w%2Frd p%26ss+%22w%2Frd p&ss \\"w/rd p&amp;ss &quot;w/rd'
-        f" {base64.b64encode(secret.encode()).decode()}"
-    )
-    assert set(wire.without_secrets(echo, [secret, ""]).split()) == {"[…]"}
-
-
 @pytest.mark.parametrize(
     "echo",
     [
@@ -325,21 +317,21 @@ def test_secrets_are_masked_in_every_spelling() -> None:
     ],
 )
 def test_document_content_is_masked(echo: str) -> None:
-    assert wire.without_secrets(f"cannot read {echo}", []).startswith("cannot read […]")
-    assert echo not in wire.without_secrets(f"cannot read {echo}", [])
+    assert wire.clean_message(f"cannot read {echo}", Redactor()).startswith("cannot read […]")
+    assert echo not in wire.clean_message(f"cannot read {echo}", Redactor())
 
 
 @pytest.mark.parametrize(
     "text", ["it does not begin with AT&TFORM", "neither 'AT&TFORM' nor %PDF-, but caf\ufffd"]
 )
 def test_the_names_of_formats_are_no_documents(text: str) -> None:
-    assert wire.without_secrets(text, []) == text
+    assert wire.clean_message(text, Redactor()) == text
 
 
 def test_task_ids_and_prose_stay_readable_and_short() -> None:
     text = f"task {TASK_ID} was not found: 任务不存在" + "任" * 60
-    assert wire.without_secrets(text, ["secret"]) == text
-    assert len(wire.without_secrets("word " * 1000, [])) == 500
+    assert wire.clean_message(text, Redactor("secret")) == text
+    assert len(wire.clean_message("word " * 1000, Redactor())) == 500
 
 
 def test_documented_settings_pass_unchanged() -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from batch_converter.engines.aspose.exchange import Exchange
     from batch_converter.engines.aspose.request import Request
     from batch_converter.limits import Outage, Throttle, UploadSlot
+    from batch_converter.redaction import Redactor
     from batch_converter.wire import TokenAnswer
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ class Client:
         max_submissions: Uploads at once, at most.
         clock: The time.
         random: Returns a number from 0 to 1.
-        on_token: Told each new token before it is used, so that it can be masked.
+        redactor: Learns each token before it is used.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Client:
         max_submissions: int,
         clock: Clock,
         random: Callable[[], float],
-        on_token: Callable[[str], None],
+        redactor: Redactor,
     ) -> None:
         self._exchange = exchange
         self._token_request = token_request
@@ -72,7 +73,7 @@ class Client:
         self._throttle = throttle
         self._clock = clock
         self._random = random
-        self._on_token = on_token
+        self._redactor = redactor
         self._window = AdaptiveWindow(max_submissions)
         self._outage = outage
         self._tokens = TokenKeeper(self._ask_token, clock=clock)
@@ -124,7 +125,7 @@ class Client:
             if self._outage.never_reached:
                 raise ServiceUnavailableError(str(error)) from error
             raise
-        self._on_token(answer.access_token)
+        self._redactor.add_token(answer.access_token)
         return answer
 
     async def _persist(self, request: Request, send: Callable[[], Awaitable[T | Trouble]]) -> T:

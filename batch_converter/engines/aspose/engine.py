@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import random as chance
@@ -21,6 +22,7 @@ from batch_converter.engines.base import EngineTraits
 from batch_converter.errors import BadResponseError, ConfigError, TooLargeError
 from batch_converter.limits import Outage, Throttle
 from batch_converter.models import CallKind, EngineName
+from batch_converter.redaction import Redactor
 from batch_converter.retry import RetryPolicy
 from batch_converter.wire import (
     CONVERT_PATH,
@@ -30,7 +32,6 @@ from batch_converter.wire import (
     read_task_answer,
     read_task_id,
     same_task,
-    without_secrets,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from batch_converter.models import Document, Task
     from batch_converter.wire import TaskAnswer
 
-_KEPT_TOKENS: Final = 4
 _TRAITS: Final = EngineTraits(polled=True, billed=True, tasks_outlive_run=True)
 
 
@@ -59,6 +59,7 @@ class AsposeEngine:
         retry: How often and how patiently requests are tried again.
         meter: Counts every request before it leaves.
         max_submissions: Uploads at once, at most.
+        redactor: Learns the secret and each token; of its own where absent.
         clock: The time; the system's where absent.
         random: Returns a number from 0 to 1, for jitter.
 
@@ -73,6 +74,7 @@ class AsposeEngine:
         *,
         meter: CallMeter,
         max_submissions: int,
+        redactor: Redactor | None = None,
         clock: Clock | None = None,
         random: Callable[[], float] = chance.random,
     ) -> None:
@@ -80,8 +82,9 @@ class AsposeEngine:
             raise ConfigError("the aspose engine needs client_id and client_secret")
         self._settings = settings
         self._recognition = checked_settings(settings.settings)
-        self._secrets = [settings.client_secret.get_secret_value()]
-        self._tokens: list[str] = []
+        self._secret = settings.client_secret.get_secret_value()
+        self._redactor = redactor or Redactor()
+        self._redactor.add(self._secret)
         self._retry = retry
         self._meter = meter
         self._max_submissions = max_submissions
@@ -114,7 +117,9 @@ class AsposeEngine:
         """
         self._session, proxy = await open_session(self._settings)
         if proxy.authorization:
-            self._secrets.append(proxy.authorization.removeprefix("Basic "))
+            pair = proxy.authorization.removeprefix("Basic ")
+            self._redactor.add(pair)
+            self._redactor.add(base64.b64decode(pair).decode().partition(":")[2])
         outage = Outage(unavailable_after_s=self._retry.unavailable_after_s, clock=self._clock)
         throttle = Throttle(
             requests_per_second=self._settings.requests_per_second,
@@ -128,7 +133,7 @@ class AsposeEngine:
             meter=self._meter,
             throttle=throttle,
             clock=self._clock,
-            clean=self._clean,
+            redactor=self._redactor,
         )
         self._client = Client(
             exchange,
@@ -139,7 +144,7 @@ class AsposeEngine:
             max_submissions=self._max_submissions,
             clock=self._clock,
             random=self._random,
-            on_token=self._learn_token,
+            redactor=self._redactor,
         )
         return self
 
@@ -184,7 +189,7 @@ class AsposeEngine:
             content=content,
             uploads=True,
         )
-        return await self._opened().answered(request, _read_task_id)
+        return await self._opened().answered(request, self._read_task_id)
 
     async def fetch(self, document: Document, task: Task, sink: PdfSink) -> Fetched:
         """Ask for the task and stream its PDF into the sink; see `Engine.fetch`."""
@@ -198,7 +203,7 @@ class AsposeEngine:
             return answer, envelope
 
         answer, envelope = await self._opened().answered(request, read)
-        return judge_answer(answer, envelope, clean=self._clean)
+        return judge_answer(answer, envelope, self._redactor)
 
     async def cancel(self, document: Document, task: Task) -> None:
         """Delete the task at the service; see `Engine.cancel`."""
@@ -220,7 +225,7 @@ class AsposeEngine:
         form = {
             "grant_type": "client_credentials",
             "client_id": self._settings.client_id or "",
-            "client_secret": self._secrets[0],
+            "client_secret": self._secret,
         }
         return Request(kind=CallKind.TOKEN, method="POST", url=self._url(TOKEN_PATH), form=form)
 
@@ -229,11 +234,11 @@ class AsposeEngine:
             raise RuntimeError("the engine is used outside its `async with`")
         return self._client
 
-    def _learn_token(self, token: str) -> None:
-        self._tokens = [token, *self._tokens][:_KEPT_TOKENS]
-
-    def _clean(self, text: str) -> str:
-        return without_secrets(text, [*self._secrets, *self._tokens])
+    async def _read_task_id(self, response: aiohttp.ClientResponse) -> str:
+        task_id = read_task_id(await read_bounded(response))
+        if self._redactor.holds_secret(task_id):
+            raise BadResponseError("the service answered a submission with a credential")
+        return task_id
 
 
 def _policy(retry: RetrySettings) -> RetryPolicy:
@@ -243,10 +248,6 @@ def _policy(retry: RetrySettings) -> RetryPolicy:
         max_wait_s=retry.max_wait_s,
         max_retry_after_s=retry.max_retry_after_s,
     )
-
-
-async def _read_task_id(response: aiohttp.ClientResponse) -> str:
-    return read_task_id(await read_bounded(response))
 
 
 async def _ignore(response: aiohttp.ClientResponse) -> None:

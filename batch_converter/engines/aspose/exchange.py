@@ -24,7 +24,7 @@ from batch_converter.models import CallKind, CallOutcome
 from batch_converter.retry import Trouble, retry_after_s
 from batch_converter.shortage import exhausted
 from batch_converter.threads import DiskThreads
-from batch_converter.wire import JSON_TYPE, TEXT_TYPE, read_refusal
+from batch_converter.wire import JSON_TYPE, TEXT_TYPE, clean_message, read_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from batch_converter.engines.aspose.upload import DocumentBody
     from batch_converter.engines.base import CallMeter
     from batch_converter.limits import Throttle
+    from batch_converter.redaction import Redactor
 
 T = TypeVar("T")
 
@@ -83,7 +84,7 @@ class Exchange:
         meter: CallMeter,
         throttle: Throttle,
         clock: Clock,
-        clean: Callable[[str], str],
+        redactor: Redactor,
     ) -> None:
         self._session = session
         self._proxy = proxy
@@ -91,7 +92,7 @@ class Exchange:
         self._meter = meter
         self._throttle = throttle
         self._clock = clock
-        self._clean = clean
+        self._redactor = redactor
         self._readers = DiskThreads(_READERS)
 
     async def send(
@@ -118,7 +119,7 @@ class Exchange:
             result = await self._hop(request, token, read)
             if not isinstance(result, Moved):
                 return result
-            request = redirected(request, result)
+            request = redirected(request, result, self._redactor)
         msg = f"the service redirected {WHAT[request.kind]} more than {MAX_HOPS} times"
         return Trouble(error=BadResponseError(msg))
 
@@ -228,7 +229,7 @@ class Exchange:
         location = response.headers.get("Location")
         if status in _REDIRECTS and location:
             return Moved(location=location, status=status)
-        said = self._clean(read_refusal(await read_beginning(response)))
+        said = clean_message(read_refusal(await read_beginning(response)), self._redactor)
         fate.answered = True
         if status == _UNAUTHORIZED:
             return TokenRefused(said=said)
@@ -265,7 +266,7 @@ class Exchange:
         """Return what a broken exchange means, by how far it came."""
         if body is not None and body.failure is not None:
             raise body.failure
-        reason = self._clean(_reason(error))
+        reason = clean_message(_reason(error), self._redactor)
         is_cut = fate.status is not None and fate.status in _SUCCESS
         if fate.left and body is not None and body.is_whole:
             # `from None`: aiohttp's errors may quote what the service sent.

@@ -15,14 +15,13 @@ from batch_converter.errors import (
 )
 from batch_converter.models import CallKind
 from batch_converter.retry import OVERLOAD_STATUSES, THROTTLING_STATUSES, Trouble, is_passing
-from batch_converter.wire import LOST_RESULTS, TaskStatus
+from batch_converter.wire import LOST_RESULTS, TaskStatus, clean_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from batch_converter.codec import Envelope
     from batch_converter.engines.base import Fetched
     from batch_converter.errors import BatchConverterError
+    from batch_converter.redaction import Redactor
     from batch_converter.wire import TaskAnswer
 
 WHAT: Final = {
@@ -80,41 +79,43 @@ def _answered(kind: CallKind, status: int, said: str) -> str:
     return f"the service answered {WHAT[kind]} with {status}" + (f": {said}" if said else "")
 
 
-def judge_answer(answer: TaskAnswer, envelope: Envelope, *, clean: Callable[[str], str]) -> Fetched:
+def judge_answer(answer: TaskAnswer, envelope: Envelope, redactor: Redactor) -> Fetched:
     """Return what an answer to the question for a result means.
 
     Args:
         answer: The envelope's fields.
         envelope: What became of the PDF in it.
-        clean: Removes secrets from a text of the service's.
+        redactor: Masks secrets in what the service says.
 
     Raises:
         CorruptResultError: The task is complete, and its data is unusable.
     """
     match answer.status:
         case TaskStatus.COMPLETED:
-            return _completed(answer, envelope, clean)
+            return _completed(answer, envelope, redactor)
         case TaskStatus.PENDING | TaskStatus.PROCESSING as status:
             return NotReady(status=status.value)
         case TaskStatus.NOT_EXIST as status:
             return Gone(status=status.value)
         case TaskStatus.ERROR if answer.code not in LOST_RESULTS:
-            return Failed(messages=_cleaned(clean, *answer.messages, *answer.warnings))
+            return Failed(messages=_cleaned(redactor, *answer.messages, *answer.warnings))
         case _ if answer.code in LOST_RESULTS:
             return Gone(status=str(answer.code))
         case _:
-            return NotReady(status=clean(answer.status_word or str(answer.code_word)))
+            return NotReady(
+                status=clean_message(answer.status_word or str(answer.code_word), redactor)
+            )
 
 
-def _completed(answer: TaskAnswer, envelope: Envelope, clean: Callable[[str], str]) -> Ready | Gone:
-    complaints = _cleaned(clean, *answer.warnings, *answer.messages)
+def _completed(answer: TaskAnswer, envelope: Envelope, redactor: Redactor) -> Ready | Gone:
+    complaints = _cleaned(redactor, *answer.warnings, *answer.messages)
     if envelope.pdf_bytes and not envelope.fault:
         return Ready(warnings=complaints)
     if answer.code in LOST_RESULTS:
         return Gone(status=str(answer.code))
     fault = envelope.fault or "the task is complete, but its answer holds no PDF"
-    raise CorruptResultError("; ".join((clean(fault), *complaints)))
+    raise CorruptResultError("; ".join((clean_message(fault, redactor), *complaints)))
 
 
-def _cleaned(clean: Callable[[str], str], *texts: str) -> tuple[str, ...]:
-    return tuple(clean(text) for text in texts)
+def _cleaned(redactor: Redactor, *texts: str) -> tuple[str, ...]:
+    return tuple(clean_message(text, redactor) for text in texts)

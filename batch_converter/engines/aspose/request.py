@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batch_converter.models import CallKind, Document
+    from batch_converter.redaction import Redactor
 
 _SEE_OTHER: Final = 303
 
@@ -46,7 +47,7 @@ class Moved:
     status: int
 
 
-def redirected(request: Request, moved: Moved) -> Request:
+def redirected(request: Request, moved: Moved, redactor: Redactor) -> Request:
     """Return the request for the new place.
 
     Raises:
@@ -62,7 +63,7 @@ def redirected(request: Request, moved: Moved) -> Request:
             f"the service redirects {WHAT[request.kind]} to {url.scheme}://{url.host}, which is"
             " refused; if that is the service's new place, set aspose.base_url"
         )
-        raise BadResponseError(msg)
+        raise BadResponseError(redactor.redact(msg))
     if moved.status == _SEE_OTHER:
         return replace(request, url=url, method="GET", form=None, content=None, uploads=False)
     return replace(request, url=url)
