@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_MESSAGE_CHARS: Final = 500
 OMITTED: Final = "[…]"
-_TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
-_HEADING: Final = re.compile(r"<h1[^>]*>(.*?)</h1", re.IGNORECASE | re.DOTALL)
-_TAG: Final = re.compile(r"<[^>]*>")
+_TAG: Final = re.compile(r"<[^<>]*>")
+"""Ends at the next `<` too: or a page of nothing else would be read again and again."""
+
+_TITLES: Final = tuple(
+    (re.compile(rf"<{name}\b[^<>]*>", re.IGNORECASE), re.compile(f"</{name}", re.IGNORECASE))
+    for name in ("title", "h1")
+)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+")
 _DOCUMENT: Final = re.compile(
     r"""(?: QVQmVEZP | JVBERi0 ) [A-Za-z0-9_+/=\\-]*  # the Base64 of the two file types' heads
@@ -68,8 +72,13 @@ def _sentences(value: object, depth: int = 4) -> Iterable[str]:
 
 
 def _from_page(text: str) -> str:
-    match = _TITLE.search(text) or _HEADING.search(text)
-    return html.unescape(_TAG.sub(" ", match.group(1))) if match else ""
+    """Return the title of an HTML page, or its first heading; each is looked for once."""
+    for opening, closing in _TITLES:
+        begin = opening.search(text)
+        end = begin and closing.search(text, begin.end())
+        if begin and end:
+            return html.unescape(_TAG.sub(" ", text[begin.end() : end.start()]))
+    return ""
 
 
 def _one_line(text: str) -> str:

@@ -266,6 +266,17 @@ def test_submission_frame_carries_the_settings_verbatim() -> None:
 
 
 @pytest.mark.parametrize(
+    "piece", [b"<h1>", b"<title>", b"<title", b"<", b"<title></", b"&amp;", b"<!--", b"<h1 a=>"]
+)
+@pytest.mark.parametrize("around", [b"<title>%b</title>", b"<%b", b"<h1>%b</h2>"])
+def test_a_page_made_to_be_slow_is_read_once(piece: bytes, around: bytes) -> None:
+    """A hundred times within the patience for a test: each took seconds when it was read anew."""
+    body = around % (piece * (wire.MAX_BODY_BYTES // len(piece)))
+    told = {wire.read_refusal(body) for _ in range(100)}
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(
     ("body", "message"),
     [
         (b"", ""),
