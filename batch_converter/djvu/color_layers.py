@@ -15,7 +15,7 @@ from batch_converter.djvu.images import (
     render_iw44,
 )
 from batch_converter.djvu.jpeg import JpegLayer
-from batch_converter.djvu.palette import Palette, palette_colors
+from batch_converter.djvu.palette import Palette, palette_colors, palette_losses
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -115,6 +115,11 @@ def ink_palette(page: PageChunks) -> Palette:
     info = info_of(page)
     shown = [corrected_color(color, info) for color in palette_colors(data)]
     return Palette(data=data, colors=shown)
+
+
+def color_losses(page: PageChunks) -> list[str]:
+    """Tell what is drawn without the colour that the page speaks of, one sentence each."""
+    return palette_losses(next(iter(page.of("FGbz")), b""))
 
 
 def _color_layer(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pikepdf import Array, Dictionary, Name, Object, Page, Pdf, Stream
 
 from batch_converter.djvu.annotations import Annotations, read_annotations
+from batch_converter.djvu.color_layers import color_losses
 from batch_converter.djvu.completeness import sample
 from batch_converter.djvu.decoder import PageError
 from batch_converter.djvu.geometry import POINTS_AN_INCH, Box, Geometry
@@ -73,6 +74,7 @@ class PageWriter:
             lost.append(str(error))
         places = [geometry.stored(word.box) for word in sample(words)]
         drawn = self._drawn(page, geometry, places)
+        lost += color_losses(page)
         annotations = read_annotations(page.chunks, self._options.encoding)
         text = text_operators(words, geometry, self._font)
         added = self._append(geometry, drawn, text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from batch_converter.djvu.bilevel import Bitmap
+from batch_converter.djvu.bzz import BzzError, decompress
 from batch_converter.djvu.decoder import PageError
 
 if TYPE_CHECKING:
@@ -28,23 +29,67 @@ LEVELS: Final = 255
 _WHITE_LEVEL: Final = 255
 _SAMPLED_ROWS: Final = 16
 _MOST_LISTED: Final = 1 << 24
+_HEAD_BYTES: Final = 3
+_ENTRY_BYTES: Final = 3
+_NUMBERED: Final = 0x80
+_MOST_SHAPES: Final = 1 << 22
+_SPARE_BYTES: Final = 1 << 16
 
 
 def palette_colors(data: bytes) -> list[Color]:
     """Read the colours of an `FGbz` chunk as they are stored.
 
-    Which shape has which is left to djvu-rs.
+    Which shape has which is left to djvu-rs, which makes up what it cannot read: so
+    the numbers are looked at here. Of several colours without any number none is
+    known to be a shape's; then the page has no colours, as `palette_losses` tells.
 
     Raises:
-        PageError: There are fewer than it says.
+        PageError: It is cut off, of a version that is not known (0 is the only one), or
+            has numbers of colours that it does not have.
     """
     if not data:
         return []
-    count = int.from_bytes(data[1:3], "big")
-    end = 3 + 3 * count
-    if count == 0 or len(data) < end:
+    count, end = _stored_count(data)
+    if len(data) < end or data[0] & ~_NUMBERED:
         raise PageError("its palette is damaged")
-    return [(data[i + 2], data[i + 1], data[i]) for i in range(3, end, 3)]
+    if data[0] & _NUMBERED:
+        _refuse_strange_numbers(data[end:], count)
+    elif count > 1:
+        return []
+    return [(data[i + 2], data[i + 1], data[i]) for i in range(_HEAD_BYTES, end, _ENTRY_BYTES)]
+
+
+def palette_losses(data: bytes) -> list[str]:
+    """Tell what is drawn in black although an `FGbz` chunk speaks of colours."""
+    if not data:
+        return []
+    count, _ = _stored_count(data)
+    if not count:
+        return ["its palette has no colours: it is drawn in black"]
+    if count > 1 and not data[0] & _NUMBERED:
+        return ["its palette does not say what has which colour: it is drawn in black"]
+    return []
+
+
+def _stored_count(data: bytes) -> tuple[int, int]:
+    """Return how many colours there should be, and where they should end."""
+    count = int.from_bytes(data[1:_HEAD_BYTES], "big")
+    return count, _HEAD_BYTES + _ENTRY_BYTES * count
+
+
+def _refuse_strange_numbers(data: bytes, count: int) -> None:
+    """Raise unless as many shapes as are said have one of `count` colours each.
+
+    Three bytes say how many; two for each follow, compressed (DjVu3 spec 8.3.11).
+    """
+    size_bytes = 2 * min(int.from_bytes(data[:3], "big"), _MOST_SHAPES)
+    try:
+        packed = decompress(data[3:], max_bytes=size_bytes + _SPARE_BYTES) if size_bytes else b""
+    except BzzError as error:
+        packed = error.found
+    numbers = np.frombuffer(packed[:size_bytes], ">u2", len(packed[:size_bytes]) // 2)
+    if len(data) < 3 or 2 * len(numbers) < size_bytes or (numbers >= count).any():  # noqa: PLR2004  # bytes of a length
+        raise PageError("its palette is damaged")
 
 
 def numbered(palette: bytes, count: int, start: int) -> bytes:

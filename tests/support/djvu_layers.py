@@ -68,14 +68,18 @@ def jpeg(image: Image.Image, **options: object) -> bytes:
     return file.getvalue()
 
 
-def palette(colors: Sequence[Rgb], numbers: Sequence[int]) -> bytes:
-    """An `FGbz` chunk: colours, and which of them each shape has."""
-    raw = b"".join(struct.pack(">H", number) for number in numbers)
+def palette(
+    colors: Sequence[Rgb], numbers: Sequence[int], *, version: int = 0x80, said: int | None = None
+) -> bytes:
+    """An `FGbz` chunk: colours, and which of them each shape has; `said` many if not as many."""
+    raw = b"".join(struct.pack(">h", number) for number in numbers)
     command = ["bzz", "-e", "-", "-"]
     packed = subprocess.run(command, input=raw, check=True, capture_output=True).stdout
     entries = b"".join(bytes(color[::-1]) for color in colors)
-    counts = struct.pack(">H", len(colors)), len(numbers).to_bytes(3, "big")
-    return chunk("FGbz", b"\x80" + counts[0] + entries + counts[1] + packed)
+    head = bytes([version]) + struct.pack(">H", len(colors)) + entries
+    count = len(numbers) if said is None else said
+    mapped = count.to_bytes(3, "big") + packed if version & 0x80 else b""
+    return chunk("FGbz", head + mapped)
 
 
 def plain(color: Rgb, width: int, height: int) -> Image.Image:
