@@ -83,7 +83,7 @@ class DjvuInfo:
             are there.
         size_bytes: Length of the file; of an indirect document, of the index.
         warnings: Where the directory and its components disagree and no page is lost by it.
-        is_counted: False where the directory is damaged so that what is a page is a guess.
+        is_counted: False where the directory is so damaged that what is a page is a guess.
     """
 
     pages: tuple[PageInfo, ...]

@@ -59,7 +59,8 @@ class Layout:
         shared: The place of each component by what an `INCL` chunk may call it.
         outline: The table of contents.
         warnings: Where directory and components disagree and no page is lost by it.
-        is_counted: False where the names are damaged, so that what is a page is a guess.
+        is_counted: False where the names are damaged and components are missing or not
+            listed, so that what is a page is a guess.
     """
 
     form: Chunk
@@ -140,7 +141,7 @@ def _nameless(
         pages=_places([*pages, *unlisted]),
         outline=outline,
         warnings=("the page directory is damaged: names and titles of pages are lost",),
-        is_counted=False,
+        is_counted=not unlisted and None not in forms,
     )
 
 

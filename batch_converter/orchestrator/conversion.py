@@ -22,7 +22,7 @@ from batch_converter.errors import (
 )
 from batch_converter.fault_points import reach
 from batch_converter.models import Failure, FileStatus, Task
-from batch_converter.orchestrator.expectation import expected_pdf
+from batch_converter.orchestrator.expectation import Expectation, expectation
 from batch_converter.orchestrator.preflight import prepare
 from batch_converter.orchestrator.record import Record
 from batch_converter.orchestrator.waiting import Waiting
@@ -237,24 +237,24 @@ class Conversion:
 
     async def _seal(self, part: PartFile, ready: Ready) -> StoredPdf:
         document, output = self._record.document, self._context.settings.output
-        expected = await self._expected()
+        expected = await self._expectation()
         pdf = await part.seal(
-            expected=expected,
+            expected=expected.pdf,
             keeps_other_pages=output.page_mismatch == "warn",
             mtime_ns=document.mtime_ns if output.preserve_times else None,
         )
         if document.pages is None:
-            self._record.document = replace(document, pages=expected.pages or pdf.pages)
-        self._record.warn((*ready.warnings, *pdf.differences))
+            self._record.document = replace(document, pages=expected.pdf.pages or pdf.pages)
+        self._record.warn((*expected.warnings, *ready.warnings, *pdf.differences))
         return pdf
 
-    async def _expected(self) -> ExpectedPdf:
+    async def _expectation(self) -> Expectation:
         """Sizes and text are compared where others made the PDF; ours says itself what is lost."""
         document = self._record.document
         if not self._engine.traits.billed:
-            return ExpectedPdf(pages=document.pages)
+            return Expectation(ExpectedPdf(pages=document.pages))
         sent = self._prepared.sent if self._prepared else document
-        return await self._context.preflight.run(expected_pdf, document, sent.path)
+        return await self._context.preflight.run(expectation, document, sent.path)
 
     async def _give_up_task(self, error: FileError) -> None:
         """Put the document back to be submitted again, or raise where that is over.

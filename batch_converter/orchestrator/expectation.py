@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batch_converter.djvu.geometry import POINTS_AN_INCH
 from batch_converter.djvu.inspect import inspect
@@ -19,29 +19,38 @@ if TYPE_CHECKING:
 _ON_ITS_SIDE_DEG: Final = frozenset({90, 270})
 
 
-def expected_pdf(document: Document, path: str) -> ExpectedPdf:
+class Expectation(NamedTuple):
+    """What is expected of a PDF, and what is amiss in its DjVu, one sentence each."""
+
+    pdf: ExpectedPdf
+    warnings: tuple[str, ...] = ()
+
+
+def expectation(document: Document, path: str) -> Expectation:
     """Look at the DjVu again, when its PDF is there.
 
     Sizes of pages need not be kept while a document is out at a service, perhaps since
     an earlier run, which may have counted pages in another way. A DjVu that has changed
-    or gone meanwhile tells nothing any more but what the ledger holds.
+    or gone meanwhile tells nothing any more but what the ledger holds. What is amiss in
+    it may have been found by an earlier run, which had no report yet to tell it in.
 
     Args:
         document: As its bytes were sent.
         path: Where those bytes are: its own file, or its bundled form.
     """
-    known = ExpectedPdf(pages=document.pages)
+    known = Expectation(ExpectedPdf(pages=document.pages))
     try:
         if not _is_unchanged(document):
             return known
         info = inspect(path)
     except (FileError, OSError):
         return known
-    return ExpectedPdf(
+    pdf = ExpectedPdf(
         pages=info.certain_page_count,
         page_sizes=[_size(page) for page in info.pages],
         has_text=partial(has_words, path) if info.has_text else None,
     )
+    return Expectation(pdf, info.warnings)
 
 
 def _is_unchanged(document: Document) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import anyio.to_thread
 import structlog
 
 from batch_converter.errors import (
@@ -65,7 +66,7 @@ class Run:
         self._recovered = recovered
         self._reasons: set[StopReason] = set()
         self._active: set[Conversion] = set()
-        self._room = anyio.Semaphore(_places(context))
+        self._room = anyio.Semaphore(1)
         self._planning = anyio.CancelScope()
         self._admission = anyio.CancelScope()
 
@@ -121,6 +122,8 @@ class Run:
         async with anyio.create_task_group() as conversions:
             if not self._reasons:
                 with self._admission, self._noticing_loss():
+                    places = await anyio.to_thread.run_sync(_places, self._context)
+                    self._room = anyio.Semaphore(places)
                     await self._admit(conversions, length)
 
     async def _admit(self, conversions: TaskGroup, length: int) -> None:
@@ -271,7 +274,7 @@ def _tell_finished(summary: RunSummary) -> None:
 
 
 def _places(context: RunContext) -> int:
-    """Return how many documents may be let in at once: fewer where few files may be open."""
+    """Return how many documents may be let in at once; blocks: open files are counted."""
     concurrency, traits = context.settings.concurrency, context.engine.traits
     wanted = min(concurrency.max_in_flight, traits.at_once or concurrency.max_in_flight)
     at_work = concurrency.max_submissions + concurrency.max_pollers if traits.polled else wanted

@@ -25,6 +25,7 @@ from batch_converter.errors import (
 )
 from batch_converter.models import FileStatus
 from batch_converter.orchestrator import Run, StopReason
+from tests.support.bundles import bundle_of, pages
 from tests.support.djvu_files import chunk, info, page
 from tests.support.pdfs import djvu_bytes, make_archive, pdf_bytes
 from tests.support.runs import FakeClock, Stage
@@ -499,6 +500,35 @@ async def test_where_the_pages_of_a_damaged_directory_are_a_guess_none_is_held_a
         summary = await stage.execute(run)
     assert summary.totals.converted == 1
     assert (await stage.files())["x.djvu"].pages == summary.totals.pages == 5
+
+
+async def test_names_that_are_damaged_hide_no_page_that_can_be_counted(stage: Stage) -> None:
+    data = bundle_of(pages(3), names=b"no such names")
+    await anyio.Path(stage.source / "x.djvu").write_bytes(data)
+    async with stage.run() as (run, engine):
+        engine.fetches["x.djvu"].append(pdf_bytes(2))
+        await stage.execute(run)
+    error = (await stage.files())["x.djvu"].error
+    assert error is not None
+    assert "the PDF has 2 pages, the DjVu 3" in error.message
+
+
+async def test_what_is_amiss_in_a_djvu_that_was_out_is_told_by_the_run_that_fetches_it(
+    stage: Stage,
+) -> None:
+    data = bundle_of(pages(3), names=b"no such names")
+    await anyio.Path(stage.source / "x.djvu").write_bytes(data)
+    async with stage.run() as (run, engine):
+        engine.fetches["x.djvu"].append(NotReady(status="Processing"))
+        async with anyio.create_task_group() as group:
+            group.start_soon(stop_when, run, lambda: engine.fetched["x.djvu"] == 1)
+            await stage.execute(run)
+    async with stage.run() as (run, engine):
+        engine.fetches["x.djvu"].append(pdf_bytes(3))
+        await stage.execute(run)
+    file = (await stage.files())["x.djvu"]
+    assert file.status is FileStatus.CONVERTED
+    assert "the page directory is damaged: names and titles of pages are lost" in file.warnings
 
 
 async def test_a_djvu_that_went_while_it_was_out_is_compared_by_what_the_ledger_knows(

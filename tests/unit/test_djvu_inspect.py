@@ -130,7 +130,7 @@ def test_pages_are_counted_without_names(tmp_path: Path) -> None:
     path = tmp_path / "a.djvu"
     path.write_bytes(bundled(*three(), names=b"no bzz stream"))
     found = inspect(path)
-    assert (found.page_count, found.components, found.is_counted) == (2, (), False)
+    assert (found.page_count, found.components, found.is_counted) == (2, (), True)
 
 
 def test_a_page_that_is_not_where_the_directory_says_still_counts(tmp_path: Path) -> None:
