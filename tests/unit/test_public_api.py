@@ -26,6 +26,7 @@ def test_the_names_are_these() -> None:
         "FileStatus",
         "LedgerError",
         "LedgerWriteError",
+        "LimitTooLowError",
         "LoadedSettings",
         "OutputError",
         "RunReport",
