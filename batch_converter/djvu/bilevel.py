@@ -59,6 +59,15 @@ class Bitmap:
         """Pack a truth value a pixel."""
         return cls(width=set_pixels.shape[1], rows=np.packbits(set_pixels, axis=1))
 
+    @classmethod
+    def clear(cls, width: int, height: int) -> Bitmap:
+        """Return one without ink."""
+        return cls(width=width, rows=np.zeros((height, -(-width // _BITS)), np.uint8))
+
+    def add(self, set_pixels: NDArray[np.bool_]) -> None:
+        """Add ink, a truth value a pixel."""
+        self.rows[:] |= np.packbits(set_pixels, axis=1)
+
     @property
     def height(self) -> int:
         """In pixels."""

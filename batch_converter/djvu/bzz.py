@@ -12,7 +12,7 @@ from array import array
 from itertools import accumulate
 from typing import Final
 
-from batch_converter.djvu.zp_table import DELTA, DOWN, THETA, UP
+from batch_converter.djvu.kernels.zp_table import DELTA, DOWN, THETA, UP
 
 _CONTEXTS: Final = 300
 _SIDE_CONTEXTS: Final = 3

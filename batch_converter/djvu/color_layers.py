@@ -12,6 +12,7 @@ from batch_converter.djvu.images import (
     encode_jpeg,
     iw44_size,
     reduced,
+    refuse_hostile_size,
     render_iw44,
 )
 from batch_converter.djvu.jpeg import JpegLayer
@@ -134,8 +135,8 @@ def _color_layer(
     if not jpegs:
         return None
     layer = JpegLayer(jpegs[0])
-    # A size that fits is no larger than the page's own, which has been looked at.
     reduction = _reduction(layer.size, geometry)
+    refuse_hostile_size(*layer.size, options)
     image = corrected_image(layer.decode(), info)
     kept = None if needs_correction(info) else layer.as_it_is()
     return ColorLayer(image=image, reduction=reduction, jpeg=kept)

@@ -3,7 +3,8 @@
 When a JB2 stream makes no sense any more, djvu-rs stops and shows what it has:
 often a blank page. A second decoding tells: if it does not change when the end
 of the stream does, the decoder never got there. That costs time, so only masks
-with less ink than they should have are decoded twice.
+with less ink than they should have are decoded twice; and where this tells of a
+loss, our own decoder, which sees damage for itself, has the last word.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ _INKLESS_SHARE: Final = 0.1
 _MASK_KINDS: Final = frozenset({"Sjbz", "Smmr"})
 
 
-def refuse_silent_loss(
+def may_be_incomplete(
     chunks: Sequence[tuple[str, bytes]],
     ink: Bitmap,
     coded_bytes: int,
     words: Sequence[Box],
     geometry: Geometry,
-) -> None:
-    """Raise if a mask's decoder stopped long before the end of its stream.
+) -> bool:
+    """Whether it seems that a mask's decoder stopped long before the end of its stream.
 
     Args:
         chunks: The mask's.
@@ -44,17 +45,13 @@ def refuse_silent_loss(
         coded_bytes: How long it is in CCITT G4; JB2 is rarely longer.
         words: Where the stored page should have ink: some of its words' boxes.
         geometry: The page's.
-
-    Raises:
-        PageError: It did.
     """
     stream_bytes = max((len(data) for kind, data in chunks if kind in _MASK_KINDS), default=0)
     if stream_bytes <= _SMALL_STREAM_BYTES:
-        return
+        return True
     if coded_bytes > stream_bytes and _covers(ink) and _lies_under(words, ink):
-        return
-    if not _depends_on_its_end(chunks, ink, geometry):
-        raise PageError("its mask breaks off")
+        return False
+    return not _depends_on_its_end(chunks, ink, geometry)
 
 
 def _covers(ink: Bitmap) -> bool:

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 
     from batch_converter.djvu.options import ConvertOptions
 
-_BYTES_A_PIXEL: Final = 8
+COLOR_BYTES_A_PIXEL: Final = 8
+"""What a wavelet layer takes while it is decoded, and a mask that djvu-rs decodes."""
+
+MASK_BYTES_A_PIXEL: Final = 4 / 8
+"""What a mask of ours takes, eight pixels a byte: the page, its shapes, one of them, a part."""
+
+LEVEL_BYTES_A_PIXEL: Final = 4
+"""What it takes to tell apart the colours of a mask's shapes."""
+
 _FIXED_BYTES: Final = 200 << 20
 _LARGE_PIXELS: Final = 1_500_000
 _BEHIND_THE_END: Final = b"\xff" * 24 + b"\x00\x5a" * 16
@@ -59,16 +67,28 @@ class EncodedImage:
     data: bytes
 
 
-def refuse_hostile_size(width: int, height: int, options: ConvertOptions) -> None:
-    """Raise before anything is allocated for an impossible page.
+def refuse_hostile_size(
+    width: int, height: int, options: ConvertOptions, *, bytes_a_pixel: float = COLOR_BYTES_A_PIXEL
+) -> None:
+    """Raise before anything is allocated for an impossible page or layer.
 
     Raises:
         PageError: Decoding it would exceed the memory limit, or it has no size.
     """
     if width <= 0 or height <= 0:
         raise PageError("it has no size")
-    if width * height * _BYTES_A_PIXEL > options.max_memory_bytes - _FIXED_BYTES:
+    if not fits_memory(width, height, options, bytes_a_pixel=bytes_a_pixel):
         raise PageError(f"its {width} x {height} pixels exceed the memory limit")
+
+
+def fits_memory(width: int, height: int, options: ConvertOptions, *, bytes_a_pixel: float) -> bool:
+    """Whether so many pixels can be decoded, at what each takes at the most."""
+    return width * height * bytes_a_pixel <= options.max_memory_bytes - _FIXED_BYTES
+
+
+def mask_budget_bytes(options: ConvertOptions) -> int:
+    """What the shapes of a mask may take, of which a page has as much again, twice."""
+    return max(0, options.max_memory_bytes - _FIXED_BYTES) // 4
 
 
 def render(

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from batch_converter.djvu.bilevel import Bitmap
 from batch_converter.djvu.color_layers import (
     background,
     ink_palette,
     ink_shade,
     refuse_conflicts,
 )
-from batch_converter.djvu.completeness import refuse_silent_loss
+from batch_converter.djvu.completeness import may_be_incomplete
+from batch_converter.djvu.decoder import PageError
 from batch_converter.djvu.images import (
+    MASK_BYTES_A_PIXEL,
     EncodedImage,
     encode_mask,
-    ink_of,
     refuse_hostile_size,
-    render,
     uniform_color,
-    whole_pixels,
 )
-from batch_converter.djvu.palette import LEVELS, Color, level_masks, numbered
+from batch_converter.djvu.masks import (
+    decoded_mask,
+    exact_levels,
+    exact_mask,
+    mask_chunks,
+    needs_kernels,
+    rendered_levels,
+)
+from batch_converter.djvu.palette import CLEAR, LEVELS, Color, level_masks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from batch_converter.djvu.bilevel import Bitmap
     from batch_converter.djvu.color_layers import ColorLayer
     from batch_converter.djvu.document import PageChunks
     from batch_converter.djvu.geometry import Box, Geometry
@@ -92,7 +100,7 @@ def layers(
     Raises:
         PageError: A layer is damaged, missing or too large.
     """
-    refuse_hostile_size(geometry.width, geometry.height, options)
+    refuse_hostile_size(geometry.width, geometry.height, options, bytes_a_pixel=MASK_BYTES_A_PIXEL)
     refuse_conflicts(page)
     yield from _background(page, geometry, options)
     if page.has("Sjbz", "Smmr"):
@@ -116,27 +124,28 @@ def _background(
 def _foreground(
     page: PageChunks, geometry: Geometry, options: ConvertOptions, words: Sequence[Box]
 ) -> Iterator[Stencil | Picture]:
-    mask_chunks = [c for c in page.chunks if c[0] in {"Djbz", "Sjbz", "Smmr"}]
     palette = ink_palette(page)
     colors = palette.colors
     if len(colors) > 1:
-        yield from _palette_layers(mask_chunks, palette, geometry, options, words)
+        yield from _palette_layers(page, palette, geometry, options, words)
         return
-    ink = ink_of(_render_mask(mask_chunks, geometry))
     shade = ink_shade(page, geometry, options)
     color = colors[0] if colors else BLACK if shade is None else uniform_color(shade.image)
-    layer: Stencil | Picture
-    if shade is not None and color is None:
-        layer = _shaded(ink, shade, options)
-    else:
-        layer = _stencil(ink, color or BLACK, geometry, options)
-    if layer.mask is not None:
-        refuse_silent_loss(mask_chunks, ink, len(layer.mask.data), words, geometry)
+
+    def painted(ink: Bitmap) -> tuple[Stencil | Picture, int]:
+        if shade is not None and color is None:
+            layer = _shaded(ink, shade, options)
+            return layer, len(layer.mask.data) if layer.mask else 0
+        stencil = _stencil(ink, color or BLACK, geometry, options)
+        return stencil, len(stencil.mask.data)
+
+    mask = decoded_mask(page, geometry, options)
+    layer, coded_bytes = painted(mask.ink)
+    if not mask.checked and may_be_incomplete(
+        mask_chunks(page), mask.ink, coded_bytes, words, geometry
+    ):
+        layer, _ = painted(exact_mask(page, geometry, options).ink)
     yield layer
-
-
-def _render_mask(chunks: Sequence[tuple[str, bytes]], geometry: Geometry) -> NDArray[np.uint8]:
-    return render(chunks, width=geometry.width, height=geometry.height)
 
 
 def _stencil(
@@ -166,34 +175,52 @@ def _shaded(mask: Bitmap, shade: ColorLayer, options: ConvertOptions) -> Picture
 
 
 def _palette_layers(
-    mask_chunks: list[tuple[str, bytes]],
+    page: PageChunks,
     palette: Palette,
     geometry: Geometry,
     options: ConvertOptions,
     words: Sequence[Box],
-) -> Iterator[Stencil]:
+) -> Sequence[Stencil]:
     """Paint the shapes of a page in the colours that a palette gives each of them."""
     colors = palette.colors
-    for start in range(0, len(colors), LEVELS):
-        group = colors[start : start + LEVELS]
-        recoloured = numbered(palette.data, len(colors), start)
-        pixels = _render_mask([*mask_chunks, ("FGbz", recoloured)], geometry)
-        stencils = list(_stencils(whole_pixels(pixels), group, geometry, options))
-        if len(group) == len(colors):
+    if not needs_kernels(page, geometry, options):
+        with suppress(PageError):  # the other decoder knows more, or says the same
+            levels = rendered_levels(page, palette.data, len(colors), geometry)
+            stencils, ink = _separated(levels, colors, geometry, options)
             coded_bytes = sum(len(stencil.mask.data) for stencil in stencils)
-            refuse_silent_loss(mask_chunks, ink_of(pixels), coded_bytes, words, geometry)
-        yield from stencils
+            if not may_be_incomplete(mask_chunks(page), ink, coded_bytes, words, geometry):
+                return stencils
+    exact = exact_levels(page, palette.data, len(colors), geometry, options)
+    if exact is None:
+        return [_stencil(exact_mask(page, geometry, options).ink, BLACK, geometry, options)]
+    return _separated(exact, colors, geometry, options)[0]
 
 
-def _stencils(
-    shades: NDArray[np.uint32],
+def _separated(
+    groups: Iterable[NDArray[np.uint8]],
     colors: Sequence[Color],
     geometry: Geometry,
     options: ConvertOptions,
-) -> Iterator[Stencil]:
-    """Separate an image of gray levels into one mask for each, the most frequent level first."""
-    masks = sorted(level_masks(shades, len(colors)), key=lambda mask: (-mask.pixels, mask.level))
-    for mask in masks:
-        yield _stencil(
-            mask.ink, colors[mask.level], geometry, options, left=mask.left, top=mask.top
-        )
+) -> tuple[Sequence[Stencil], Bitmap]:
+    """Make a mask for each colour, the most frequent of each group first.
+
+    Args:
+        groups: Of each `LEVELS` colours, which pixel has which of them.
+        colors: All of them.
+        geometry: The page's size.
+        options: How masks are coded.
+
+    Returns:
+        The masks, and what ink there is in any colour.
+    """
+    stencils = []
+    ink = Bitmap.clear(geometry.width, geometry.height)
+    for number, levels in enumerate(groups):
+        group = colors[number * LEVELS :][:LEVELS]
+        ink.add(levels != CLEAR)
+        masks = sorted(level_masks(levels, len(group)), key=lambda m: (-m.pixels, m.level))
+        stencils += [
+            _stencil(m.ink, group[m.level], geometry, options, left=m.left, top=m.top)
+            for m in masks
+        ]
+    return stencils, ink

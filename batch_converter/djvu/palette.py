@@ -26,7 +26,9 @@ class Palette(NamedTuple):
 
 
 LEVELS: Final = 255
-_WHITE_LEVEL: Final = 255
+CLEAR: Final = 255
+"""The level of pixels that have no colour of theirs."""
+
 _SAMPLED_ROWS: Final = 16
 _MOST_LISTED: Final = 1 << 24
 _HEAD_BYTES: Final = 3
@@ -53,7 +55,7 @@ def palette_colors(data: bytes) -> list[Color]:
     if len(data) < end or data[0] & ~_NUMBERED:
         raise PageError("its palette is damaged")
     if data[0] & _NUMBERED:
-        _refuse_strange_numbers(data[end:], count)
+        _numbers(data[end:], count)
     elif count > 1:
         return []
     return [(data[i + 2], data[i + 1], data[i]) for i in range(_HEAD_BYTES, end, _ENTRY_BYTES)]
@@ -77,8 +79,20 @@ def _stored_count(data: bytes) -> tuple[int, int]:
     return count, _HEAD_BYTES + _ENTRY_BYTES * count
 
 
-def _refuse_strange_numbers(data: bytes, count: int) -> None:
-    """Raise unless as many shapes as are said have one of `count` colours each.
+def shape_colors(data: bytes) -> Sequence[int]:
+    """Read which colour each shape of a page has, in the order in which shapes are put on it.
+
+    Nothing where the chunk does not say.
+
+    Raises:
+        PageError: There are fewer than it says, or some of colours that it does not have.
+    """
+    count, end = _stored_count(data)
+    return _numbers(data[end:], count).tolist() if data[0] & _NUMBERED else []
+
+
+def _numbers(data: bytes, count: int) -> NDArray[np.uint16]:
+    """Read the numbers of the shapes' colours; raise unless each is one of `count`.
 
     Three bytes say how many; two for each follow, compressed (DjVu3 spec 8.3.11).
     """
@@ -90,6 +104,7 @@ def _refuse_strange_numbers(data: bytes, count: int) -> None:
     numbers = np.frombuffer(packed[:size_bytes], ">u2", len(packed[:size_bytes]) // 2)
     if len(data) < 3 or 2 * len(numbers) < size_bytes or (numbers >= count).any():  # noqa: PLR2004  # bytes of a length
         raise PageError("its palette is damaged")
+    return numbers
 
 
 def numbered(palette: bytes, count: int, start: int) -> bytes:
@@ -99,7 +114,7 @@ def numbered(palette: bytes, count: int, start: int) -> bytes:
     covers another takes its pixels away, as it does on the page.
     """
     levels = [index - start for index in range(count)]
-    shades = [level if 0 <= level < LEVELS else _WHITE_LEVEL for level in levels]
+    shades = [level if 0 <= level < LEVELS else CLEAR for level in levels]
     entries = b"".join(bytes([shade] * 3) for shade in shades)
     return palette[:3] + entries + palette[3 + 3 * count :]
 
@@ -114,40 +129,34 @@ class LevelMask(NamedTuple):
     top: int
 
 
-def level_masks(shades: NDArray[np.uint32], count: int) -> Iterator[LevelMask]:
+def level_masks(levels: NDArray[np.uint8], count: int) -> Iterator[LevelMask]:
     """Find the pixels of each level below `count` that there is.
 
     The level that seems the most frequent is compared with all pixels; what is left
     of most pages then is little, and is listed pixel by pixel.
     """
-    most = _frequent_level(shades)
-    chosen = shades == _shade(most)
+    most = _frequent_level(levels)
+    chosen = levels == most
     yield from _level_mask(most, chosen)
-    chosen |= shades == _shade(_WHITE_LEVEL)
+    chosen |= levels == CLEAR
     rest = np.flatnonzero(~chosen)
     if rest.size > _MOST_LISTED:
         for level in range(count):
             if level != most:
-                yield from _level_mask(level, shades == _shade(level))
+                yield from _level_mask(level, levels == level)
         return
-    levels = (shades.reshape(-1)[rest] >> 8).astype(np.uint8)
-    order = rest[levels.argsort(kind="stable")]
-    ends = np.bincount(levels, minlength=count).cumsum()
-    for level in np.unique(levels).tolist():
+    listed = levels.reshape(-1)[rest]
+    order = rest[listed.argsort(kind="stable")]
+    ends = np.bincount(listed, minlength=count).cumsum()
+    for level in np.unique(listed).tolist():
         places = order[ends[level - 1] if level else 0 : ends[level]]
-        rows, columns = np.divmod(places, shades.shape[1])
+        rows, columns = np.divmod(places, levels.shape[1])
         yield _listed_mask(level, rows, columns)
 
 
-def _frequent_level(shades: NDArray[np.uint32]) -> int:
-    sampled = (shades[::_SAMPLED_ROWS] >> 8).astype(np.uint8)
-    return int(np.bincount(sampled.reshape(-1), minlength=256)[:_WHITE_LEVEL].argmax())
-
-
-def _shade(level: int) -> np.uint32:
-    """Return an opaque gray pixel as `whole_pixels` gives it."""
-    (shade,) = np.array([level, level, level, 255], np.uint8).view(np.uint32)
-    return np.uint32(shade)
+def _frequent_level(levels: NDArray[np.uint8]) -> int:
+    sampled = levels[::_SAMPLED_ROWS].reshape(-1)
+    return int(np.bincount(sampled, minlength=256)[:CLEAR].argmax())
 
 
 def _level_mask(level: int, chosen: NDArray[np.bool_]) -> Iterator[LevelMask]:

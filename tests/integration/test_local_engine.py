@@ -496,7 +496,9 @@ async def test_what_is_kept_of_a_damaged_document_is_told(tmp_path: Path) -> Non
     (tmp_path / "long.djvu").write_bytes(data)
     async with LocalEngine(LocalSettings(on_damage="keep"), workers=2) as engine:
         done = await convert(engine, tmp_path / "long.djvu", tmp_path / "out.pdf")
-    assert done == Ready(warnings=("page 20 is blank: its image data is damaged",))
+    assert done == Ready(
+        warnings=("page 20 is blank: its image data is damaged: the mask makes no sense",)
+    )
 
 
 async def test_recognition_without_its_tools_starts_nothing() -> None:

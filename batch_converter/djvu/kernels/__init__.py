@@ -1,0 +1,5 @@
+"""Numeric inner loops of the format: the Z'-coder, JB2 shapes, MMR runs.
+
+Flat functions over buffers, integers and tables, which know no file, no page and
+no library but numpy: so they can be tested by themselves, and compiled.
+"""

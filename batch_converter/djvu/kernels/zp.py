@@ -1,0 +1,125 @@
+"""The Z'-coder, decoding: DjVu 3 specification, appendix 3.
+
+Its state is a list of five integers, so that loops which decode many decisions can
+hold it in local variables: in plain Python a call costs more than a decision.
+Whoever does that copies the decision of `decode_bit`, and names it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.djvu.kernels.zp_table import DELTA, DOWN, THETA, UP
+
+if TYPE_CHECKING:
+    from collections.abc import MutableSequence
+
+INTERVAL: Final = 0
+CODE: Final = 1
+BITS: Final = 2
+BUFFER: Final = 3
+POSITION: Final = 4
+"""Places in a coder's state: A, C, how many bits are read ahead, they, and the next byte."""
+
+NUMBER_CONTEXTS: Final = 1 << 19
+"""Contexts of one kind of number: two halves, one a sign, of 2 to the 18th each."""
+
+_HALF: Final = 0x8000
+_HALF_CONTEXTS: Final = 1 << 18
+LEADING_ONES: Final = tuple(16 - (~a & 0xFFFF).bit_length() for a in range(1 << 16))
+"""How far a 16-bit interval is to be shifted until its highest bit is clear."""
+
+
+def padded(data: bytes) -> bytes:
+    """Return a stream as the functions here take it: of even length, two bytes at least.
+
+    Behind its end a stream is all ones.
+    """
+    return data + b"\xff" * (2 if not data else len(data) & 1)
+
+
+def start(data: bytes) -> list[int]:
+    """Return the state before the first decision of a padded stream."""
+    return [0, data[0] << 8 | data[1], 0, 0, 2]
+
+
+def bytes_used(coder: MutableSequence[int]) -> int:
+    """Return how many bytes decisions have needed so far: more than there are, past the end."""
+    return coder[POSITION] - (coder[BITS] >> 3)
+
+
+def decode_bit(  # noqa: PLR0915  # flat, as its copies are
+    coder: MutableSequence[int], data: bytes, states: MutableSequence[int], context: int
+) -> int:
+    """Decode one decision and adapt its context."""
+    a, c, bits, buffer, position = coder
+    state = states[context]
+    bit = state & 1
+    z = a + DELTA[state]
+    if z < _HALF and z <= c:
+        coder[INTERVAL] = z
+        return bit
+    z = min(z, 0x6000 + ((z + a) >> 2))
+    if z > c:
+        bit ^= 1
+        states[context] = DOWN[state]
+        z = 0x10000 - z
+        a += z
+        c += z
+        shift = LEADING_ONES[a]
+    else:
+        if a >= THETA[state]:
+            states[context] = UP[state]
+        a = z
+        shift = 1
+    if bits < shift:
+        more = data[position] << 8 | data[position + 1] if position < len(data) else 0xFFFF
+        buffer = (buffer & 0xFFFF) << 16 | more
+        position += 2
+        bits += 16
+    bits -= shift
+    coder[INTERVAL] = a << shift & 0xFFFF
+    coder[CODE] = (c << shift | buffer >> bits & ((1 << shift) - 1)) & 0xFFFF
+    coder[BITS] = bits
+    coder[BUFFER] = buffer
+    coder[POSITION] = position
+    return bit
+
+
+def decode_number(  # noqa: PLR0917  # flat integers, for a compiler
+    coder: MutableSequence[int],
+    data: bytes,
+    states: MutableSequence[int],
+    first: int,
+    low: int,
+    high: int,
+) -> int:
+    """Decode an integer of a known range: DjVu 3 specification, 11.2.5.
+
+    Its tree of contexts lies flat in `states`, from `first` on: of each half the place
+    2**k asks whether the number is beyond range k, and 2**k + n are the nodes n of the
+    range's own tree. What the range leaves no choice about is not coded.
+    """
+    negative = not decode_bit(coder, data, states, first) if low < 0 <= high else high < 0
+    if negative:
+        first += _HALF_CONTEXTS
+        low, high = -high - 1, -low - 1
+    size = 1
+    while high >= 2 * size - 1:
+        if low < 2 * size - 1 and not decode_bit(coder, data, states, first + size):
+            break
+        size *= 2
+    value = size - 1
+    node = 1
+    half = size >> 1
+    while half:
+        middle = value + half
+        if low >= middle or (
+            high >= middle and decode_bit(coder, data, states, first + size + node)
+        ):
+            value = middle
+            node = 2 * node + 1
+        else:
+            node *= 2
+        half >>= 1
+    return -value - 1 if negative else value
