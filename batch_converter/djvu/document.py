@@ -19,6 +19,7 @@ from batch_converter.djvu.page_form import (
     MAX_CHUNKS,
     PICTURE_KINDS,
     TOO_MANY_CHUNKS,
+    asks_for_shapes,
     included_name,
     read_page_form,
 )
@@ -128,7 +129,7 @@ class DjvuReader:
             losses=tuple(dict.fromkeys(resolving.losses)),
             lack=resolving.lack,
         )
-        if found.lack and not found.has(*PICTURE_KINDS):
+        if found.lack and not _can_be_drawn(found):
             raise PageError(found.lack)
         return found
 
@@ -234,3 +235,9 @@ class _Resolving:
             self.lack = f"{part.fault}: {ascii(name)[1:-1]}"
             self.losses.append(self.lack)
         yield from self.resolved(part)
+
+
+def _can_be_drawn(page: PageChunks) -> bool:
+    """Whether a page that lacks a part has a picture that does without it."""
+    lacks_shapes = not page.has("Djbz") and any(map(asks_for_shapes, page.of("Sjbz")))
+    return page.has(*PICTURE_KINDS) and not lacks_shapes

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.djvu.directory import ComponentKind
 from batch_converter.djvu.iff import chunk_data, open_source, read_top_form
 from batch_converter.djvu.layout import LEADS_ELSEWHERE, PAGE_FORMS
-from batch_converter.djvu.page_form import PICTURE_KINDS, included_name, read_page_form
+from batch_converter.djvu.page_form import (
+    PICTURE_KINDS,
+    asks_for_shapes,
+    included_name,
+    read_page_form,
+)
 from batch_converter.errors import NotDjvuError
 
 if TYPE_CHECKING:
@@ -128,23 +133,37 @@ def _names(component: Component) -> tuple[str, str, str]:
 
 def _needs(page: str, paths: Mapping[str, str]) -> set[str]:
     """Return what a page includes and is not there, where its picture may be in it."""
-    kinds: set[str] = set()
-    absent: set[str] = set()
+    looks: list[_Look] = []
     waiting, seen = [page], {page}
     while waiting:
-        found, names = _look_into(waiting.pop())
-        kinds |= found
-        absent |= names - paths.keys()
-        further = {paths[name] for name in names & paths.keys()} - seen
+        looks.append(_look_into(waiting.pop()))
+        further = {paths[name] for name in looks[-1].includes & paths.keys()} - seen
         waiting += further
         seen |= further
-    lacks_shapes = "Sjbz" in kinds and "Djbz" not in kinds
-    return absent if lacks_shapes or kinds.isdisjoint(PICTURE_KINDS) else set()
+    kinds = set().union(*(look.kinds for look in looks))
+    asks = any(look.asks_for_shapes for look in looks) and "Djbz" not in kinds
+    absent = set().union(*(look.includes for look in looks)) - paths.keys()
+    return absent if asks or kinds.isdisjoint(PICTURE_KINDS) else set()
 
 
-def _look_into(path: str) -> tuple[set[str], set[str]]:
-    """Return which kinds of chunks a part has, and what it includes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What a part is made of: its chunks' kinds, the names that it includes, its mask's need."""
+
+    kinds: frozenset[str]
+    includes: frozenset[str]
+    asks_for_shapes: bool
+
+
+def _look_into(path: str) -> _Look:
     with open_source(path) as source:
         chunks = read_page_form(source, read_top_form(source)).chunks
-        names = {included_name(chunk_data(source, c)) for c in chunks if c.kind == "INCL"}
-        return {chunk.kind for chunk in chunks}, names
+        return _Look(
+            kinds=frozenset(chunk.kind for chunk in chunks),
+            includes=frozenset(
+                included_name(chunk_data(source, c)) for c in chunks if c.kind == "INCL"
+            ),
+            asks_for_shapes=any(
+                asks_for_shapes(source.at(c.start, 1)) for c in chunks if c.kind == "Sjbz"
+            ),
+        )

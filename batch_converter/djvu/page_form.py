@@ -24,6 +24,7 @@ PICTURE_KINDS: Final = frozenset(
 )
 """Chunks that draw something by themselves."""
 
+_ASKS_FOR_SHAPES: Final = range(0x10, 0x18)
 _MAX_SEARCHED_BYTES: Final = 16 << 20
 _BESIDE_THE_PICTURE: Final = {
     "TXTa": "text layer",
@@ -82,3 +83,13 @@ def _holds_picture(source: ByteSource, start: int, end: int) -> bool:
 def included_name(data: bytes) -> str:
     """Return what an `INCL` chunk names: up to a zero byte, without line ends around it."""
     return data.partition(b"\0")[0].strip(b"\n").decode("utf-8", "surrogateescape")
+
+
+def asks_for_shapes(mask_start: bytes) -> bool:
+    """Whether a JB2 stream may need a dictionary of shapes, by its first byte.
+
+    The kind of its first record stands in the highest bits, for the coder begins with even
+    odds (DjVu 3 specification, 11.2.5 and 12): 9 asks for a dictionary; a comment, 10, may
+    stand before one.
+    """
+    return bool(mask_start) and mask_start[0] in _ASKS_FOR_SHAPES

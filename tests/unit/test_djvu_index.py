@@ -17,6 +17,7 @@ from batch_converter.djvu.options import Converted, ConvertOptions
 from batch_converter.errors import NotDjvuError
 from tests.support.bundles import (
     ANNOTATIONS,
+    ASKS_FOR_SHAPES,
     HEIGHT,
     SHARED,
     SHARED_ANNOTATIONS,
@@ -109,9 +110,10 @@ def test_parts_that_no_picture_needs_may_be_gone(
 @pytest.mark.parametrize(
     ("layers", "is_needed"),
     [
-        ([mask()], True),
+        ([ASKS_FOR_SHAPES], True),
         ([], True),
-        ([mask(), chunk("Djbz", b"\0")], False),
+        ([ASKS_FOR_SHAPES, chunk("Djbz", b"\0")], False),
+        ([mask()], False),
         ([chunk("BG44", b"\0")], False),
     ],
 )

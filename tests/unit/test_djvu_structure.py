@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from batch_converter.djvu.convert import convert
 from batch_converter.djvu.inspect import inspect
 from batch_converter.djvu.options import Converted, ConvertOptions
+from batch_converter.djvu.page_form import asks_for_shapes
 from batch_converter.errors import EngineError, FileError, NotDjvuError
 from tests.support.bundles import (
     ANNOTATIONS,
@@ -330,6 +331,19 @@ def test_a_picture_that_needs_a_missing_part_is_lost(
     if is_bundled:
         done = converted(tmp_path, data, KEEP)
         assert done.warnings == (f"page 1 is blank: {MISSING}",)
+
+
+def test_masks_that_need_shapes_are_told_by_their_first_byte(tmp_path: Path) -> None:
+    size = info(width=WIDTH, height=HEIGHT)
+    for first in range(0, 256, 3):
+        layer = chunk("Sjbz", bytes([first]) + bytes.fromhex("033a00081f92f20ede4b62"))
+        source = written(tmp_path, b"AT&T" + form("DJVU", size, layer))
+        command = ["ddjvu", "-format=pbm", str(source)]
+        told = subprocess.run(command, capture_output=True, check=False).stderr
+        is_needed = b"requires a shape dictionary" in told
+        is_comment = first in range(0x10, 0x14)
+        assert asks_for_shapes(bytes([first])) is is_needed or is_comment
+    assert not asks_for_shapes(b"")
 
 
 def test_includes_go_deep_and_in_circles(tmp_path: Path) -> None:
