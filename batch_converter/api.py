@@ -111,8 +111,10 @@ async def convert(sources: Sequence[str | os.PathLike[str]], settings: Settings)
         UsageError: A source or a setting cannot be used, or (LedgerError) the ledger;
             nothing was started.
         StateLockedError: Another run holds the state directory.
+        LimitTooLowError: This process may not have what a run needs.
         LedgerWriteError: The ledger's disk is gone: not even the totals can be read.
     """
+    await anyio.to_thread.run_sync(check_limits)
     return await run(Sources(paths=tuple(os.fspath(source) for source in sources)), settings)
 
 
@@ -162,9 +164,7 @@ async def open_run(
         UsageError: A source, a setting or the place of a report cannot be used;
             nothing was started.
         StateLockedError: Another run holds the state directory.
-        LimitTooLowError: This process may not have what a run needs.
     """
-    check_limits()
     name, run_id = choose_engine(settings), run_id or new_run_id()
     opened = await anyio.to_thread.run_sync(_open_sources, sources, settings)
     await anyio.to_thread.run_sync(_check_report_files, settings)

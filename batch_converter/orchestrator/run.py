@@ -89,6 +89,7 @@ class Run:
             LedgerWriteError: The ledger cannot even be read any more.
         """
         self._tell_started()
+        self._room = anyio.Semaphore(await anyio.to_thread.run_sync(_places, self._context))
         with unwrapped():
             async with anyio.create_task_group() as watchers:
                 watchers.start_soon(self._watch_deadline)
@@ -187,7 +188,7 @@ class Run:
             self._stop_admission(reason)
         else:
             log.error("run.stopped", code=error.code.value, message=str(error))
-            self.stop(reason)
+            (self._stop_admission if reason in LETS_FINISH else self.stop)(reason)
 
     def _check_errors(self) -> None:
         limits = self._context.settings.budget
