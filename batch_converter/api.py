@@ -9,7 +9,6 @@ import os
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
@@ -36,6 +35,7 @@ from batch_converter.state import (
     new_run_id,
     output_dir,
     require_ledger,
+    scratch_for,
     state_dir,
 )
 from batch_converter.wiring import choose_engine, open_context
@@ -111,10 +111,8 @@ async def convert(sources: Sequence[str | os.PathLike[str]], settings: Settings)
         UsageError: A source or a setting cannot be used, or (LedgerError) the ledger;
             nothing was started.
         StateLockedError: Another run holds the state directory.
-        LimitTooLowError: This process may not have what a run needs.
         LedgerWriteError: The ledger's disk is gone: not even the totals can be read.
     """
-    await anyio.to_thread.run_sync(check_limits)
     return await run(Sources(paths=tuple(os.fspath(source) for source in sources)), settings)
 
 
@@ -164,7 +162,9 @@ async def open_run(
         UsageError: A source, a setting or the place of a report cannot be used;
             nothing was started.
         StateLockedError: Another run holds the state directory.
+        LimitTooLowError: This process may not have what a run needs.
     """
+    check_limits()
     name, run_id = choose_engine(settings), run_id or new_run_id()
     opened = await anyio.to_thread.run_sync(_open_sources, sources, settings)
     await anyio.to_thread.run_sync(_check_report_files, settings)
@@ -194,8 +194,9 @@ async def dry_run(sources: Sources, settings: Settings) -> Estimate:
     name = choose_engine(settings)
     opened = await anyio.to_thread.run_sync(_open_sources, sources, settings)
     async with AsyncExitStack() as stack:
-        state = Path(stack.enter_context(TemporaryDirectory(prefix="batch-converter-")))
-        await anyio.to_thread.run_sync(copy_ledger, ledger_path(settings), state)
+        ledger = ledger_path(settings)
+        state = Path(stack.enter_context(await anyio.to_thread.run_sync(scratch_for, ledger)))
+        await anyio.to_thread.run_sync(copy_ledger, ledger, state)
         context = await stack.enter_async_context(
             open_context(settings, name, state=state, run_id="dry-run")
         )
@@ -218,7 +219,8 @@ async def cancel(
         RunStoppedError: The service refuses the account or cannot be reached.
     """
     if not settings.aspose.has_credentials:
-        raise ConfigError("to cancel, set ASPOSE_CLIENT_ID and ASPOSE_CLIENT_SECRET")
+        half = settings.aspose.missing_half
+        raise ConfigError(half or "to cancel, set ASPOSE_CLIENT_ID and ASPOSE_CLIENT_SECRET")
     await anyio.to_thread.run_sync(require_ledger, settings)
     run_id = run_id or new_run_id()
     async with AsyncExitStack() as stack:

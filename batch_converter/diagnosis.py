@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from batch_converter.engines.aspose import AsposeEngine
-from batch_converter.errors import AccountRefusedError, BatchConverterError
+from batch_converter.errors import AccountRefusedError, BatchConverterError, ExitCode, StartupError
 from batch_converter.models import CallOutcome, EngineName
 from batch_converter.output import free_bytes, nearest_folder
 from batch_converter.state import output_dir
@@ -26,10 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """The outcome of one check, in a line."""
+    """The outcome of one check, in a line.
+
+    Attributes:
+        exit_code: What it makes of the whole, where it is not good.
+    """
 
     is_good: bool
     text: str
+    exit_code: ExitCode = ExitCode.SOME_FAILED
 
 
 class _Uncounted:
@@ -47,8 +52,9 @@ async def diagnose(settings: Settings, redactor: Redactor) -> list[Finding]:
     try:
         engine = choose_engine(settings)
         findings = [_good(f"engine: {engine} ({settings.engine})")]
-    except BatchConverterError as error:
-        engine, findings = None, [_bad(f"engine: {error}")]
+    except StartupError as error:
+        text = f"engine: {error}"
+        engine, findings = None, [Finding(is_good=False, text=text, exit_code=error.exit_code)]
     if engine is EngineName.ASPOSE:
         findings += await _check_account(settings, redactor)
     elif engine is EngineName.LOCAL:

@@ -14,7 +14,6 @@
     │   ├── ServiceUnavailableError      exit 6   network
     │   ├── BudgetSpentError             exit 4   budget
     │   ├── OutputLostError              exit 1   output_error
-    │   ├── OutputFullError              exit 1   output_error
     │   ├── LedgerWriteError             exit 1   output_error
     │   └── MachineExhaustedError        exit 1   output_error
     └── FileError                        ends one file, the run goes on
@@ -28,7 +27,6 @@
         │   ├── TaskTimeoutError         timeout
         │   ├── ExpiredError             expired
         │   ├── OutputError              output_error
-        │   │   └── NoRoomError          output_error
         │   └── ConversionCancelledError cancelled
         └── LastingError                 not tried again while the file is unchanged
             ├── NotDjvuError             not_djvu
@@ -150,13 +148,6 @@ class OutputLostError(RunStoppedError):
     code = ErrorCode.OUTPUT_ERROR
 
 
-class OutputFullError(RunStoppedError):
-    """There is room for what is out at the service, and for nothing more."""
-
-    exit_code = ExitCode.SOME_FAILED
-    code = ErrorCode.OUTPUT_ERROR
-
-
 class LedgerWriteError(RunStoppedError):
     """The ledger can no longer be written: nothing may be paid for any more."""
 
@@ -229,10 +220,6 @@ class OutputError(PassingError):
     """The PDF, or a report, could not be written: full, read-only or vanished disk."""
 
     code = ErrorCode.OUTPUT_ERROR
-
-
-class NoRoomError(OutputError):
-    """There is no room for one more PDF: no bytes, no inode or no quota; nothing was paid."""
 
 
 class ConversionCancelledError(PassingError):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.to_thread
 from filelock import FileLock, Timeout
 
+from batch_converter import working_folder
 from batch_converter.config import STATE_DIR_NAME
 from batch_converter.errors import StateLockedError, UsageError
 from batch_converter.ledger import LedgerReader
@@ -28,27 +31,31 @@ if TYPE_CHECKING:
 LEDGER_NAME: Final = "ledger.sqlite3"
 PARTS_NAME: Final = "parts"
 _LOCK_NAME: Final = "lock"
+_SCRATCH_BYTES: Final = 8 << 20  # what a new ledger takes, with its reserve
 
 
 def output_dir(settings: Settings) -> Path:
     """Return the absolute output folder.
 
     Raises:
-        UsageError: None is configured.
+        UsageError: None is configured, or it is relative to a folder that is gone.
     """
     if settings.output.dir is None:
         raise UsageError("no output folder: give -o DIR or set output.dir in the configuration")
-    return settings.output.dir.absolute()
+    with working_folder.needed_for(settings.output.dir):
+        return settings.output.dir.absolute()
 
 
 def state_dir(settings: Settings) -> Path:
     """Return the absolute folder of ledger, lock and part files.
 
     Raises:
-        UsageError: Neither it nor an output folder is configured.
+        UsageError: Neither it nor an output folder is configured, or it is relative
+            to a folder that is gone.
     """
     if settings.output.state_dir is not None:
-        return settings.output.state_dir.absolute()
+        with working_folder.needed_for(settings.output.state_dir):
+            return settings.output.state_dir.absolute()
     return output_dir(settings) / STATE_DIR_NAME
 
 
@@ -70,6 +77,27 @@ def require_ledger(settings: Settings) -> None:
     """
     with LedgerReader(ledger_path(settings)):
         pass
+
+
+def scratch_for(ledger: Path) -> TemporaryDirectory[str]:
+    """Make a temporary folder with room for a copy of the ledger that then grows; blocking.
+
+    Raises:
+        UsageError: There is none, or too little room in it.
+    """
+    try:
+        scratch = TemporaryDirectory(prefix="batch-converter-")
+        room = shutil.disk_usage(scratch.name).free
+        needed = 2 * (ledger.stat().st_size if ledger.exists() else 0) + _SCRATCH_BYTES
+    except OSError as error:
+        msg = f"a dry run needs a temporary folder ({error.strerror}); name one in TMPDIR"
+        raise UsageError(msg) from error
+    if room < needed:
+        where = scratch.name
+        scratch.cleanup()
+        msg = f"a dry run needs {needed} bytes at {where}, and {room} are free; see to TMPDIR"
+        raise UsageError(msg)
+    return scratch
 
 
 @asynccontextmanager

@@ -37,8 +37,11 @@ def choose_engine(settings: Settings) -> EngineName:
     """Return the engine that `auto` means, or the one that was asked for.
 
     Raises:
-        ConfigError: The service was asked for and there are no credentials.
+        ConfigError: The service was asked for and there are no credentials, or the
+            service may be meant and half of them is missing.
     """
+    if fault := settings.account_fault:
+        raise ConfigError(fault)
     if settings.engine == "auto":
         return EngineName.ASPOSE if settings.aspose.has_credentials else EngineName.LOCAL
     engine = EngineName(settings.engine)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from batch_converter import interruptions, machine_limits, standard_streams
+from batch_converter.cli import output
 from batch_converter.errors import StartupError
 from batch_converter.shortage import exhausted
 
@@ -24,9 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     standard_streams.complete()
     machine_limits.raise_descriptor_limit()
     interruptions.catch()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is escaped
-            stream.reconfigure(errors="backslashreplace")
+    output.install()
     try:
         machine_limits.check_descriptors()
         group = import_module("batch_converter.cli.group")

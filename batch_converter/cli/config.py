@@ -9,6 +9,7 @@ import click
 from pydantic import SecretStr
 
 from batch_converter.cli.options import config_option, settings_from
+from batch_converter.errors import ConfigError
 from batch_converter.logs import printable
 
 if TYPE_CHECKING:
@@ -23,12 +24,17 @@ def config() -> None:
 @config.command(short_help="Say what is in force and where it came from.")
 @config_option
 def check(config_file: Path | None) -> None:
-    """Read the configuration and say what is in force and where each value came from."""
+    """Read the configuration and say what is in force and where each value came from.
+
+    Fails with 2 where a run could not begin with it, as with half an account.
+    """
     loaded = settings_from(config_file, {})
     for key, value, origin in loaded.in_force():
         click.echo(printable(f"{key} = {_shown(value)}  # {origin}"))
     for warning in loaded.warnings:
         click.echo(printable(f"warning: {warning}"), err=True)
+    if fault := loaded.settings.account_fault:
+        raise ConfigError(fault)
 
 
 def _shown(value: object) -> str:

@@ -24,7 +24,6 @@ from batch_converter.cli.options import (
 from batch_converter.cli.session import logging_session
 from batch_converter.cli.signals import stopped_by_signals
 from batch_converter.interruptions import raise_at_once
-from batch_converter.machine_limits import check_limits
 from batch_converter.progress import ProgressDisplay, Tally
 from batch_converter.report import (
     estimate_json,
@@ -225,7 +224,6 @@ def convert(
             estimate = anyio.run(api.dry_run, sources, loaded.settings)
         _print_estimate(estimate, loaded.settings, as_json=as_json)
         return
-    check_limits()
     tally = Tally()
     display = ProgressDisplay(tally, wanted=loaded.settings.logging.progress)
     with logging_session(loaded, stream=display.log_stream) as session, display:

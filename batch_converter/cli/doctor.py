@@ -35,11 +35,12 @@ if TYPE_CHECKING:
 def doctor(config_file: Path | None, verbose: int, quiet: int, **given: Any) -> None:  # noqa: ANN401  # settings
     """Check credentials, reachability, output folder and engine; one line each.
 
-    Asks the service for a token, which is not billed. Fails if one check fails.
+    Asks the service for a token, which is not billed. Fails if one check fails: with 2
+    where the configuration is at fault, else with 1.
     """
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
     with logging_session(loaded) as session:
         findings = anyio.run(diagnose, loaded.settings, session.redactor)
     for finding in findings:
         click.echo(printable(f"{'ok  ' if finding.is_good else 'FAIL'}  {finding.text}"))
-    sys.exit(ExitCode.OK if all(f.is_good for f in findings) else ExitCode.SOME_FAILED)
+    sys.exit(next((f.exit_code for f in findings if not f.is_good), ExitCode.OK))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
-from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final
 
 import click
 
 from batch_converter import interruptions
+from batch_converter.cli import output
+from batch_converter.cli.output import OutputUnwritableError
 from batch_converter.errors import BatchConverterError, ExitCode, RunStoppedError, StartupError
 from batch_converter.logs import printable
 from batch_converter.shortage import shortage_of
@@ -55,24 +55,25 @@ class _Group(click.Group):
         except BatchConverterError as error:
             click.echo(printable(f"batch-converter: {error}"), err=True)
             sys.exit(_exit_code(error))
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # click's own: nobody listens any more
-                raise
-            if shortage_of(error) is not None:  # told by the entry, with all that can get there
-                raise
-            _give_up_output()
+        except OutputUnwritableError as error:
+            output.give_up()
             message = f"batch-converter: the result could not be written: {error.strerror}"
             click.echo(message, err=True)
             sys.exit(ExitCode.SOME_FAILED)
+        except OSError as error:
+            if shortage_of(error) is not None:  # told by the entry, with all that can get there
+                raise
+            click.echo(printable(f"batch-converter: {_cause(error)}"), err=True)
+            sys.exit(ExitCode.USAGE)
         except KeyboardInterrupt:
             click.echo("batch-converter: interrupted", err=True)
             sys.exit(ExitCode.SIGINT)
 
 
-def _give_up_output() -> None:
-    """Let what is still buffered for standard output go nowhere."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _cause(error: OSError) -> str:
+    """Say what the system refused, and where: no command can begin without it."""
+    what = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    return f"{what}{error.strerror or error}"
 
 
 def _exit_code(error: BatchConverterError) -> ExitCode:

@@ -12,7 +12,9 @@ import anyio
 import anyio.to_thread
 import click
 
+from batch_converter import working_folder
 from batch_converter.cli.options import PATH, SOURCE, config_option, output_options, settings_from
+from batch_converter.cli.output import standard_output_is_read
 from batch_converter.errors import ExitCode, OutputError
 from batch_converter.ledger import Ledger, LedgerReader
 from batch_converter.logs import printable
@@ -77,6 +79,8 @@ def report(
         elif html_file is None:
             for piece in json_report_text(summary, files(), price=price):
                 click.echo(piece, nl=False)
+                if not standard_output_is_read():
+                    break
 
 
 @click.command(short_help="Put failed files back to pending.")
@@ -86,12 +90,17 @@ def report(
 def retry(config_file: Path | None, sources: Sequence[str], **given: Any) -> None:  # noqa: ANN401  # settings
     """Put failed files back to pending: all, or those at or below each SOURCE."""
     settings = settings_from(config_file, given).settings
-    paths = [os.path.abspath(source) for source in sources] or None  # noqa: PTH100  # bytes kept
+    paths = [_absolute(source) for source in sources] or None
     taken_up = anyio.run(_retry, settings, paths)
     for source in taken_up:
         click.echo(printable(source))
     if not taken_up:
         click.echo("no failed file there: nothing was put back", err=True)
+
+
+def _absolute(source: str) -> str:
+    with working_folder.needed_for(source):
+        return os.path.abspath(source)  # noqa: PTH100  # bytes kept
 
 
 async def _retry(settings: Settings, paths: Sequence[str] | None) -> list[str]:

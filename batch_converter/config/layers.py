@@ -9,23 +9,27 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import stat
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import platformdirs
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from batch_converter.config.settings import Settings
+from batch_converter.config.files import (
+    exposure_warnings,
+    find_configuration,
+    read_configuration,
+    read_secret,
+)
+from batch_converter.config.service_links import is_service_link
+from batch_converter.config.settings import Settings, expand_user
 from batch_converter.errors import ConfigError
+from batch_converter.foreign_text import trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ENV_PREFIX: Final = "BATCH_CONVERTER_"
-FILE_NAME: Final = "batch-converter.toml"
 _CREDENTIALS: Final = {
     "ASPOSE_CLIENT_ID": "aspose.client_id",
     "ASPOSE_CLIENT_SECRET": "aspose.client_secret",
@@ -92,11 +96,12 @@ def load_settings(
         ConfigError: A key is unknown, a value is refused, a file is unreadable.
     """
     env = os.environ if environ is None else environ
-    path = config_file or _find_file(env)
+    warnings: list[str] = []
+    path = config_file or find_configuration(env, warnings)
     given: dict[str, Given] = {}
-    for layer in (_from_file(path), _from_environment(env), _from_flags(flags or {})):
+    for layer in (_from_file(path), _from_environment(env, warnings), _from_flags(flags or {})):
         given |= layer
-    warnings = [] if path is None else _exposure_warnings(path, "configuration file")
+    warnings += [] if path is None else exposure_warnings(path, "configuration file")
     warnings += _resolve_secret_file(given)
     settings = _build(given)
     origins = {key: item.origin for key, item in given.items()}
@@ -115,27 +120,12 @@ def known_keys(model: type[BaseModel] = Settings, prefix: str = "") -> list[str]
     return keys
 
 
-def _find_file(env: Mapping[str, str]) -> Path | None:
-    home = env.get("XDG_CONFIG_HOME")
-    user = Path(home) if home else platformdirs.user_config_path()
-    places = (Path(FILE_NAME), user / "batch-converter" / "config.toml")
-    return next((place for place in places if place.is_file()), None)
-
-
 def _from_file(path: Path | None) -> dict[str, Given]:
     if path is None:
         return {}
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        msg = f"cannot read the configuration file {path}: {error.strerror}"
-        raise ConfigError(msg) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f"the configuration file {path} is not valid TOML: {error}"
-        raise ConfigError(msg) from error
     return {
         _checked(key, where=str(path)): Given(value=value, origin=f"file {path}")
-        for key, value in _flatten(document)
+        for key, value in _flatten(read_configuration(path))
     }
 
 
@@ -153,19 +143,32 @@ def _is_section(key: str) -> bool:
     return any(known.startswith(f"{key}.") for known in known_keys())
 
 
-def _from_environment(env: Mapping[str, str]) -> dict[str, Given]:
-    layer = {
-        key: Given(value=env[name], origin=f"environment {name}")
-        for name, key in _CREDENTIALS.items()
-        if env.get(name)
-    }
-    for name in sorted(env):
-        if name.startswith(ENV_PREFIX) and env[name]:
-            path = name.removeprefix(ENV_PREFIX).lower().replace("__", ".")
-            key = _checked(path, where=f"the environment variable {name}")
-            value = _structured(key, env[name], name)
-            layer[key] = Given(value=value, origin=f"environment {name}")
+def _from_environment(env: Mapping[str, str], warnings: list[str]) -> dict[str, Given]:
+    layer: dict[str, Given] = {}
+    links: list[str] = []
+    for name in (*_CREDENTIALS, *sorted(env)):
+        text = trimmed(env.get(name, ""))  # scripts with CR LF leave the CR
+        key = _key_of_variable(name)
+        if key is None or not text:
+            continue
+        if key not in known_keys() and is_service_link(name, text):
+            links.append(name)
+            continue
+        _checked(key, where=f"the environment variable {name}")
+        value = _structured(key, text, name)
+        layer[key] = Given(value=value, origin=f"environment {name}")
+    if links:
+        warnings.append(
+            f"passed over, as a cluster's links to a service of this name: {', '.join(links)}"
+        )
     return layer
+
+
+def _key_of_variable(name: str) -> str | None:
+    """Return the key that a variable sets, known or not; None where it is not for us."""
+    if name.startswith(ENV_PREFIX):
+        return name.removeprefix(ENV_PREFIX).lower().replace("__", ".")
+    return _CREDENTIALS.get(name)
 
 
 def _structured(key: str, text: str, name: str) -> object:
@@ -201,35 +204,17 @@ def _resolve_secret_file(given: dict[str, Given]) -> list[str]:
     order = ("file", "environment", "flag")
     if file is None or (direct and _rank(direct, order) >= _rank(file, order)):
         return []
-    path = Path(str(file.value)).expanduser()
     try:
-        secret = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"cannot read aspose.client_secret_file {path}: {_reason(error)}"
-        raise ConfigError(msg) from error
-    if not secret:
-        msg = f"aspose.client_secret_file {path} is empty"
-        raise ConfigError(msg)
+        path = Path(str(expand_user(str(file.value))))
+    except ValueError as error:
+        raise ConfigError(f"{_SECRET_FILE} ({file.origin}): {error}") from error
+    secret = read_secret(path, _SECRET_FILE)
     given[_SECRET] = Given(value=SecretStr(secret), origin=f"{file.origin}, read from {path}")
-    return _exposure_warnings(path, "secret file")
-
-
-def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return f"{error.strerror}" if isinstance(error, OSError) else "it is not UTF-8 text"
+    return exposure_warnings(path, "secret file")
 
 
 def _rank(given: Given, order: tuple[str, ...]) -> int:
     return order.index(given.origin.split(" ", 1)[0])
-
-
-def _exposure_warnings(path: Path, what: str) -> list[str]:
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return []
-    if mode & (stat.S_IRGRP | stat.S_IROTH):
-        return [f"others may read the {what} {path}; run: chmod 600 {path}"]
-    return []
 
 
 def _build(given: Mapping[str, Given]) -> Settings:

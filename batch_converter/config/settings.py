@@ -16,11 +16,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    SecretStr,
     field_validator,
     model_validator,
 )
 
+from batch_converter.config.credentials import ClientId, ClientSecret, missing_half
 from batch_converter.config.units import parse_duration_s, parse_encoding, parse_size
 from batch_converter.models import Price
 
@@ -33,11 +33,23 @@ Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-def _expand_user(value: object) -> object:
-    return Path(value).expanduser() if isinstance(value, str | Path) else value
+def expand_user(value: object) -> object:
+    """Put the home folder in the place of `~` at the beginning of a path.
+
+    Raises:
+        ValueError: There is none: no HOME, and no such user.
+    """
+    if not isinstance(value, str | Path):
+        return value
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError(
+            "begins with a home folder that nobody knows (~); set HOME, or write the path out"
+        ) from None
 
 
-UserPath = Annotated[Path, BeforeValidator(_expand_user)]
+UserPath = Annotated[Path, BeforeValidator(expand_user)]
 
 
 def _split_url(url: str) -> SplitResult | None:
@@ -94,8 +106,8 @@ class AsposeSettings(Section):
     """The service and the account."""
 
     base_url: str = DEFAULT_BASE_URL
-    client_id: str | None = None
-    client_secret: SecretStr | None = None
+    client_id: ClientId = None
+    client_secret: ClientSecret = None
     client_secret_file: UserPath | None = None
     connect_timeout_s: Seconds = 30
     read_timeout_s: Seconds = 120
@@ -109,7 +121,12 @@ class AsposeSettings(Section):
     @property
     def has_credentials(self) -> bool:
         """Whether both halves of the credentials are there."""
-        return bool(self.client_id and self.client_secret and self.client_secret.get_secret_value())
+        return self.client_id is not None and self.client_secret is not None
+
+    @property
+    def missing_half(self) -> str | None:
+        """Say which half of the credentials is missing where the other one is there."""
+        return missing_half(self.client_id, self.client_secret)
 
     @model_validator(mode="after")
     def _check_base_url(self) -> Self:
@@ -229,8 +246,8 @@ class ServeSettings(Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
-    client_id: str | None = None
-    client_secret: SecretStr | None = None
+    client_id: ClientId = None
+    client_secret: ClientSecret = None
     data_dir: UserPath | None = None
 
 
@@ -249,6 +266,12 @@ class Settings(Section):
     logging: LoggingSettings = LoggingSettings()
     report: ReportSettings = ReportSettings()
     serve: ServeSettings = ServeSettings()
+
+    @property
+    def account_fault(self) -> str | None:
+        """Say what an account lacks that may be meant: half of one converts with nothing."""
+        half = None if self.engine == "local" else self.aspose.missing_half
+        return half and f"half an account: {half}, or use --engine local"
 
 
 def parse_shard(value: str) -> tuple[int, int]:

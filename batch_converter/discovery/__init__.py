@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from batch_converter.discovery.found import Found, Passed, PassedKind, UnreadableSource
+from batch_converter.discovery.lists import read_files_from
 from batch_converter.discovery.selection import Selection
-from batch_converter.discovery.sources import absolute_path, check_sources, read_files_from
+from batch_converter.discovery.sources import absolute_path, check_sources
 from batch_converter.discovery.walk import walk_sources
 from batch_converter.naming import clash_key, clash_name, wanted_output
 

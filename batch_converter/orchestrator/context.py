@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from batch_converter.orchestrator.order import LeftOut, Line, Wakeups
 from batch_converter.orchestrator.preflight import Shelf
-from batch_converter.orchestrator.room import Room
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ class RunContext:
         line: Documents on their way to their first submission.
         preflight: Where sources are looked at and hashed.
         shelf: What of them waits there to be sent.
-        room: On the disk, for what is about to be paid for.
     """
 
     settings: Settings
@@ -61,11 +59,6 @@ class RunContext:
     line: Line = field(default_factory=Line)
     preflight: DiskThreads = field(default_factory=lambda: DiskThreads(_PREFLIGHT_THREADS))
     shelf: Shelf = field(default_factory=Shelf)
-    room: Room = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Let the disk be asked where sources are looked at."""
-        object.__setattr__(self, "room", Room(self.parts, self.preflight))  # it is frozen
 
     def bundle_path(self, document_id: int) -> Path:
         """Return where the bundled form of a document goes; cleared like any part."""

@@ -15,9 +15,7 @@ from batch_converter.errors import (
     ExpiredError,
     FileError,
     LedgerWriteError,
-    NoRoomError,
     OutputError,
-    OutputFullError,
     OutputLostError,
     RunStoppedError,
     SubmitUnknownError,
@@ -138,32 +136,22 @@ class Conversion:
         """Submit, wait and fetch, again where the rules allow it, until the PDF is whole."""
         while True:
             if self._record.task or self._prepared:
-                await self._take_room(part)
-            task = self._record.task or await self._submit(part)
+                await self._context.preflight.run(self._check_place)
+            task = self._record.task or await self._submit()
             try:
                 return await self._fetch(task, part)
             except _RESUBMITTABLE as error:
                 await self._give_up_task(error)
 
-    async def _take_room(self, part: PartFile) -> None:
-        """Take the room for what is about to be paid for; without it, nobody goes ahead."""
-        if not self._engine.traits.billed:
-            return
-        try:
-            await self._context.room.take(self._record.document, part)
-        except NoRoomError as error:
-            self._on_stop(OutputFullError(f"nothing more is submitted: {error}"))
-            raise
-
     def _check_place(self) -> None:
         document = self._record.document
         self._context.parts.check_place(document.output, source_bytes=document.size_bytes)
 
-    async def _submit(self, part: PartFile) -> Task:
+    async def _submit(self) -> Task:
         """Submit until the engine has the document, within the attempts."""
         self._context.left_out.asked(self._record.document.id)
         while True:
-            prepared = await self._prepare_in_turn(part)
+            prepared = await self._prepare_in_turn()
             try:
                 return await self._upload(prepared)
             except SubmitUnknownError as error:
@@ -172,8 +160,8 @@ class Conversion:
                 await self._ledger.submit_unknown(self._record.document)
                 self._record.retrying(error)
 
-    async def _prepare_in_turn(self, part: PartFile) -> Prepared:
-        """Check the source, and come out of it in line, fit or not, with room for its PDF.
+    async def _prepare_in_turn(self) -> Prepared:
+        """Check the source, and come out of it in line, fit or not.
 
         A failure keeps its place until it is counted (`_count_failure`): where it is one
         too many, nobody behind it has gone ahead.
@@ -185,7 +173,6 @@ class Conversion:
             await self._context.line.turn(document_id)
             raise
         await self._context.line.turn(document_id)
-        await self._take_room(part)
         self._context.line.leave(document_id)
         return prepared
 
@@ -330,8 +317,6 @@ class Conversion:
         with anyio.CancelScope(shield=True):
             await self._ledger.failed(self._record.document, failure, report)
         self._record.failed(failure)
-        if isinstance(error, NoRoomError):
-            return
         if isinstance(error, OutputError) and is_lost(error, self._context.output_dir):
             self._on_stop(OutputLostError(f"no PDF can be written any more: {error}"))
 
@@ -351,6 +336,5 @@ class Conversion:
         self._context.policy.forget(document_id)
         self._context.wakeups.forget(document_id)
         self._context.shelf.clear(document_id)
-        self._context.room.release(document_id)
         if self._prepared is not None:
             self._prepared.discard()

@@ -89,7 +89,6 @@ class Run:
             LedgerWriteError: The ledger cannot even be read any more.
         """
         self._tell_started()
-        self._room = anyio.Semaphore(await anyio.to_thread.run_sync(_places, self._context))
         with unwrapped():
             async with anyio.create_task_group() as watchers:
                 watchers.start_soon(self._watch_deadline)
@@ -188,7 +187,7 @@ class Run:
             self._stop_admission(reason)
         else:
             log.error("run.stopped", code=error.code.value, message=str(error))
-            (self._stop_admission if reason in LETS_FINISH else self.stop)(reason)
+            self.stop(reason)
 
     def _check_errors(self) -> None:
         limits = self._context.settings.budget

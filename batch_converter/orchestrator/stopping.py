@@ -11,7 +11,6 @@ from batch_converter.errors import (
     ExitCode,
     LedgerWriteError,
     MachineExhaustedError,
-    OutputFullError,
     OutputLostError,
     RunStoppedError,
     ServiceUnavailableError,
@@ -30,7 +29,6 @@ class StopReason(Enum):
     UNAVAILABLE = auto()
     LEDGER_LOST = auto()
     OUTPUT_LOST = auto()
-    OUTPUT_FULL = auto()
     EXHAUSTED = auto()
     BUDGET = auto()
     DEADLINE = auto()
@@ -44,7 +42,6 @@ _EXIT_CODES: Final = {
     StopReason.UNAVAILABLE: ExitCode.UNAVAILABLE,
     StopReason.LEDGER_LOST: ExitCode.SOME_FAILED,
     StopReason.OUTPUT_LOST: ExitCode.SOME_FAILED,
-    StopReason.OUTPUT_FULL: ExitCode.SOME_FAILED,
     StopReason.EXHAUSTED: ExitCode.SOME_FAILED,
     StopReason.BUDGET: ExitCode.STOPPED_EARLY,
     StopReason.DEADLINE: ExitCode.STOPPED_EARLY,
@@ -56,7 +53,6 @@ _REASONS: Final[Mapping[type[RunStoppedError], StopReason]] = {
     BudgetSpentError: StopReason.BUDGET,
     LedgerWriteError: StopReason.LEDGER_LOST,
     OutputLostError: StopReason.OUTPUT_LOST,
-    OutputFullError: StopReason.OUTPUT_FULL,
     MachineExhaustedError: StopReason.EXHAUSTED,
 }
 _PRECEDENCE: Final = (
@@ -67,12 +63,10 @@ _PRECEDENCE: Final = (
     ExitCode.STOPPED_EARLY,
     ExitCode.SOME_FAILED,
 )
-LETS_FINISH: Final = frozenset(
-    {StopReason.BUDGET, StopReason.DEADLINE, StopReason.MAX_ERRORS, StopReason.OUTPUT_FULL}
-)
+LETS_FINISH: Final = frozenset({StopReason.BUDGET, StopReason.DEADLINE, StopReason.MAX_ERRORS})
 """Reasons that only stop admission: what is out may end."""
 
-WITHDRAWS: Final = frozenset({StopReason.DEADLINE, StopReason.MAX_ERRORS, StopReason.OUTPUT_FULL})
+WITHDRAWS: Final = frozenset({StopReason.DEADLINE, StopReason.MAX_ERRORS})
 """Those of them that leave what has a place in line and was not handed over: a spent
 budget tells that to each document by itself."""
 

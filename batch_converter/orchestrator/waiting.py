@@ -55,16 +55,12 @@ class Waiting(NamedTuple):
                 raise self._timed_out(fetched)
 
     async def ask(self) -> Fetched:
-        """Ask once, now, and tell the policy what was answered.
-
-        Where the PDF could not be stored nobody asks: the answer would be paid in vain.
-        """
+        """Ask once, now, and tell the policy what was answered."""
         context = self.context
         if not context.engine.traits.polled:
             return await context.engine.fetch(self.document, self.task, self.sink)
         try:
             async with context.pollers:
-                await context.room.look(self.document)
                 fetched = await context.engine.fetch(self.document, self.task, self.sink)
         finally:
             context.left_out.asked(self.document.id)

@@ -106,7 +106,8 @@ class _OpenedFolder:
             msg = f"another service works in {path}; give this one its own --data-dir"
             raise StateLockedError(msg) from None
         except OSError as error:
-            msg = f"cannot use the data folder {path}: {error.strerror}"
+            what = "a temporary data folder" if path is None else f"the data folder {path}"
+            msg = f"cannot use {what}: {error.strerror}"
             raise UsageError(msg) from error
 
     @classmethod

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import tomllib
@@ -23,6 +24,8 @@ from batch_converter.config import (
 from batch_converter.config.layers import known_keys
 from batch_converter.config.units import parse_duration_s, parse_size
 from batch_converter.errors import ConfigError, ExitCode
+from batch_converter.models import EngineName
+from batch_converter.wiring import choose_engine
 
 if TYPE_CHECKING:
     from batch_converter.config import LoadedSettings
@@ -157,6 +160,75 @@ def test_half_of_the_credentials_is_none(half: str) -> None:
     assert not load(env={half: "x"}).settings.aspose.has_credentials
 
 
+@pytest.mark.parametrize("engine", ["auto", "aspose"])
+@pytest.mark.parametrize(
+    ("toml", "env", "missing"),
+    [
+        ("", {"ASPOSE_CLIENT_ID": "me"}, "ASPOSE_CLIENT_SECRET"),
+        ("", {"ASPOSE_CLIENT_SECRET": SECRET}, "ASPOSE_CLIENT_ID"),
+        ("", {"ASPOSE_CLIENT_ID": "me", "ASPOSE_CLIENT_SECRET": ""}, "ASPOSE_CLIENT_SECRET"),
+        ("", {"ASPOSE_CLIENT_ID": " \r\n", "ASPOSE_CLIENT_SECRET": SECRET}, "ASPOSE_CLIENT_ID"),
+        ('[aspose]\nclient_id = "me"', {}, "ASPOSE_CLIENT_SECRET"),
+        ('[aspose]\nclient_id = "me"\nclient_secret = ""', {}, "client_secret_file"),
+        (f'[aspose]\nclient_id = ""\nclient_secret = "{SECRET}"', {}, "ASPOSE_CLIENT_ID"),
+        ("", {"BATCH_CONVERTER_ASPOSE__CLIENT_ID": "me"}, "ASPOSE_CLIENT_SECRET"),
+    ],
+)
+def test_half_an_account_is_told_and_never_used(
+    toml: str, env: dict[str, str], missing: str, engine: str
+) -> None:
+    settings = load(toml, env, {"engine": engine}).settings
+    assert settings.account_fault is not None
+    assert missing in settings.account_fault
+    with pytest.raises(ConfigError, match="half an account"):
+        choose_engine(settings)
+    embedded = settings.model_copy(update={"engine": "local"})
+    assert embedded.account_fault is None
+    assert choose_engine(embedded) is EngineName.LOCAL
+
+
+def test_an_account_may_come_from_two_places() -> None:
+    settings = load('[aspose]\nclient_id = "me"', {"ASPOSE_CLIENT_SECRET": SECRET}).settings
+    assert settings.account_fault is None
+    assert choose_engine(settings) is EngineName.ASPOSE
+    assert choose_engine(load().settings) is EngineName.LOCAL
+
+
+@pytest.mark.parametrize("dirt", ["\n", "\r\n", "\r", " ", "\t", "\u00a0", "\ufeff", "\u200b\n"])
+def test_what_tools_leave_at_the_ends_of_an_account_is_taken_off_everywhere(dirt: str) -> None:
+    Path("secret").write_text(f"{dirt}{SECRET}{dirt}", newline="")
+    Path("secret").chmod(0o600)
+    dirty_id, dirty_secret = (json.dumps(f"{dirt}{text}{dirt}") for text in ("me", SECRET))
+    toml = f"[aspose]\nclient_id = {dirty_id}\nclient_secret = {dirty_secret}"
+    env = {"ASPOSE_CLIENT_ID": f"me{dirt}", "ASPOSE_CLIENT_SECRET": f"{SECRET}{dirt}"}
+    file = {"BATCH_CONVERTER_ASPOSE__CLIENT_SECRET_FILE": f"secret{dirt}"}
+    for loaded in (load(toml), load(env=env), load(toml, file)):
+        assert loaded.settings.aspose.client_id == "me"
+        assert loaded.settings.aspose.client_secret == SecretStr(SECRET)
+
+
+@pytest.mark.parametrize("inside", ["\n", "\r\n", "\0", "\x1b[200~", "\u00a0", "\udca0"])
+def test_an_account_holds_nothing_inside_that_cannot_be_sent(inside: str) -> None:
+    for name in ("ASPOSE_CLIENT_ID", "ASPOSE_CLIENT_SECRET"):
+        message = error(env={name: f"one{inside}two"})
+        assert name in message
+        assert "one" not in message.partition(":")[2].replace(name, "")
+
+
+@pytest.mark.parametrize("dirt", ["\n", "\r\n", " "])
+def test_every_value_of_the_environment_is_freed_of_line_ends(dirt: str) -> None:
+    env = {
+        "BATCH_CONVERTER_ENGINE": f"local{dirt}",
+        "BATCH_CONVERTER_ASPOSE__BASE_URL": f"http://127.0.0.1:1{dirt}",
+        "BATCH_CONVERTER_OUTPUT__DIR": f"pdfs{dirt}",
+        "BATCH_CONVERTER_POLLING__INTERVAL": f"2{dirt}",
+    }
+    settings = load(env=env).settings
+    assert (settings.engine, settings.output.dir) == ("local", Path("pdfs"))
+    assert settings.aspose.base_url == "http://127.0.0.1:1"
+    assert settings.polling.interval == 2
+
+
 # Unknown keys and refused values
 
 
@@ -228,8 +300,70 @@ def test_a_file_that_is_no_toml_is_refused(text: str) -> None:
 
 def test_a_file_in_another_encoding_is_refused() -> None:
     Path("latin.toml").write_bytes(b'engine = "\xe9"')
-    with pytest.raises(ConfigError, match="not valid TOML"):
+    with pytest.raises(ConfigError, match=r"is not UTF-8 text \(line 1\); save it"):
         load_settings(config_file=Path("latin.toml"), environ={})
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_wide_text_is_named_as_the_cause(encoding: str) -> None:
+    for name in ("wide.toml", "wide"):
+        Path(name).write_bytes('client_id = "x"\n'.encode(encoding))
+        Path(name).chmod(0o600)
+    expected = f"{encoding.upper()[:6]} text; save it as UTF-8"
+    with pytest.raises(ConfigError, match=rf"configuration file wide\.toml: it is {expected}"):
+        load_settings(config_file=Path("wide.toml"), environ={})
+    message = error('[aspose]\nclient_secret_file = "wide"')
+    assert message == f"cannot read aspose.client_secret_file wide: it is {expected}"
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_fault() -> None:
+    toml = '\ufeff[aspose]\r\nclient_id = "me"\r\n'
+    assert load(toml).settings.aspose.client_id == "me"
+
+
+@pytest.mark.parametrize("space", ["\u00a0", "\u202f", "\u200b", "\ufeff"])
+def test_a_space_that_is_none_is_named_as_the_cause(space: str) -> None:
+    message = error(f'engine = "auto"\n[aspose]\nclient_id{space}= "me"\n')
+    assert f"line 3 holds U+{ord(space):04X}" in message
+
+
+def test_a_device_is_no_configuration() -> None:
+    for path in ("/dev/zero", "/dev/full"):
+        with pytest.raises(ConfigError, match="more than 1048576 bytes"):
+            load_settings(config_file=Path(path), environ={})
+
+
+def test_a_place_that_cannot_be_looked_at_is_passed_over_with_a_warning(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for place in (loop, "x" * 300):
+        loaded = load_settings(environ={"XDG_CONFIG_HOME": str(place)})
+        assert loaded.settings == Settings()
+        (warning,) = loaded.warnings
+        assert warning.startswith("cannot look for a configuration file at ")
+    Path("batch-converter.toml").symlink_to("batch-converter.toml")
+    assert len(load_settings(environ={"XDG_CONFIG_HOME": str(tmp_path)}).warnings) == 1
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user of whom the system knows no home folder."""
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_a_user_without_a_home_has_no_file_of_settings() -> None:
+    assert load_settings(environ={}).settings == Settings()
+
+
+@pytest.mark.usefixtures("nobody")
+@pytest.mark.parametrize("key", ["output.dir", "report.file", "aspose.client_secret_file"])
+def test_a_home_that_nobody_knows_is_told(key: str) -> None:
+    section, name = key.split(".")
+    message = error(f'[{section}]\n{name} = "~/x"')
+    assert message.startswith(f"{key} (file given.toml): begins with a home folder that nobody")
 
 
 def test_a_file_that_is_named_must_be_there() -> None:

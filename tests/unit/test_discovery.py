@@ -728,3 +728,63 @@ def test_a_list_that_cannot_be_read_is_refused() -> None:
 
     with pytest.raises(UsageError, match="Input/output error"):
         next(memory)
+
+
+@pytest.mark.parametrize("null", [False, True])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_list_in_wide_text_is_refused_at_once(
+    tmp_path: Path, encoding: str, *, null: bool
+) -> None:
+    path = tmp_path / "list"
+    path.write_bytes("/a/b.djvu\n".encode(encoding))
+    expected = f"it is {encoding.upper()} text; save it as UTF-8"
+    with pytest.raises(UsageError, match=expected):
+        read_files_from(str(path), null=null)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("/a/b.djvu\n".encode("utf-16-le"), "it is UTF-16 text"),
+        ("/a/b.djvu\n".encode("utf-16-be"), "it is UTF-16 text"),
+        (b"/a/b.djvu\0/a/c.djvu\0", "it holds NUL bytes; if they separate the names, say --null"),
+    ],
+)
+def test_nul_bytes_in_a_list_by_lines_are_explained_at_once(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    path = tmp_path / "list"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=told):
+        read_files_from(str(path))
+
+
+def test_a_list_that_comes_through_a_pipe_is_looked_at_when_it_comes() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, "/a/b.djvu\n".encode("utf-16"))
+    os.close(writer)
+    names = read_files_from(f"/dev/fd/{reader}")
+    with pytest.raises(UsageError, match="it is UTF-16 text"):
+        next(names)
+    os.close(reader)
+
+
+@pytest.mark.parametrize("dirt", ["\r", " ", "\t\r", "\u00a0", "\u200b", " \r"])
+def test_white_space_at_the_ends_of_a_line_is_dropped_where_that_makes_a_file(
+    tmp_path: Path, dirt: str
+) -> None:
+    (tmp_path / "a.djvu").touch()
+    (tmp_path / "b.djvu \u00a0").touch()
+    lines = [f"{tmp_path}/a.djvu{dirt}", f"{tmp_path}/b.djvu \u00a0", f"{tmp_path}/c.djvu\u00a0"]
+    content = "\n".join(["", dirt, *lines]).encode()
+    expected = [f"{tmp_path}/a.djvu", f"{tmp_path}/b.djvu \u00a0", f"{tmp_path}/c.djvu\u00a0"]
+    assert listed(tmp_path, content) == [name.encode() for name in expected]
+
+
+def test_a_byte_order_mark_before_a_list_by_nul_is_dropped_where_that_makes_a_file(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.djvu").touch()
+    name = os.fsencode(tmp_path / "a.djvu")
+    content = b"\xef\xbb\xbf%s\0\xef\xbb\xbf%s\0" % (name, name)
+    assert listed(tmp_path, content, null=True) == [name, b"\xef\xbb\xbf" + name]
