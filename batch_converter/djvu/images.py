@@ -37,6 +37,7 @@ LEVEL_BYTES_A_PIXEL: Final = 4
 
 _FIXED_BYTES: Final = 200 << 20
 _LARGE_PIXELS: Final = 1_500_000
+_WAVELET_PIXELS: Final = 64 << 20  # djvu-rs's limit
 _BEHIND_THE_END: Final = b"\xff" * 24 + b"\x00\x5a" * 16
 _WHITE: Final = 0xFFFFFFFF
 _GRAY_FLAG: Final = 0x80
@@ -127,7 +128,15 @@ def render_iw44(chunks: list[bytes], info: bytes, options: ConvertOptions) -> Im
     """
     width, height = iw44_size(chunks)
     refuse_hostile_size(width, height, options)
-    pixels = render(_iw44_layer(chunks), width=width, height=height, info=info)
+    try:
+        pixels = render(_iw44_layer(chunks), width=width, height=height, info=info)
+    except PageError as error:
+        if width * height <= _WAVELET_PIXELS:
+            raise
+        raise PageError(
+            f"one of its wavelet layers has {width} x {height} pixels, and no more than 64 Mi "
+            "can be decoded"
+        ) from error
     _refuse_overrun(chunks, pixels, info)
     image = Image.frombuffer("RGBA", (width, height), pixels, "raw", "RGBA", 0, 1)
     return image.getchannel(0) if chunks[0][2] & _GRAY_FLAG else image.convert("RGB")

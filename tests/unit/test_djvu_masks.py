@@ -312,3 +312,16 @@ def test_a_false_alarm_costs_a_second_look_and_nothing_else(
     convert(source, tmp_path / "second.pdf", ConvertOptions())
     assert looked
     assert (tmp_path / "usual.pdf").read_bytes() == (tmp_path / "second.pdf").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("width", "says"), [(8192, "image data is damaged"), (8193, "no more than 64 Mi")]
+)
+def test_wavelets_beyond_what_can_be_decoded_are_told_as_that(
+    tmp_path: Path, width: int, says: str
+) -> None:
+    head = b"\0\x01\x01\x02" + struct.pack(">HH", width, 8192)
+    source = tmp_path / "page.djvu"
+    source.write_bytes(page(versioned(width, 8192, 26), chunk("BG44", head)))
+    with pytest.raises(EngineError, match=says):
+        convert(source, tmp_path / "page.pdf", ConvertOptions())
