@@ -166,7 +166,11 @@ def _unfolded(expressions: Iterable[Expression]) -> Iterator[list[Expression]]:
 
 
 def _is_misplaced(expression: Expression) -> bool:
-    return isinstance(expression, list) and bool(expression) and expression[0] in _READ
+    match expression:
+        case [str(word), *_]:
+            return word in _READ
+        case _:
+            return False
 
 
 def _counted(number: int, what: str) -> str:

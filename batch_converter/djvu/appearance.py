@@ -92,15 +92,20 @@ def outline_operators(area: MapArea, geometry: Geometry) -> str:
 
 
 def _path(area: MapArea, geometry: Geometry) -> str:
-    if area.shape in {Shape.POLYGON, Shape.OVAL}:
-        corners = area.points if area.shape is Shape.POLYGON else oval_corners(*area.bounds)
-        places = [f"{x:.2f} {y:.2f}" for x, y in corners]
-        return f"{places[0]} m {' '.join(f'{place} l' for place in places[1:])} h"
+    if area.shape is Shape.POLYGON:
+        return _closed(area.points)
     left, bottom, right, top = area.bounds
     if area.look.border is not Border.NONE:  # drawn inside, where the box does not cut it off
         inset = min(pixels(area.look.border_px, geometry), right - left, top - bottom) / 2
         left, bottom, right, top = left + inset, bottom + inset, right - inset, top - inset
+    if area.shape is Shape.OVAL:
+        return _closed(oval_corners(left, bottom, right, top))
     return f"{left:.2f} {bottom:.2f} {right - left:.2f} {top - bottom:.2f} re"
+
+
+def _closed(corners: Sequence[Point]) -> str:
+    places = [f"{x:.2f} {y:.2f}" for x, y in corners]
+    return f"{places[0]} m {' '.join(f'{place} l' for place in places[1:])} h"
 
 
 def line_operators(area: MapArea, geometry: Geometry) -> str:

@@ -50,9 +50,7 @@ class Letters:
 
     def name(self, escaped: str) -> str:
         """Return the text of a directory's name, which holds undecodable bytes as surrogates."""
-        return (
-            escaped if escaped.isascii() else self.text(escaped.encode("utf-8", "surrogateescape"))
-        )
+        return self.text(escaped.encode("utf-8", "surrogateescape"))
 
     def warnings(self) -> list[str]:
         """Return what a sentence on a place "holds" that was not sure, or nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batch_converter.djvu.annotations import read_annotations
@@ -10,6 +10,7 @@ from batch_converter.djvu.decoder import PageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from batch_converter.djvu.annotations import Annotations
     from batch_converter.djvu.document import DjvuReader
@@ -33,7 +34,7 @@ class DocumentFacts:
 def document_facts(reader: DjvuReader, encoding: str) -> DocumentFacts:
     """Read what is told of the document, whether its first page includes it or not."""
     shared = [read_annotations(chunks, encoding) for chunks in reader.shared_annotations()]
-    told = [*shared, *_of_first_page(reader, encoding)]
+    told = [*shared, *_of_first_page(reader, encoding, {f for part in shared for f in part.facts})]
     losses = dict.fromkeys(loss for annotations in shared for loss in annotations.losses)
     return DocumentFacts(
         entries=_latest(told),
@@ -52,8 +53,12 @@ def _latest(told: Sequence[Annotations]) -> tuple[tuple[str, str], ...]:
     return tuple(entries)
 
 
-def _of_first_page(reader: DjvuReader, encoding: str) -> Iterator[Annotations]:
+def _of_first_page(
+    reader: DjvuReader, encoding: str, shared: AbstractSet[tuple[str, str]]
+) -> Iterator[Annotations]:
+    """Yield what the first page tells beyond what it shares."""
     try:
-        yield read_annotations(reader.page(0).chunks, encoding)
+        found = read_annotations(reader.page(0).chunks, encoding)
+        yield replace(found, facts=tuple(fact for fact in found.facts if fact not in shared))
     except PageError:  # told where the page is drawn
         return
