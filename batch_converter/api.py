@@ -15,10 +15,13 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from batch_converter.errors import ConfigError, ExitCode, LedgerError, OutputError
+from batch_converter.engines.base import TaskService
+from batch_converter.engines.registry import ENGINES, choose_engine, choose_service
+from batch_converter.errors import ExitCode, LedgerError, OutputError
+from batch_converter.events import EventStream
 from batch_converter.ledger import LedgerReader, copy_ledger
+from batch_converter.logs import log_event
 from batch_converter.machine_limits import check_limits
-from batch_converter.models import EngineName
 from batch_converter.orchestrator import Cancelling, Planner, Run, estimate
 from batch_converter.report import (
     ensure_writable,
@@ -38,16 +41,19 @@ from batch_converter.state import (
     scratch_for,
     state_dir,
 )
-from batch_converter.wiring import choose_engine, open_context
+from batch_converter.wiring import open_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from batch_converter.clock import Clock
     from batch_converter.config import Settings
+    from batch_converter.engines.spec import EngineSpec
     from batch_converter.errors import BatchConverterError
+    from batch_converter.events import Observer
     from batch_converter.models import Estimate, FileReport, Price, RunSummary
-    from batch_converter.progress import Tally
+    from batch_converter.polling import PollPolicy
     from batch_converter.redaction import Redactor
 
 log = structlog.get_logger()
@@ -96,7 +102,13 @@ class RunReport:
             yield from reader.converted()
 
 
-async def convert(sources: Sequence[str | os.PathLike[str]], settings: Settings) -> RunReport:
+async def convert(
+    sources: Sequence[str | os.PathLike[str]],
+    settings: Settings,
+    *,
+    on_event: Observer | None = None,
+    engines: Sequence[EngineSpec] = ENGINES,
+) -> RunReport:
     """Convert files and folders; the same run as the command's.
 
     Failures of single files are in the report, and so is a report file that could not
@@ -106,6 +118,8 @@ async def convert(sources: Sequence[str | os.PathLike[str]], settings: Settings)
     Args:
         sources: Files and folders.
         settings: `output.dir` must be set.
+        on_event: Told each `RunEvent` as it happens, in the event loop; must not block.
+        engines: What there is to choose from; a program may bring one of its own.
 
     Raises:
         UsageError: A source or a setting cannot be used, or (LedgerError) the ledger;
@@ -113,7 +127,8 @@ async def convert(sources: Sequence[str | os.PathLike[str]], settings: Settings)
         StateLockedError: Another run holds the state directory.
         LedgerWriteError: The ledger's disk is gone: not even the totals can be read.
     """
-    return await run(Sources(paths=tuple(os.fspath(source) for source in sources)), settings)
+    paths = tuple(os.fspath(source) for source in sources)
+    return await run(Sources(paths=paths), settings, on_event=on_event, engines=engines)
 
 
 async def run(
@@ -121,8 +136,9 @@ async def run(
     settings: Settings,
     *,
     run_id: str | None = None,
-    tally: Tally | None = None,
+    on_event: Observer | None = None,
     redactor: Redactor | None = None,
+    engines: Sequence[EngineSpec] = ENGINES,
     stopping: Callable[[Run], AbstractContextManager[object]] = nullcontext,
 ) -> RunReport:
     """Convert what is named in any way that the command knows; see `convert`.
@@ -131,16 +147,22 @@ async def run(
         sources: Files, folders and lists of them.
         settings: `output.dir` must be set.
         run_id: What every line of the log carries; made up where absent.
-        tally: Counted up meanwhile, for a display.
+        on_event: Told each event as it happens.
         redactor: The log's, so that it learns tokens before they are used.
+        engines: What there is to choose from.
         stopping: Entered while the run goes on; it may call `Run.stop`.
     """
     run_id = run_id or new_run_id()
     with structlog.contextvars.bound_contextvars(run_id=run_id):
-        async with open_run(settings, sources, run_id=run_id, tally=tally, redactor=redactor) as (
-            opened,
-            found,
-        ):
+        opening = open_run(
+            settings,
+            sources,
+            run_id=run_id,
+            on_event=on_event,
+            redactor=redactor,
+            engines=engines,
+        )
+        async with opening as (opened, found):
             with stopping(opened):
                 summary = await opened.execute(found.found, found.roots)
         ended = RunReport(summary=summary, ledger=ledger_path(settings))
@@ -153,10 +175,23 @@ async def open_run(
     sources: Sources,
     *,
     run_id: str | None = None,
-    tally: Tally | None = None,
+    on_event: Observer | None = None,
     redactor: Redactor | None = None,
+    engines: Sequence[EngineSpec] = ENGINES,
+    clock: Clock | None = None,
+    policy: PollPolicy | None = None,
 ) -> AsyncIterator[tuple[Run, OpenSources]]:
     """Hold the state directory and make a run ready; leaving it closes everything.
+
+    Args:
+        settings: What the user wants.
+        sources: What is to be converted.
+        run_id: The run's name; a new one where absent.
+        on_event: Told each event as it happens, beside the log.
+        redactor: The log's, so that it learns tokens before they are used.
+        engines: What there is to choose from.
+        clock: The time; the system's where absent.
+        policy: When tasks are asked for; the settings' where absent.
 
     Raises:
         UsageError: A source, a setting or the place of a report cannot be used;
@@ -165,17 +200,27 @@ async def open_run(
         LimitTooLowError: This process may not have what a run needs.
     """
     check_limits()
-    name, run_id = choose_engine(settings), run_id or new_run_id()
+    spec, run_id = choose_engine(settings, engines), run_id or new_run_id()
     opened = await anyio.to_thread.run_sync(_open_sources, sources, settings)
     await anyio.to_thread.run_sync(_check_report_files, settings)
+    events = EventStream([log_event] if on_event is None else [log_event, on_event])
     async with AsyncExitStack() as stack:
         state = await stack.enter_async_context(held_state_dir(settings))
         context = await stack.enter_async_context(
-            open_context(settings, name, state=state, run_id=run_id, tally=tally, redactor=redactor)
+            open_context(
+                settings,
+                spec,
+                state=state,
+                run_id=run_id,
+                events=events,
+                redactor=redactor,
+                clock=clock,
+                policy=policy,
+            )
         )
         await context.parts.prepare()
         await stack.enter_async_context(context.engine)
-        recovered = await context.ledger.begin_run(run_id, name, at=context.clock.now())
+        recovered = await context.ledger.begin_run(run_id, spec.name, at=context.clock.now())
         planner = Planner(context, any_engine=settings.engine == "auto")
         yield Run(context, planner, recovered), opened
 
@@ -191,16 +236,16 @@ async def dry_run(sources: Sources, settings: Settings) -> Estimate:
     Raises:
         UsageError: A source or a setting cannot be used.
     """
-    name = choose_engine(settings)
+    spec = choose_engine(settings)
     opened = await anyio.to_thread.run_sync(_open_sources, sources, settings)
     async with AsyncExitStack() as stack:
         ledger = ledger_path(settings)
         state = Path(stack.enter_context(await anyio.to_thread.run_sync(scratch_for, ledger)))
         await anyio.to_thread.run_sync(copy_ledger, ledger, state)
         context = await stack.enter_async_context(
-            open_context(settings, name, state=state, run_id="dry-run")
+            open_context(settings, spec, state=state, run_id="dry-run")
         )
-        await context.ledger.begin_run("dry-run", name, at=context.clock.now())
+        await context.ledger.begin_run("dry-run", spec.name, at=context.clock.now())
         planner = Planner(context, any_engine=settings.engine == "auto")
         return await estimate(context, planner, opened.found, opened.roots)
 
@@ -218,19 +263,20 @@ async def cancel(
         StateLockedError: A run holds the state directory.
         RunStoppedError: The service refuses the account or cannot be reached.
     """
-    if not settings.aspose.has_credentials:
-        half = settings.aspose.missing_half
-        raise ConfigError(half or "to cancel, set ASPOSE_CLIENT_ID and ASPOSE_CLIENT_SECRET")
+    spec = choose_service(settings)
     await anyio.to_thread.run_sync(require_ledger, settings)
     run_id = run_id or new_run_id()
     async with AsyncExitStack() as stack:
         state = await stack.enter_async_context(held_state_dir(settings))
         context = await stack.enter_async_context(
-            open_context(settings, EngineName.ASPOSE, state=state, run_id=run_id, redactor=redactor)
+            open_context(settings, spec, state=state, run_id=run_id, redactor=redactor)
         )
-        await stack.enter_async_context(context.engine)
-        await context.ledger.begin_run(run_id, EngineName.ASPOSE, at=context.clock.now())
-        cancelling = Cancelling(context)
+        service = context.engine
+        if not isinstance(service, TaskService):
+            raise TypeError(f"{spec.name} has no tasks to cancel")
+        await stack.enter_async_context(service)
+        await context.ledger.begin_run(run_id, spec.name, at=context.clock.now())
+        cancelling = Cancelling(context, service)
         await cancelling.execute()
     return cancelling
 

@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import anyio
-import structlog
 
 from batch_converter.errors import AccountRefusedError
+from batch_converter.events import TokenObtained
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from batch_converter.clock import Clock
+    from batch_converter.events import EventStream
     from batch_converter.wire import TokenAnswer
 
 _MARGIN_S: Final = 60.0
 _MARGIN_SHARE: Final = 0.1
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +36,16 @@ class TokenKeeper:
 
     Args:
         ask: Makes the request, with its retries.
+        clock: The time.
+        events: Told when there is a new one.
     """
 
-    def __init__(self, ask: Callable[[], Awaitable[TokenAnswer]], *, clock: Clock) -> None:
+    def __init__(
+        self, ask: Callable[[], Awaitable[TokenAnswer]], *, clock: Clock, events: EventStream
+    ) -> None:
         self._ask = ask
         self._clock = clock
+        self._events = events
         self._lock = anyio.Lock()
         self._held: _Held | None = None
         self._refusal: str | None = None
@@ -90,5 +95,5 @@ class TokenKeeper:
         self._held = _Held(
             token=answer.access_token, renew_at_s=asked_at_s + answer.lifetime_s - margin_s
         )
-        _log.info("auth.token_obtained", lifetime_s=answer.lifetime_s)
+        self._events.emit(TokenObtained(lifetime_s=answer.lifetime_s))
         return self._held

@@ -43,8 +43,9 @@ message. The codes are the contract's; logs, ledger and report spell them alike.
 
 from __future__ import annotations
 
+import signal
 from enum import IntEnum, StrEnum
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 
 class ExitCode(IntEnum):
@@ -59,6 +60,11 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 6
     SIGINT = 130
     SIGTERM = 143
+
+    @classmethod
+    def of_signal(cls, number: int) -> Self:
+        """Return how a process ends that a signal has interrupted; all but SIGINT are one."""
+        return cls.SIGINT if number == signal.SIGINT else cls.SIGTERM
 
 
 class ErrorCode(StrEnum):
@@ -118,6 +124,8 @@ class RunStoppedError(BatchConverterError):
 
     exit_code: ClassVar[ExitCode]
     code: ClassVar[ErrorCode]
+    lets_finish: ClassVar[bool] = False
+    """Whether what is out at the service may end all the same."""
 
 
 class AccountRefusedError(RunStoppedError):
@@ -139,6 +147,7 @@ class BudgetSpentError(RunStoppedError):
 
     exit_code = ExitCode.STOPPED_EARLY
     code = ErrorCode.BUDGET
+    lets_finish = True
 
 
 class OutputLostError(RunStoppedError):

@@ -62,12 +62,7 @@ def listening(listener: Callable[[int], object]) -> Iterator[None]:
 
 def leave(number: int) -> NoReturn:
     """End the process at once, with the exit code that tells the signal."""
-    os._exit(exit_code(number))
-
-
-def exit_code(number: int) -> ExitCode:
-    """Return the exit code that tells a signal; a hangup is a request to end like SIGTERM."""
-    return ExitCode.SIGINT if number == signal.SIGINT else ExitCode.SIGTERM
+    os._exit(ExitCode.of_signal(number))
 
 
 def _heeded() -> list[signal.Signals]:
@@ -94,7 +89,7 @@ def _tell() -> None:
 
 
 def _exit(number: int, _: FrameType | None) -> NoReturn:
-    raise SystemExit(exit_code(number))
+    raise SystemExit(ExitCode.of_signal(number))
 
 
 def _ignore() -> None:

@@ -19,13 +19,6 @@ if TYPE_CHECKING:
     from batch_converter.errors import ErrorCode, ExitCode
 
 
-class EngineName(StrEnum):
-    """The engines, as `--engine` and the ledger spell them."""
-
-    ASPOSE = "aspose"
-    LOCAL = "local"
-
-
 class DocumentState(StrEnum):
     """Where a document stands; the ledger holds exactly one for each."""
 
@@ -254,7 +247,7 @@ class RunSummary:
     run_id: str
     started_at: datetime
     finished_at: datetime | None
-    engine: EngineName
+    engine: str
     exit_code: ExitCode | None
     totals: Totals
     api_calls: ApiCalls
@@ -292,6 +285,6 @@ class Estimate:
         api_calls: With each document asked for once.
     """
 
-    engine: EngineName
+    engine: str
     totals: Totals
     api_calls: ApiCalls

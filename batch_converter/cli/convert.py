@@ -21,10 +21,12 @@ from batch_converter.cli.options import (
     output_options,
     settings_from,
 )
+from batch_converter.cli.progress import ProgressDisplay
 from batch_converter.cli.session import logging_session
 from batch_converter.cli.signals import stopped_by_signals
+from batch_converter.counters import RunCounters
+from batch_converter.engines.registry import engine_names
 from batch_converter.interruptions import raise_at_once
-from batch_converter.progress import ProgressDisplay, Tally
 from batch_converter.report import (
     estimate_json,
     human_estimate,
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
 @option(
     "engine",
     "--engine",
-    type=click.Choice(["auto", "aspose", "local"]),
+    type=click.Choice(engine_names()),
     help="What converts (default: auto, the service where credentials are configured).",
 )
 @option("aspose.base_url", "--base-url", metavar="URL", help="Address of the API.")
@@ -224,13 +226,13 @@ def convert(
             estimate = anyio.run(api.dry_run, sources, loaded.settings)
         _print_estimate(estimate, loaded.settings, as_json=as_json)
         return
-    tally = Tally()
-    display = ProgressDisplay(tally, wanted=loaded.settings.logging.progress)
+    counters = RunCounters()
+    display = ProgressDisplay(counters, wanted=loaded.settings.logging.progress)
     with logging_session(loaded, stream=display.log_stream) as session, display:
         convert_all = partial(
             api.run,
             run_id=session.run_id,
-            tally=tally,
+            on_event=counters.observe,
             redactor=session.redactor,
             stopping=partial(stopped_by_signals, session=session),
         )

@@ -31,11 +31,7 @@ if TYPE_CHECKING:
 
     from batch_converter.config import Settings
 
-_CODES: Final = {
-    signal.SIGINT: ExitCode.SIGINT,
-    signal.SIGTERM: ExitCode.SIGTERM,
-    signal.SIGHUP: ExitCode.SIGTERM,
-}
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 log = structlog.get_logger()
 
@@ -115,11 +111,11 @@ class _Stop:
         self.code = ExitCode.OK
 
     async def watch(self) -> None:
-        with anyio.open_signal_receiver(*_CODES) as signals:
+        with anyio.open_signal_receiver(*_ENDING) as signals:
             async for signum in signals:
                 if self.scope.cancel_called:
-                    os._exit(128 + signum)
-                self.code = _CODES[signal.Signals(signum)]
+                    os._exit(ExitCode.of_signal(signum))
+                self.code = ExitCode.of_signal(signum)
                 log.info("server.stopping", signal=signal.Signals(signum).name)
                 self.scope.cancel()
 

@@ -5,24 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
-from batch_converter.errors import ExitCode
-from batch_converter.interruptions import exit_code, leave, listening
+from batch_converter.interruptions import leave, listening
 from batch_converter.orchestrator import StopReason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from batch_converter.logs import LogSession
     from batch_converter.orchestrator import Run
-
-_REASONS: Final[Mapping[ExitCode, StopReason]] = {
-    ExitCode.SIGINT: StopReason.SIGINT,
-    ExitCode.SIGTERM: StopReason.SIGTERM,
-}
 
 log = structlog.get_logger()
 
@@ -40,7 +34,7 @@ def stopped_by_signals(run: Run, session: LogSession) -> Iterator[None]:
             leave(number)
         is_first = False
         log.warning("run.interrupted", signal=signal.Signals(number).name)
-        run.stop(_REASONS[exit_code(number)])
+        run.stop(StopReason.of_signal(number))
 
     with listening(lambda number: loop.call_soon_threadsafe(heed, number)):
         yield

@@ -254,7 +254,7 @@ class ServeSettings(Section):
 class Settings(Section):
     """Everything that a run can be told; `Settings()` is the defaults."""
 
-    engine: Literal["auto", "aspose", "local"] = "auto"
+    engine: str = "auto"
     input: InputSettings = InputSettings()
     output: OutputSettings = OutputSettings()
     aspose: AsposeSettings = AsposeSettings()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from batch_converter.djvu.iff import open_source
 from batch_converter.djvu.inspect import inspect, inspect_source
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from batch_converter.djvu.iff import ByteSource
     from batch_converter.djvu.inspect import DjvuInfo
 
-_KEPT_BYTES: Final = 512 << 10
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
@@ -29,15 +27,12 @@ class Identity:
         mtime_ns: When its file was last changed.
         sha256: Digest of its file's bytes, and of its parts'.
         parts_mark: Of an indirect document, how its parts looked before they were read.
-        content: The bytes that the digest is of, where they are few (up to 512 KiB), are
-            all, and the file did not change while they were read.
     """
 
     info: DjvuInfo
     mtime_ns: int
     sha256: str
     parts_mark: str | None
-    content: bytes | None = field(default=None, repr=False)
 
 
 def identify(path: str) -> Identity:
@@ -47,7 +42,7 @@ def identify(path: str) -> Identity:
         NotDjvuError: It is none, is cut off, or lacks parts.
         UnreadableError: It or a part of it cannot be read.
     """
-    with open_source(path, whole_bytes=_KEPT_BYTES) as source:
+    with open_source(path) as source:
         info = inspect_source(source, os.path.dirname(path))  # noqa: PTH120  # a path as str, its bytes kept
         mark = parts_mark(info.parts)
         digest = content_sha256(source, info.parts)
@@ -56,16 +51,7 @@ def identify(path: str) -> Identity:
             mtime_ns=source.mtime_ns,
             sha256=digest,
             parts_mark=mark,
-            content=source.content if info.bundled and _is_unchanged(source, path) else None,
         )
-
-
-def _is_unchanged(source: ByteSource, path: str) -> bool:
-    try:
-        status = os.stat(path)  # noqa: PTH116  # a path as str, its bytes kept
-    except OSError:
-        return False
-    return (status.st_size, status.st_mtime_ns) == (source.size, source.mtime_ns)
 
 
 def content_sha256(source: ByteSource, parts: Sequence[str]) -> str:

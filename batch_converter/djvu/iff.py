@@ -64,11 +64,6 @@ class ByteSource:
             source._data = source.at(0, source.size)
         return source
 
-    @property
-    def content(self) -> bytes | None:
-        """All bytes, where they were read at once."""
-        return self._data if len(self._data) == self.size else None
-
     def at(self, offset: int, count: int) -> bytes:
         """Return up to `count` bytes; fewer at the end.
 

@@ -1,43 +1,45 @@
-"""What every engine can do: the Protocol and its values, nothing else.
+"""The two contracts that an engine keeps one of, and the values that cross them.
 
-An engine has three verbs. `submit` hands a document over and returns a task,
-`fetch` asks for it and streams the PDF into a sink if there is one, `cancel`
-calls it off. An engine moves no document from state to state; the orchestrator
-does.
+A `Converter` turns a document into a PDF and is done when it returns. A `TaskService`
+takes a document in and is asked for its PDF later: its tasks outlive this process, and
+its calls cost. An engine knows no ledger: it sees a plain source, a target to write to,
+and a recorder that each request is announced to before it leaves. What becomes of a
+document is the run's to say.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from pathlib import Path
     from types import TracebackType
     from typing import Self
 
-    from batch_converter.models import CallKind, CallOutcome, Document, EngineName, Task
+    from batch_converter.models import CallKind, CallOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineTraits:
-    """What an engine promises about timing, money and durability.
+class SourceDocument:
+    """A DjVu file as an engine sees it.
 
     Attributes:
-        polled: True where `fetch` answers at once and may say that the task is
-            not ready; False where it waits until the task has ended.
-        billed: True where calls may cost money.
-        tasks_outlive_run: True where a later process can fetch a task by its id.
-        at_once: The most documents that it is of use to hand over at once; None
-            where that is for the user to say.
-        keeps_damaged: True where a page that is damaged costs no more than that page.
+        number: Tells documents of one run apart.
+        name: What messages call it; its path below the source.
+        path: Absolute path of the file.
+        size_bytes: Its length; a file of another length is another file.
+        mtime_ns: Its time of change, likewise.
+        pages: Its pages, where they are known.
     """
 
-    polled: bool
-    billed: bool
-    tasks_outlive_run: bool
-    at_once: int | None = None
-    keeps_damaged: bool = False
+    number: int
+    name: str
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    pages: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ class NotReady:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """The PDF stands whole in the sink; `warnings` came with it."""
+    """The PDF stands whole in the target; `warnings` came with it."""
 
     warnings: tuple[str, ...] = ()
 
@@ -63,7 +65,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gone:
-    """The engine does not know the task (any more); `status` is its word for it."""
+    """The service does not know the task (any more); `status` is its word for it."""
 
     status: str
 
@@ -71,8 +73,8 @@ class Gone:
 Fetched = NotReady | Ready | Failed | Gone
 
 
-class PdfSink(Protocol):
-    """Where `fetch` puts the PDF: a part file that nobody else sees.
+class PdfTarget(Protocol):
+    """Where an engine puts the PDF: a part file that nobody else sees.
 
     A streaming engine calls `restart` and then `write` for each piece; an engine
     whose worker writes files itself writes `path` and calls neither.
@@ -96,10 +98,10 @@ class PdfSink(Protocol):
         ...
 
     async def write(self, data: bytes) -> None:
-        """Append `data`; pieces may be of any size, the sink gathers small ones.
+        """Append `data`; pieces may be of any size, the target gathers small ones.
 
-        It returns when the sink can take more, not when all is written: that is the
-        business of whoever made the sink.
+        It returns when the target can take more, not when all is written: that is the
+        business of whoever made the target.
 
         Raises:
             OutputError: The disk is full or gone, now or for an earlier piece.
@@ -107,10 +109,10 @@ class PdfSink(Protocol):
         ...
 
 
-class CallMeter(Protocol):
-    """Counts requests before they leave; the ledger and the budget are behind it."""
+class CallRecorder(Protocol):
+    """Records requests before they leave; ledger and budget are behind it."""
 
-    async def begin(self, kind: CallKind, document: Document | None) -> int:
+    async def begin(self, kind: CallKind) -> int:
         """Reserve and durably record a request that is about to be sent.
 
         Returns:
@@ -126,17 +128,12 @@ class CallMeter(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """A place where documents are converted; used as an async context manager."""
+class OpenableEngine(Protocol):
+    """What both kinds of engine are: named, and an async context manager."""
 
     @property
-    def name(self) -> EngineName:
+    def name(self) -> str:
         """The name that the ledger, the report and `--engine` use."""
-        ...
-
-    @property
-    def traits(self) -> EngineTraits:
-        """What this engine promises."""
         ...
 
     @property
@@ -145,7 +142,11 @@ class Engine(Protocol):
         ...
 
     async def __aenter__(self) -> Self:
-        """Open what the engine needs (connections, workers)."""
+        """Open what the engine needs (connections, workers).
+
+        Raises:
+            ConfigError: Something that its settings ask for cannot be had.
+        """
         ...
 
     async def __aexit__(
@@ -157,12 +158,51 @@ class Engine(Protocol):
         """Release it; conversions still running are called off."""
         ...
 
-    async def submit(self, document: Document, *, content: bytes | None = None) -> str:
-        """Hand the document over once, with the request-level retries inside.
 
-        Args:
-            document: What is to be converted.
-            content: Its bytes, where the caller has them at hand; else its file is read.
+@runtime_checkable
+class Converter(OpenableEngine, Protocol):
+    """Converts here and now; a document costs nothing but time."""
+
+    @property
+    def capacity(self) -> int:
+        """Documents that it is of use to hand over at once; may change while it runs."""
+        ...
+
+    @property
+    def keeps_damaged(self) -> bool:
+        """Whether a page that is damaged costs no more than that page."""
+        ...
+
+    async def convert(self, source: SourceDocument, target: PdfTarget) -> Ready:
+        """Convert the document into the target; cancelling it calls the work off.
+
+        Raises:
+            FileError: This document cannot be converted; the code says why.
+            RunStoppedError: No document can.
+        """
+        ...
+
+
+@runtime_checkable
+class TaskService(OpenableEngine, Protocol):
+    """Converts elsewhere: documents are submitted, and fetched when they are ready.
+
+    Each request is announced to `calls` before it leaves, by its kind, and ended there:
+    a request that is not is neither counted nor kept within the budget.
+    """
+
+    @property
+    def address(self) -> str:
+        """Where the service is: what was learned of one's speed is of no use for another."""
+        ...
+
+    @property
+    def result_lifetime(self) -> timedelta | None:
+        """How long a result can be fetched after its submission; None is for good."""
+        ...
+
+    async def submit(self, source: SourceDocument, calls: CallRecorder) -> str:
+        """Hand the document over once, with the request-level retries inside.
 
         Returns:
             The task id.
@@ -174,7 +214,9 @@ class Engine(Protocol):
         """
         ...
 
-    async def fetch(self, document: Document, task: Task, sink: PdfSink) -> Fetched:
+    async def fetch(
+        self, source: SourceDocument, task_id: str, target: PdfTarget, calls: CallRecorder
+    ) -> Fetched:
         """Ask for the task once, with the request-level retries inside.
 
         Raises:
@@ -184,7 +226,7 @@ class Engine(Protocol):
         """
         ...
 
-    async def cancel(self, document: Document, task: Task) -> None:
+    async def cancel(self, source: SourceDocument, task_id: str, calls: CallRecorder) -> None:
         """Call the task off; a task that is gone already is no error.
 
         Raises:
@@ -192,3 +234,6 @@ class Engine(Protocol):
             RunStoppedError: No request is answered.
         """
         ...
+
+
+Engine = Converter | TaskService

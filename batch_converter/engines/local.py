@@ -7,9 +7,8 @@ import json
 import os
 import resource
 import shutil
-import uuid
 from dataclasses import asdict, replace
-from functools import cached_property
+from importlib.metadata import version
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +26,8 @@ from batch_converter.djvu.parts import (
 )
 from batch_converter.djvu.verdicts import OUT_OF_MEMORY
 from batch_converter.djvu.workers import Priority, WorkerPool
-from batch_converter.engines.base import EngineTraits, Fetched, Ready
+from batch_converter.engines.base import Converter, Ready
+from batch_converter.engines.spec import EngineResources, EngineSpec, Finding
 from batch_converter.errors import (
     ConfigError,
     EngineError,
@@ -38,7 +38,6 @@ from batch_converter.errors import (
     RunStoppedError,
     UnreadableError,
 )
-from batch_converter.models import EngineName
 from batch_converter.processors import usable_processors
 from batch_converter.threads import DiskThreads
 
@@ -47,10 +46,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from batch_converter.config.settings import LocalSettings
-    from batch_converter.engines.base import PdfSink
-    from batch_converter.models import Document, Task
+    from batch_converter.config import LocalSettings, Settings
+    from batch_converter.engines.base import PdfTarget, SourceDocument
+    from batch_converter.redaction import Redactor
 
+NAME: Final = "local"
 _BASE_TIMEOUT_S: Final = 60
 _FORMAT_VERSION: Final = 2
 _SPARE_DOCUMENTS: Final = 4  # being read, checked or recorded
@@ -64,11 +64,10 @@ _FIRST: Final = 0
 _SECOND: Final = 1
 
 
-class LocalEngine:
+class LocalEngine(Converter):
     """Converts with djvu-rs and pikepdf; no call leaves the machine.
 
-    `submit` only gives out a name; the work is done by `fetch`, so cancelling
-    that stops it. A long document is shared among the workers.
+    A long document is shared among the workers.
     """
 
     def __init__(
@@ -97,24 +96,23 @@ class LocalEngine:
         self._threads = DiskThreads(4)
 
     @property
-    def name(self) -> EngineName:
+    def name(self) -> str:
         """`local`."""
-        return EngineName.LOCAL
+        return NAME
 
-    @cached_property
-    def traits(self) -> EngineTraits:
-        """It waits for the end, costs nothing and forgets with the process.
+    @property
+    def capacity(self) -> int:
+        """A few more documents than workers, which keep those busy.
 
-        A few more documents than workers keep those busy; any more would only have
-        been admitted to queue here, beyond the reach of a deadline or of `--fail-fast`.
+        Any more would only have been admitted to queue here, beyond the reach of a
+        deadline or of `--fail-fast`.
         """
-        return EngineTraits(
-            polled=False,
-            billed=False,
-            tasks_outlive_run=False,
-            at_once=2 * self._pool.size + _SPARE_DOCUMENTS,
-            keeps_damaged=self._options.keep_damaged,
-        )
+        return 2 * self._pool.size + _SPARE_DOCUMENTS
+
+    @property
+    def keeps_damaged(self) -> bool:
+        """As `local.on_damage` says."""
+        return self._options.keep_damaged
 
     @property
     def options_digest(self) -> str:
@@ -150,12 +148,8 @@ class LocalEngine:
         """End the workers."""
         await self._pool.aclose()
 
-    async def submit(self, document: Document, *, content: bytes | None = None) -> str:  # noqa: ARG002  # the work is `fetch`'s
-        """Give the conversion a name."""
-        return str(uuid.uuid4())
-
-    async def fetch(self, document: Document, task: Task, sink: PdfSink) -> Fetched:  # noqa: ARG002  # the Protocol's
-        """Convert the document into `sink.path`; cancelling kills the workers at it.
+    async def convert(self, source: SourceDocument, target: PdfTarget) -> Ready:
+        """Convert the document into `target.path`; cancelling kills the workers at it.
 
         Raises:
             NotDjvuError: It is no DjVu, is cut off, or is an index.
@@ -164,28 +158,25 @@ class LocalEngine:
             OutputError: The PDF cannot be written, or memory is limited from outside.
             MachineExhaustedError: The machine starts no worker that converts anything.
         """
-        info = await self._threads.run(inspect, document.path)
-        target = os.fspath(sink.path)
+        info = await self._threads.run(inspect, source.path)
+        path = os.fspath(target.path)
         order = next(self._order)
         parts = parts_of(info.page_count)
-        names = part_names(target, len(parts))
+        names = part_names(path, len(parts))
         try:
             refuse_known_damage(info, self._options)
             if len(parts) == 1:
-                job = {"job": "convert", "source": document.path, "target": target}
+                job = {"job": "convert", "source": source.path, "target": path}
                 answer = await self._ask(job, (_SECOND, order), pages=info.page_count)
             else:
-                answer = await self._convert_parts(document.path, target, names, parts, order)
+                answer = await self._convert_parts(source.path, path, names, parts, order)
         except FileError as error:
-            told = _about(document, error)
+            told = _about(source, error)
             raise told from told.__cause__
         finally:  # a worker that was killed has left its own
             with anyio.CancelScope(shield=True):
                 await self._threads.start(remove_parts, names)
         return Ready(warnings=tuple(answer["warnings"]))
-
-    async def cancel(self, document: Document, task: Task) -> None:
-        """Do nothing: a conversion runs as long as its `fetch` does."""
 
     async def _convert_parts(
         self, source: str, target: str, names: Sequence[str], parts: Sequence[range], order: int
@@ -270,10 +261,10 @@ def _inherited_memory_bytes() -> int | None:
     return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=None)
 
 
-def _about(document: Document, error: FileError) -> FileError:
+def _about(source: SourceDocument, error: FileError) -> FileError:
     """Name the file, where the message does not yet."""
     message = str(error)
-    told = type(error)(message if document.source in message else f"{document.source}: {message}")
+    told = type(error)(message if source.name in message else f"{source.name}: {message}")
     told.__cause__ = error.__cause__
     return told
 
@@ -289,3 +280,20 @@ def options_of(settings: LocalSettings) -> ConvertOptions:
         keep_damaged=settings.on_damage == "keep",
         max_memory_bytes=settings.max_memory_bytes,
     )
+
+
+def _build(settings: Settings, resources: EngineResources) -> Converter:  # noqa: ARG001  # it calls nobody and reads no clock
+    return LocalEngine(settings.local)
+
+
+async def _diagnose(_settings: Settings, _redactor: Redactor) -> Sequence[Finding]:
+    return [Finding(is_good=True, text=f"embedded engine: djvu-rs {version('djvu-rs')}")]
+
+
+SPEC: Final = EngineSpec(
+    name=NAME,
+    is_configured=lambda _: True,
+    validate=lambda _: None,
+    build=_build,
+    diagnose=_diagnose,
+)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from batch_converter.models import (
         CallOutcome,
         Document,
-        EngineName,
         Failure,
         FileReport,
         RunSummary,
@@ -81,7 +80,7 @@ class Ledger:
         with anyio.CancelScope(shield=True):
             await self._store.close()
 
-    async def begin_run(self, run_id: str, engine: EngineName, *, at: datetime) -> Recovered:
+    async def begin_run(self, run_id: str, engine: str, *, at: datetime) -> Recovered:
         """Put right what a dead run left, and begin a new one."""
 
         def operation(connection: sqlite3.Connection) -> Recovered:
@@ -89,7 +88,7 @@ class Ledger:
             recovery.forget_old_skips(connection)
             cursor = connection.execute(
                 "INSERT INTO run (run_id, started_at, engine) VALUES (?, ?, ?)",
-                (run_id, at.timestamp(), engine.value),
+                (run_id, at.timestamp(), engine),
             )
             self._run = cursor.lastrowid or 0
             settling.clear(connection)
@@ -119,12 +118,10 @@ class Ledger:
         """Return path, source and output of known files below `roots` that were not found."""
         return await self._store.execute(lambda connection: outstanding.vanished(connection, roots))
 
-    async def enqueue(self, engine: EngineName, order: str) -> int:
+    async def enqueue(self, engine: str, order: str) -> int:
         """Line up the work of this run; returns its length."""
         return await self._store.execute(
-            lambda connection: planning.enqueue(
-                connection, self._run, engine=engine.value, order=order
-            )
+            lambda connection: planning.enqueue(connection, self._run, engine=engine, order=order)
         )
 
     async def take(self, after: int, limit: int) -> list[tuple[int, Document]]:
@@ -187,10 +184,10 @@ class Ledger:
         """Record that an engine without billed calls is about to be given the document."""
         await self._store.execute(lambda connection: moves.submitting(connection, document.id))
 
-    async def submitted(self, document: Document, task: Task, engine: EngineName) -> None:
+    async def submitted(self, document: Document, task: Task, engine: str) -> None:
         """Record the task id: from here on the document is never submitted twice."""
         await self._store.execute(
-            lambda connection: moves.submitted(connection, document.id, task, engine.value)
+            lambda connection: moves.submitted(connection, document.id, task, engine)
         )
 
     async def interrupted(self, document: Document) -> None:
@@ -202,7 +199,7 @@ class Ledger:
         document: Document,
         pdf: StoredPdf,
         *,
-        engine: EngineName,
+        engine: str,
         options: str,
         warnings: Sequence[str] = (),
     ) -> None:
@@ -210,7 +207,7 @@ class Ledger:
         told = warnings_text(warnings)
         await self._store.execute(
             lambda connection: moves.publishing(
-                connection, document.id, pdf, engine=engine.value, options=options, warnings=told
+                connection, document.id, pdf, engine=engine, options=options, warnings=told
             )
         )
 
@@ -231,7 +228,7 @@ class Ledger:
         report: FileReport,
         *,
         at: datetime,
-        engine: EngineName,
+        engine: str,
         options: str,
     ) -> None:
         """Record that the PDF is on disk under its final name."""
@@ -242,7 +239,7 @@ class Ledger:
                 document.id,
                 pdf,
                 at=at.timestamp(),
-                engine=engine.value,
+                engine=engine,
                 options=options,
                 warnings=warnings_text(report.warnings),
                 **({} if document.pages is None else {"pages": document.pages}),

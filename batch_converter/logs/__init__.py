@@ -1,8 +1,9 @@
-"""The story of a run: structlog, once for the console and once for the log file."""
+"""Log lines: structlog, once for the console and once for the log file."""
 
 from __future__ import annotations
 
 from batch_converter.logs.cleaning import printable
+from batch_converter.logs.events import log_event
 from batch_converter.logs.session import (
     LogFormat,
     LogLevel,
@@ -16,6 +17,7 @@ __all__ = [
     "LogLevel",
     "LogSession",
     "configure_logging",
+    "log_event",
     "printable",
     "shifted_level",
 ]

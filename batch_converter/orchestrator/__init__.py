@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from batch_converter.orchestrator.calls import CallBook
 from batch_converter.orchestrator.cancelling import Cancelling
 from batch_converter.orchestrator.context import RunContext
 from batch_converter.orchestrator.estimate import estimate
-from batch_converter.orchestrator.meter import LedgerMeter
 from batch_converter.orchestrator.planning import Planner
+from batch_converter.orchestrator.poll_schedule import PollSchedule
 from batch_converter.orchestrator.run import Run
 from batch_converter.orchestrator.stopping import StopReason
 
-__all__ = ["Cancelling", "LedgerMeter", "Planner", "Run", "RunContext", "StopReason", "estimate"]
+__all__ = [
+    "CallBook",
+    "Cancelling",
+    "Planner",
+    "PollSchedule",
+    "Run",
+    "RunContext",
+    "StopReason",
+    "estimate",
+]

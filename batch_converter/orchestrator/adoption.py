@@ -48,7 +48,7 @@ def examine(document: Document, target: Path, engine: Engine) -> Adopted:
         pages=pages or pdf_pages,
         source_sha256=source.sha256,
         parts_mark=source.parts_mark,
-        engine=engine.name.value,
+        engine=engine.name,
         options=engine.options_digest,
     )
 

@@ -8,8 +8,10 @@ import anyio
 import structlog
 
 from batch_converter.errors import ExitCode, FileError, RunStoppedError
+from batch_converter.orchestrator.preflight import source_document
 
 if TYPE_CHECKING:
+    from batch_converter.engines.base import TaskService
     from batch_converter.models import Document, Task
     from batch_converter.orchestrator.context import RunContext
 
@@ -19,13 +21,18 @@ log = structlog.get_logger()
 class Cancelling:
     """Deletes every task that is out; a document is back to pending once that is done.
 
+    Args:
+        context: What a run shares.
+        service: Where the tasks are.
+
     Attributes:
         cancelled: Tasks that are gone.
         failed: Tasks that could not be deleted; they stay out.
     """
 
-    def __init__(self, context: RunContext) -> None:
+    def __init__(self, context: RunContext, service: TaskService) -> None:
         self._context = context
+        self._service = service
         self._stopped: RunStoppedError | None = None
         self.cancelled = 0
         self.failed = 0
@@ -38,17 +45,21 @@ class Cancelling:
                 what was deleted is recorded.
         """
         async with anyio.create_task_group() as group:
-            for document in await self._context.ledger.out_at_service(at=self._context.clock.now()):
+            for document in await self._out():
                 if document.task is not None:
                     group.start_soon(self._cancel, document, document.task, group.cancel_scope)
         await self._record_end()
         if self._stopped is not None:
             raise self._stopped
 
+    async def _out(self) -> list[Document]:
+        return await self._context.ledger.out_at_service(at=self._context.clock.now())
+
     async def _cancel(self, document: Document, task: Task, scope: anyio.CancelScope) -> None:
         try:
-            async with self._context.pollers:
-                await self._context.engine.cancel(document, task)
+            with self._context.calls.of(document.id) as calls:
+                async with self._context.polling.pollers:
+                    await self._service.cancel(source_document(document), task.task_id, calls)
         except FileError as error:
             self.failed += 1
             message = str(error)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import anyio.to_thread
 
 from batch_converter.djvu.inspect import inspect
+from batch_converter.engines.base import TaskService
 from batch_converter.errors import FileError
 from batch_converter.models import ApiCalls, Estimate, Totals
 
@@ -31,8 +32,8 @@ async def estimate(
     what is not out yet, and one to fetch.
     """
     await planner.plan(found, roots)
-    tally = context.tally
-    totals = Totals(found=tally.found, skipped=tally.skipped, failed=tally.failed)
+    counts = planner.counts
+    totals = Totals(found=counts.found, skipped=counts.skipped, failed=counts.failed)
     calls = ApiCalls()
     position = 0
     while page := await context.ledger.take(position, _PAGE):
@@ -41,7 +42,7 @@ async def estimate(
         for document, pages in zip(documents, measured, strict=True):
             totals, calls = _with(totals, calls, document, pages)
         position, _ = page[-1]
-    if not context.engine.traits.billed:
+    if not isinstance(context.engine, TaskService):
         calls = ApiCalls()
     return Estimate(engine=context.engine.name, totals=totals, api_calls=calls)
 

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
-import structlog
 
 from batch_converter.discovery import Passed, UnreadableSource
 from batch_converter.djvu.identity import indirect_parts
 from batch_converter.errors import LASTING_CODES, ErrorCode, FileError, OutputError
+from batch_converter.events import (
+    FileAdopted,
+    FileDiscovered,
+    FileFailed,
+    FileLeftAtService,
+    FilePassedOver,
+    FileSkipped,
+    FileVanished,
+    KnownFailure,
+)
 from batch_converter.ledger import Decision, Verdict
 from batch_converter.models import DocumentState, Failure, FileReport, FileStatus, SourceFile
 from batch_converter.orchestrator.adoption import examine
@@ -29,7 +38,20 @@ if TYPE_CHECKING:
     from batch_converter.orchestrator.context import RunContext
 
 _BATCH: Final = 1_000
-log = structlog.get_logger()
+
+
+@dataclass(slots=True, kw_only=True)
+class PlanCounts:
+    """What planning has found so far.
+
+    Attributes:
+        failed: Files that will not be tried, known failures among them.
+    """
+
+    found: int = 0
+    skipped: int = 0
+    failed: int = 0
+    known_failures: int = 0
 
 
 class Planner:
@@ -39,6 +61,9 @@ class Planner:
         context: What the run shares.
         any_engine: The user did not ask for this engine by name, so what another
             one has converted, or has in hand, stays as it is.
+
+    Attributes:
+        counts: What planning has found so far.
     """
 
     def __init__(self, context: RunContext, *, any_engine: bool) -> None:
@@ -46,7 +71,8 @@ class Planner:
         self._engine = context.engine
         self._ledger = context.ledger
         self._clock = context.clock
-        self._tally = context.tally
+        self._emit = context.events.emit
+        self.counts = PlanCounts()
         self._output_dir = context.output_dir
         self._any_engine = any_engine
 
@@ -73,13 +99,13 @@ class Planner:
     async def _record(self, batch: Sequence[Found]) -> None:
         files = [item for item in batch if isinstance(item, SourceFile)]
         for file in files:
-            log.debug("file.discovered", source=file.source, bytes=file.size_bytes)
-        self._tally.found += len(files)
+            self._emit(FileDiscovered(source=file.source, bytes=file.size_bytes))
+        self.counts.found += len(files)
         await self._ledger.record_found(files)
         for item in batch:
             match item:
                 case Passed():
-                    log.warning("file.passed_over", source=item.source, reason=item.reason)
+                    self._emit(FilePassedOver(source=item.source, reason=item.reason))
                 case UnreadableSource():
                     await self._record_unreadable(item)
                 case SourceFile():
@@ -94,13 +120,14 @@ class Planner:
             status=FileStatus.FAILED,
             error=failure,
         )
-        self._tally.found += 1
-        self._count_failure(item.source, failure)
+        self.counts.found += 1
+        self._emit(FileDiscovered(source=item.source, bytes=None))
+        self._tell_failure(FileFailed, item.source, failure)
         await self._ledger.outcome(None, item.path, report)
 
-    def _count_failure(self, source: str, failure: Failure) -> None:
-        self._tally.failed += 1
-        log.error("file.failed", source=source, code=failure.code.value, message=failure.message)
+    def _tell_failure(self, kind: type[FileFailed], source: str, failure: Failure) -> None:
+        self.counts.failed += 1
+        self._emit(kind(source=source, code=failure.code.value, message=failure.message))
 
     async def _tell_vanished(self, roots: Sequence[str]) -> None:
         known = await self._ledger.vanished(roots)
@@ -108,7 +135,7 @@ class Planner:
             lambda: [item for item in known if not os.path.lexists(item[0])]
         )
         for _, source, output in gone:
-            log.warning("file.vanished", source=source, output=output)
+            self._emit(FileVanished(source=source, output=output))
 
     async def _decide(self) -> None:
         after = b""
@@ -126,17 +153,17 @@ class Planner:
         source = decision.planned.document.source
         match decision.verdict:
             case Verdict.SKIP | Verdict.ADOPT:
-                self._tally.skipped += 1
+                self.counts.skipped += 1
                 if decision.adopted is not None:
-                    log.info("file.adopted", source=source, sha256=decision.adopted.pdf.sha256)
-                log.debug("file.skipped", source=source)
+                    self._emit(FileAdopted(source=source, sha256=decision.adopted.pdf.sha256))
+                self._emit(FileSkipped(source=source))
             case Verdict.KNOWN_FAILURE if decision.failure is not None:
-                self._tally.known_failures += 1
-                self._count_failure(source, decision.failure)
+                self.counts.known_failures += 1
+                self._tell_failure(KnownFailure, source, decision.failure)
             case Verdict.REFUSE if decision.failure is not None:
-                self._count_failure(source, decision.failure)
+                self._tell_failure(FileFailed, source, decision.failure)
             case Verdict.LEAVE:
-                log.warning("file.left_at_service", source=source)
+                self._emit(FileLeftAtService(source=source))
             case _:
                 pass
 
@@ -201,7 +228,7 @@ class Planner:
         return planned.options == self._engine.options_digest
 
     def _is_elsewhere(self, planned: Planned) -> bool:
-        return planned.engine not in {None, self._engine.name.value}
+        return planned.engine not in {None, self._engine.name}
 
     def _is_known_failure(self, planned: Planned, *, changed: bool) -> bool:
         return (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from batch_converter.djvu.bundle import bundle
 from batch_converter.djvu.identity import identify
+from batch_converter.engines.base import SourceDocument
 from batch_converter.errors import OutputError
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from batch_converter.djvu.identity import Identity
     from batch_converter.models import Document
 
-_SHELF_BYTES: Final = 16 << 20
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
@@ -25,14 +24,14 @@ class Prepared:
 
     Attributes:
         document: With its pages, and size and mtime as they are now.
-        sent: What the engine is given: the same, or the bundled form of an
+        source: What the engine is given: the same, or the bundled form of an
             indirect document, in a file of its own.
         bundle: That file, to be removed when the engine is done with it.
         warnings: What is amiss in it although it is fit, one sentence each.
     """
 
     document: Document
-    sent: Document
+    source: SourceDocument
     bundle: Path | None = None
     warnings: tuple[str, ...] = ()
 
@@ -40,32 +39,6 @@ class Prepared:
         """Remove the bundle, if there is one."""
         if self.bundle is not None:
             self.bundle.unlink(missing_ok=True)
-
-
-class Shelf:
-    """Small sources, kept as they were read and hashed until they are sent.
-
-    There is room for a few hundred scans of a page; what finds none is read again.
-    """
-
-    def __init__(self) -> None:
-        self._contents: dict[int, bytes] = {}
-        self._free_bytes = _SHELF_BYTES
-
-    def put(self, document_id: int, content: bytes | None) -> None:
-        """Keep a document's bytes, where they are known and there is room."""
-        self.clear(document_id)
-        if content is not None and len(content) <= self._free_bytes:
-            self._contents[document_id] = content
-            self._free_bytes -= len(content)
-
-    def look(self, document_id: int) -> bytes | None:
-        """Return what is kept."""
-        return self._contents.get(document_id)
-
-    def clear(self, document_id: int) -> None:
-        """Let go of what is kept, if anything is."""
-        self._free_bytes += len(self._contents.pop(document_id, b""))
 
 
 def prepare(
@@ -94,7 +67,8 @@ def prepare(
         pages=found.info.certain_page_count,
     )
     if found.info.bundled:
-        return Prepared(document=document, sent=document, warnings=found.info.warnings), found
+        source = source_document(document)
+        return Prepared(document=document, source=source, warnings=found.info.warnings), found
     try:
         bundle(document.path, bundle_path, keep_damaged=keep_damaged)
         status = bundle_path.stat()
@@ -102,8 +76,8 @@ def prepare(
         bundle_path.unlink(missing_ok=True)
         msg = f"the parts of {document.path} cannot be bundled at {bundle_path}: {error.strerror}"
         raise OutputError(msg) from error
-    sent = replace(
-        document,
+    source = replace(
+        source_document(document),
         path=os.fspath(bundle_path),
         size_bytes=status.st_size,
         mtime_ns=status.st_mtime_ns,
@@ -111,4 +85,16 @@ def prepare(
     faults = [(number, page.fault) for number, page in enumerate(found.info.pages, 1)]
     told = [f"page {number}: {fault}" for number, fault in faults if fault]
     warnings = (*found.info.warnings, *told)
-    return Prepared(document=document, sent=sent, bundle=bundle_path, warnings=warnings), found
+    return Prepared(document=document, source=source, bundle=bundle_path, warnings=warnings), found
+
+
+def source_document(document: Document) -> SourceDocument:
+    """Return what an engine may know of a document: its file, not its row."""
+    return SourceDocument(
+        number=document.id,
+        name=document.source,
+        path=document.path,
+        size_bytes=document.size_bytes,
+        mtime_ns=document.mtime_ns,
+        pages=document.pages,
+    )

@@ -4,39 +4,45 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 import anyio
 import anyio.to_thread
-import structlog
 
-from batch_converter.errors import (
-    BudgetSpentError,
-    ExitCode,
-    LedgerWriteError,
-    RunStoppedError,
+from batch_converter.engines.base import Converter, TaskService
+from batch_converter.errors import BudgetSpentError, LedgerWriteError
+from batch_converter.events import (
+    BudgetExhausted,
+    DiscoveryEnded,
+    DocumentAdmitted,
+    DocumentReleased,
+    RunDeadlinePassed,
+    RunFewerAtOnce,
+    RunFinished,
+    RunStarted,
+    RunStopped,
 )
 from batch_converter.fault_points import reach
 from batch_converter.machine_limits import spare_descriptors
-from batch_converter.orchestrator.conversion import Conversion
-from batch_converter.orchestrator.stopping import (
-    LETS_FINISH,
-    WITHDRAWS,
-    StopReason,
-    exit_code,
-    reason_of,
-)
+from batch_converter.orchestrator.direct_conversion import DirectConversion
+from batch_converter.orchestrator.room import Room
+from batch_converter.orchestrator.stopping import DEADLINE, MAX_ERRORS, StopReason, exit_code
+from batch_converter.orchestrator.task_conversion import TaskConversion
 from batch_converter.task_groups import unwrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from anyio.abc import TaskGroup
 
     from batch_converter.discovery import Found
+    from batch_converter.errors import ExitCode, RunStoppedError
     from batch_converter.ledger import Recovered
     from batch_converter.models import Document, RunSummary, Totals
+    from batch_converter.orchestrator.admission import AdmissionTicket
+    from batch_converter.orchestrator.calls import DocumentCalls
     from batch_converter.orchestrator.context import RunContext
+    from batch_converter.orchestrator.conversion import Conversion
     from batch_converter.orchestrator.planning import Planner
 
 DEADLINE_GRACE_S: Final = 600.0
@@ -48,7 +54,12 @@ _DESCRIPTORS_EACH: Final = 3
 _DESCRIPTORS_BESIDE: Final = 12
 """Of the run: a worker that is being started, folders that are synced, a report."""
 
-log = structlog.get_logger()
+
+class _Told(TypedDict):
+    """Who hears of what happens to a document."""
+
+    on_stop: Callable[[RunStoppedError], None]
+    on_failure: Callable[[], None]
 
 
 class Run:
@@ -64,9 +75,12 @@ class Run:
         self._context = context
         self._planner = planner
         self._recovered = recovered
+        self._emit = context.events.emit
+        self._failures = 0
         self._reasons: set[StopReason] = set()
         self._active: set[Conversion] = set()
-        self._room = anyio.Semaphore(1)
+        self._affordable = 1
+        self._room = Room(lambda: min(self._affordable, _capacity(context)))
         self._planning = anyio.CancelScope()
         self._admission = anyio.CancelScope()
 
@@ -95,18 +109,28 @@ class Run:
                 await self._convert(await self._plan(found, roots))
                 watchers.cancel_scope.cancel()
         summary = await self._finish()
-        _tell_finished(summary)
+        self._emit(_finished(summary))
         return summary
 
     def _tell_started(self) -> None:
         settings = self._context.settings
-        log.info(
-            "run.started",
-            engine=self._context.engine.name,
-            chosen_by="credentials" if settings.engine == "auto" else "the user",
-            output=str(self._context.output_dir),
-            **asdict(self._recovered),
+        self._emit(
+            RunStarted(
+                engine=self._context.engine.name,
+                chosen_by="credentials" if settings.engine == "auto" else "the user",
+                output=str(self._context.output_dir),
+                **asdict(self._recovered),
+            )
         )
+
+    async def _look_at_limits(self) -> None:
+        """Let fewer documents in where only few files may be open."""
+        spare = await anyio.to_thread.run_sync(spare_descriptors)
+        self._affordable, wanted = _affordable(self._context, spare), _capacity(self._context)
+        if spare is not None and self._affordable < wanted:
+            self._emit(
+                RunFewerAtOnce(documents=self._affordable, wanted=wanted, spare_descriptors=spare)
+            )
 
     async def _plan(self, found: Iterator[Found], roots: Sequence[str]) -> int:
         reach("run.begun")
@@ -114,7 +138,7 @@ class Run:
         with self._planning, self._noticing_loss():
             length = await self._planner.plan(found, roots)
         reach("run.planned")
-        self._context.tally.discovering = False
+        self._emit(DiscoveryEnded(to_convert=length))
         self._check_errors()
         return length
 
@@ -122,52 +146,60 @@ class Run:
         async with anyio.create_task_group() as conversions:
             if not self._reasons:
                 with self._admission, self._noticing_loss():
-                    places = await anyio.to_thread.run_sync(_places, self._context)
-                    self._room = anyio.Semaphore(places)
+                    await self._look_at_limits()
                     await self._admit(conversions, length)
 
     async def _admit(self, conversions: TaskGroup, length: int) -> None:
         """Admit documents in line, a page at a time, while there is room."""
         position = 0
-        self._context.policy.remaining(length)
+        polling = self._context.polling
+        polling.remaining(length)
         while page := await self._context.ledger.take(position, _PAGE):
             for _, document in page:
-                await self._let_in(document)
+                conversion = await self._let_in(document)
                 length -= 1
-                self._context.policy.remaining(length)
-                conversions.start_soon(self._drive, document)
+                polling.remaining(length)
+                conversions.start_soon(self._drive, conversion)
             position, _ = page[-1]
 
-    async def _let_in(self, document: Document) -> None:
+    async def _let_in(self, document: Document) -> Conversion:
         """Wait for room; what is out comes first in line, and its fetch is kept a call."""
+        order, calls = self._context.order, self._context.calls.of(document.id)
         if document.task is None:
-            await self._context.left_out.all_asked()
-        else:
-            self._context.left_out.add(document.id)
-            self._context.meter.budget.promise_fetch(document.id)
+            await order.wait_resumed()
+            await self._room.acquire()
+            return self._conversion(document, calls, order.enter())
+        ticket = order.resume()
+        calls.promise_fetch()
         await self._room.acquire()
-        if document.task is None:
-            self._context.line.join(document.id)
+        return self._conversion(document, calls, ticket)
 
-    async def _drive(self, document: Document) -> None:
-        conversion = Conversion(
-            self._context, document, on_stop=self._on_stop, on_failure=self._check_errors
-        )
+    def _conversion(
+        self, document: Document, calls: DocumentCalls, ticket: AdmissionTicket
+    ) -> Conversion:
+        """Return the way of a document through the kind of engine that there is."""
+        told: _Told = {"on_stop": self._on_stop, "on_failure": self._on_failure}
+        engine = self._context.engine
+        if isinstance(engine, TaskService):
+            return TaskConversion(self._context, engine, document, calls, ticket, **told)
+        return DirectConversion(self._context, engine, document, calls, ticket, **told)
+
+    async def _drive(self, conversion: Conversion) -> None:
         self._active.add(conversion)
-        self._context.tally.in_flight += 1
+        self._emit(DocumentAdmitted(source=conversion.source))
         try:
             self._catch_up(conversion)
             await conversion.drive()
         finally:
             self._active.discard(conversion)
-            self._context.tally.in_flight -= 1
+            self._emit(DocumentReleased(source=conversion.source))
             self._room.release()
 
     def _catch_up(self, conversion: Conversion) -> None:
         """Tell a document that was admitted in the same instant as the stop."""
-        if self._reasons - LETS_FINISH:
+        if any(not reason.lets_finish for reason in self._reasons):
             conversion.interrupt()
-        elif self._reasons & WITHDRAWS:
+        elif any(reason.withdraws for reason in self._reasons):
             conversion.withdraw()
 
     @contextmanager
@@ -179,26 +211,31 @@ class Run:
             self._on_stop(error)
 
     def _on_stop(self, error: RunStoppedError) -> None:
-        reason = reason_of(error)
+        reason = StopReason.of(error)
         if reason in self._reasons:
             return
         if isinstance(error, BudgetSpentError):
-            log.warning("budget.exhausted", message=str(error))
+            self._emit(BudgetExhausted(message=str(error)))
             self._stop_admission(reason)
         else:
-            log.error("run.stopped", code=error.code.value, message=str(error))
+            self._emit(RunStopped(code=error.code.value, message=str(error)))
             self.stop(reason)
 
+    def _on_failure(self) -> None:
+        self._failures += 1
+        self._check_errors()
+
     def _check_errors(self) -> None:
-        limits = self._context.settings.budget
+        limits, counts = self._context.settings.budget, self._planner.counts
         limit = 1 if limits.fail_fast else limits.max_errors
-        if limit is not None and self._context.tally.newly_failed >= limit:
-            self._stop_admission(StopReason.MAX_ERRORS)
+        failures = counts.failed - counts.known_failures + self._failures
+        if limit is not None and failures >= limit:
+            self._stop_admission(MAX_ERRORS)
 
     def _stop_admission(self, reason: StopReason) -> None:
         self._reasons.add(reason)
         self._admission.cancel()
-        if reason in WITHDRAWS:
+        if reason.withdraws:
             for conversion in tuple(self._active):
                 conversion.withdraw()
 
@@ -207,10 +244,10 @@ class Run:
         if deadline_s is None:
             return
         await self._sleep(deadline_s)
-        log.warning("run.deadline_passed", deadline_s=deadline_s)
-        self._stop_admission(StopReason.DEADLINE)
+        self._emit(RunDeadlinePassed(deadline_s=deadline_s))
+        self._stop_admission(DEADLINE)
         await self._sleep(min(self._context.settings.polling.task_timeout_s, DEADLINE_GRACE_S))
-        self.stop(StopReason.DEADLINE)
+        self.stop(DEADLINE)
 
     async def _sleep(self, seconds: float) -> None:
         clock = self._context.clock
@@ -226,8 +263,9 @@ class Run:
         return summary
 
     async def _record_end(self) -> RunSummary:
-        ledger = self._context.ledger
-        await ledger.remember(self._context.service, self._context.policy.observations())
+        ledger, engine = self._context.ledger, self._context.engine
+        if isinstance(engine, TaskService):
+            await ledger.remember(engine.address, self._context.polling.observations())
         summary = await ledger.finish_run(at=self._context.clock.now())
         reach("run.counted")
         code = self._exit_code(summary.totals)
@@ -237,10 +275,10 @@ class Run:
 
     async def _sum_up(self) -> RunSummary:
         """Sum up a run whose end cannot be recorded; to the next one it will have died."""
-        summary, tally = await self._context.ledger.summary(), self._context.tally
+        summary = await self._context.ledger.summary()
         known = summary.totals
         ended = known.converted + known.skipped + known.failed
-        found = max(tally.found, ended)
+        found = max(self._planner.counts.found, ended)
         totals = replace(known, found=found, remaining=found - ended)
         return replace(
             summary,
@@ -255,13 +293,12 @@ class Run:
 
     def _counted_failures(self, totals: Totals) -> int:
         ignored = self._context.settings.report.ignore_known_failures
-        return totals.failed - (self._context.tally.known_failures if ignored else 0)
+        return totals.failed - (self._planner.counts.known_failures if ignored else 0)
 
 
-def _tell_finished(summary: RunSummary) -> None:
+def _finished(summary: RunSummary) -> RunFinished:
     totals = summary.totals
-    log.info(
-        "run.finished",
+    return RunFinished(
         exit_code=None if summary.exit_code is None else summary.exit_code.value,
         found=totals.found,
         converted=totals.converted,
@@ -273,15 +310,19 @@ def _tell_finished(summary: RunSummary) -> None:
     )
 
 
-def _places(context: RunContext) -> int:
-    """Return how many documents may be let in at once; blocks: open files are counted."""
-    concurrency, traits = context.settings.concurrency, context.engine.traits
-    wanted = min(concurrency.max_in_flight, traits.at_once or concurrency.max_in_flight)
-    at_work = concurrency.max_submissions + concurrency.max_pollers if traits.polled else wanted
-    spare = spare_descriptors()
+def _affordable(context: RunContext, spare: int | None) -> int:
+    """Return how many documents may be in flight: fewer where few files may be open."""
+    concurrency = context.settings.concurrency
+    at_work = _capacity(context)
+    if isinstance(context.engine, TaskService):
+        at_work = concurrency.max_submissions + concurrency.max_pollers
     if spare is None or spare >= _DESCRIPTORS_EACH * at_work + _DESCRIPTORS_BESIDE:
-        return wanted
-    places = min(wanted, max(1, (spare - _DESCRIPTORS_BESIDE) // _DESCRIPTORS_EACH))
-    if places < wanted:
-        log.warning("run.fewer_at_once", documents=places, wanted=wanted, spare_descriptors=spare)
-    return places
+        return concurrency.max_in_flight
+    return max(1, (spare - _DESCRIPTORS_BESIDE) // _DESCRIPTORS_EACH)
+
+
+def _capacity(context: RunContext) -> int:
+    """Return how many documents may be in flight at once, as of now."""
+    wanted = context.settings.concurrency.max_in_flight
+    engine = context.engine
+    return min(wanted, engine.capacity) if isinstance(engine, Converter) else wanted

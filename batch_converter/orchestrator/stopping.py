@@ -2,59 +2,50 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
 
-from batch_converter.errors import (
-    AccountRefusedError,
-    BudgetSpentError,
-    ExitCode,
-    LedgerWriteError,
-    MachineExhaustedError,
-    OutputLostError,
-    RunStoppedError,
-    ServiceUnavailableError,
-)
+from batch_converter.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
+
+    from batch_converter.errors import RunStoppedError
 
 
-class StopReason(Enum):
-    """Why a run ends before its work does."""
+@dataclass(frozen=True, slots=True)
+class StopReason:
+    """Why a run ends before its work does.
 
-    SIGINT = auto()
-    SIGTERM = auto()
-    ACCOUNT_REFUSED = auto()
-    UNAVAILABLE = auto()
-    LEDGER_LOST = auto()
-    OUTPUT_LOST = auto()
-    EXHAUSTED = auto()
-    BUDGET = auto()
-    DEADLINE = auto()
-    MAX_ERRORS = auto()
+    Attributes:
+        name: What it is called.
+        exit_code: How the run ends where nothing weightier came beside it.
+        lets_finish: It only stops admission: what is out may end.
+        withdraws: What was let in and not handed over is left, too. (A spent budget
+            tells that to each document by itself.)
+    """
+
+    name: str
+    exit_code: ExitCode
+    lets_finish: bool = False
+    withdraws: bool = False
+
+    @classmethod
+    def of(cls, error: RunStoppedError) -> Self:
+        """Return the reason that an error is."""
+        return cls(type(error).__name__, error.exit_code, lets_finish=error.lets_finish)
+
+    @classmethod
+    def of_signal(cls, number: int) -> Self:
+        """Return the reason that a signal is."""
+        code = ExitCode.of_signal(number)
+        return cls(code.name, code)
 
 
-_EXIT_CODES: Final = {
-    StopReason.SIGINT: ExitCode.SIGINT,
-    StopReason.SIGTERM: ExitCode.SIGTERM,
-    StopReason.ACCOUNT_REFUSED: ExitCode.ACCOUNT_REFUSED,
-    StopReason.UNAVAILABLE: ExitCode.UNAVAILABLE,
-    StopReason.LEDGER_LOST: ExitCode.SOME_FAILED,
-    StopReason.OUTPUT_LOST: ExitCode.SOME_FAILED,
-    StopReason.EXHAUSTED: ExitCode.SOME_FAILED,
-    StopReason.BUDGET: ExitCode.STOPPED_EARLY,
-    StopReason.DEADLINE: ExitCode.STOPPED_EARLY,
-    StopReason.MAX_ERRORS: ExitCode.STOPPED_EARLY,
-}
-_REASONS: Final[Mapping[type[RunStoppedError], StopReason]] = {
-    AccountRefusedError: StopReason.ACCOUNT_REFUSED,
-    ServiceUnavailableError: StopReason.UNAVAILABLE,
-    BudgetSpentError: StopReason.BUDGET,
-    LedgerWriteError: StopReason.LEDGER_LOST,
-    OutputLostError: StopReason.OUTPUT_LOST,
-    MachineExhaustedError: StopReason.EXHAUSTED,
-}
+DEADLINE: Final = StopReason("deadline", ExitCode.STOPPED_EARLY, lets_finish=True, withdraws=True)
+MAX_ERRORS: Final = StopReason(
+    "max_errors", ExitCode.STOPPED_EARLY, lets_finish=True, withdraws=True
+)
 _PRECEDENCE: Final = (
     ExitCode.SIGINT,
     ExitCode.SIGTERM,
@@ -63,17 +54,6 @@ _PRECEDENCE: Final = (
     ExitCode.STOPPED_EARLY,
     ExitCode.SOME_FAILED,
 )
-LETS_FINISH: Final = frozenset({StopReason.BUDGET, StopReason.DEADLINE, StopReason.MAX_ERRORS})
-"""Reasons that only stop admission: what is out may end."""
-
-WITHDRAWS: Final = frozenset({StopReason.DEADLINE, StopReason.MAX_ERRORS})
-"""Those of them that leave what has a place in line and was not handed over: a spent
-budget tells that to each document by itself."""
-
-
-def reason_of(error: RunStoppedError) -> StopReason:
-    """Return the reason that an error is."""
-    return _REASONS[type(error)]
 
 
 def exit_code(reasons: Collection[StopReason], *, remaining: int, failures: int) -> ExitCode:
@@ -84,7 +64,7 @@ def exit_code(reasons: Collection[StopReason], *, remaining: int, failures: int)
         remaining: Files that are left; without any, it did not stop early.
         failures: Files that failed and count.
     """
-    codes = {_EXIT_CODES[reason] for reason in reasons}
+    codes = {reason.exit_code for reason in reasons}
     if not remaining:
         codes.discard(ExitCode.STOPPED_EARLY)
     elif not codes:

@@ -169,7 +169,7 @@ class PartFolder:
 
 
 class PartFile:
-    """A document's part: a `PdfSink` for the engine, and the way to the final name.
+    """A document's part: a `PdfTarget` for the engine, and the way to the final name.
 
     `seal`, then `publish`: between them the caller can record the digest of what
     is about to appear.

@@ -40,7 +40,7 @@ def write_metrics_file(path: Path, summary: RunSummary, *, price: Price) -> None
 def _registry(summary: RunSummary, price: Price) -> CollectorRegistry:
     gauges = _Gauges()
     totals = asdict(summary.totals)
-    gauges.show("info", "The run.", 1, run_id=summary.run_id, engine=summary.engine.value)
+    gauges.show("info", "The run.", 1, run_id=summary.run_id, engine=summary.engine)
     gauges.family("files", "Files by what became of them.", "status", _some(totals, *_STATUSES))
     warned = totals["with_warnings"]
     gauges.show("files_with_warnings", "Files with something said beside the result.", warned)

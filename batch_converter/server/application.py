@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from batch_converter.clock import Clock
     from batch_converter.config.settings import ServeSettings
-    from batch_converter.engines.base import Engine
+    from batch_converter.engines.base import Converter
 
 _SWEEP_INTERVAL: Final = timedelta(minutes=1)
 _PAGE_POLICY: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
@@ -38,38 +38,36 @@ _PAGE_POLICY: Final = {"Content-Security-Policy": "default-src 'none'; style-src
 @asynccontextmanager
 async def open_application(
     settings: ServeSettings,
-    engine: Engine,
+    converter: Converter,
     *,
     workers: int,
     clock: Clock | None = None,
 ) -> AsyncIterator[web.Application]:
-    """Open the data folder and the engine, and give the application that works on them.
+    """Open the data folder and the converter, and give the application that works on them.
 
     At the end conversions are called off and all files of the service deleted; the
     application must have stopped answering by then.
 
     Args:
         settings: Credentials and data folder; host and port are not looked at.
-        engine: Where documents are converted; opened and closed here.
+        converter: Where documents are converted; opened and closed here.
         workers: Conversions at once.
         clock: Time, for tests.
 
     Raises:
-        UsageError: The settings contradict each other, or the engine does not fit.
+        UsageError: The settings contradict each other.
         StateLockedError: Another service works in the data folder.
     """
     account = account_of(settings)
-    if engine.traits.polled:
-        raise UsageError("the service needs an engine of its own, such as local")
     clock = clock or SystemClock()
     async with (
         open_data_folder(settings.data_dir) as folder,
-        engine,
+        converter,
         anyio.create_task_group() as tasks,
     ):
         board = TaskBoard()
         metrics = ServerMetrics(board)
-        conversions = Conversions(engine, folder, workers=workers, metrics=metrics, clock=clock)
+        conversions = Conversions(converter, folder, workers=workers, metrics=metrics, clock=clock)
         api = Api(
             desk=TokenDesk(account, clock=clock.monotonic_s),
             board=board,

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import structlog
 
-from batch_converter.engines.base import Failed, Fetched, Gone, NotReady, Ready
+from batch_converter.engines.base import Failed, Ready
 from batch_converter.errors import BatchConverterError, MachineExhaustedError
-from batch_converter.models import Task
 from batch_converter.server.files import PieceFile
 from batch_converter.wire import TaskStatus
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batch_converter.clock import Clock
-    from batch_converter.engines.base import Engine
+    from batch_converter.engines.base import Converter
     from batch_converter.server.metrics import ServerMetrics
     from batch_converter.server.storage import DataFolder
     from batch_converter.server.tasks import ServedTask
@@ -31,7 +30,6 @@ PUBLIC_NAME: Final = "document.djvu"
 PUBLIC_PDF: Final = "document.pdf"
 """The same for its PDF."""
 
-_CANCEL_LIMIT_S: Final = 5.0
 _EXHAUSTED_S: Final = 5.0
 """Between two tries of what the machine has no processes or memory for."""
 
@@ -41,14 +39,14 @@ class Conversions:
 
     def __init__(
         self,
-        engine: Engine,
+        converter: Converter,
         folder: DataFolder,
         *,
         workers: int,
         metrics: ServerMetrics,
         clock: Clock,
     ) -> None:
-        self._engine = engine
+        self._converter = converter
         self._folder = folder
         self._workers = anyio.CapacityLimiter(workers)
         self._metrics = metrics
@@ -85,61 +83,42 @@ class Conversions:
             messages=task.messages,
         )
 
-    async def _clear(self, task: ServedTask, outcome: Fetched) -> None:
+    async def _clear(self, task: ServedTask, outcome: Ready | Failed) -> None:
         """Keep nothing but a whole PDF; an engine that failed may have left half of one."""
         if isinstance(outcome, Ready):
             await self._folder.remove_upload(task.task_id)
         else:
             await self._folder.remove(task.task_id)
 
-    async def _outcome(self, task: ServedTask) -> Fetched:
-        """Ask the engine; whatever goes wrong is this task's end and no other's."""
+    async def _outcome(self, task: ServedTask) -> Ready | Failed:
+        """Convert; whatever goes wrong is this task's end and no other's."""
+        target = PieceFile(task.result)
         try:
-            return await self._ask(task)
+            return await self._convert_once_possible(task, target)
         except BatchConverterError as error:
             return Failed(messages=(str(error),))
         except Exception:  # noqa: BLE001  # logged; one task's fault must not end the others
             _log.exception("server.task_crashed", task_id=task.task_id)
             return Failed(messages=("the conversion ended with an internal error",))
-
-    async def _ask(self, task: ServedTask) -> Fetched:
-        name = await self._engine.submit(task.document)
-        order = Task(task_id=name, submitted_at=self._clock.now())
-        sink = PieceFile(task.result)
-        try:
-            return await self._fetch(task, order, sink)
-        except anyio.get_cancelled_exc_class():
-            await self._call_off(task, order)
-            raise
         finally:
-            await sink.close()
+            await target.close()
 
-    async def _fetch(self, task: ServedTask, order: Task, sink: PieceFile) -> Fetched:
-        """Fetch as soon as the machine has what that takes: no task fails for want of it."""
+    async def _convert_once_possible(self, task: ServedTask, target: PieceFile) -> Ready:
+        """Convert as soon as the machine has what that takes: no task fails for want of it."""
         while True:
             try:
-                return await self._engine.fetch(task.document, order, sink)
+                return await self._converter.convert(task.document, target)
             except MachineExhaustedError as error:
                 _log.warning("server.machine_exhausted", task_id=task.task_id, message=str(error))
             await anyio.sleep(_EXHAUSTED_S)
 
-    async def _call_off(self, task: ServedTask, order: Task) -> None:
-        with anyio.move_on_after(_CANCEL_LIMIT_S, shield=True):
-            try:
-                await self._engine.cancel(task.document, order)
-            except BatchConverterError as error:
-                _log.warning("server.cancel_failed", task_id=task.task_id, message=str(error))
-
-    def _settle(self, task: ServedTask, outcome: Fetched) -> None:
+    def _settle(self, task: ServedTask, outcome: Ready | Failed) -> None:
         match outcome:
             case Ready(warnings=warnings):
                 task.warnings = _public(task, warnings)
                 task.move(TaskStatus.COMPLETED)
             case Failed(messages=messages):
                 task.messages = _public(task, messages) or ("the document could not be converted",)
-                task.move(TaskStatus.ERROR)
-            case NotReady() | Gone():
-                task.messages = ("the conversion engine lost the document",)
                 task.move(TaskStatus.ERROR)
 
 

@@ -24,7 +24,7 @@ PIECE_BYTES: Final = 1024 * 1024
 class PieceFile:
     """A new file that is written in large pieces, off the event loop.
 
-    Small documents wait in memory and take one hop to a thread. It is a `PdfSink`
+    Small documents wait in memory and take one hop to a thread. It is a `PdfTarget`
     too. Its methods raise OutputError if the disk does not do its part.
 
     Attributes:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from batch_converter.config.settings import ServeSettings
-    from batch_converter.engines.base import Engine
+    from batch_converter.engines.base import Converter
 
 _log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ _FAMILY_ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 async def serve(
     settings: ServeSettings,
-    engine: Engine,
+    converter: Converter,
     *,
     workers: int,
     on_ready: Callable[[str], None],
@@ -41,7 +41,7 @@ async def serve(
 
     Args:
         settings: Where to listen, who may use it, where files stand.
-        engine: Where documents are converted; opened and closed here.
+        converter: Where documents are converted; opened and closed here.
         workers: Conversions at once.
         on_ready: Called once with the address, such as `http://127.0.0.1:8080`.
 
@@ -56,11 +56,11 @@ async def serve(
     )
     async with (
         _closing(sockets),
-        open_application(settings, engine, workers=workers) as app,
+        open_application(settings, converter, workers=workers) as app,
         _answering(app, sockets),
     ):
         address = _address(settings.host, sockets[0])
-        _log.info("server.started", address=address, workers=workers, engine=engine.name)
+        _log.info("server.started", address=address, workers=workers, engine=converter.name)
         on_ready(address)
         await anyio.sleep_forever()
 

@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from batch_converter.codec import Base64Frame
-from batch_converter.models import Document, DocumentState
+from batch_converter.engines.base import SourceDocument
 from batch_converter.server.answers import (
     json_response,
     lost_response,
@@ -53,7 +53,7 @@ class Api:
 
     Attributes:
         start: Begins the conversion of a task that has been taken in.
-        numbers: Gives each document the number that engines want.
+        numbers: Gives each document the number that engines tell it by.
     """
 
     desk: TokenDesk
@@ -94,22 +94,19 @@ class Api:
         except BaseException:
             await upload.discard()
             raise
-        self._take_in(task_id, self._document(task_id, upload, size_bytes))
+        self._take_in(task_id, self._document(upload, size_bytes))
         return web.Response(text=task_id)
 
-    def _document(self, task_id: str, upload: PieceFile, size_bytes: int) -> Document:
-        return Document(
-            id=next(self.numbers),
+    def _document(self, upload: PieceFile, size_bytes: int) -> SourceDocument:
+        return SourceDocument(
+            number=next(self.numbers),
+            name=upload.path.name,
             path=str(upload.path),
-            source_root=str(self.folder.path),
-            source=upload.path.name,
-            output=self.folder.result_path(task_id).name,
             size_bytes=size_bytes,
             mtime_ns=upload.mtime_ns,
-            state=DocumentState.PENDING,
         )
 
-    def _take_in(self, task_id: str, document: Document) -> None:
+    def _take_in(self, task_id: str, document: SourceDocument) -> None:
         task = ServedTask(
             task_id=task_id,
             submitted_at_s=self.clock.monotonic_s(),

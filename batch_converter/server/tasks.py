@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from batch_converter.models import Document
+    from batch_converter.engines.base import SourceDocument
 
 RETENTION_S: Final = 24 * 3600.0
 
@@ -49,7 +49,7 @@ class ServedTask:
 
     task_id: str
     submitted_at_s: float
-    document: Document
+    document: SourceDocument
     result: Path
     status: TaskStatus = TaskStatus.PENDING
     messages: tuple[str, ...] = ()

@@ -52,8 +52,8 @@ async def test_every_step_is_recorded_before_it_is_taken(stage: Stage, tmp_path:
 
     def watched(step: Callable[..., Any], name: str, expected: Callable[..., Any]) -> Any:  # noqa: ANN401  # as it is
         async def watching(document: Any, *rest: Any, **named: Any) -> Any:  # noqa: ANN401  # the engine's own
-            copy = tmp_path / f"copy-{name}-{document.source}"
-            known = await anyio.to_thread.run_sync(found_in_a_copy, stage, copy, document.source)
+            copy = tmp_path / f"copy-{name}-{document.name}"
+            known = await anyio.to_thread.run_sync(found_in_a_copy, stage, copy, document.name)
             seen.append(name if known == expected(known, *rest) else f"{name}: {known}")
             return await step(document, *rest, **named)
 
@@ -64,12 +64,12 @@ async def test_every_step_is_recorded_before_it_is_taken(stage: Stage, tmp_path:
             engine.fetches[path.name].append(NotReady(status="Pending"))
         # The engine records its calls itself; when it is asked, only what came before is there.
         engine.submit = watched(  # type: ignore[method-assign]  # a look through the same door
-            engine.submit, "submit", lambda _: ("pending", None, 0, 0, 0)
+            engine.submit, "submit", lambda *_: ("pending", None, 0, 0, 0)
         )
         engine.fetch = watched(  # type: ignore[method-assign]  # the same
             engine.fetch,
             "fetch",
-            lambda known, task, _: ("submitted", task.task_id, 0, 1, known[4]),
+            lambda known, task_id, *_: ("submitted", task_id, 0, 1, known[4]),
         )
         await stage.execute(run)
     assert Counter(seen) == {"submit": 6, "fetch": 12}

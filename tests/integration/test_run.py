@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import struct
 from contextlib import closing
@@ -12,6 +13,7 @@ import anyio.lowlevel
 import pytest
 import structlog
 
+from batch_converter.api import convert
 from batch_converter.config import STATE_DIR_NAME, Settings
 from batch_converter.engines.base import Failed, Gone, NotReady
 from batch_converter.errors import (
@@ -25,6 +27,7 @@ from batch_converter.errors import (
 )
 from batch_converter.models import FileStatus
 from batch_converter.orchestrator import Run, StopReason
+from batch_converter.testing import FakeTaskService
 from tests.support.bundles import bundle_of, pages
 from tests.support.djvu_files import chunk, info, page
 from tests.support.pdfs import djvu_bytes, make_archive, pdf_bytes
@@ -32,9 +35,13 @@ from tests.support.runs import FakeClock, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from tests.support.fake_engine import FakeEngine
+    from batch_converter.events import RunEvent
+    from batch_converter.testing import FakeConverter
+
+    OpenedRun = AbstractAsyncContextManager[tuple[Run, FakeTaskService | FakeConverter]]
 
 
 @pytest.fixture
@@ -211,23 +218,11 @@ async def test_a_lost_answer_is_counted_and_submitted_again(stage: Stage) -> Non
     assert (await stage.files())[path.name].attempts == 2
 
 
-async def test_the_bytes_that_were_checked_are_sent_at_the_first_submission(stage: Stage) -> None:
-    small, lost = make_archive(stage.source, 2)
-    large = stage.source / "large.djvu"
-    large.write_bytes(djvu_bytes(mark=bytes(1 << 20)))
-    async with stage.run() as (run, engine):
-        engine.submits[lost.name].append(SubmitUnknownError("no answer"))
-        await stage.execute(run)
-    assert engine.contents[small.name] == [small.read_bytes()]
-    assert engine.contents[lost.name] == [lost.read_bytes(), None]
-    assert engine.contents[large.name] == [None]
-
-
 async def test_a_source_that_changes_while_it_is_sent_is_taken_up_by_the_next_run(
     stage: Stage,
 ) -> None:
     (path,) = make_archive(stage.source, 1)
-    checked, later = path.read_bytes(), djvu_bytes(mark=b"written while the other was sent")
+    later = djvu_bytes(mark=b"written while the other was sent")
     async with stage.run() as (run, engine):
         engine.hold_uploads = anyio.Event()
 
@@ -239,10 +234,10 @@ async def test_a_source_that_changes_while_it_is_sent_is_taken_up_by_the_next_ru
         async with anyio.create_task_group() as group:
             group.start_soon(change_it, engine.hold_uploads)
             summary = await stage.execute(run)
-    assert (summary.totals.converted, engine.contents[path.name]) == (1, [checked])
+    assert summary.totals.converted == 1
     async with stage.run() as (run, engine):
         summary = await stage.execute(run)
-    assert (summary.totals.converted, engine.contents[path.name]) == (1, [later])
+    assert (summary.totals.converted, engine.submitted[path.name]) == (1, 1)
     assert (await stage.convert()).totals.skipped == 1
 
 
@@ -374,8 +369,7 @@ async def test_tasks_older_than_a_day_are_known_to_be_gone(stage: Stage) -> None
 
 async def test_the_embedded_engine_needs_no_calls(stage: Stage) -> None:
     make_archive(stage.source, 3)
-    stage.billed = False
-    summary = await stage.convert()
+    summary = await stage.convert_directly()
     assert summary.totals.converted == 3
     assert summary.api_calls.billed == 0
 
@@ -385,35 +379,31 @@ async def test_auto_leaves_what_another_engine_converted_or_holds(stage: Stage) 
     async with stage.run() as (run, engine):
         engine.fetches[two.name].append(NetworkError("weather"))
         await stage.execute(run)
-    stage.billed, stage.any_engine = False, True
-    await stage.convert()
+    stage.asked_by_name = False
+    await stage.convert_directly()
     files = await stage.files()
     assert files[one.name].status is FileStatus.SKIPPED
     assert files[two.name].attempts == 1  # its task is the other engine's
-    stage.any_engine = False
-    assert (await stage.convert()).totals.converted == 1  # asked for by name
+    stage.asked_by_name = True
+    assert (await stage.convert_directly()).totals.converted == 1
 
 
 async def stop_when(run: Run, condition: Callable[[], bool]) -> None:
     while not condition():
         await anyio.lowlevel.checkpoint()
-    run.stop(StopReason.SIGTERM)
+    run.stop(StopReason.of_signal(signal.SIGTERM))
 
 
 async def stop_during_upload(run: Run, uploading: anyio.Event, held: anyio.Event) -> None:
     await uploading.wait()
-    run.stop(StopReason.SIGINT)
+    run.stop(StopReason.of_signal(signal.SIGINT))
     held.set()
 
 
-@pytest.mark.parametrize("billed", [True, False])
-async def test_other_pages_fail_for_good_and_nothing_more_is_paid(
-    stage: Stage, *, billed: bool
-) -> None:
+async def test_other_pages_fail_for_good_and_nothing_more_is_paid(stage: Stage) -> None:
     (path,) = make_archive(stage.source, 1)
-    stage.billed = billed
     async with stage.run() as (run, engine):
-        engine.fetches[path.name] += [pdf_bytes(2)] * 9
+        engine.deliver(path.name, *[pdf_bytes(2)] * 9)
         summary = await stage.execute(run)
         assert (engine.submitted[path.name], engine.fetched[path.name]) == (1, 1)
     file = (await stage.files())[path.name]
@@ -431,15 +421,26 @@ async def test_other_pages_fail_for_good_and_nothing_more_is_paid(
     assert (summary.totals.failed, summary.api_calls.billed) == (1, 0)
 
 
-@pytest.mark.parametrize("billed", [True, False])
+async def test_other_pages_fail_for_good_where_a_converter_made_them(stage: Stage) -> None:
+    (path,) = make_archive(stage.source, 1)
+    async with stage.direct_run() as (run, converter):
+        converter.deliver(path.name, pdf_bytes(2), pdf_bytes(2))
+        summary = await stage.execute(run)
+        assert converter.converted[path.name] == 1
+    file = (await stage.files())[path.name]
+    assert file.error is not None
+    assert (summary.totals.converted, file.error.code) == (0, ErrorCode.BAD_PDF)
+    assert "the PDF has 2 pages, the DjVu 1" in file.error.message
+
+
+@pytest.mark.parametrize("open_run", [Stage.run, Stage.direct_run])
 async def test_other_pages_are_published_with_a_warning_where_that_is_wanted(
-    stage: Stage, *, billed: bool
+    stage: Stage, open_run: Callable[[Stage], OpenedRun]
 ) -> None:
     one, two = make_archive(stage.source, 2)
-    stage.billed = billed
     stage.settings = with_output(stage.settings, page_mismatch="warn")
-    async with stage.run() as (run, engine):
-        engine.fetches[one.name].append(pdf_bytes(2))
+    async with open_run(stage) as (run, engine):
+        engine.deliver(one.name, pdf_bytes(2))
         with structlog.testing.capture_logs() as told:
             summary = await stage.execute(run)
     files, said = await stage.files(), "the PDF has 2 pages, the DjVu 1"
@@ -448,10 +449,11 @@ async def test_other_pages_are_published_with_a_warning_where_that_is_wanted(
     assert (files[one.name].pages, summary.totals.pages) == (1, 2)
     assert (stage.output / "00000.pdf").read_bytes() == pdf_bytes(2)
     [line] = [line for line in told if line["event"] == "file.warned"]
-    assert (line["log_level"], line["source"], line["warnings"]) == ("warning", one.name, [said])
-    assert stage.clock.tally.with_warnings == 1
+    assert (line["log_level"], line["source"], line["warnings"]) == ("warning", one.name, (said,))
+    assert stage.clock.counters.with_warnings == 1
 
-    again = await stage.convert()
+    async with open_run(stage) as (run, _):
+        again = await stage.execute(run)
     assert (again.totals.skipped, again.totals.with_warnings) == (2, 0)
 
 
@@ -547,7 +549,7 @@ async def test_a_djvu_that_went_while_it_was_out_is_compared_by_what_the_ledger_
     assert files[two.name].status is FileStatus.CONVERTED
 
 
-async def remove_during_upload(engine: FakeEngine, hold: anyio.Event, *paths: Path) -> None:
+async def remove_during_upload(engine: FakeTaskService, hold: anyio.Event, *paths: Path) -> None:
     while len(engine.submitted) < len(paths):
         await anyio.lowlevel.checkpoint()
     for path in paths:
@@ -573,8 +575,7 @@ async def test_sizes_and_text_are_compared_where_a_service_made_the_pdf(
         (stage.source / f"{number}.djvu").write_bytes(data)
     stage.settings = with_output(stage.settings, verify=verify)
     for billed in (True, False):
-        stage.billed = billed
-        summary = await stage.convert()
+        summary = await (stage.convert() if billed else stage.convert_directly())
         warnings = {name: file.warnings for name, file in (await stage.files()).items()}
         if billed and verify == "full":
             assert summary.totals.with_warnings == 3
@@ -587,3 +588,26 @@ async def test_sizes_and_text_are_compared_where_a_service_made_the_pdf(
 
 
 SIZES = "a page of the PDF has another size than in the DjVu, page 1: "
+
+
+async def test_a_run_tells_what_happens_in_order(stage: Stage) -> None:
+    make_archive(stage.source, 1)
+    told: list[RunEvent] = []
+    service = FakeTaskService()
+    settings = stage.settings.model_copy(
+        update={"output": stage.settings.output.model_copy(update={"dir": stage.output})}
+    )
+    await convert([stage.source], settings, on_event=told.append, engines=[service.spec])
+    assert [event.name for event in told] == [
+        "run.started",
+        "file.discovered",
+        "run.planned",
+        "file.admitted",
+        "call.counted",
+        "file.submitted",
+        "call.counted",
+        "file.polled",
+        "file.converted",
+        "file.released",
+        "run.finished",
+    ]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from batch_converter.ledger import Decision, Ledger, Verdict
 from batch_converter.models import (
-    EngineName,
     Failure,
     FileReport,
     FileStatus,
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from batch_converter.models import Document
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
-ENGINE = EngineName.ASPOSE
+ENGINE = "aspose"
 
 
 def source_file(name: str, *, root: str = "/archive", size_bytes: int = 10) -> SourceFile:

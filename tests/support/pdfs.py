@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import struct
-from functools import cache
 from typing import TYPE_CHECKING
 
-import pikepdf
+from batch_converter.testing import blank_pdf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,17 +14,9 @@ PAGE_SIZE_PT = (24, 24)
 """Of 100 pixels at 300 dots an inch."""
 
 
-@cache
 def pdf_bytes(pages: int = 1, *, filler_bytes: int = 0) -> bytes:
     """Return a PDF of blank pages as large as those of `djvu_bytes`, the same for the same."""
-    out = io.BytesIO()
-    with pikepdf.new() as pdf:
-        for _ in range(pages):
-            pdf.add_blank_page(page_size=PAGE_SIZE_PT)
-        if filler_bytes:
-            pdf.Root.Filler = pdf.make_stream(b"x" * filler_bytes)
-        pdf.save(out, deterministic_id=True, compress_streams=False)
-    return out.getvalue()
+    return blank_pdf(pages, size_points=PAGE_SIZE_PT, filler_bytes=filler_bytes)
 
 
 def djvu_bytes(*, width: int = 100, height: int = 100, mark: bytes = b"") -> bytes:

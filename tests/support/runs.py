@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
-from batch_converter.budget import Budget
-from batch_converter.config import STATE_DIR_NAME, Settings
-from batch_converter.ledger import Ledger, LedgerReader
-from batch_converter.orchestrator import Run
-from batch_converter.orchestrator.context import RunContext
-from batch_converter.orchestrator.meter import LedgerMeter
-from batch_converter.orchestrator.planning import Planner
-from batch_converter.output import PartFolder
+from batch_converter.api import open_run
+from batch_converter.config import STATE_DIR_NAME
+from batch_converter.counters import RunCounters
+from batch_converter.ledger import LedgerReader
 from batch_converter.polling import FixedInterval
-from batch_converter.progress import Tally
 from batch_converter.sources import Sources
-from tests.support.fake_engine import FakeEngine
+from batch_converter.testing import FakeConverter, FakeTaskService
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,14 +24,17 @@ if TYPE_CHECKING:
 
     from anyio import Event
 
+    from batch_converter.config import Settings
     from batch_converter.models import FileReport, RunSummary
+    from batch_converter.orchestrator import Run
+    from batch_converter.sources import OpenSources
 
 
 class FakeClock:
     """A clock that leaps to the next moment that is waited for, once all documents wait.
 
     Attributes:
-        tally: Of the run whose documents wait; a document that is in flight and
+        counters: Of the run whose documents wait; a document that is in flight and
             does not wait is still at work, and its time has not come.
     """
 
@@ -44,7 +42,7 @@ class FakeClock:
         self._at_s = 1_000.0
         self._start = datetime(2026, 1, 1, tzinfo=UTC)
         self._waiting: list[float] = []
-        self.tally = Tally()
+        self.counters = RunCounters()
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self._at_s)
@@ -67,75 +65,78 @@ class FakeClock:
             self._waiting.remove(at_s)
 
     def _all_wait(self) -> bool:
-        return len(self._waiting) >= self.tally.in_flight
+        return len(self._waiting) >= self.counters.in_flight
 
 
 @dataclass(slots=True)
 class Stage:
-    """Folders, settings and the engine of one test; `convert` makes a run."""
+    """Folders, settings and engines of one test; `convert` makes a run.
+
+    Attributes:
+        asked_by_name: Whether the engine was asked for by name, or chosen by `auto`.
+        options: The engine's options digest.
+        tasks: What the service knows, from run to run.
+    """
 
     source: Path
     output: Path
     settings: Settings
     clock: FakeClock
-    billed: bool = True
-    any_engine: bool = False
+    asked_by_name: bool = True
     options: str = "0"
+    found: OpenSources | None = None
+    tasks: set[str] = field(default_factory=set)
 
     @asynccontextmanager
-    async def run(self) -> AsyncIterator[tuple[Run, FakeEngine]]:
-        """Wire a run as `api.open_run` does."""
-        state = self.output / STATE_DIR_NAME
-        state.mkdir(parents=True, exist_ok=True)
-        tally = self.clock.tally = Tally()
-        async with await Ledger.open(state / "ledger.sqlite3") as ledger:
-            parts = PartFolder(
-                output_dir=self.output,
-                state_dir=state,
-                run_id="test",
-                verify=self.settings.output.verify,
-            )
-            await parts.prepare()
-            meter = LedgerMeter(
-                ledger=ledger,
-                budget=Budget(self.settings.budget.max_api_calls),
-                clock=self.clock,
-                tally=tally,
-            )
-            engine = FakeEngine(meter, billed=self.billed, options=self.options)
-            self.clock.advance(1)
-            recovered = await ledger.begin_run(
-                f"run-{self.clock.monotonic_s()}", engine.name, at=self.clock.now()
-            )
-            context = RunContext(
-                settings=self.settings,
-                engine=engine,
-                ledger=ledger,
-                meter=meter,
-                policy=FixedInterval(self.settings.polling.interval or 5),
-                parts=parts,
-                clock=self.clock,
-                tally=tally,
-                service="test",
-                output_dir=self.output,
-                parts_dir=state / "parts",
-                pollers=anyio.CapacityLimiter(self.settings.concurrency.max_pollers),
-            )
-            planner = Planner(context, any_engine=self.any_engine)
-            yield Run(context, planner, recovered), engine
+    async def run(self) -> AsyncIterator[tuple[Run, FakeTaskService]]:
+        """Make a run over a service ready, as the command does."""
+        service = FakeTaskService(
+            options=self.options, result_lifetime=timedelta(hours=24), tasks=self.tasks
+        )
+        async with self._opened(service) as run:
+            yield run, service
+
+    @asynccontextmanager
+    async def direct_run(self) -> AsyncIterator[tuple[Run, FakeConverter]]:
+        """Make a run over a converter ready."""
+        converter = FakeConverter("fake-converter", options=self.options)
+        async with self._opened(converter) as run:
+            yield run, converter
+
+    @asynccontextmanager
+    async def _opened(self, engine: FakeTaskService | FakeConverter) -> AsyncIterator[Run]:
+        self.clock.advance(1)
+        self.clock.counters = RunCounters()
+        settings = self.settings.model_copy(
+            update={
+                "engine": engine.name if self.asked_by_name else "auto",
+                "output": self.settings.output.model_copy(update={"dir": self.output}),
+            }
+        )
+        async with open_run(
+            settings,
+            Sources(paths=(str(self.source),)),
+            run_id=f"run-{self.clock.monotonic_s()}",
+            on_event=self.clock.counters.observe,
+            engines=[engine.spec],
+            clock=self.clock,
+            policy=FixedInterval(self.settings.polling.interval or 5),
+        ) as (run, self.found):
+            yield run
 
     async def execute(self, run: Run) -> RunSummary:
         """Drive the run over the source folder."""
-        sources = Sources(paths=(str(self.source),))
-        excluded = [str(self.output / STATE_DIR_NAME)]
-        opened = await anyio.to_thread.run_sync(
-            lambda: sources.open(self.settings.input, excluded_dirs=excluded)
-        )
-        return await run.execute(opened.found, opened.roots)
+        assert self.found is not None
+        return await run.execute(self.found.found, self.found.roots)
 
     async def convert(self) -> RunSummary:
         """Make a run in which nothing is scripted."""
         async with self.run() as (run, _):
+            return await self.execute(run)
+
+    async def convert_directly(self) -> RunSummary:
+        """Make a run over a converter in which nothing is scripted."""
+        async with self.direct_run() as (run, _):
             return await self.execute(run)
 
     async def files(self) -> dict[str, FileReport]:

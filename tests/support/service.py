@@ -15,8 +15,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 
 from batch_converter.config.settings import ServeSettings
-from batch_converter.engines.base import EngineTraits, Fetched, Ready
-from batch_converter.models import Document, EngineName, Task
+from batch_converter.engines.base import Ready
 from batch_converter.server import open_application
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from aiohttp.client import _RequestContextManager as Answering
     from anyio import Event
 
-    from batch_converter.engines.base import PdfSink
+    from batch_converter.engines.base import PdfTarget, SourceDocument
 
 CONVERT = "/v5.0/ocr/djvu2pdf"
 STATUS = "/v5.0/ocr/Utilities/GetTaskStatus"
@@ -51,21 +50,20 @@ class HandClock:
         raise NotImplementedError
 
 
-class HandEngine:
+class HandConverter:
     """Gives `outcome` once the gate is open, or raises it; remembers what it was asked."""
 
-    name = EngineName.LOCAL
+    name = "hand"
     options_digest = "made up"
+    capacity = 64
+    keeps_damaged = False
 
-    def __init__(
-        self, outcome: Fetched | Exception | None = None, *, pdf: bytes = PDF, polled: bool = False
-    ) -> None:
-        self.traits = EngineTraits(polled=polled, billed=False, tasks_outlive_run=False)
+    def __init__(self, outcome: Ready | Exception | None = None, *, pdf: bytes = PDF) -> None:
         self.outcome = outcome or Ready()
         self.pdf = pdf
         self.gate = anyio.Event()
         self.documents: list[bytes] = []
-        self.cancelled: list[str] = []
+        self.called_off = 0
         self.running = 0
         self.peak = 0
         self.opened = False
@@ -82,42 +80,37 @@ class HandEngine:
     ) -> None:
         self.opened = False
 
-    async def submit(self, document: Document, *, content: bytes | None = None) -> str:
-        assert content is None
-        self.documents.append(await anyio.Path(document.path).read_bytes())
-        assert document.size_bytes == len(self.documents[-1])
-        assert document.mtime_ns == (await anyio.Path(document.path).stat()).st_mtime_ns
-        return f"task {document.id}"
-
-    async def fetch(self, document: Document, task: Task, sink: PdfSink) -> Fetched:
-        assert task.task_id == f"task {document.id}"
+    async def convert(self, source: SourceDocument, target: PdfTarget) -> Ready:
+        self.documents.append(await anyio.Path(source.path).read_bytes())
+        assert source.size_bytes == len(self.documents[-1])
+        assert source.mtime_ns == (await anyio.Path(source.path).stat()).st_mtime_ns
         self.running += 1
         self.peak = max(self.peak, self.running)
         try:
             await self.gate.wait()
+        except anyio.get_cancelled_exc_class():
+            self.called_off += 1
+            raise
         finally:
             self.running -= 1
-        await anyio.Path(sink.path).write_bytes(self.pdf)
+        return await self._deliver(target)
+
+    async def _deliver(self, target: PdfTarget) -> Ready:
+        await anyio.Path(target.path).write_bytes(self.pdf)
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
 
-    async def cancel(self, document: Document, task: Task) -> None:
-        assert task.task_id == f"task {document.id}"
-        self.cancelled.append(task.task_id)
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
 
+class StreamingConverter(HandConverter):
+    """Hands its PDF to the target piece by piece, and waits for nothing."""
 
-class StreamingEngine(HandEngine):
-    """Hands its PDF to the sink piece by piece."""
-
-    async def fetch(self, document: Document, task: Task, sink: PdfSink) -> Fetched:
-        del document, task
-        await sink.write(b"a false start")
-        await sink.restart()
+    async def convert(self, source: SourceDocument, target: PdfTarget) -> Ready:
+        del source
+        await target.write(b"a false start")
+        await target.restart()
         for piece in (self.pdf[:5], self.pdf[5:]):
-            await sink.write(piece)
+            await target.write(piece)
         return Ready(warnings=("page 2 is odd",))
 
 
@@ -126,7 +119,7 @@ class Client:
     """A service that runs, and what a client does with it."""
 
     session: ClientSession
-    engine: HandEngine
+    engine: HandConverter
     clock: HandClock
     data: Path
     headers: dict[str, str] = field(default_factory=dict)
@@ -216,7 +209,7 @@ def serve_settings(data: Path | None = None, **changes: object) -> ServeSettings
 
 @asynccontextmanager
 async def running(
-    data: Path, engine: HandEngine, *, workers: int = 2, log_in: bool = True, **changes: object
+    data: Path, engine: HandConverter, *, workers: int = 2, log_in: bool = True, **changes: object
 ) -> AsyncIterator[Client]:
     clock, settings = HandClock(), serve_settings(data, **changes)
     async with (

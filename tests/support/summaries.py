@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from batch_converter.errors import ExitCode
-from batch_converter.models import ApiCalls, EngineName, RunSummary, Totals
+from batch_converter.models import ApiCalls, RunSummary, Totals
 
 START: Final = datetime(2024, 5, 1, 12, tzinfo=UTC)
 SUMMARY: Final = RunSummary(
     run_id="r1",
     started_at=START,
     finished_at=START + timedelta(seconds=83.5),
-    engine=EngineName.ASPOSE,
+    engine="aspose",
     exit_code=ExitCode.SOME_FAILED,
     totals=Totals(
         found=15,

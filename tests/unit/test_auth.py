@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from structlog.testing import capture_logs
 
 from batch_converter.auth import TokenKeeper
 from batch_converter.errors import AccountRefusedError, NetworkError
+from batch_converter.events import EventStream, TokenObtained
 from batch_converter.wire import TokenAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from batch_converter.events import RunEvent
 
 
 class SetClock:
@@ -58,17 +60,17 @@ async def at_once(count: int, get: Callable[[], object]) -> None:
 
 async def test_all_share_one_request() -> None:
     endpoint = Endpoint()
-    keeper = TokenKeeper(endpoint, clock=SetClock())
+    told: list[RunEvent] = []
+    keeper = TokenKeeper(endpoint, clock=SetClock(), events=EventStream([told.append]))
     tokens: list[str] = []
 
     async def get() -> None:
         tokens.append(await keeper.current())
 
-    with capture_logs() as logs:
-        await at_once(20, get)
+    await at_once(20, get)
     assert tokens == ["token-1"] * 20
     assert endpoint.asked == 1
-    assert logs == [{"event": "auth.token_obtained", "log_level": "info", "lifetime_s": 3600}]
+    assert told == [TokenObtained(lifetime_s=3600)]
 
 
 @pytest.mark.parametrize(("lifetime_s", "margin_s"), [(3600, 60), (600, 60), (100, 10), (2, 0.2)])
@@ -76,7 +78,7 @@ async def test_the_token_is_renewed_a_little_before_its_end(
     lifetime_s: float, margin_s: float
 ) -> None:
     clock, endpoint = SetClock(), Endpoint(lifetime_s=lifetime_s)
-    keeper = TokenKeeper(endpoint, clock=clock)
+    keeper = TokenKeeper(endpoint, clock=clock, events=EventStream())
     await keeper.current()
     clock.at_s = lifetime_s - margin_s - 0.01
     assert await keeper.current() == "token-1"
@@ -86,7 +88,7 @@ async def test_the_token_is_renewed_a_little_before_its_end(
 
 async def test_the_token_lives_from_the_question_not_from_the_answer() -> None:
     clock, endpoint = SetClock(), Endpoint(lifetime_s=100)
-    keeper = TokenKeeper(endpoint, clock=clock)
+    keeper = TokenKeeper(endpoint, clock=clock, events=EventStream())
     endpoint.before_answer = lambda: setattr(clock, "at_s", 50.0)
     await keeper.current()
     clock.at_s = 91
@@ -95,7 +97,7 @@ async def test_the_token_lives_from_the_question_not_from_the_answer() -> None:
 
 async def test_a_refused_token_is_renewed_once_for_all() -> None:
     endpoint = Endpoint()
-    keeper = TokenKeeper(endpoint, clock=SetClock())
+    keeper = TokenKeeper(endpoint, clock=SetClock(), events=EventStream())
     stale = await keeper.current()
     tokens: list[str] = []
 
@@ -112,7 +114,7 @@ async def test_a_refused_token_is_renewed_once_for_all() -> None:
 async def test_a_refusal_of_the_credentials_is_final() -> None:
     endpoint = Endpoint()
     endpoint.failures = [AccountRefusedError("wrong client_id or client_secret")]
-    keeper = TokenKeeper(endpoint, clock=SetClock())
+    keeper = TokenKeeper(endpoint, clock=SetClock(), events=EventStream())
     refused = 0
 
     async def get() -> None:
@@ -128,7 +130,7 @@ async def test_a_refusal_of_the_credentials_is_final() -> None:
 async def test_after_a_passing_failure_the_next_one_asks_again() -> None:
     endpoint = Endpoint()
     endpoint.failures = [NetworkError("reset")]
-    keeper = TokenKeeper(endpoint, clock=SetClock())
+    keeper = TokenKeeper(endpoint, clock=SetClock(), events=EventStream())
     with pytest.raises(NetworkError):
         await keeper.current()
     assert await keeper.current() == "token-2"
@@ -136,7 +138,7 @@ async def test_after_a_passing_failure_the_next_one_asks_again() -> None:
 
 async def test_a_waiter_takes_over_from_one_that_is_cancelled() -> None:
     endpoint = Endpoint()
-    keeper = TokenKeeper(endpoint, clock=SetClock())
+    keeper = TokenKeeper(endpoint, clock=SetClock(), events=EventStream())
     tokens: list[str] = []
 
     async def get() -> None:
@@ -152,6 +154,6 @@ async def test_a_waiter_takes_over_from_one_that_is_cancelled() -> None:
 
 
 async def test_the_token_stands_in_no_repr() -> None:
-    keeper = TokenKeeper(Endpoint(), clock=SetClock())
+    keeper = TokenKeeper(Endpoint(), clock=SetClock(), events=EventStream())
     await keeper.current()
     assert "token-1" not in repr(vars(keeper))

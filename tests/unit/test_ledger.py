@@ -18,7 +18,6 @@ from batch_converter.models import (
     CallKind,
     CallOutcome,
     DocumentState,
-    EngineName,
     FileStatus,
 )
 from tests.support.ledgers import (
@@ -298,7 +297,7 @@ async def test_what_is_out_is_taken_though_its_source_is_not_found(path: Path) -
         documents = await admitted(ledger, source_file("gone.djvu"), source_file("other.djvu"))
         await bring(ledger, documents["gone.djvu"], _S.SUBMITTED)
         await ledger.begin_call(CallKind.SUBMIT, documents["other.djvu"].id, at=NOON)
-        await ledger.submitted(documents["other.djvu"], task(2), EngineName.LOCAL)
+        await ledger.submitted(documents["other.djvu"], task(2), "local")
     async with opened(path, "run-2") as ledger:
         assert await ledger.enqueue(ENGINE, "name") == 1
         assert names([each for _, each in await ledger.take(0, 9)]) == ["gone.djvu"]

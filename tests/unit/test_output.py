@@ -37,7 +37,7 @@ from batch_converter.threads import DiskThreads
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch_converter.engines.base import PdfSink
+    from batch_converter.engines.base import PdfTarget
     from batch_converter.models import StoredPdf
     from batch_converter.output import PartFile, Verify
 
@@ -91,7 +91,7 @@ async def test_a_pdf_appears_whole_and_the_part_is_gone(tmp_path: Path) -> None:
     folder = await part_folder(tmp_path)
 
     async with folder.part("a/b.pdf", document_id=7) as part:
-        sink: PdfSink = part
+        sink: PdfTarget = part
         await sink.restart()
         await sink.write(data)
         stored = await part.seal(expected=ExpectedPdf(pages=3))

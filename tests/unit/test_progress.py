@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from batch_converter.cli.progress import Pace, ProgressDisplay
+from batch_converter.counters import RunCounters
 from batch_converter.logs import configure_logging
-from batch_converter.progress import Pace, ProgressDisplay, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +31,9 @@ def terminal(width: int = 100) -> tuple[Console, io.StringIO]:
     return Console(file=screen, force_terminal=True, width=width, color_system="standard"), screen
 
 
-def drawn(tally: Tally, *, width: int = 100) -> str:
+def drawn(counters: RunCounters, *, width: int = 100) -> str:
     """Return the display as plain text, as it stands at the first moment."""
-    display = ProgressDisplay(tally, console=terminal(width)[0], clock=lambda: 0.0)
+    display = ProgressDisplay(counters, console=terminal(width)[0], clock=lambda: 0.0)
     paper = Console(file=io.StringIO(), width=width)
     with paper.capture() as capture:
         paper.print(display._draw())
@@ -40,7 +41,7 @@ def drawn(tally: Tally, *, width: int = 100) -> str:
 
 
 def test_it_counts_what_it_knows_and_leaves_out_what_is_nought() -> None:
-    tally = Tally(
+    counters = RunCounters(
         found=12_000,
         converted=3_000,
         skipped=2_900,
@@ -52,7 +53,7 @@ def test_it_counts_what_it_knows_and_leaves_out_what_is_nought() -> None:
         api_calls_billed=6_400,
         discovering=False,
     )
-    bar, counts = drawn(tally, width=140).splitlines()
+    bar, counts = drawn(counters, width=140).splitlines()
     assert bar.rstrip().endswith("6,000/12,000  50%")
     assert counts.split(" · ") == [
         "3,000 converted",
@@ -63,22 +64,27 @@ def test_it_counts_what_it_knows_and_leaves_out_what_is_nought() -> None:
         "6,400 API calls",
         "5.0 MB in, 7.5 MB out",
     ]
-    assert drawn(Tally()).splitlines()[1] == "0 converted · 0 in flight · 0 bytes in, 0 bytes out"
+    assert (
+        drawn(RunCounters()).splitlines()[1]
+        == "0 converted · 0 in flight · 0 bytes in, 0 bytes out"
+    )
 
 
 def test_while_files_are_being_found_there_is_no_share_and_no_end() -> None:
-    text = drawn(Tally(found=10, converted=5))
+    text = drawn(RunCounters(found=10, converted=5))
     assert "5/10 found so far" in text
     assert "%" not in text
 
 
 def test_a_run_without_files_is_complete() -> None:
-    assert "0/0  100%" in drawn(Tally(discovering=False))
+    assert "0/0  100%" in drawn(RunCounters(discovering=False))
 
 
 def test_a_narrow_terminal_gets_two_lines_all_the_same() -> None:
-    tally = Tally(found=10**6, converted=10**5, skipped=10**5, failed=10**5, discovering=False)
-    lines = drawn(tally, width=40).splitlines()
+    counters = RunCounters(
+        found=10**6, converted=10**5, skipped=10**5, failed=10**5, discovering=False
+    )
+    lines = drawn(counters, width=40).splitlines()
     assert len(lines) == 2
     assert lines[1].endswith("…")
 
@@ -89,24 +95,24 @@ def test_a_narrow_terminal_gets_two_lines_all_the_same() -> None:
 )
 def test_the_time_left_follows_the_pace(seconds: float, expected: str) -> None:
     """Ninety files are left, one a `seconds`."""
-    tally, now_s = Tally(found=100, discovering=False), 0.0
-    display = ProgressDisplay(tally, console=terminal()[0], clock=lambda: now_s)
+    counters, now_s = RunCounters(found=100, discovering=False), 0.0
+    display = ProgressDisplay(counters, console=terminal()[0], clock=lambda: now_s)
     paper = Console(file=io.StringIO(), width=100)
     for _ in range(10):
         display._draw()
         now_s += seconds
-        tally.converted += 1
+        counters.converted += 1
     with paper.capture() as capture:
         paper.print(display._draw())
     assert expected in capture.get()
 
 
 def test_files_that_needed_no_work_do_not_quicken_the_pace() -> None:
-    tally, now_s = Tally(found=1000, discovering=False), 0.0
-    display = ProgressDisplay(tally, console=terminal()[0], clock=lambda: now_s)
+    counters, now_s = RunCounters(found=1000, discovering=False), 0.0
+    display = ProgressDisplay(counters, console=terminal()[0], clock=lambda: now_s)
     display._draw()
-    now_s, tally.skipped, tally.converted = 10.0, 780, 20
-    tally.failed = tally.known_failures = 100
+    now_s, counters.skipped, counters.converted = 10.0, 780, 20
+    counters.failed = counters.known_failures = 100
     paper = Console(file=io.StringIO(), width=100)
     with paper.capture() as capture:
         paper.print(display._draw())
@@ -160,7 +166,7 @@ def test_nothing_is_drawn_where_it_is_unwanted_or_unseen(
     wanted: bool | None,
 ) -> None:
     monkeypatch.setenv("TERM", term)
-    with ProgressDisplay(Tally(), wanted=wanted, stream=stream) as display:
+    with ProgressDisplay(RunCounters(), wanted=wanted, stream=stream) as display:
         assert not display.is_drawn
         assert display.log_stream is stream
     assert stream.getvalue() == ""
@@ -169,7 +175,7 @@ def test_nothing_is_drawn_where_it_is_unwanted_or_unseen(
 def test_a_process_without_standard_error_is_served_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", None)
     with (
-        ProgressDisplay(Tally()) as display,
+        ProgressDisplay(RunCounters()) as display,
         configure_logging(stream=display.log_stream),
     ):
         log.info("run.started")
@@ -178,14 +184,14 @@ def test_a_process_without_standard_error_is_served_too(monkeypatch: pytest.Monk
 def test_a_terminal_is_drawn_on_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     screen = Terminal()
-    with ProgressDisplay(Tally(found=3), stream=screen) as display:
+    with ProgressDisplay(RunCounters(found=3), stream=screen) as display:
         assert display.is_drawn
     assert "0/3 found so far" in screen.getvalue()
 
 
 def test_the_display_wipes_itself_and_never_leaves_the_cursor_hidden() -> None:
     console, screen = terminal()
-    with ProgressDisplay(Tally(), console=console):
+    with ProgressDisplay(RunCounters(), console=console):
         text = screen.getvalue()
         assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l"), "a killed run leaves it so"
     last_text = screen.getvalue().rpartition("out")[2]
@@ -195,7 +201,7 @@ def test_the_display_wipes_itself_and_never_leaves_the_cursor_hidden() -> None:
 def on_screen(act: Callable[[], object]) -> str:
     console, screen = terminal(width=40)
     with (
-        ProgressDisplay(Tally(found=3), console=console) as display,
+        ProgressDisplay(RunCounters(found=3), console=console) as display,
         configure_logging(stream=display.log_stream),
     ):
         act()
@@ -228,6 +234,6 @@ def test_lines_of_many_threads_do_not_mix() -> None:
 
 def test_an_error_inside_still_gives_the_terminal_back() -> None:
     console, screen = terminal()
-    with pytest.raises(ZeroDivisionError), ProgressDisplay(Tally(), console=console):
+    with pytest.raises(ZeroDivisionError), ProgressDisplay(RunCounters(), console=console):
         raise ZeroDivisionError
     assert "\x1b[?25h" in screen.getvalue()

@@ -23,7 +23,6 @@ from batch_converter.errors import ErrorCode, ExitCode, OutputError, UsageError
 from batch_converter.logs import printable
 from batch_converter.models import (
     ApiCalls,
-    EngineName,
     Failure,
     FileReport,
     FileStatus,
@@ -183,7 +182,7 @@ def test_a_run_that_lasts_and_has_no_files_is_a_report_too(tmp_path: Path) -> No
         run_id="r",
         started_at=START,
         finished_at=None,
-        engine=EngineName.LOCAL,
+        engine="local",
         exit_code=None,
         totals=Totals(),
         api_calls=ApiCalls(),
@@ -435,7 +434,7 @@ def ended(code: ExitCode, **totals: int) -> RunSummary:
         run_id="r",
         started_at=START,
         finished_at=START + timedelta(hours=3, seconds=60),
-        engine=EngineName.LOCAL,
+        engine="local",
         exit_code=code,
         totals=Totals(**totals),
         api_calls=ApiCalls(),

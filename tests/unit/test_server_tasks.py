@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from batch_converter.models import Document, DocumentState
+from batch_converter.engines.base import SourceDocument
 from batch_converter.server.tasks import RETENTION_S, ServedTask, TaskBoard
 from batch_converter.wire import TaskStatus
 
@@ -19,15 +19,8 @@ P, W, C, E, N = (
 
 
 def make_task(*, submitted_at_s: float = 0.0, status: TaskStatus = P) -> ServedTask:
-    document = Document(
-        id=1,
-        path="/data/a.djvu",
-        source_root="/data",
-        source="a.djvu",
-        output="a.pdf",
-        size_bytes=1,
-        mtime_ns=0,
-        state=DocumentState.PENDING,
+    document = SourceDocument(
+        number=1, name="a.djvu", path="/data/a.djvu", size_bytes=1, mtime_ns=0
     )
     return ServedTask(
         task_id=str(uuid.uuid4()),

@@ -18,6 +18,7 @@ from batch_converter.errors import (
     ServiceUnavailableError,
     SubmitUnknownError,
 )
+from batch_converter.events import ServiceThrottled
 from batch_converter.limits import AdaptiveWindow
 from batch_converter.retry import RetryPolicy, Trouble, next_wait_s, reason_to_stop
 from batch_converter.wire import read_token_answer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from batch_converter.clock import Clock
     from batch_converter.engines.aspose.exchange import Exchange
     from batch_converter.engines.aspose.request import Request
+    from batch_converter.events import EventStream
     from batch_converter.limits import Outage, Throttle, UploadSlot
     from batch_converter.redaction import Redactor
     from batch_converter.wire import TokenAnswer
@@ -51,6 +53,7 @@ class Client:
         max_submissions: Uploads at once, at most.
         clock: The time.
         random: Returns a number from 0 to 1.
+        events: Told of throttling and of tokens.
         redactor: Learns each token before it is used.
     """
 
@@ -66,6 +69,7 @@ class Client:
         clock: Clock,
         random: Callable[[], float],
         redactor: Redactor,
+        events: EventStream,
     ) -> None:
         self._exchange = exchange
         self._token_request = token_request
@@ -73,10 +77,11 @@ class Client:
         self._throttle = throttle
         self._clock = clock
         self._random = random
+        self._events = events
         self._redactor = redactor
         self._window = AdaptiveWindow(max_submissions)
         self._outage = outage
-        self._tokens = TokenKeeper(self._ask_token, clock=clock)
+        self._tokens = TokenKeeper(self._ask_token, clock=clock, events=events)
 
     async def answered(
         self, request: Request, read: Callable[[aiohttp.ClientResponse], Awaitable[T]]
@@ -162,7 +167,7 @@ class Client:
             attempt=attempt,
             wait_s=round(wait_s, 3),
             reason=str(trouble.error),
-            **({} if request.document is None else {"source": request.document.source}),
+            **({} if request.source is None else {"source": request.source.name}),
         )
         await self._outage.endure(until_s)
 
@@ -171,11 +176,12 @@ class Client:
         asked_s = trouble.retry_after_s or 0.0
         pause_s = max(self._policy.initial_wait_s, asked_s) if wait_s is None else wait_s
         if self._throttle.pause(pause_s, asked_s=asked_s, turn=trouble.turn):
-            _log.warning(
-                "service.throttled",
-                endpoint=request.kind.value,
-                wait_s=round(pause_s, 3),
-                reason=str(trouble.error),
+            self._events.emit(
+                ServiceThrottled(
+                    endpoint=request.kind.value,
+                    wait_s=round(pause_s, 3),
+                    reason=str(trouble.error),
+                )
             )
 
     async def _sent(

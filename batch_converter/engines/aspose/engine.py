@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import random as chance
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -18,10 +19,11 @@ from batch_converter.engines.aspose.judgement import judge_answer
 from batch_converter.engines.aspose.reading import read_bounded, read_envelope
 from batch_converter.engines.aspose.request import Request
 from batch_converter.engines.aspose.session import open_session
-from batch_converter.engines.base import EngineTraits
+from batch_converter.engines.base import TaskService
 from batch_converter.errors import BadResponseError, ConfigError, TooLargeError
+from batch_converter.events import EventStream
 from batch_converter.limits import Outage, Throttle
-from batch_converter.models import CallKind, EngineName
+from batch_converter.models import CallKind
 from batch_converter.redaction import Redactor
 from batch_converter.retry import RetryPolicy
 from batch_converter.wire import (
@@ -44,24 +46,25 @@ if TYPE_CHECKING:
     from batch_converter.clock import Clock
     from batch_converter.codec import Envelope
     from batch_converter.config import AsposeSettings, RetrySettings
-    from batch_converter.engines.base import CallMeter, Fetched, PdfSink
-    from batch_converter.models import Document, Task
+    from batch_converter.engines.base import CallRecorder, Fetched, PdfTarget, SourceDocument
     from batch_converter.wire import TaskAnswer
 
-_TRAITS: Final = EngineTraits(polled=True, billed=True, tasks_outlive_run=True)
+NAME: Final = "aspose"
+_RESULT_LIFETIME: Final = timedelta(hours=24)  # API-FACTS, Fetch: kept so long from submission
 
 
-class AsposeEngine:
-    """The service as an `Engine`; its session is open between enter and exit.
+class AsposeEngine(TaskService):
+    """The service as a `TaskService`; its session is open between enter and exit.
 
     Args:
         settings: The service and the account.
         retry: How often and how patiently requests are tried again.
-        meter: Counts every request before it leaves.
+        calls: Records requests for tokens.
         max_submissions: Uploads at once, at most.
         redactor: Learns the secret and each token; of its own where absent.
         clock: The time; the system's where absent.
         random: Returns a number from 0 to 1, for jitter.
+        events: Told of throttling and of tokens.
 
     Raises:
         ConfigError: Credentials are missing, or recognition settings are not known.
@@ -72,11 +75,12 @@ class AsposeEngine:
         settings: AsposeSettings,
         retry: RetrySettings,
         *,
-        meter: CallMeter,
+        calls: CallRecorder,
         max_submissions: int,
         redactor: Redactor | None = None,
         clock: Clock | None = None,
         random: Callable[[], float] = chance.random,
+        events: EventStream | None = None,
     ) -> None:
         if settings.client_id is None or settings.client_secret is None:
             raise ConfigError("the aspose engine needs client_id and client_secret")
@@ -86,22 +90,28 @@ class AsposeEngine:
         self._redactor = redactor or Redactor()
         self._redactor.add(self._secret)
         self._retry = retry
-        self._meter = meter
+        self._calls = calls
         self._max_submissions = max_submissions
         self._clock: Clock = clock or SystemClock()
         self._random = random
+        self._events = events or EventStream()
         self._session: aiohttp.ClientSession | None = None
         self._client: Client | None = None
 
     @property
-    def name(self) -> EngineName:
-        """The name that the ledger, the report and `--engine` use."""
-        return EngineName.ASPOSE
+    def name(self) -> str:
+        """`aspose`."""
+        return NAME
 
     @property
-    def traits(self) -> EngineTraits:
-        """Polled, billed, and its tasks outlive the run by a day."""
-        return _TRAITS
+    def address(self) -> str:
+        """The base URL."""
+        return self._settings.base_url
+
+    @property
+    def result_lifetime(self) -> timedelta:
+        """24 hours from the submission."""
+        return _RESULT_LIFETIME
 
     @cached_property
     def options_digest(self) -> str:
@@ -130,7 +140,6 @@ class AsposeEngine:
             self._session,
             proxy,
             settings=self._settings,
-            meter=self._meter,
             throttle=throttle,
             clock=self._clock,
             redactor=self._redactor,
@@ -145,6 +154,7 @@ class AsposeEngine:
             clock=self._clock,
             random=self._random,
             redactor=self._redactor,
+            events=self._events,
         )
         return self
 
@@ -167,17 +177,17 @@ class AsposeEngine:
         """
         await self._opened().authorize()
 
-    async def submit(self, document: Document, *, content: bytes | None = None) -> str:
-        """Upload the document; see `Engine.submit`.
+    async def submit(self, source: SourceDocument, calls: CallRecorder) -> str:
+        """Upload the document; see `TaskService.submit`.
 
         Raises:
             TooLargeError: It exceeds `max_upload_bytes`; nothing was sent.
             UnreadableError: It cannot be read, or changed meanwhile.
         """
         limit = self._settings.max_upload_bytes
-        if limit and document.size_bytes > limit:
+        if limit and source.size_bytes > limit:
             msg = (
-                f"{document.source} has {document.size_bytes} bytes, more than"
+                f"{source.name} has {source.size_bytes} bytes, more than"
                 f" aspose.max_upload_bytes = {limit}"
             )
             raise TooLargeError(msg)
@@ -185,38 +195,51 @@ class AsposeEngine:
             kind=CallKind.SUBMIT,
             method="POST",
             url=self._convert_url,
-            document=document,
-            content=content,
+            calls=calls,
+            source=source,
             uploads=True,
         )
         return await self._opened().answered(request, self._read_task_id)
 
-    async def fetch(self, document: Document, task: Task, sink: PdfSink) -> Fetched:
-        """Ask for the task and stream its PDF into the sink; see `Engine.fetch`."""
-        request = self._about(document, task, kind=CallKind.POLL, method="GET")
+    async def fetch(
+        self, source: SourceDocument, task_id: str, target: PdfTarget, calls: CallRecorder
+    ) -> Fetched:
+        """Ask for the task and stream its PDF into the target; see `TaskService.fetch`."""
 
         async def read(response: aiohttp.ClientResponse) -> tuple[TaskAnswer, Envelope]:
-            envelope = await read_envelope(response, sink)
+            envelope = await read_envelope(response, target)
             answer = read_task_answer(envelope.fields)
-            if answer.task_id and not same_task(answer.task_id, task.task_id):
+            if answer.task_id and not same_task(answer.task_id, task_id):
                 raise BadResponseError("the service answered for another task")
             return answer, envelope
 
+        request = Request(
+            kind=CallKind.POLL,
+            method="GET",
+            url=self._task_url(task_id),
+            calls=calls,
+            source=source,
+        )
         answer, envelope = await self._opened().answered(request, read)
         return judge_answer(answer, envelope, self._redactor)
 
-    async def cancel(self, document: Document, task: Task) -> None:
-        """Delete the task at the service; see `Engine.cancel`."""
-        request = self._about(document, task, kind=CallKind.CANCEL, method="DELETE")
+    async def cancel(self, source: SourceDocument, task_id: str, calls: CallRecorder) -> None:
+        """Delete the task at the service; see `TaskService.cancel`."""
+        request = Request(
+            kind=CallKind.CANCEL,
+            method="DELETE",
+            url=self._task_url(task_id),
+            calls=calls,
+            source=source,
+        )
         await self._opened().answered(request, _ignore)
 
     @cached_property
     def _convert_url(self) -> URL:
         return self._url(CONVERT_PATH)
 
-    def _about(self, document: Document, task: Task, *, kind: CallKind, method: str) -> Request:
-        url = self._convert_url.with_query({ID_PARAMETER: task.task_id})
-        return Request(kind=kind, method=method, url=url, document=document)
+    def _task_url(self, task_id: str) -> URL:
+        return self._convert_url.with_query({ID_PARAMETER: task_id})
 
     def _url(self, path: str) -> URL:
         return URL(self._settings.base_url.rstrip("/") + path)
@@ -227,7 +250,13 @@ class AsposeEngine:
             "client_id": self._settings.client_id or "",
             "client_secret": self._secret,
         }
-        return Request(kind=CallKind.TOKEN, method="POST", url=self._url(TOKEN_PATH), form=form)
+        return Request(
+            kind=CallKind.TOKEN,
+            method="POST",
+            url=self._url(TOKEN_PATH),
+            calls=self._calls,
+            form=form,
+        )
 
     def _opened(self) -> Client:
         if self._client is None:

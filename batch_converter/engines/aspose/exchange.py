@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from batch_converter.engines.aspose.request import Request
     from batch_converter.engines.aspose.session import Proxy
     from batch_converter.engines.aspose.upload import DocumentBody
-    from batch_converter.engines.base import CallMeter
     from batch_converter.limits import Throttle
     from batch_converter.redaction import Redactor
 
@@ -81,7 +80,6 @@ class Exchange:
         proxy: Proxy,
         *,
         settings: AsposeSettings,
-        meter: CallMeter,
         throttle: Throttle,
         clock: Clock,
         redactor: Redactor,
@@ -89,7 +87,6 @@ class Exchange:
         self._session = session
         self._proxy = proxy
         self._settings = settings
-        self._meter = meter
         self._throttle = throttle
         self._clock = clock
         self._redactor = redactor
@@ -131,19 +128,18 @@ class Exchange:
     ) -> T | Trouble | TokenRefused | Moved:
         async with self._body(request) as body:
             turn = await self._throttle.turn()
-            call_id = await self._meter.begin(request.kind, request.document)
+            call_id = await request.calls.begin(request.kind)
             fate = _Fate()
             try:
                 result = await self._converse(request, token, read, body, fate)
             finally:
-                self._meter.end(call_id, fate.outcome, http_status=fate.status)
+                request.calls.end(call_id, fate.outcome, http_status=fate.status)
             return replace(result, turn=turn) if isinstance(result, Trouble) else result
 
     def _body(self, request: Request) -> AbstractAsyncContextManager[DocumentBody | None]:
-        if request.document is None or not request.uploads:
+        if request.source is None or not request.uploads:
             return nullcontext()
-        settings, content = self._settings.settings, request.content
-        return opened(request.document, settings, self._readers, content=content)
+        return opened(request.source, self._settings.settings, self._readers)
 
     async def _converse(
         self,

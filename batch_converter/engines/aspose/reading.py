@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from batch_converter.codec import Envelope
-    from batch_converter.engines.base import PdfSink
+    from batch_converter.engines.base import PdfTarget
 
 
 async def read_beginning(response: aiohttp.ClientResponse) -> bytes:
@@ -39,7 +39,7 @@ async def read_bounded(response: aiohttp.ClientResponse) -> bytes:
     return body
 
 
-async def read_envelope(response: aiohttp.ClientResponse, sink: PdfSink) -> Envelope:
+async def read_envelope(response: aiohttp.ClientResponse, sink: PdfTarget) -> Envelope:
     """Read a status answer as it arrives; the PDF in it goes to the sink.
 
     Raises:

@@ -13,7 +13,8 @@ from batch_converter.errors import BadResponseError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batch_converter.models import CallKind, Document
+    from batch_converter.engines.base import CallRecorder, SourceDocument
+    from batch_converter.models import CallKind
     from batch_converter.redaction import Redactor
 
 _SEE_OTHER: Final = 303
@@ -24,8 +25,8 @@ class Request:
     """What is to be sent, but for the token.
 
     Attributes:
-        document: What it is about; what is sent, where `uploads`.
-        content: The document's bytes, where they are at hand.
+        calls: Records it before it leaves.
+        source: What it is about; what is sent, where `uploads`.
         form: The fields of a form; they hold the secret.
         uploads: The document is the body.
     """
@@ -33,8 +34,8 @@ class Request:
     kind: CallKind
     method: str
     url: URL
-    document: Document | None = None
-    content: bytes | None = field(default=None, repr=False)
+    calls: CallRecorder
+    source: SourceDocument | None = None
     form: Mapping[str, str] | None = field(default=None, repr=False)
     uploads: bool = False
 
@@ -65,5 +66,5 @@ def redirected(request: Request, moved: Moved, redactor: Redactor) -> Request:
         )
         raise BadResponseError(redactor.redact(msg))
     if moved.status == _SEE_OTHER:
-        return replace(request, url=url, method="GET", form=None, content=None, uploads=False)
+        return replace(request, url=url, method="GET", form=None, uploads=False)
     return replace(request, url=url)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import anyio
 
     from batch_converter.engines.aspose.session import Departure
-    from batch_converter.models import Document
+    from batch_converter.engines.base import SourceDocument
     from batch_converter.threads import DiskThreads
 
 T = TypeVar("T")
@@ -28,29 +28,29 @@ T = TypeVar("T")
 _CHECKS_PER_TIMEOUT: Final = 8
 
 
-class _Source:
+class _SourceFile:
     """The file, read in worker threads; the methods block.
 
     A small file is opened, read and closed with one trip to a thread.
     """
 
-    def __init__(self, document: Document) -> None:
-        self._document = document
-        self._path = Path(document.path)
+    def __init__(self, source: SourceDocument) -> None:
+        self._source = source
+        self._path = Path(source.path)
         self._offset = 0
         self._ahead = b""
         self._file = self._guarded(lambda: self._path.open("rb", buffering=0))
         try:
             self._check_unchanged()
-            if document.size_bytes <= READ_BYTES:
+            if source.size_bytes <= READ_BYTES:
                 self._ahead = self._all()
         except UnreadableError:
             self._file.close()
             raise
 
     def _all(self) -> bytes:
-        data = self.read(self._document.size_bytes)
-        if len(data) == self._document.size_bytes:
+        data = self.read(self._source.size_bytes)
+        if len(data) == self._source.size_bytes:
             self._file.close()
         return data
 
@@ -69,7 +69,7 @@ class _Source:
         # even if the file was closed under it and its number given away.
         data = self._guarded(lambda: os.pread(self._file.fileno(), size, self._offset))
         self._offset += len(data)
-        if self._offset == self._document.size_bytes:
+        if self._offset == self._source.size_bytes:
             self._check_unchanged()
         return data
 
@@ -78,17 +78,17 @@ class _Source:
         self._file.close()
 
     def _check_unchanged(self) -> None:
-        document = self._document
+        source = self._source
         status = self._guarded(self._path.stat)
-        if (status.st_size, status.st_mtime_ns) != (document.size_bytes, document.mtime_ns):
-            msg = f"{document.source} changed while it was read; the next run takes it up"
+        if (status.st_size, status.st_mtime_ns) != (source.size_bytes, source.mtime_ns):
+            msg = f"{source.name} changed while it was read; the next run takes it up"
             raise UnreadableError(msg)
 
     def _guarded(self, act: Callable[[], T]) -> T:
         try:
             return act()
         except OSError as error:
-            msg = f"{self._document.source} cannot be read: {error.strerror or error}"
+            msg = f"{self._source.name} cannot be read: {error.strerror or error}"
             raise UnreadableError(msg) from error
 
 
@@ -133,47 +133,29 @@ class DocumentBody:
 
 @asynccontextmanager
 async def opened(
-    document: Document,
+    source: SourceDocument,
     settings: Mapping[str, object],
     threads: DiskThreads,
-    *,
-    content: bytes | None = None,
 ) -> AsyncGenerator[DocumentBody, None]:
     """Open the document for one submission, read in one of the threads.
 
     Args:
-        document: What is sent.
+        source: What is sent.
         settings: What goes beside it.
         threads: Where its file is read.
-        content: What there is to read, where that is known already: then nothing is.
 
     Raises:
         UnreadableError: It cannot be opened, or is not the file that was found.
     """
-    if content is not None:
-        yield DocumentBody(_reader_of(content), len(content), settings)
-        return
-    source = await threads.run(_Source, document)
+    file = await threads.run(_SourceFile, source)
 
     async def read(size: int) -> bytes:
-        return source.take_ahead() or await threads.run(source.read, size)
+        return file.take_ahead() or await threads.run(file.read, size)
 
     try:
-        yield DocumentBody(read, document.size_bytes, settings)
+        yield DocumentBody(read, source.size_bytes, settings)
     finally:
-        source.close()
-
-
-def _reader_of(content: bytes) -> Callable[[int], Awaitable[bytes]]:
-    at = 0
-
-    async def read(size: int) -> bytes:
-        nonlocal at
-        piece = content[at : at + size]
-        at += len(piece)
-        return piece
-
-    return read
+        file.close()
 
 
 class StallWatch:

@@ -24,12 +24,15 @@ from pydantic import SecretStr
 
 from batch_converter.config import AsposeSettings, RetrySettings
 from batch_converter.engines.aspose import AsposeEngine
+from batch_converter.engines.base import SourceDocument
 from batch_converter.errors import BudgetSpentError, OutputError
-from batch_converter.models import CallKind, CallOutcome, Document, DocumentState, Task
+from batch_converter.models import CallKind, CallOutcome, Task
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from batch_converter.engines.base import Fetched, PdfTarget
 
     Answer = Awaitable[web.StreamResponse]
     Fault = Callable[["FaultServer", web.Request, Callable[[], Answer]], Answer]
@@ -178,35 +181,35 @@ class HastyClock:
 
 
 @dataclass
-class Ledger:
-    """A `CallMeter` that remembers all."""
+class RecordedCalls:
+    """A `CallRecorder` that remembers all."""
 
     calls: list[list[Any]] = field(default_factory=list)
     limit: int | None = None
 
-    async def begin(self, kind: CallKind, document: Document | None) -> int:
+    async def begin(self, kind: CallKind) -> int:
         if self.limit is not None and len(self.calls) >= self.limit:
             raise BudgetSpentError("the budget is spent")
-        self.calls.append([kind, document, None, None])
+        self.calls.append([kind, None, None])
         return len(self.calls) - 1
 
     def end(self, call_id: int, outcome: CallOutcome, *, http_status: int | None = None) -> None:
-        assert self.calls[call_id][2] is None, "ended twice"
-        self.calls[call_id][2:] = [outcome, http_status]
+        assert self.calls[call_id][1] is None, "ended twice"
+        self.calls[call_id][1:] = [outcome, http_status]
 
     def of(self, kind: str) -> list[tuple[str, int | None]]:
         """Return outcome and status of the requests of one kind."""
-        return [(call[2].value, call[3]) for call in self.calls if call[0] == kind]
+        return [(call[1].value, call[2]) for call in self.calls if call[0] == kind]
 
     def left(self) -> Counter[str]:
         """Count the requests that left, by endpoint."""
-        assert all(call[2] is not None for call in self.calls), "a call was never ended"
-        return Counter(call[0].value for call in self.calls if call[2] is not CallOutcome.UNSENT)
+        assert all(call[1] is not None for call in self.calls), "a call was never ended"
+        return Counter(call[0].value for call in self.calls if call[1] is not CallOutcome.UNSENT)
 
 
 @dataclass
 class MemorySink:
-    """A `PdfSink` in memory."""
+    """A `PdfTarget` in memory."""
 
     path: Path = Path("/nowhere")
     pdf: bytearray = field(default_factory=bytearray)
@@ -229,18 +232,35 @@ class MemorySink:
 
 
 @dataclass
+class Driven:
+    """An engine and the calls that it records, as the run hands them over."""
+
+    engine: AsposeEngine
+    calls: RecordedCalls
+
+    async def submit(self, source: SourceDocument) -> str:
+        return await self.engine.submit(source, self.calls)
+
+    async def fetch(self, source: SourceDocument, task: Task, target: PdfTarget) -> Fetched:
+        return await self.engine.fetch(source, task.task_id, target, self.calls)
+
+    async def cancel(self, source: SourceDocument, task: Task) -> None:
+        await self.engine.cancel(source, task.task_id, self.calls)
+
+
+@dataclass
 class Bench:
     """Everything that a test of the engine needs."""
 
     server: FaultServer
     folder: Path
     clock: HastyClock = field(default_factory=HastyClock)
-    ledger: Ledger = field(default_factory=Ledger)
+    calls: RecordedCalls = field(default_factory=RecordedCalls)
     retry: dict[str, Any] = field(default_factory=dict)
     max_submissions: int = 8
 
     @asynccontextmanager
-    async def engine(self, **settings: Any) -> AsyncIterator[AsposeEngine]:  # noqa: ANN401  # as the model
+    async def engine(self, **settings: Any) -> AsyncIterator[Driven]:  # noqa: ANN401  # as the model
         """Open an engine against the server, with such settings."""
         given: dict[str, Any] = {
             "base_url": self.server.url,
@@ -250,27 +270,26 @@ class Bench:
         async with AsposeEngine(
             AsposeSettings.model_validate(given | settings),
             RetrySettings.model_validate(self.retry),
-            meter=self.ledger,
+            calls=self.calls,
             max_submissions=self.max_submissions,
             clock=self.clock,
             random=lambda: 0.0,
         ) as engine:
-            yield engine
+            yield Driven(engine, self.calls)
 
-    def document(self, data: bytes = b"AT&TFORM\0\0\0\x04DJVU", name: str = "a.djvu") -> Document:
-        """Write a file and return the ledger's row for it."""
+    def document(
+        self, data: bytes = b"AT&TFORM\0\0\0\x04DJVU", name: str = "a.djvu"
+    ) -> SourceDocument:
+        """Write a file and return what the engine is given of it."""
         path = self.folder / name
         path.write_bytes(data)
         status = path.stat()
-        return Document(
-            id=1,
+        return SourceDocument(
+            number=1,
+            name=name,
             path=str(path),
-            source_root=str(self.folder),
-            source=name,
-            output=name + ".pdf",
             size_bytes=status.st_size,
             mtime_ns=status.st_mtime_ns,
-            state=DocumentState.PENDING,
         )
 
     def sink(self) -> MemorySink:

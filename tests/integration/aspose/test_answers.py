@@ -254,7 +254,7 @@ async def test_what_is_not_the_documented_json_is_a_bad_response_when_no_try_is_
         await ask(bench, faults.body(body))
     assert not isinstance(caught.value, CorruptResultError)
     assert bench.server.count()["poll"] == 6
-    assert bench.ledger.left() == bench.server.count()
+    assert bench.calls.left() == bench.server.count()
 
 
 async def test_a_broken_gzip_stream_is_asked_for_again(bench: Bench, faults: type[Faults]) -> None:
@@ -310,7 +310,7 @@ async def test_one_write_that_fails_is_enough_and_nothing_is_tried_again(
     sink.failing_write = failing_write
     with pytest.raises(OutputError, match="disk full"):
         await ask(bench, faults.body(large()), sink)
-    assert bench.ledger.of("poll") == [("lost", 200)]
+    assert bench.calls.of("poll") == [("lost", 200)]
 
 
 @pytest.mark.parametrize("form", ["{}", '"{}"', '"{}" \r\n', "  {}\n", "\ufeff{}"])

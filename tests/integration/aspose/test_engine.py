@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -9,7 +10,7 @@ from structlog.testing import capture_logs
 
 from batch_converter.config import AsposeSettings, RetrySettings
 from batch_converter.engines.aspose import AsposeEngine
-from batch_converter.engines.base import EngineTraits, NotReady, Ready
+from batch_converter.engines.base import NotReady, Ready
 from batch_converter.errors import (
     AccountRefusedError,
     BadResponseError,
@@ -23,7 +24,6 @@ from batch_converter.errors import (
     TooLargeError,
     UnreadableError,
 )
-from batch_converter.models import EngineName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,8 +48,8 @@ async def test_a_document_goes_out_and_comes_back(bench: Bench) -> None:
     assert sink.pdf == b"%PDF-1.7\n" + djvu[::-1] + b"\n%%EOF\n"
     assert bench.server.tasks[task.task_id].djvu == djvu
     assert bench.server.tasks[task.task_id].settings == {"language": "German", "Rotate": 90}
-    assert bench.ledger.of("submit") == [("answered", 200)]
-    assert bench.ledger.left() == bench.server.count() == {"token": 1, "submit": 1, "poll": 3}
+    assert bench.calls.of("submit") == [("answered", 200)]
+    assert bench.calls.left() == bench.server.count() == {"token": 1, "submit": 1, "poll": 3}
 
 
 async def test_requests_are_as_documented(bench: Bench) -> None:
@@ -133,8 +133,8 @@ async def test_what_passes_is_tried_again_at_every_endpoint(
 ) -> None:
     bench.server.plan[endpoint].extend([passing(faults, name), None])
     await act(bench, endpoint)
-    assert bench.ledger.of(endpoint) == [PASSING[name], ("answered", 200)]
-    assert bench.ledger.left() == bench.server.count()
+    assert bench.calls.of(endpoint) == [PASSING[name], ("answered", 200)]
+    assert bench.calls.left() == bench.server.count()
     assert bench.clock.waits[0] == pytest.approx(0.5)
 
 
@@ -147,7 +147,7 @@ async def test_an_answer_that_was_cut_off_is_asked_for_again(
             bench.server.plan[endpoint].append(faults.cut(share, declared=declared))
     bench.retry = {"request_attempts": 7}
     await act(bench, endpoint)
-    assert bench.ledger.left() == bench.server.count()
+    assert bench.calls.left() == bench.server.count()
     assert bench.server.count()[endpoint] == 7
 
 
@@ -172,7 +172,7 @@ async def test_a_200_that_is_not_the_documented_json_is_tried_again_and_then_a_b
 async def test_silence_is_tried_again(bench: Bench, faults: type[Faults]) -> None:
     bench.server.plan["poll"].append(faults.silent)
     assert await act(bench, "poll", read_timeout_s=0.2) == PDF_OF_FORM
-    first, *again, last = bench.ledger.of("poll")  # more than one, where the machine is as slow
+    first, *again, last = bench.calls.of("poll")  # more than one, where the machine is as slow
     assert {first, *again} == {("lost", None)}
     assert last == ("answered", 200)
 
@@ -215,7 +215,7 @@ async def test_a_submission_whose_answer_was_lost_is_its_own_state(
         await act(bench, "submit", read_timeout_s=0.3)
     assert caught.value.code == code
     assert bench.server.count()["submit"] == 1
-    assert bench.ledger.left() == bench.server.count()
+    assert bench.calls.left() == bench.server.count()
 
 
 async def test_an_upload_that_broke_off_half_way_is_sent_again_from_the_start(
@@ -226,21 +226,7 @@ async def test_an_upload_that_broke_off_half_way_is_sent_again_from_the_start(
     async with bench.engine() as engine:
         task_id = await engine.submit(document)
     assert bench.server.tasks[task_id].djvu == b"AT&TFORM" + bytes(4 * BIG)
-    assert bench.ledger.of("submit") == [("lost", None), ("lost", None), ("answered", 200)]
-
-
-@pytest.mark.parametrize("size", [100, BIG])
-async def test_bytes_at_hand_are_sent_as_they_are_and_no_file_is_read(
-    bench: Bench, faults: type[Faults], size: int
-) -> None:
-    content = b"AT&TFORM" + bytes(size)
-    document = bench.document(content)
-    (bench.folder / "a.djvu").unlink()
-    bench.server.plan["submit"].append(faults.status(503, Retry_After="0"))
-    async with bench.engine() as engine:
-        task_id = await engine.submit(document, content=content)
-    assert bench.server.tasks[task_id].djvu == content
-    assert bench.ledger.of("submit") == [("refused", 503), ("answered", 200)]
+    assert bench.calls.of("submit") == [("lost", None), ("lost", None), ("answered", 200)]
 
 
 async def test_a_service_that_stops_reading_is_noticed(bench: Bench, faults: type[Faults]) -> None:
@@ -249,7 +235,7 @@ async def test_a_service_that_stops_reading_is_noticed(bench: Bench, faults: typ
     async with bench.engine(read_timeout_s=2) as engine:
         task_id = await engine.submit(document)
     assert len(bench.server.tasks[task_id].djvu) == 8 * BIG
-    assert bench.ledger.of("submit") == [("lost", None), ("answered", 200)]
+    assert bench.calls.of("submit") == [("lost", None), ("answered", 200)]
 
 
 @pytest.mark.parametrize("size", [2000, 12 * BIG])
@@ -280,7 +266,7 @@ async def test_a_file_that_changes_under_the_hands_never_arrives(
         with pytest.raises(UnreadableError, match=r"a\.djvu changed while it was read"):
             await engine.submit(document)
     assert arrived == []
-    assert bench.ledger.of("submit") == [("lost", None)]
+    assert bench.calls.of("submit") == [("lost", None)]
 
 
 @pytest.mark.parametrize("change", ["touched", "grown", "shrunk", "gone", "folder"])
@@ -298,7 +284,7 @@ async def test_a_file_that_is_not_the_one_that_was_found_is_not_sent(
         with pytest.raises(UnreadableError, match=r"^a\.djvu "):
             await engine.submit(document)
     assert bench.server.count()["submit"] == 0
-    assert bench.ledger.of("submit") == []
+    assert bench.calls.of("submit") == []
 
 
 async def test_a_file_above_the_limit_costs_no_call(bench: Bench) -> None:
@@ -340,7 +326,7 @@ async def test_a_revoked_token_is_renewed_once_for_all(bench: Bench) -> None:
                 group.start_soon(engine.submit, document)
                 group.start_soon(engine.fetch, document, task, bench.sink())
     assert bench.server.count()["token"] == 2
-    assert bench.ledger.left() == bench.server.count()
+    assert bench.calls.left() == bench.server.count()
 
 
 async def test_401_with_a_fresh_token_refuses_the_account(
@@ -383,7 +369,7 @@ async def test_a_short_lived_token_is_renewed_before_its_end(bench: Bench) -> No
         bench.clock.skipped_s += 91
         await engine.fetch(document, task, bench.sink())
     assert bench.server.count() == {"token": 2, "poll": 2}
-    assert bench.ledger.of("poll") == [("answered", 200)] * 2
+    assert bench.calls.of("poll") == [("answered", 200)] * 2
 
 
 # Refusals
@@ -412,7 +398,7 @@ async def test_refusals_are_final_and_say_what_the_service_said(
     bench.server.plan[endpoint].append(faults.status(status, said, "application/problem+json"))
     with pytest.raises(error, match=f"with {status}: No: because of reasons"):
         await act(bench, endpoint)
-    assert bench.ledger.of(endpoint) == [("refused", status)]
+    assert bench.calls.of(endpoint) == [("refused", status)]
 
 
 async def test_a_task_that_is_gone_already_is_cancelled(bench: Bench, faults: type[Faults]) -> None:
@@ -543,8 +529,8 @@ async def test_a_complaint_narrows_the_upload_window(bench: Bench, faults: type[
         async with anyio.create_task_group() as group:
             for _ in range(8):
                 group.start_soon(engine.submit, document)
-        assert engine._client is not None
-        assert engine._client._window.size < 8
+        assert engine.engine._client is not None
+        assert engine.engine._client._window.size < 8
     assert bench.server.most_uploads <= 4
 
 
@@ -554,7 +540,7 @@ async def test_a_complaint_narrows_the_upload_window(bench: Bench, faults: type[
 async def test_a_service_that_was_never_reached_ends_the_run(bench: Bench, unused_url: str) -> None:
     with pytest.raises(ServiceUnavailableError, match=f"{unused_url} cannot be reached"):
         await act(bench, "poll", base_url=unused_url)
-    assert bench.ledger.of("token") == [("unsent", None)] * 6
+    assert bench.calls.of("token") == [("unsent", None)] * 6
 
 
 async def test_a_token_that_fails_later_fails_the_document_only(
@@ -608,7 +594,7 @@ async def test_a_redirect_within_the_origin_is_followed_and_counted(
         else:
             await engine.cancel(document, task)
             assert task.task_id not in bench.server.tasks
-    assert bench.ledger.left() == bench.server.count()
+    assert bench.calls.left() == bench.server.count()
     assert bench.server.count()[endpoint] == 2
 
 
@@ -640,7 +626,7 @@ async def test_see_other_leads_to_the_answer(bench: Bench, faults: type[Faults])
     async with bench.engine() as engine:
         await engine.cancel(bench.document(), task)
     assert bench.server.seen[-1][1].method == "GET"
-    assert bench.ledger.of("cancel") == [("answered", 303), ("answered", 200)]
+    assert bench.calls.of("cancel") == [("answered", 303), ("answered", 200)]
 
 
 @pytest.mark.parametrize("place", ["http://[", "//user@127.0.0.1/x", "javascript:alert(1)"])
@@ -667,7 +653,7 @@ async def test_redirects_without_end_are_given_up(bench: Bench, faults: type[Fau
     with pytest.raises(BadResponseError, match="more than 5 times"):
         await act(bench, "poll")
     assert bench.server.count()["poll"] == 10
-    assert bench.ledger.left() == bench.server.count()
+    assert bench.calls.left() == bench.server.count()
 
 
 # Every request is counted, and only those
@@ -693,11 +679,11 @@ async def test_nothing_is_repeated_behind_our_back(
                 )
             assert bench.server.count()[endpoint] == before + 1
             assert await engine.submit(document)
-    assert bench.ledger.left() == bench.server.count()
+    assert bench.calls.left() == bench.server.count()
 
 
 async def test_a_spent_budget_sends_nothing(bench: Bench) -> None:
-    bench.ledger.limit = 1
+    bench.calls.limit = 1
     with pytest.raises(BudgetSpentError):
         await act(bench, "submit")
     assert bench.server.count() == {"token": 1}
@@ -713,7 +699,7 @@ async def test_a_request_that_is_cancelled_is_ended_as_lost(
         while not bench.server.count()["poll"]:
             await anyio.lowlevel.checkpoint()
         group.cancel_scope.cancel()
-    assert bench.ledger.of("poll") == [("lost", None)]
+    assert bench.calls.of("poll") == [("lost", None)]
 
 
 # Settings
@@ -721,13 +707,13 @@ async def test_a_request_that_is_cancelled_is_ended_as_lost(
 
 async def test_credentials_are_needed(bench: Bench) -> None:
     with pytest.raises(ConfigError, match="client_id and client_secret"):
-        AsposeEngine(AsposeSettings(), RetrySettings(), meter=bench.ledger, max_submissions=1)
+        AsposeEngine(AsposeSettings(), RetrySettings(), calls=bench.calls, max_submissions=1)
 
 
 async def test_the_engine_promises_what_the_service_keeps(bench: Bench) -> None:
     async with bench.engine() as engine:
-        assert engine.name is EngineName.ASPOSE
-        assert engine.traits == EngineTraits(polled=True, billed=True, tasks_outlive_run=True)
+        assert engine.engine.name == "aspose"
+        assert engine.engine.result_lifetime == timedelta(hours=24)
 
 
 async def test_requests_keep_to_the_users_rate(bench: Bench) -> None:
@@ -748,7 +734,7 @@ async def test_the_digest_of_the_options_follows_the_recognition_settings(bench:
     digests = []
     for settings in ({}, {"Rotate": 1}, {"Rotate": 1, "language": "Thai"}, {}):
         async with bench.engine(settings=settings) as engine:
-            digests.append(engine.options_digest)
+            digests.append(engine.engine.options_digest)
     assert len(set(digests)) == 3
     assert digests[0] == digests[3]
 

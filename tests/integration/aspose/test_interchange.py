@@ -29,10 +29,8 @@ from batch_converter.server import open_application
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from batch_converter.engines.aspose import AsposeEngine
-    from batch_converter.engines.base import Fetched
-    from batch_converter.models import Document
-    from tests.integration.aspose.conftest import Bench, MemorySink
+    from batch_converter.engines.base import Fetched, SourceDocument
+    from tests.integration.aspose.conftest import Bench, Driven, MemorySink
 
 SAMPLE = Path(__file__).parents[3] / "samples" / "bitonal.djvu"
 ACCOUNT = {"client_id": "an-id", "client_secret": SecretStr("a-secret")}
@@ -59,7 +57,7 @@ class Vendor:
 
 
 @asynccontextmanager
-async def both(bench: Bench) -> AsyncIterator[tuple[AsposeEngine, Vendor]]:
+async def both(bench: Bench) -> AsyncIterator[tuple[Driven, Vendor]]:
     """Run the service and open both clients of it."""
     local = LocalEngine(LocalSettings(), workers=1)
     settings = ServeSettings.model_validate(ACCOUNT)
@@ -82,7 +80,7 @@ async def both(bench: Bench) -> AsyncIterator[tuple[AsposeEngine, Vendor]]:
 
 
 async def fetched(
-    bench: Bench, engine: AsposeEngine, document: Document, task_id: str
+    bench: Bench, engine: Driven, document: SourceDocument, task_id: str
 ) -> tuple[Fetched, MemorySink]:
     """Ask until the task has ended."""
     sink = bench.sink()
@@ -132,7 +130,7 @@ async def test_what_one_client_cancels_is_gone_for_the_other(bench: Bench) -> No
 
 async def test_wrong_credentials_are_refused_by_serve(bench: Bench) -> None:
     async with both(bench) as (ours, _):
-        address = ours._settings.base_url
+        address = ours.engine.address
         async with bench.engine(base_url=address, client_id="somebody") as engine:
             with pytest.raises(AccountRefusedError, match="invalid_client"):
                 await engine.submit(bench.document())

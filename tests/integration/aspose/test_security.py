@@ -89,7 +89,9 @@ async def test_an_answer_that_is_no_http_is_told_without_quoting_it(
 async def test_engine_and_settings_show_no_secret(bench: Bench) -> None:
     async with bench.engine(proxy=None) as engine:
         await engine.submit(bench.document())
-        assert SECRET not in repr(engine) + repr(engine._client) + repr(engine._token_request())
+        assert SECRET not in repr(engine.engine) + repr(engine.engine._client) + repr(
+            engine.engine._token_request()
+        )
 
 
 async def test_netrc_is_left_alone(
@@ -264,4 +266,4 @@ async def test_a_given_authority_is_trusted_and_no_other(
                 with pytest.raises(ServiceUnavailableError, match="certificate"):
                     await engine.submit(bench.document())
     assert bench.server.count() == {"token": 1, "submit": 1}
-    assert bench.ledger.of("token")[1:] == [("unsent", None)] * 12
+    assert bench.calls.of("token")[1:] == [("unsent", None)] * 12

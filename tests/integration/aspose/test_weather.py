@@ -14,9 +14,8 @@ from batch_converter.errors import CorruptResultError, SubmitUnknownError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch_converter.engines.aspose import AsposeEngine
-    from batch_converter.models import Document
-    from tests.integration.aspose.conftest import Bench, Faults
+    from batch_converter.engines.base import SourceDocument
+    from tests.integration.aspose.conftest import Bench, Driven, Faults
 
 DOCUMENTS = 60
 SHARE = 0.15
@@ -55,7 +54,7 @@ def storm(faults: type[Faults], seed: int) -> Callable[[str], Any]:
     return plan
 
 
-async def convert(bench: Bench, engine: AsposeEngine, document: Document) -> bytes:
+async def convert(bench: Bench, engine: Driven, document: SourceDocument) -> bytes:
     """Do what the orchestrator does, without its patience."""
     while True:
         try:
@@ -88,16 +87,16 @@ async def test_a_storm_loses_nothing_and_every_request_is_counted(
     pdfs: dict[str, bytes] = {}
     async with bench.engine() as engine, anyio.create_task_group() as group:
 
-        async def one(document: Document) -> None:
-            pdfs[document.source] = await convert(bench, engine, document)
+        async def one(document: SourceDocument) -> None:
+            pdfs[document.name] = await convert(bench, engine, document)
 
         for name, data in sources.items():
             group.start_soon(one, bench.document(data, name))
     assert len(pdfs) == DOCUMENTS
     for name, data in sources.items():
         assert pdfs[name] == b"%PDF-1.7\n" + data[::-1] + b"\n%%EOF\n"
-    assert bench.ledger.left() == bench.server.count()
+    assert bench.calls.left() == bench.server.count()
     wrong = sum(
-        outcome != "answered" for kind in ("submit", "poll") for outcome, _ in bench.ledger.of(kind)
+        outcome != "answered" for kind in ("submit", "poll") for outcome, _ in bench.calls.of(kind)
     )
     assert wrong > DOCUMENTS * SHARE

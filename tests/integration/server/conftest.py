@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from tests.support.service import HandEngine
+from tests.support.service import HandConverter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,6 @@ def logs() -> Iterator[list[EventDict]]:
 
 
 @pytest.fixture
-def engine() -> HandEngine:
+def engine() -> HandConverter:
     """An engine that ends conversions when the test says so."""
-    return HandEngine()
+    return HandConverter()

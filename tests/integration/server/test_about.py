@@ -12,7 +12,7 @@ from tests.support.service import (
     DJVU,
     PDF,
     TOKEN,
-    HandEngine,
+    HandConverter,
     running,
     token_form,
 )
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 async def test_health_openapi_and_the_page_need_no_token(
-    tmp_path: Path, engine: HandEngine
+    tmp_path: Path, engine: HandConverter
 ) -> None:
     async with running(tmp_path, engine, log_in=False) as client:
         async with client.session.get("/health") as response:
@@ -44,7 +44,7 @@ async def test_health_openapi_and_the_page_need_no_token(
     [("GET /nothing", 404, set()), (f"PUT {CONVERT}", 405, {"DELETE", "GET", "POST"})],
 )
 async def test_other_paths_and_methods_are_refused_as_problems(
-    tmp_path: Path, engine: HandEngine, request_line: str, status: int, allowed: set[str]
+    tmp_path: Path, engine: HandConverter, request_line: str, status: int, allowed: set[str]
 ) -> None:
     async with (
         running(tmp_path, engine) as client,
@@ -54,7 +54,7 @@ async def test_other_paths_and_methods_are_refused_as_problems(
         assert set(filter(None, response.headers.get("Allow", "").split(","))) == allowed
 
 
-async def test_the_metrics_count_what_was_asked(tmp_path: Path, engine: HandEngine) -> None:
+async def test_the_metrics_count_what_was_asked(tmp_path: Path, engine: HandConverter) -> None:
     prefix = "batch_converter_server_"
     async with running(tmp_path, engine) as client:
         task_ids = [await client.submit() for _ in range(3)]
@@ -85,7 +85,7 @@ async def test_the_metrics_count_what_was_asked(tmp_path: Path, engine: HandEngi
 
 
 async def test_no_secret_token_or_document_is_logged(
-    tmp_path: Path, engine: HandEngine, logs: list[EventDict]
+    tmp_path: Path, engine: HandConverter, logs: list[EventDict]
 ) -> None:
     async with running(tmp_path, engine) as client:
         async with client.session.post(

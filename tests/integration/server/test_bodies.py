@@ -16,7 +16,7 @@ from batch_converter.server.tasks import TaskBoard
 from tests.support.service import (
     CONVERT,
     DJVU,
-    HandEngine,
+    HandConverter,
     running,
     submission,
 )
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     ],
 )
 async def test_a_malformed_submission_is_refused_and_leaves_nothing(
-    tmp_path: Path, engine: HandEngine, body: bytes
+    tmp_path: Path, engine: HandConverter, body: bytes
 ) -> None:
     async with running(tmp_path, engine) as client:
         async with client.post_body(body) as response:
@@ -68,7 +68,7 @@ SLOW = {
 
 @pytest.mark.parametrize("name", SLOW)
 async def test_a_body_made_to_be_slow_is_refused_by_name(
-    tmp_path: Path, engine: HandEngine, name: str
+    tmp_path: Path, engine: HandConverter, name: str
 ) -> None:
     async with running(tmp_path, engine) as client:
         async with client.post_body(SLOW[name]) as response:
@@ -79,7 +79,7 @@ async def test_a_body_made_to_be_slow_is_refused_by_name(
         assert await client.submit()
 
 
-async def test_a_damaged_transfer_is_refused(tmp_path: Path, engine: HandEngine) -> None:
+async def test_a_damaged_transfer_is_refused(tmp_path: Path, engine: HandConverter) -> None:
     async with running(tmp_path, engine) as client:
         client.headers["Content-Encoding"] = "gzip"
         async with client.post_body(b"this is not gzip at all, far from it") as response:
@@ -87,7 +87,9 @@ async def test_a_damaged_transfer_is_refused(tmp_path: Path, engine: HandEngine)
         assert client.files() == []
 
 
-async def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path, engine: HandEngine) -> None:
+async def test_an_upload_that_breaks_off_leaves_nothing(
+    tmp_path: Path, engine: HandConverter
+) -> None:
     body = submission(os.urandom(4_000_000))
     async with running(tmp_path, engine) as client:
         url = client.session._build_url(CONVERT)
@@ -104,7 +106,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path, engine: 
 
 @pytest.mark.parametrize("size", [10, 3_000_000])
 async def test_a_full_disk_is_said(
-    tmp_path: Path, engine: HandEngine, monkeypatch: pytest.MonkeyPatch, size: int
+    tmp_path: Path, engine: HandConverter, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     full = tmp_path / "full"
     full.symlink_to("/dev/full")
@@ -116,7 +118,7 @@ async def test_a_full_disk_is_said(
 
 
 async def test_a_disk_that_fails_otherwise_is_an_error_of_ours(
-    tmp_path: Path, engine: HandEngine, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, engine: HandConverter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = tmp_path / "nowhere" / "file"
     monkeypatch.setattr(DataFolder, "upload_path", lambda _folder, _task_id: nowhere)
@@ -128,7 +130,7 @@ async def test_a_disk_that_fails_otherwise_is_an_error_of_ours(
 
 
 async def test_a_fault_of_ours_is_logged_and_told_in_the_documented_form(
-    tmp_path: Path, engine: HandEngine, monkeypatch: pytest.MonkeyPatch, logs: list[EventDict]
+    tmp_path: Path, engine: HandConverter, monkeypatch: pytest.MonkeyPatch, logs: list[EventDict]
 ) -> None:
     def fail(_board: TaskBoard, _name: str) -> None:
         raise RuntimeError("a fault of ours")

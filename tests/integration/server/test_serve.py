@@ -17,7 +17,7 @@ from batch_converter.server import serve
 from tests.support.service import (
     Client,
     HandClock,
-    HandEngine,
+    HandConverter,
     running,
     serve_settings,
 )
@@ -32,14 +32,8 @@ if TYPE_CHECKING:
 EVERY_ADDRESS = ".".join("0000")
 
 
-async def test_an_engine_that_must_be_polled_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="engine of its own"):
-        async with running(tmp_path, HandEngine(polled=True)):
-            pytest.fail("it was opened")
-
-
 @asynccontextmanager
-async def served(settings: ServeSettings, engine: HandEngine) -> AsyncIterator[str]:
+async def served(settings: ServeSettings, engine: HandConverter) -> AsyncIterator[str]:
     ready = anyio.Event()
     addresses: list[str] = []
 
@@ -70,7 +64,7 @@ LOOPBACKS = ("127.0.0.1", "localhost", *(["::1"] if has_ipv6() else []))
 
 @pytest.mark.parametrize("host", LOOPBACKS)
 async def test_serve_says_where_it_listens_and_answers_there(
-    tmp_path: Path, engine: HandEngine, host: str
+    tmp_path: Path, engine: HandConverter, host: str
 ) -> None:
     settings = serve_settings(tmp_path, host=host, client_id=None, client_secret=None)
     async with served(settings, engine) as address, ClientSession() as session:
@@ -81,7 +75,7 @@ async def test_serve_says_where_it_listens_and_answers_there(
 
 
 async def test_stopping_ends_conversions_and_clears_the_folder(
-    tmp_path: Path, engine: HandEngine
+    tmp_path: Path, engine: HandConverter
 ) -> None:
     async with served(serve_settings(tmp_path), engine) as address:
         async with ClientSession(address) as session:
@@ -97,7 +91,7 @@ async def test_stopping_ends_conversions_and_clears_the_folder(
 
 
 async def test_every_address_needs_credentials_but_loopback(
-    tmp_path: Path, engine: HandEngine
+    tmp_path: Path, engine: HandConverter
 ) -> None:
     open_to_all = serve_settings(tmp_path, host=EVERY_ADDRESS, client_id=None, client_secret=None)
     with pytest.raises(UsageError, match="--client-id and --client-secret"):
@@ -108,7 +102,7 @@ async def test_every_address_needs_credentials_but_loopback(
 
 @pytest.mark.parametrize("half", ["client_id", "client_secret"])
 async def test_half_of_the_credentials_is_refused(
-    tmp_path: Path, engine: HandEngine, half: str
+    tmp_path: Path, engine: HandConverter, half: str
 ) -> None:
     settings = serve_settings(tmp_path, **{half: None})
     with pytest.raises(UsageError, match="or neither"):
@@ -116,7 +110,7 @@ async def test_half_of_the_credentials_is_refused(
 
 
 async def test_an_address_that_cannot_be_had_is_a_usage_error(
-    tmp_path: Path, engine: HandEngine
+    tmp_path: Path, engine: HandConverter
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = serve_settings(tmp_path, port=taken.getsockname()[1])
@@ -129,7 +123,7 @@ async def test_an_address_that_cannot_be_had_is_a_usage_error(
             )
 
 
-async def test_two_services_do_not_share_a_folder(tmp_path: Path, engine: HandEngine) -> None:
+async def test_two_services_do_not_share_a_folder(tmp_path: Path, engine: HandConverter) -> None:
     async with running(tmp_path, engine):
         with pytest.raises(StateLockedError):
             await serve(serve_settings(tmp_path), engine, workers=1, on_ready=pytest.fail)

@@ -13,7 +13,7 @@ from tests.support.service import (
     DJVU,
     STATUS,
     TOKEN,
-    HandEngine,
+    HandConverter,
     running,
     submission,
     token_form,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_a_token_is_given_for_the_right_pair(tmp_path: Path, engine: HandEngine) -> None:
+async def test_a_token_is_given_for_the_right_pair(tmp_path: Path, engine: HandConverter) -> None:
     async with (
         running(tmp_path, engine, log_in=False) as client,
         client.session.post(TOKEN, data=token_form()) as response,
@@ -36,7 +36,7 @@ async def test_a_token_is_given_for_the_right_pair(tmp_path: Path, engine: HandE
 
 
 async def test_wrong_pairs_get_400_and_after_five_429_for_ten_minutes(
-    tmp_path: Path, engine: HandEngine
+    tmp_path: Path, engine: HandConverter
 ) -> None:
     wrong = token_form(client_secret="wrong")
     seen = []
@@ -63,7 +63,7 @@ async def test_wrong_pairs_get_400_and_after_five_429_for_ten_minutes(
     ],
 )
 async def test_a_malformed_token_request_is_refused(
-    tmp_path: Path, engine: HandEngine, form: object, error: str
+    tmp_path: Path, engine: HandConverter, form: object, error: str
 ) -> None:
     async with (
         running(tmp_path, engine, log_in=False, client_id=None, client_secret=None) as client,
@@ -72,7 +72,7 @@ async def test_a_malformed_token_request_is_refused(
         assert (response.status, await response.json()) == (400, {"error": error})
 
 
-async def test_a_form_of_many_bytes_is_refused(tmp_path: Path, engine: HandEngine) -> None:
+async def test_a_form_of_many_bytes_is_refused(tmp_path: Path, engine: HandConverter) -> None:
     async with (
         running(tmp_path, engine, log_in=False) as client,
         client.session.post(TOKEN, data=token_form(client_id="x" * 100_000)) as response,
@@ -80,7 +80,7 @@ async def test_a_form_of_many_bytes_is_refused(tmp_path: Path, engine: HandEngin
         assert (response.status, response.content_type) == (413, "application/problem+json")
 
 
-async def test_without_an_account_any_pair_will_do(tmp_path: Path, engine: HandEngine) -> None:
+async def test_without_an_account_any_pair_will_do(tmp_path: Path, engine: HandConverter) -> None:
     async with running(tmp_path, engine, client_id=None, client_secret=None) as client:
         assert await client.submit()
 
@@ -90,7 +90,7 @@ async def test_without_an_account_any_pair_will_do(tmp_path: Path, engine: HandE
     ("method", "path"), [("POST", CONVERT), ("GET", CONVERT), ("DELETE", CONVERT), ("GET", STATUS)]
 )
 async def test_without_a_token_nothing_is_answered(
-    tmp_path: Path, engine: HandEngine, header: str | None, method: str, path: str
+    tmp_path: Path, engine: HandConverter, header: str | None, method: str, path: str
 ) -> None:
     headers = {} if header is None else {"Authorization": header}
     async with (
@@ -105,7 +105,7 @@ async def test_without_a_token_nothing_is_answered(
     assert problem["title"] == "Unauthorized"
 
 
-async def test_a_token_ends_after_its_hour(tmp_path: Path, engine: HandEngine) -> None:
+async def test_a_token_ends_after_its_hour(tmp_path: Path, engine: HandConverter) -> None:
     async with running(tmp_path, engine) as client:
         client.clock.s += TOKEN_LIFETIME_S
         async with client.post_body(submission(DJVU)) as response:
@@ -115,7 +115,7 @@ async def test_a_token_ends_after_its_hour(tmp_path: Path, engine: HandEngine) -
 
 
 async def test_the_scheme_of_the_token_is_known_in_any_case(
-    tmp_path: Path, engine: HandEngine
+    tmp_path: Path, engine: HandConverter
 ) -> None:
     async with running(tmp_path, engine) as client:
         client.headers["Authorization"] = client.headers["Authorization"].replace(

@@ -1,7 +1,7 @@
 """The live display: how far a run is, drawn by rich on a terminal.
 
-The orchestrator counts in a `Tally`; rich's own thread reads it a few times a
-second. Nothing waits for the terminal, and without one nothing is drawn.
+`RunCounters` observe the run; rich's own thread reads them a few times a second. Nothing
+waits for the terminal, and without one nothing is drawn.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Console, Group
@@ -28,50 +27,11 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from batch_converter.counters import RunCounters
+
 _REFRESHES_PER_S: Final = 4
 _RATE_WINDOW_S: Final = 300.0
 _FEWEST_FOR_A_RATE: Final = 2
-
-
-@dataclass(slots=True, kw_only=True)
-class Tally:
-    """Where a run stands; written by the orchestrator alone, read at any moment.
-
-    Attributes:
-        discovering: True while `found` may still grow.
-        known_failures: Those of `failed` that an earlier run had tried.
-        with_warnings: Those of `converted` with something said beside the PDF.
-        in_flight: Documents handed to the engine and not ended.
-        bytes_in: Bytes of the DjVu files that ended in a PDF.
-        bytes_out: Bytes of those PDFs.
-    """
-
-    found: int = 0
-    converted: int = 0
-    skipped: int = 0
-    failed: int = 0
-    known_failures: int = 0
-    with_warnings: int = 0
-    in_flight: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    api_calls_billed: int = 0
-    discovering: bool = True
-
-    @property
-    def newly_failed(self) -> int:
-        """Files that failed in this run."""
-        return self.failed - self.known_failures
-
-    @property
-    def worked_off(self) -> int:
-        """Files that took work in this run and have ended."""
-        return self.converted + self.newly_failed
-
-    @property
-    def done(self) -> int:
-        """Files that need nothing more."""
-        return self.converted + self.failed + self.skipped
 
 
 class Pace:
@@ -97,7 +57,7 @@ class Pace:
 
 
 class ProgressDisplay:
-    """Draws a tally at the foot of a terminal while it is entered, else does nothing.
+    """Draws counters at the foot of a terminal while it is entered, else does nothing.
 
     The foot is wiped when the display is left, so that the summary stands alone.
 
@@ -108,7 +68,7 @@ class ProgressDisplay:
 
     def __init__(
         self,
-        tally: Tally,
+        counters: RunCounters,
         *,
         wanted: bool | None = None,
         stream: TextIO | None = None,
@@ -118,13 +78,13 @@ class ProgressDisplay:
         """Decide whether to draw.
 
         Args:
-            tally: What is drawn.
+            counters: What is drawn.
             wanted: False for never; on no terminal nothing is drawn even if True.
             stream: Where to draw; standard error where absent.
             console: A console of its own, for tests.
             clock: Monotonic seconds.
         """
-        self._tally = tally
+        self._counters = counters
         self._clock = clock
         self._pace = Pace()
         stream = stream or sys.stderr
@@ -163,13 +123,13 @@ class ProgressDisplay:
         )
 
     def _draw(self) -> RenderableType:
-        tally = self._tally
-        self._pace.observe(tally.worked_off, at_s=self._clock())
+        counters = self._counters
+        self._pace.observe(counters.worked_off, at_s=self._clock())
         left_s = None
-        if not tally.discovering:
-            left_s = self._pace.seconds_for(tally.found - tally.done)
-        counts = Text(_counts(tally), style="dim", no_wrap=True, overflow="ellipsis")
-        return Group(_bar_line(tally, left_s), counts)
+        if not counters.discovering:
+            left_s = self._pace.seconds_for(counters.found - counters.done)
+        counts = Text(_counts(counters), style="dim", no_wrap=True, overflow="ellipsis")
+        return Group(_bar_line(counters, left_s), counts)
 
 
 class _AboveDisplay(io.TextIOBase):
@@ -196,22 +156,22 @@ def _can_draw(stream: TextIO | None) -> bool:
     )
 
 
-def _bar_line(tally: Tally, left_s: float | None) -> Table:
+def _bar_line(counters: RunCounters, left_s: float | None) -> Table:
     line = Table.grid(padding=(0, 1), expand=True)
     line.add_column(ratio=1)
     line.add_column(justify="right", no_wrap=True)
-    waiting = tally.discovering and not tally.done
-    bar = ProgressBar(total=max(tally.found, 1), completed=tally.done, pulse=waiting)
-    line.add_row(bar, _position(tally, left_s))
+    waiting = counters.discovering and not counters.done
+    bar = ProgressBar(total=max(counters.found, 1), completed=counters.done, pulse=waiting)
+    line.add_row(bar, _position(counters, left_s))
     return line
 
 
-def _position(tally: Tally, left_s: float | None) -> str:
-    if tally.discovering:
-        return f"{tally.done:,}/{tally.found:,} found so far"
-    share = tally.done / tally.found if tally.found else 1
+def _position(counters: RunCounters, left_s: float | None) -> str:
+    if counters.discovering:
+        return f"{counters.done:,}/{counters.found:,} found so far"
+    share = counters.done / counters.found if counters.found else 1
     left = "" if left_s is None else f"  {_clock_text(left_s)} left"
-    return f"{tally.done:,}/{tally.found:,}  {share:.0%}{left}"
+    return f"{counters.done:,}/{counters.found:,}  {share:.0%}{left}"
 
 
 def _clock_text(seconds: float) -> str:
@@ -220,12 +180,12 @@ def _clock_text(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _counts(tally: Tally) -> str:
-    parts = [f"{tally.converted:,} converted"]
-    parts += [f"{tally.skipped:,} up to date"] if tally.skipped else []
-    parts += [f"{tally.failed:,} failed"] if tally.failed else []
-    parts += [f"{tally.with_warnings:,} with warnings"] if tally.with_warnings else []
-    parts += [f"{tally.in_flight:,} in flight"]
-    parts += [f"{tally.api_calls_billed:,} API calls"] if tally.api_calls_billed else []
-    parts += [f"{decimal(tally.bytes_in)} in, {decimal(tally.bytes_out)} out"]
+def _counts(counters: RunCounters) -> str:
+    parts = [f"{counters.converted:,} converted"]
+    parts += [f"{counters.skipped:,} up to date"] if counters.skipped else []
+    parts += [f"{counters.failed:,} failed"] if counters.failed else []
+    parts += [f"{counters.with_warnings:,} with warnings"] if counters.with_warnings else []
+    parts += [f"{counters.in_flight:,} in flight"]
+    parts += [f"{counters.api_calls_billed:,} API calls"] if counters.api_calls_billed else []
+    parts += [f"{decimal(counters.bytes_in)} in, {decimal(counters.bytes_out)} out"]
     return " · ".join(parts)

@@ -1,0 +1,90 @@
+"""Aspose.OCR Cloud as a row of the registry; the client is imported when it is built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.engines import aspose
+from batch_converter.engines.spec import EngineResources, EngineSpec, Finding
+from batch_converter.errors import AccountRefusedError, BatchConverterError, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batch_converter.config import Settings
+    from batch_converter.engines.base import TaskService
+    from batch_converter.models import CallKind, CallOutcome
+    from batch_converter.redaction import Redactor
+
+
+def _is_configured(settings: Settings) -> bool:
+    """Half an account means the service, too: `validate` says what is missing."""
+    return settings.aspose.has_credentials or settings.aspose.missing_half is not None
+
+
+def _validate(settings: Settings) -> None:
+    if fault := settings.account_fault:
+        raise ConfigError(fault)
+    if not settings.aspose.has_credentials:
+        raise ConfigError(
+            "the aspose engine needs credentials: set ASPOSE_CLIENT_ID and ASPOSE_CLIENT_SECRET,"
+            " or use --engine local"
+        )
+
+
+def _build(settings: Settings, resources: EngineResources) -> TaskService:
+    return aspose.AsposeEngine(
+        settings.aspose,
+        settings.retry,
+        calls=resources.calls,
+        max_submissions=settings.concurrency.max_submissions,
+        clock=resources.clock,
+        events=resources.events,
+        redactor=resources.redactor,
+    )
+
+
+class _Uncounted:
+    """Records nothing: the requests that it is given cost nothing and belong to no run."""
+
+    async def begin(self, kind: CallKind) -> int:  # noqa: ARG002  # the Protocol's
+        return 0
+
+    def end(self, call_id: int, outcome: CallOutcome, *, http_status: int | None = None) -> None:
+        pass
+
+
+async def _diagnose(settings: Settings, redactor: Redactor) -> Sequence[Finding]:
+    """Ask for a token, once: that proves the address, the way to it and the credentials."""
+    where = settings.aspose.base_url
+    once = settings.retry.model_copy(update={"request_attempts": 1})
+    engine = aspose.AsposeEngine(
+        settings.aspose, once, calls=_Uncounted(), max_submissions=1, redactor=redactor
+    )
+    try:
+        async with engine:
+            await engine.authorize()
+    except AccountRefusedError as error:
+        return [
+            Finding(is_good=False, text=f"credentials: {error}"),
+            Finding(is_good=True, text=f"service {where}: reached"),
+        ]
+    except BatchConverterError as error:
+        return [
+            Finding(is_good=False, text="credentials: could not be tried"),
+            Finding(is_good=False, text=f"service {where}: {error}"),
+        ]
+    return [
+        Finding(is_good=True, text="credentials: accepted"),
+        Finding(is_good=True, text=f"service {where}: reached"),
+    ]
+
+
+SPEC: Final = EngineSpec(
+    name="aspose",
+    is_configured=_is_configured,
+    validate=_validate,
+    build=_build,
+    diagnose=_diagnose,
+    has_tasks=True,
+)

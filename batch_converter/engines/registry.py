@@ -1,0 +1,77 @@
+"""All engines, one row each: the only place that names them."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.engines.aspose.spec import SPEC as ASPOSE
+from batch_converter.engines.local import SPEC as LOCAL
+from batch_converter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batch_converter.config import Section, Settings
+    from batch_converter.engines.spec import EngineSpec
+
+AUTO: Final = "auto"
+"""Means the first engine that is configured."""
+
+ENGINES: Final[Sequence[EngineSpec]] = (ASPOSE, LOCAL)
+"""In the order in which `auto` looks at them; the last is always configured."""
+
+
+def engine_names(engines: Sequence[EngineSpec] = ENGINES) -> list[str]:
+    """Return what `--engine` takes."""
+    return [AUTO, *(spec.name for spec in engines)]
+
+
+def extra_sections(engines: Sequence[EngineSpec] = ENGINES) -> Mapping[str, type[Section]]:
+    """Return the sections of the configuration that engines bring along."""
+    return {spec.name: spec.section for spec in engines if spec.section is not None}
+
+
+def choose_engine(settings: Settings, engines: Sequence[EngineSpec] = ENGINES) -> EngineSpec:
+    """Return the engine that was asked for, or the one that `auto` means.
+
+    Raises:
+        ConfigError: There is none of that name, or its settings cannot be used.
+    """
+    if settings.engine == AUTO:
+        chosen = next(spec for spec in engines if spec.is_configured(settings))
+    else:
+        chosen = find_engine(settings.engine, engines)
+    chosen.validate(settings)
+    return chosen
+
+
+def choose_service(settings: Settings, engines: Sequence[EngineSpec] = ENGINES) -> EngineSpec:
+    """Return the service that tasks may be out at: the chosen engine, else what is configured.
+
+    Raises:
+        ConfigError: None is configured; the message says what is missing.
+    """
+    services = [spec for spec in engines if spec.has_tasks]
+    chosen = [spec for spec in services if spec.name == settings.engine]
+    configured = [spec for spec in services if spec.is_configured(settings)]
+    service = next(iter(chosen + configured + services))
+    service.validate(settings)
+    return service
+
+
+def find_engine(name: str, engines: Sequence[EngineSpec] = ENGINES) -> EngineSpec:
+    """Return the engine of that name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    for spec in engines:
+        if spec.name == name:
+            return spec
+    names = engine_names(engines)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
+    raise ConfigError(
+        f"engine = {name!r}: there is {', '.join(names[:-1])} and {names[-1]};"
+        f" the nearest is {near!r}"
+    )

@@ -1,0 +1,72 @@
+"""What the registry knows of an engine without opening it: one value an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batch_converter.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from batch_converter.clock import Clock
+    from batch_converter.config import Section, Settings
+    from batch_converter.engines.base import CallRecorder, Engine
+    from batch_converter.events import EventStream
+    from batch_converter.redaction import Redactor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The outcome of one check of `doctor`, in a line.
+
+    Attributes:
+        exit_code: What it makes of the whole, where it is not good.
+    """
+
+    is_good: bool
+    text: str
+    exit_code: ExitCode = ExitCode.SOME_FAILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineResources:
+    """What a run lends to its engine.
+
+    Attributes:
+        clock: The time; tests have their own.
+        calls: Records requests that belong to no document, such as those for a token.
+        events: Told what an engine has to tell beside its answers.
+        redactor: Learns secrets and tokens before they are used, and masks them.
+    """
+
+    clock: Clock
+    calls: CallRecorder
+    events: EventStream
+    redactor: Redactor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSpec:
+    """A row of the registry.
+
+    Attributes:
+        name: What `--engine`, the ledger and the report call it.
+        is_configured: Whether `auto` may choose it.
+        validate: Raises `ConfigError` where its settings cannot be used, once it was
+            chosen; the message says what is missing.
+        build: Returns the engine, not yet opened. Blocks, and may raise `ConfigError`.
+        diagnose: Checks for `doctor` what can be checked without a billed call.
+        has_tasks: Whether it is a `TaskService`: tasks of a dead run may still be there.
+        section: Its section of the configuration, where `Settings` has none of its own:
+            `[name]` in the file.
+    """
+
+    name: str
+    is_configured: Callable[[Settings], bool]
+    validate: Callable[[Settings], None]
+    build: Callable[[Settings, EngineResources], Engine]
+    diagnose: Callable[[Settings, Redactor], Awaitable[Sequence[Finding]]]
+    has_tasks: bool = False
+    section: type[Section] | None = None

@@ -1,0 +1,146 @@
+"""A document that a `TaskService` converts: submit, poll, fetch, again where that is allowed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from batch_converter.errors import (
+    BadPdfError,
+    ConversionFailedError,
+    CorruptResultError,
+    ExpiredError,
+    FileError,
+    SubmitUnknownError,
+)
+from batch_converter.fault_points import reach
+from batch_converter.models import Task
+from batch_converter.orchestrator.conversion import Conversion
+from batch_converter.orchestrator.publication import Publication
+from batch_converter.orchestrator.task_poller import TaskPoller
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch_converter.engines.base import SourceDocument, TaskService
+    from batch_converter.errors import RunStoppedError
+    from batch_converter.models import Document, StoredPdf
+    from batch_converter.orchestrator.admission import AdmissionTicket
+    from batch_converter.orchestrator.calls import DocumentCalls
+    from batch_converter.orchestrator.context import RunContext
+    from batch_converter.output import PartFile
+
+_UNUSABLE: Final = (CorruptResultError, BadPdfError)
+_RESUBMITTABLE: Final = (ExpiredError, ConversionFailedError, *_UNUSABLE)
+
+
+class TaskConversion(Conversion):
+    """Drives a document through a service; each id is on disk before anything else is done."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        service: TaskService,
+        document: Document,
+        calls: DocumentCalls,
+        ticket: AdmissionTicket,
+        *,
+        on_stop: Callable[[RunStoppedError], None],
+        on_failure: Callable[[], None],
+    ) -> None:
+        super().__init__(context, document, calls, ticket, on_stop=on_stop, on_failure=on_failure)
+        self._service = service
+        self._retry = context.settings.retry
+        self._ended_in_error = 0
+
+    def _publication(self, part: PartFile) -> Publication:
+        return Publication(self._context, self._outcome, part, made_elsewhere=True)
+
+    @property
+    def _is_handed_over(self) -> bool:
+        return self._outcome.task is not None or bool(self._calls.submissions)
+
+    async def _obtain(self, publication: Publication) -> StoredPdf:
+        """Submit, wait and fetch, again where the rules allow it, until the PDF is whole."""
+        while True:
+            if self._outcome.task or self._prepared:
+                await self._context.preflight.run(self._check_writable)
+            task = self._outcome.task or await self._submit()
+            try:
+                return await self._fetch(task, publication)
+            except _RESUBMITTABLE as error:
+                await self._give_up_task(error)
+
+    async def _submit(self) -> Task:
+        """Submit until the service has the document, within the attempts."""
+        self._ticket.mark_polled()
+        while True:
+            source = await self._prepare_in_order()
+            try:
+                return await self._record_task(await self._hand_over(source))
+            except SubmitUnknownError as error:
+                if not self._has_attempts():
+                    raise
+                await self._ledger.submit_unknown(self._outcome.document)
+                self._outcome.retrying(error)
+
+    async def _hand_over(self, source: SourceDocument) -> str:
+        """Submit once; what no request left for (no token, no budget) is no attempt."""
+        before = self._calls.submissions
+        try:
+            return await self._service.submit(source, self._calls)
+        finally:
+            if self._calls.submissions > before:
+                self._outcome.attempts += 1
+
+    async def _record_task(self, task_id: str) -> Task:
+        reach("task.arrived")
+        task = Task(task_id=task_id, submitted_at=self._context.clock.now())
+        with anyio.CancelScope(shield=True):
+            await self._ledger.submitted(self._outcome.document, task, self._service.name)
+        reach("task.recorded")
+        self._outcome.submitted(task)
+        if self._is_interrupted:
+            self._scope.cancel()
+        return task
+
+    async def _fetch(self, task: Task, publication: Publication) -> StoredPdf:
+        """Fetch and check the PDF; a paid result that is unusable is asked for once more."""
+        poller = TaskPoller(
+            service=self._service,
+            source=self._source,
+            task=task,
+            target=publication.part,
+            calls=self._calls,
+            schedule=self._context.polling,
+            ticket=self._ticket,
+            clock=self._context.clock,
+            timeout_s=self._context.settings.polling.task_timeout_s,
+            outcome=self._outcome,
+        )
+        try:
+            return await publication.verify(await poller.until_ready(), poller.source)
+        except _UNUSABLE as error:
+            self._outcome.retrying(error)
+            return await publication.verify(await poller.once_more(), poller.source)
+
+    async def _give_up_task(self, error: FileError) -> None:
+        """Put the document back to be submitted again, or raise where that is over.
+
+        A task that the service has lost is forgotten either way; one whose result is
+        unusable stays known when no attempt is left, so that a later run may ask.
+        """
+        is_over = not self._has_attempts()
+        if isinstance(error, ConversionFailedError):
+            self._ended_in_error += 1
+            is_over |= self._ended_in_error > self._retry.resubmit_on_error
+        if not is_over or isinstance(error, ExpiredError):
+            await self._ledger.released(self._outcome.document)
+        if is_over:
+            raise error
+        self._outcome.retrying(error)
+        self._outcome.task = None
+
+    def _has_attempts(self) -> bool:
+        return self._outcome.attempts < self._retry.max_attempts

@@ -1,0 +1,146 @@
+"""From a task to its end: wait as planned, ask, listen, until the task timeout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.engines.base import Failed, Gone, NotReady, Ready
+from batch_converter.errors import (
+    BadResponseError,
+    ConversionFailedError,
+    ExpiredError,
+    TaskTimeoutError,
+)
+from batch_converter.polling import Answer
+
+if TYPE_CHECKING:
+    from batch_converter.clock import Clock
+    from batch_converter.engines.base import Fetched, PdfTarget, SourceDocument, TaskService
+    from batch_converter.models import Task
+    from batch_converter.orchestrator.admission import AdmissionTicket
+    from batch_converter.orchestrator.calls import DocumentCalls
+    from batch_converter.orchestrator.outcome import DocumentOutcome
+    from batch_converter.orchestrator.poll_schedule import PlannedTask, PollSchedule
+
+_PROCESSING: Final = "Processing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPoller:
+    """Polls for one task.
+
+    Attributes:
+        target: Where its PDF goes.
+        timeout_s: How long it is waited for, from when that begins.
+    """
+
+    service: TaskService
+    source: SourceDocument
+    task: Task
+    target: PdfTarget
+    calls: DocumentCalls
+    schedule: PollSchedule
+    ticket: AdmissionTicket
+    clock: Clock
+    timeout_s: float
+    outcome: DocumentOutcome
+
+    async def until_ready(self) -> Ready:
+        """Ask when the schedule says so, until the task has ended.
+
+        Raises:
+            ExpiredError: The service does not know the task (any more).
+            ConversionFailedError: The service reports an error.
+            BadResponseError: It answers what makes no sense.
+            TaskTimeoutError: It is still not ready at the task timeout.
+            BudgetSpentError: The next question is not in the budget.
+            FileError: The question got no usable answer.
+        """
+        age_s = (self.clock.now() - self.task.submitted_at).total_seconds()
+        self._refuse_expired(age_s)
+        give_up_at_s = self.clock.monotonic_s() + self.timeout_s
+        with self.schedule.task(self.source, age_s=max(0.0, age_s)) as planned:
+            while True:
+                await self._wait(planned, give_up_at_s)
+                fetched = await self._fetch()
+                planned.answered(_progress(fetched))
+                if not isinstance(fetched, NotReady):
+                    return self._ended(fetched)
+                if self.clock.monotonic_s() >= give_up_at_s:
+                    raise self._timed_out(fetched)
+
+    async def once_more(self) -> Ready:
+        """Ask again, now, for a result that was there and could not be used.
+
+        Raises:
+            FileError: As `until_ready`.
+        """
+        return self._ended(await self._fetch())
+
+    async def _fetch(self) -> Fetched:
+        try:
+            async with self.schedule.pollers:
+                fetched = await self.service.fetch(
+                    self.source, self.task.task_id, self.target, self.calls
+                )
+        finally:
+            self.ticket.mark_polled()
+        self.outcome.polled(self.task, _word(fetched))
+        if isinstance(fetched, NotReady):
+            self.calls.promise_fetch()
+        return fetched
+
+    def _refuse_expired(self, age_s: float) -> None:
+        """Spare a question whose answer is known: results are kept for so long only."""
+        lifetime = self.service.result_lifetime
+        if lifetime is not None and age_s > lifetime.total_seconds():
+            raise ExpiredError(
+                f"task {self.task.task_id} is {age_s / 3600:.0f} hours old; the service keeps"
+                f" results for {lifetime.total_seconds() / 3600:g} hours"
+            )
+
+    async def _wait(self, planned: PlannedTask, give_up_at_s: float) -> None:
+        while True:
+            at_s = min(planned.next_poll_at_s, give_up_at_s)
+            if at_s <= self.clock.monotonic_s():
+                return
+            await self.clock.wait_until(at_s, planned.fresh_wake())
+
+    def _ended(self, fetched: Fetched) -> Ready:
+        """Return the end that is wanted, raise any other."""
+        match fetched:
+            case Ready():
+                return fetched
+            case Failed(messages=messages):
+                reasons = "; ".join(messages) or "no reason was given"
+                raise ConversionFailedError(f"the service could not convert it: {reasons}")
+            case NotReady(status=status):
+                raise BadResponseError(
+                    f"task {self.task.task_id} was Completed and is now {status}; the next run"
+                    " asks again"
+                )
+            case Gone(status=status):
+                raise ExpiredError(f"the service no longer has task {self.task.task_id} ({status})")
+
+    def _timed_out(self, last: NotReady) -> TaskTimeoutError:
+        return TaskTimeoutError(
+            f"task {self.task.task_id} was still {last.status} after {self.timeout_s:g} s; the next"
+            " run asks for it again, or raise --task-timeout"
+        )
+
+
+def _progress(fetched: Fetched) -> Answer:
+    if not isinstance(fetched, NotReady):
+        return Answer.ENDED
+    return Answer.PROCESSING if fetched.status == _PROCESSING else Answer.PENDING
+
+
+def _word(fetched: Fetched) -> str:
+    match fetched:
+        case NotReady(status=status) | Gone(status=status):
+            return status
+        case Ready():
+            return "Completed"
+        case Failed():
+            return "Error"
