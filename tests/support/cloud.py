@@ -318,13 +318,15 @@ def _envelope(task_id: str, status: str, code: str, results: object = None) -> w
 
 
 def pdf_for(document: bytes, *, filler_bytes: int = 0) -> bytes:
-    """Return the PDF that the cloud makes of a document: one page, and its own digest."""
+    """Return the PDF that the cloud makes of a document: its pages, and its own digest."""
     title = hashlib.sha256(document).hexdigest().encode()
+    pages = range(4, 4 + max(1, document.count(b"DJVUINFO")))
+    kids = b" ".join(b"%d 0 R" % number for number in pages)
     objects = (
         b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 24 24]>>",
+        b"<</Type/Pages/Kids[%s]/Count %d>>" % (kids, len(pages)),
         b"<</Title(%s)>>" % title,
+        *[b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 24 24]>>" for _ in pages],
     )
     out, offsets = b"%PDF-1.7\n", []
     for number, content in enumerate(objects, 1):
@@ -333,8 +335,10 @@ def pdf_for(document: bytes, *, filler_bytes: int = 0) -> bytes:
     if filler_bytes:
         out += b"%%%s\n" % (title * (filler_bytes // len(title) + 1))
     table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    return out + b"xref\n0 5\n0000000000 65535 f \n%strailer\n%s\nstartxref\n%d\n%%%%EOF\n" % (
+    size = len(objects) + 1
+    return out + b"xref\n0 %d\n0000000000 65535 f \n%strailer\n%s\nstartxref\n%d\n%%%%EOF\n" % (
+        size,
         table,
-        b"<</Size 5/Root 1 0 R/Info 4 0 R>>",
+        b"<</Size %d/Root 1 0 R/Info 3 0 R>>" % size,
         len(out),
     )
