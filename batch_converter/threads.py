@@ -6,6 +6,7 @@ import asyncio
 import threading
 import weakref
 from collections import deque
+from concurrent import futures
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
@@ -94,6 +95,11 @@ class DiskThreads:
                 break
         weakref.finalize(self, _end, self._trips.sent, self._size)
 
+    @property
+    def executor(self) -> futures.Executor:
+        """These threads for aiofiles, and whatever else asks for an executor, in the loop's own."""
+        return _Executor(self)
+
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the function; once begun, cancellation waits until it has ended."""
         await checkpoint_if_cancelled()
@@ -101,6 +107,28 @@ class DiskThreads:
         with anyio.CancelScope(shield=True):
             await future
         return future.result()
+
+
+class _Executor(futures.Executor):
+    """Takes what `loop.run_in_executor` gives to the threads; it may only be called by that."""
+
+    def __init__(self, threads: DiskThreads) -> None:
+        self._threads = threads
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> futures.Future[T]:
+        """Call the function in one of the threads."""
+        promise: futures.Future[T] = futures.Future()
+        _ = self._threads.start(_keep, promise, partial(fn, *args, **kwargs))
+        return promise
+
+
+def _keep(promise: futures.Future[T], call: Callable[[], T]) -> None:
+    if not promise.set_running_or_notify_cancel():
+        return
+    try:
+        promise.set_result(call())
+    except BaseException as error:  # noqa: BLE001  # raised again where it is awaited
+        promise.set_exception(error)
 
 
 class _Returns:

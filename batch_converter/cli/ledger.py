@@ -6,7 +6,8 @@ import os
 import sys
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
@@ -15,10 +16,9 @@ import click
 from batch_converter import working_folder
 from batch_converter.cli.options import PATH, SOURCE, config_option, output_options, settings_from
 from batch_converter.cli.output import standard_output_is_read
-from batch_converter.errors import ExitCode, OutputError
+from batch_converter.errors import ExitCode
 from batch_converter.ledger import Ledger, LedgerReader
 from batch_converter.logs import printable
-from batch_converter.output import hash_file
 from batch_converter.report import (
     human_status,
     json_report_text,
@@ -27,12 +27,16 @@ from batch_converter.report import (
     write_json_report,
 )
 from batch_converter.state import held_state_dir, ledger_path, output_dir, require_ledger
+from batch_converter.storage import hash_file_in
+from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from batch_converter.config import Settings
+
+_PAGE: Final = 1_000
 
 
 @click.command(short_help="Say what the ledger knows.")
@@ -115,23 +119,33 @@ async def _retry(settings: Settings, paths: Sequence[str] | None) -> list[str]:
 def verify(config_file: Path | None, **given: Any) -> None:  # noqa: ANN401  # settings
     """Hash the PDFs again and say which are not what the ledger recorded."""
     settings = settings_from(config_file, given).settings
-    folder = output_dir(settings)
-    good = bad = 0
-    with LedgerReader(ledger_path(settings)) as ledger:
-        for output, sha256, _ in ledger.converted():
-            fault = _fault(folder / output, sha256)
-            if fault is None:
-                good += 1
-            else:
-                bad += 1
-                click.echo(printable(f"{output}: {fault}"))
-    click.echo(f"{good} of {good + bad} PDFs are as recorded")
+    bad = anyio.run(_verify, settings)
     sys.exit(ExitCode.SOME_FAILED if bad else ExitCode.OK)
 
 
-def _fault(path: Path, sha256: str) -> str | None:
+async def _verify(settings: Settings) -> int:
+    """Tell what is not as recorded; returns how many PDFs are not."""
+    folder, threads = output_dir(settings), DiskThreads(1)
+    good = bad = 0
+    with LedgerReader(ledger_path(settings)) as ledger:
+        known = ledger.converted()
+        while page := await threads.run(lambda: list(islice(known, _PAGE))):
+            for output, sha256, _ in page:
+                fault = await _fault(threads, folder / output, sha256)
+                if fault is None:
+                    good += 1
+                else:
+                    bad += 1
+                    click.echo(printable(f"{output}: {fault}"))
+    click.echo(f"{good} of {good + bad} PDFs are as recorded")
+    return bad
+
+
+async def _fault(threads: DiskThreads, path: Path, sha256: str) -> str | None:
     try:
-        return None if hash_file(path) == sha256 else "differs from what was recorded"
-    except OutputError as error:
-        is_missing = isinstance(error.__cause__, FileNotFoundError | NotADirectoryError)
-        return "missing" if is_missing else str(error)
+        found = await hash_file_in(threads, path)
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    return None if found == sha256 else "differs from what was recorded"

@@ -7,6 +7,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+import aiofiles
 from anyio import CancelScope, to_thread
 
 from batch_converter.codec import READ_BYTES
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
     from typing import Self
+
+    from aiofiles.threadpool.binary import AsyncBufferedReader
+
+    from batch_converter.threads import DiskThreads
 
 PIECE_BYTES: Final = 1024 * 1024
 
@@ -116,7 +121,7 @@ class PieceFile:
 
 
 class PdfReader:
-    """A PDF on its way out; a small one is read whole while it is opened.
+    """A PDF on its way out, an asynchronous context manager; a small one is read at once.
 
     Deleting the file in the meantime does no harm.
 
@@ -124,26 +129,24 @@ class PdfReader:
         size_bytes: Length of the file.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: AsyncBufferedReader, ahead: bytes) -> None:
         self.size_bytes = os.fstat(file.fileno()).st_size
         self._file = file
-        self._ahead = file.read(READ_BYTES)
+        self._ahead = ahead
 
     @classmethod
-    async def open(cls, path: Path) -> PdfReader:
-        """Open the file.
+    async def open(cls, path: Path, threads: DiskThreads) -> PdfReader:
+        """Open the file, which is read in one of the threads.
 
         Raises:
             OSError: It is not there, or cannot be read.
         """
-        return await to_thread.run_sync(cls._opened, path)
-
-    @classmethod
-    def _opened(cls, path: Path) -> PdfReader:
-        reader = cls(path.open("rb"))
-        if reader.is_small:
-            reader._file.close()
-        return reader
+        file = await aiofiles.open(path, "rb", executor=threads.executor)
+        try:
+            return cls(file, await file.read(READ_BYTES))
+        except BaseException:
+            await _close(file)
+            raise
 
     @property
     def is_small(self) -> bool:
@@ -155,18 +158,21 @@ class PdfReader:
         if self._ahead:
             data, self._ahead = self._ahead[:size], self._ahead[size:]
             return data
-        if self._file.closed:
-            return b""
-        return await to_thread.run_sync(self._file.read, size)
+        return b"" if self.is_small else await self._file.read(size)
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(
+    async def __aexit__(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close at once: what is only read has nothing to write, so nothing to wait for."""
-        self._file.close()
+        """Close the file; cancellation waits for it."""
+        await _close(self._file)
+
+
+async def _close(file: AsyncBufferedReader) -> None:
+    with CancelScope(shield=True):
+        await file.close()

@@ -126,11 +126,11 @@ class Api:
                 self.board.mark_fetched(task)
             return state_response(name, task)
         try:
-            reader = await PdfReader.open(task.result)
+            reader = await PdfReader.open(task.result, self.folder.threads)
         except OSError as error:
             _log.error("server.result_lost", task_id=task.task_id, reason=error.strerror)
             return lost_response(task)
-        with reader:
+        async with reader:
             return await self._send(request, task, reader)
 
     async def _send(

@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,12 +19,14 @@ from anyio import CancelScope, to_thread
 from filelock import FileLock, Timeout
 
 from batch_converter.errors import StateLockedError, UsageError
+from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _log = structlog.get_logger()
 
+_READERS: Final = 4
 LOCK_NAME: Final = "batch-converter-serve.lock"
 _OWN_NAME: Final = re.compile(
     r"task-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(?:djvu|pdf(?:\.\d+\.part)?)"
@@ -33,9 +35,10 @@ _OWN_NAME: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFolder:
-    """Where the files of all tasks stand."""
+    """Where the files of all tasks stand, and the threads in which they are read."""
 
     path: Path
+    threads: DiskThreads = field(default_factory=lambda: DiskThreads(_READERS), compare=False)
 
     def upload_path(self, task_id: str) -> Path:
         """Return where the task's DjVu stands."""

@@ -11,10 +11,12 @@ from batch_converter.storage.durable import (
     sync_file,
     sync_folder,
 )
+from batch_converter.storage.reading import hash_file_in
 
 __all__ = [
     "copy_file",
     "hash_file",
+    "hash_file_in",
     "make_folder",
     "make_subfolder",
     "nearest_folder",

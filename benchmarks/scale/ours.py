@@ -27,7 +27,7 @@ import_module("batch_converter.engines.aspose.engine")  # else on first use, whi
 def convert(source: Path, output: Path, url: str) -> None:
     """Make a run through the public wiring."""
     keep_freed_memory()  # as the command does
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     settings = Settings.model_validate(
         {
             "engine": "aspose",

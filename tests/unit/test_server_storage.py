@@ -15,6 +15,7 @@ from batch_converter.codec import READ_BYTES
 from batch_converter.errors import OutputError, StateLockedError, UsageError
 from batch_converter.server.files import PIECE_BYTES, PdfReader, PieceFile
 from batch_converter.server.storage import LOCK_NAME, open_data_folder
+from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,7 +153,7 @@ async def test_a_reader_gives_everything_even_after_deletion(tmp_path: Path, siz
     data = os.urandom(size)
     path = tmp_path / "file"
     path.write_bytes(data)
-    with await PdfReader.open(path) as reader:
+    async with await PdfReader.open(path, DiskThreads(2)) as reader:
         path.unlink()
         assert reader.size_bytes == size
         assert reader.is_small == (size <= READ_BYTES)
@@ -162,4 +163,4 @@ async def test_a_reader_gives_everything_even_after_deletion(tmp_path: Path, siz
 
 async def test_a_reader_of_nothing_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        await PdfReader.open(tmp_path / "file")
+        await PdfReader.open(tmp_path / "file", DiskThreads(1))

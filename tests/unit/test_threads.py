@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import hashlib
+import os
 import threading
+from typing import TYPE_CHECKING
 
+import aiofiles
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
+from batch_converter.storage import hash_file_in
+from batch_converter.storage.reading import PIECE_BYTES
 from batch_converter.threads import DiskThreads
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def fail() -> None:
@@ -123,3 +133,58 @@ async def test_who_has_given_up_its_future_holds_up_nobody() -> None:
     assert all_done.wait(20)  # the loop stands still: all three come home together
     with anyio.fail_after(20):
         assert await waiting == (3, 1)
+
+
+async def test_files_of_aiofiles_are_read_and_written_in_these_threads(tmp_path: Path) -> None:
+    threads = DiskThreads(2)
+    seen: list[str] = []
+
+    def opener(path: str, flags: int) -> int:
+        seen.append(threading.current_thread().name)
+        return os.open(path, flags, 0o600)
+
+    async def copy(number: int) -> None:
+        path, data = tmp_path / str(number), bytes([number]) * 100_000
+        async with aiofiles.open(path, "wb", opener=opener, executor=threads.executor) as file:
+            await file.write(data)
+        async with aiofiles.open(path, "rb", executor=threads.executor) as file:
+            assert await file.read() == data
+
+    async with anyio.create_task_group() as group:
+        for number in range(50):
+            group.start_soon(copy, number)
+    assert set(seen) <= {"disk-0", "disk-1"}
+    assert len(seen) == 50
+
+
+async def test_what_fails_for_the_executor_is_raised_where_it_is_awaited(tmp_path: Path) -> None:
+    threads = DiskThreads(1)
+    with pytest.raises(FileNotFoundError):
+        await aiofiles.open(tmp_path / "none", executor=threads.executor)
+    loop = asyncio.get_running_loop()
+    assert await loop.run_in_executor(threads.executor, divmod, 7, 2) == (3, 1)
+
+
+async def test_what_was_given_up_before_its_turn_is_not_begun() -> None:
+    threads, gate = DiskThreads(1), threading.Event()
+    begun: list[str] = []
+    loop = asyncio.get_running_loop()
+    first = loop.run_in_executor(threads.executor, gate.wait, 20)
+    given_up = loop.run_in_executor(threads.executor, begun.append, "given up")
+    last = loop.run_in_executor(threads.executor, begun.append, "last")
+    given_up.cancel()
+    gate.set()
+    with anyio.fail_after(20):
+        assert await first
+        await last
+    assert begun == ["last"]
+
+
+async def test_a_file_is_hashed_piece_by_piece(tmp_path: Path) -> None:
+    for size in (0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES):
+        data = os.urandom(size)
+        await anyio.Path(tmp_path / "x").write_bytes(data)
+        found = await hash_file_in(DiskThreads(1), tmp_path / "x")
+        assert found == hashlib.sha256(data).hexdigest()
+    with pytest.raises(FileNotFoundError):
+        await hash_file_in(DiskThreads(1), tmp_path / "none")
