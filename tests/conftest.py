@@ -21,7 +21,8 @@ hypothesis.settings.load_profile("untimed")
 
 _MEANT_FOR_US: Final = re.compile(
     r"ASPOSE_.*|BATCH_CONVERTER_.*|(HTTPS?|ALL|NO|FTP|WSS?)_PROXY|NETRC"
-    r"|NO_COLOR|FORCE_COLOR|COLUMNS|LINES",
+    r"|NO_COLOR|(CLI|FORCE_)COLOR(_FORCE)?|TTY_.*|COLORTERM|COLUMNS|LINES"
+    r"|LANG|LANGUAGE|LC_.*|TZ|XDG_.*|PYTHONIOENCODING|PYTHONUTF8",
     re.IGNORECASE,
 )
 
@@ -79,6 +80,7 @@ def clean_environment(
         if _MEANT_FOR_US.fullmatch(name):
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
 
