@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-import aiofiles
+from aiofiles.threadpool import wrap
 from anyio import CancelScope, to_thread
 
 from batch_converter.codec import READ_BYTES
@@ -15,11 +16,10 @@ from batch_converter.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from io import BufferedReader
     from pathlib import Path
     from types import TracebackType
     from typing import Self
-
-    from aiofiles.threadpool.binary import AsyncBufferedReader
 
     from batch_converter.threads import DiskThreads
 
@@ -121,7 +121,7 @@ class PieceFile:
 
 
 class PdfReader:
-    """A PDF on its way out, an asynchronous context manager; a small one is read at once.
+    """A PDF on its way out; a small one is read whole while it is opened.
 
     Deleting the file in the meantime does no harm.
 
@@ -129,24 +129,21 @@ class PdfReader:
         size_bytes: Length of the file.
     """
 
-    def __init__(self, file: AsyncBufferedReader, ahead: bytes) -> None:
+    def __init__(self, file: BufferedReader, ahead: bytes, threads: DiskThreads) -> None:
         self.size_bytes = os.fstat(file.fileno()).st_size
         self._file = file
         self._ahead = ahead
+        self._pieces = wrap(file, loop=asyncio.get_running_loop(), executor=threads.executor)
 
     @classmethod
     async def open(cls, path: Path, threads: DiskThreads) -> PdfReader:
-        """Open the file, which is read in one of the threads.
+        """Open the file, which is read in the threads; one trip to them is enough for a small one.
 
         Raises:
             OSError: It is not there, or cannot be read.
         """
-        file = await aiofiles.open(path, "rb", executor=threads.executor)
-        try:
-            return cls(file, await file.read(READ_BYTES))
-        except BaseException:
-            await _close(file)
-            raise
+        file, ahead = await threads.run(_begun, path)
+        return cls(file, ahead, threads)
 
     @property
     def is_small(self) -> bool:
@@ -158,21 +155,28 @@ class PdfReader:
         if self._ahead:
             data, self._ahead = self._ahead[:size], self._ahead[size:]
             return data
-        return b"" if self.is_small else await self._file.read(size)
+        return b"" if self.is_small else await self._pieces.read(size)
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         return self
 
-    async def __aexit__(
+    def __exit__(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the file; cancellation waits for it."""
-        await _close(self._file)
+        """Close at once: what is only read has nothing to write, so nothing to wait for.
+
+        In a thread it would be left undone by a handler that aiohttp cancels.
+        """
+        self._file.close()
 
 
-async def _close(file: AsyncBufferedReader) -> None:
-    with CancelScope(shield=True):
-        await file.close()
+def _begun(path: Path) -> tuple[BufferedReader, bytes]:
+    file = path.open("rb")
+    try:
+        return file, file.read(READ_BYTES)
+    except BaseException:
+        file.close()
+        raise

@@ -130,7 +130,7 @@ class Api:
         except OSError as error:
             _log.error("server.result_lost", task_id=task.task_id, reason=error.strerror)
             return lost_response(task)
-        async with reader:
+        with reader:
             return await self._send(request, task, reader)
 
     async def _send(

@@ -153,7 +153,7 @@ async def test_a_reader_gives_everything_even_after_deletion(tmp_path: Path, siz
     data = os.urandom(size)
     path = tmp_path / "file"
     path.write_bytes(data)
-    async with await PdfReader.open(path, DiskThreads(2)) as reader:
+    with await PdfReader.open(path, DiskThreads(2)) as reader:
         path.unlink()
         assert reader.size_bytes == size
         assert reader.is_small == (size <= READ_BYTES)
