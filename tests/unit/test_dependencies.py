@@ -8,7 +8,10 @@ import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -19,19 +22,25 @@ def normal(name: str) -> str:
 
 
 def imported() -> set[str]:
-    """Return the distributions that the package imports from, at any depth."""
+    """Return the distributions that the package imports from when it runs, at any depth."""
     modules: set[str] = set()
     for path in (ROOT / "batch_converter").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_bytes())):
+        for node in running(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Import):
                 modules |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 modules.add(node.module.partition(".")[0])
     known = packages_distributions()
-    # Only for types, which the checker brings: `if TYPE_CHECKING`.
-    modules.discard("typing_extensions")
     others = modules - sys.stdlib_module_names - {"batch_converter"}
     return {normal(known[module][0]) for module in others}
+
+
+def running(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what is in a node, but for what only the type checker sees."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from running(child)
 
 
 def declared() -> tuple[set[str], set[str]]:
