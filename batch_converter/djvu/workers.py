@@ -95,8 +95,8 @@ class _History:
             raise OutputError(f"the machine lacks what its conversion needs: {self.last}")
         raise MachineExhaustedError(
             f"the embedded engine can start no process that converts: {self.last}; no file is at"
-            " fault. See the limits on open files, processes and memory (ulimit -n, -u, -v, those"
-            " of a container or service), and run the same command again"
+            " fault. See the limits on open files, processes and memory (ulimit -n, ulimit -u,"
+            " ulimit -v, those of a container or service), and run the same command again"
         )
 
 
