@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from batch_converter.engines.spec import EngineSpec
     from batch_converter.errors import BatchConverterError
     from batch_converter.events import Observer
-    from batch_converter.models import Estimate, FileReport, Price, RunSummary
+    from batch_converter.models import Estimate, FileReport, RunSummary
     from batch_converter.polling import PollPolicy
     from batch_converter.redaction import Redactor
 
@@ -292,14 +292,16 @@ class _ReportFile(NamedTuple):
 
     key: str
     what: str
-    write: Callable[[Path, RunReport, Price], object]
+    write: Callable[[Path, RunReport, Settings], object]
 
 
 _REPORT_FILES: Final = (
     _ReportFile(
         "failed_list",
         "list of failures",
-        lambda path, report, _: write_failed_list(path, report.failed_paths()),
+        lambda path, report, settings: write_failed_list(
+            path, report.failed_paths(), null=settings.report.failed_list_null
+        ),
     ),
     _ReportFile(
         "manifest", "manifest", lambda path, report, _: write_manifest(path, report.converted())
@@ -307,20 +309,22 @@ _REPORT_FILES: Final = (
     _ReportFile(
         "html_file",
         "HTML report",
-        lambda path, report, price: write_html_report(
-            path, report.summary, report.files, price=price
+        lambda path, report, settings: write_html_report(
+            path, report.summary, report.files, price=settings.budget.price
         ),
     ),
     _ReportFile(
         "metrics_file",
         "metrics file",
-        lambda path, report, price: write_metrics_file(path, report.summary, price=price),
+        lambda path, report, settings: write_metrics_file(
+            path, report.summary, price=settings.budget.price
+        ),
     ),
     _ReportFile(
         "file",
         "report",
-        lambda path, report, price: write_json_report(
-            path, report.summary, report.files(), price=price
+        lambda path, report, settings: write_json_report(
+            path, report.summary, report.files(), price=settings.budget.price
         ),
     ),
 )
@@ -349,7 +353,9 @@ def write_reports(report: RunReport, settings: Settings) -> RunReport:
     """
     for path, file in _wanted_files(settings):
         try:
-            file.write(path, report, settings.budget.price)
+            written = file.write(path, report, settings)
+            if file.key == "failed_list" and isinstance(written, int):
+                report = replace(report, summary=replace(report.summary, unlisted=written))
         except (OutputError, LedgerError) as error:
             report = _without_file(report, path, error)
     return report

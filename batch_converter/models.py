@@ -242,6 +242,8 @@ class RunSummary:
     Attributes:
         submit_unknown: Submissions of this run whose answer was lost: each may
             have been billed without a task that we know of.
+        unlisted: Sources that failed and whose names hold a line break, so that they
+            could not stand in the list of failures.
     """
 
     run_id: str
@@ -252,6 +254,7 @@ class RunSummary:
     totals: Totals
     api_calls: ApiCalls
     submit_unknown: int = 0
+    unlisted: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,9 @@ class Sources:
         if not self.paths and self.files_from is None:
             raise UsageError("nothing to convert: give a file, a folder or --files-from")
         if self.null and self.files_from is None:
-            raise UsageError("--null says how --files-from is read; give that too")
+            raise UsageError(
+                "--null says how --files-from is read; give that, or --failed-list, too"
+            )
         check_sources(self.paths)
         selection = Selection(
             include=settings.include,

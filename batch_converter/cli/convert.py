@@ -119,7 +119,11 @@ if TYPE_CHECKING:
 @click.option(
     "--files-from", metavar="FILE", help="Read the sources from a file, one a line; - is stdin."
 )
-@click.option("--null", is_flag=True, help="The sources in --files-from are NUL-separated.")
+@click.option(
+    "--null",
+    is_flag=True,
+    help="The sources in --files-from, and those in --failed-list, are NUL-separated.",
+)
 @option(
     "input.include",
     "--include",
@@ -218,8 +222,11 @@ def convert(
     SOURCE is a file or a folder, which is searched for .djvu and .djv files.
     """
     keep_freed_memory()
+    given["report__failed_list_null"] = null or None
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
-    sources = Sources(paths=paths, files_from=files_from, null=null)
+    is_listing = loaded.settings.report.failed_list is not None
+    reads_null = null and (files_from is not None or not is_listing)
+    sources = Sources(paths=paths, files_from=files_from, null=reads_null)
     if dry_run:
         raise_at_once()
         with logging_session(loaded):

@@ -206,6 +206,7 @@ class ReportSettings(Section):
     metrics_file: UserPath | None = None
     manifest: UserPath | None = None
     failed_list: UserPath | None = None
+    failed_list_null: bool = False
     ignore_known_failures: bool = False
 
 

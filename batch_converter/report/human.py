@@ -137,6 +137,11 @@ def _failed(troubles: _Troubles) -> Iterator[str]:
 
 
 def _how_to_go_on(summary: RunSummary, troubles: _Troubles) -> Iterator[str]:
+    if summary.unlisted:
+        yield (
+            f"Not in the list of failures: {many(summary.unlisted, 'name')} with a line break;"
+            " with --null the list ends each name with NUL and holds all."
+        )
     if why := ending(summary):
         yield why
     if troubles.failures:

@@ -70,6 +70,7 @@ def _summary(summary: RunSummary, price: Price) -> dict[str, Any]:
         "totals": asdict(summary.totals),
         "api_calls": api_calls_fields(summary.api_calls),
         "submit_unknown": summary.submit_unknown,
+        **({"unlisted": summary.unlisted} if summary.unlisted else {}),
         **cost_fields(summary.api_calls, price),
     }
 

@@ -394,6 +394,12 @@ def test_the_list_of_failures_is_the_next_list_of_sources(tmp_path: Path) -> Non
     assert list(read_files_from(str(tmp_path / "failed.txt"))) == sources
 
 
+def test_every_name_can_stand_in_a_list_by_nul(tmp_path: Path) -> None:
+    sources = ["/a\nb.djvu", "/c\r", "/ \t", os.fsdecode(b"/caf\xe9"), "/plain"]
+    assert write_failed_list(tmp_path / "failed", iter(sources), null=True) == 0
+    assert list(read_files_from(str(tmp_path / "failed"), null=True)) == sources
+
+
 def test_names_that_cannot_stand_in_a_line_are_left_out_and_told(tmp_path: Path) -> None:
     with structlog.testing.capture_logs() as logs:
         left_out = write_failed_list(tmp_path / "f", ["/a\nb.djvu", "/ok.djvu", "/c\r"])
