@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from batch_converter.auth import TokenKeeper
 from batch_converter.engines.aspose.exchange import TokenRefused
 from batch_converter.engines.aspose.judgement import credentials_refused
+from batch_converter.engines.aspose.limits import AdaptiveWindow
 from batch_converter.engines.aspose.reading import read_bounded
+from batch_converter.engines.aspose.retry import RetryPolicy, Trouble, next_wait_s, reason_to_stop
+from batch_converter.engines.aspose.tokens import TokenKeeper
 from batch_converter.errors import (
     AccountRefusedError,
     LastingError,
@@ -19,8 +21,6 @@ from batch_converter.errors import (
     SubmitUnknownError,
 )
 from batch_converter.events import ServiceThrottled
-from batch_converter.limits import AdaptiveWindow
-from batch_converter.retry import RetryPolicy, Trouble, next_wait_s, reason_to_stop
 from batch_converter.wire import read_token_answer
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from batch_converter.clock import Clock
     from batch_converter.engines.aspose.exchange import Exchange
+    from batch_converter.engines.aspose.limits import Outage, Throttle, UploadSlot
     from batch_converter.engines.aspose.request import Request
     from batch_converter.events import EventStream
-    from batch_converter.limits import Outage, Throttle, UploadSlot
     from batch_converter.redaction import Redactor
     from batch_converter.wire import TokenAnswer
 

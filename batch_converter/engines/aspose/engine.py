@@ -16,16 +16,16 @@ from batch_converter.clock import SystemClock
 from batch_converter.engines.aspose.client import Client
 from batch_converter.engines.aspose.exchange import Exchange
 from batch_converter.engines.aspose.judgement import judge_answer
+from batch_converter.engines.aspose.limits import Outage, Throttle
 from batch_converter.engines.aspose.reading import read_bounded, read_envelope
 from batch_converter.engines.aspose.request import Request
+from batch_converter.engines.aspose.retry import RetryPolicy
 from batch_converter.engines.aspose.session import open_session
 from batch_converter.engines.base import TaskService
 from batch_converter.errors import BadResponseError, ConfigError, TooLargeError
 from batch_converter.events import EventStream
-from batch_converter.limits import Outage, Throttle
 from batch_converter.models import CallKind
 from batch_converter.redaction import Redactor
-from batch_converter.retry import RetryPolicy
 from batch_converter.wire import (
     CONVERT_PATH,
     ID_PARAMETER,

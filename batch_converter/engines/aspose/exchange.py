@@ -12,6 +12,7 @@ import anyio
 from batch_converter.engines.aspose.judgement import WHAT, judge_refusal
 from batch_converter.engines.aspose.reading import read_beginning
 from batch_converter.engines.aspose.request import Moved, redirected
+from batch_converter.engines.aspose.retry import Trouble, retry_after_s
 from batch_converter.engines.aspose.session import Departure
 from batch_converter.engines.aspose.upload import StallWatch, opened
 from batch_converter.errors import (
@@ -21,7 +22,6 @@ from batch_converter.errors import (
     SubmitUnknownError,
 )
 from batch_converter.models import CallKind, CallOutcome
-from batch_converter.retry import Trouble, retry_after_s
 from batch_converter.shortage import exhausted
 from batch_converter.threads import DiskThreads
 from batch_converter.wire import JSON_TYPE, TEXT_TYPE, clean_message, read_refusal
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from batch_converter.clock import Clock
     from batch_converter.config import AsposeSettings
+    from batch_converter.engines.aspose.limits import Throttle
     from batch_converter.engines.aspose.request import Request
     from batch_converter.engines.aspose.session import Proxy
     from batch_converter.engines.aspose.upload import DocumentBody
-    from batch_converter.limits import Throttle
     from batch_converter.redaction import Redactor
 
 T = TypeVar("T")

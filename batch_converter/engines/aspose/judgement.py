@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from batch_converter.engines.aspose.retry import (
+    OVERLOAD_STATUSES,
+    THROTTLING_STATUSES,
+    Trouble,
+    is_passing,
+)
 from batch_converter.engines.base import Failed, Gone, NotReady, Ready
 from batch_converter.errors import (
     AccountRefusedError,
@@ -14,7 +20,6 @@ from batch_converter.errors import (
     TooLargeError,
 )
 from batch_converter.models import CallKind
-from batch_converter.retry import OVERLOAD_STATUSES, THROTTLING_STATUSES, Trouble, is_passing
 from batch_converter.wire import LOST_RESULTS, TaskStatus, clean_message
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from batch_converter.engines.aspose.limits import AdaptiveWindow, Outage, Throttle
 from batch_converter.errors import NetworkError, ServiceUnavailableError
-from batch_converter.limits import AdaptiveWindow, Outage, Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

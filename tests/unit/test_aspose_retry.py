@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_converter.config import RetrySettings
-from batch_converter.errors import NetworkError
-from batch_converter.retry import (
+from batch_converter.engines.aspose.retry import (
     RetryPolicy,
     Trouble,
     is_passing,
@@ -16,6 +15,7 @@ from batch_converter.retry import (
     reason_to_stop,
     retry_after_s,
 )
+from batch_converter.errors import NetworkError
 
 POLICY = RetryPolicy()
 NOW = datetime(2025, 3, 1, 12, 0, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from batch_converter.auth import TokenKeeper
+from batch_converter.engines.aspose.tokens import TokenKeeper
 from batch_converter.errors import AccountRefusedError, NetworkError
 from batch_converter.events import EventStream, TokenObtained
 from batch_converter.wire import TokenAnswer
