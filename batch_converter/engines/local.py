@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import anyio.to_thread
 
-from batch_converter.djvu.inspect import inspect
-from batch_converter.djvu.ocr import missing_tools
-from batch_converter.djvu.options import ConvertOptions
-from batch_converter.djvu.parts import (
+from batch_converter.djvu.draw.ocr import missing_tools
+from batch_converter.djvu.draw.options import ConvertOptions
+from batch_converter.djvu.draw.parts import (
     part_names,
     parts_of,
     refuse_known_damage,
     remove_parts,
 )
-from batch_converter.djvu.verdicts import OUT_OF_MEMORY
-from batch_converter.djvu.workers import Priority, WorkerPool
+from batch_converter.djvu.read.inspect import inspect
+from batch_converter.djvu.work.verdicts import OUT_OF_MEMORY
+from batch_converter.djvu.work.workers import Priority, WorkerPool
 from batch_converter.engines.base import Converter, Ready
 from batch_converter.engines.spec import EngineResources, EngineSpec, Finding
 from batch_converter.errors import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch_converter.djvu.identity import identify
+from batch_converter.djvu.read.identity import identify
 from batch_converter.errors import BadPdfError, OutputError
 from batch_converter.ledger import Adopted
 from batch_converter.models import StoredPdf

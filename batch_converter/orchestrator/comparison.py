@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch_converter.djvu.identity import content_sha256, indirect_parts, parts_mark
-from batch_converter.djvu.iff import open_source
+from batch_converter.djvu.read.identity import content_sha256, indirect_parts, parts_mark
+from batch_converter.djvu.read.iff import open_source
 from batch_converter.errors import FileError
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from batch_converter.shortage import exhausted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch_converter.djvu.identity import Identity
+    from batch_converter.djvu.read.identity import Identity
     from batch_converter.engines.base import SourceDocument
     from batch_converter.models import Document, StoredPdf
     from batch_converter.orchestrator.admission import AdmissionTicket

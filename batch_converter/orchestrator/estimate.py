@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
-from batch_converter.djvu.inspect import inspect
+from batch_converter.djvu.read.inspect import inspect
 from batch_converter.engines.base import TaskService
 from batch_converter.errors import FileError
 from batch_converter.models import ApiCalls, Estimate, Totals

@@ -6,14 +6,14 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from batch_converter.djvu.geometry import POINTS_AN_INCH
-from batch_converter.djvu.inspect import inspect
-from batch_converter.djvu.text_presence import has_words
+from batch_converter.djvu.draw.geometry import POINTS_AN_INCH
+from batch_converter.djvu.read.inspect import inspect
+from batch_converter.djvu.read.text_presence import has_words
 from batch_converter.errors import FileError
 from batch_converter.output import ExpectedPdf, PageSize
 
 if TYPE_CHECKING:
-    from batch_converter.djvu.inspect import PageInfo
+    from batch_converter.djvu.read.inspect import PageInfo
     from batch_converter.models import Document
 
 _ON_ITS_SIDE_DEG: Final = frozenset({90, 270})

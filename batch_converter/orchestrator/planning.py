@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import anyio.to_thread
 
 from batch_converter.discovery import Passed, UnreadableSource
-from batch_converter.djvu.identity import indirect_parts
+from batch_converter.djvu.read.identity import indirect_parts
 from batch_converter.errors import LASTING_CODES, ErrorCode, FileError, OutputError
 from batch_converter.events import (
     FileAdopted,

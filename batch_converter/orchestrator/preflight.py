@@ -6,15 +6,15 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from batch_converter.djvu.bundle import bundle
-from batch_converter.djvu.identity import identify
+from batch_converter.djvu.read.bundle import bundle
+from batch_converter.djvu.read.identity import identify
 from batch_converter.engines.base import SourceDocument
 from batch_converter.errors import OutputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batch_converter.djvu.identity import Identity
+    from batch_converter.djvu.read.identity import Identity
     from batch_converter.models import Document
 
 

@@ -18,9 +18,9 @@ import pictures
 import speed
 import words
 
-from batch_converter.djvu.convert import convert
-from batch_converter.djvu.inspect import DjvuInfo, inspect
-from batch_converter.djvu.options import ConvertOptions
+from batch_converter.djvu.draw.convert import convert
+from batch_converter.djvu.draw.options import ConvertOptions
+from batch_converter.djvu.read.inspect import DjvuInfo, inspect
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 

@@ -26,7 +26,7 @@ import pytest
 from PIL import Image
 
 from batch_converter.config.settings import LocalSettings
-from batch_converter.djvu.workers import WorkerPool
+from batch_converter.djvu.work.workers import WorkerPool
 from batch_converter.engines.base import Ready, SourceDocument
 from batch_converter.engines.local import LocalEngine, options_of
 from batch_converter.errors import (
@@ -80,7 +80,7 @@ async def convert(engine: LocalEngine, path: Path, target: Path) -> Ready:
 
 def is_worker(process: psutil.Process) -> bool:
     try:
-        return "batch_converter.djvu.worker" in process.cmdline()
+        return "batch_converter.djvu.work.worker" in process.cmdline()
     except psutil.Error:  # it has ended
         return False
 

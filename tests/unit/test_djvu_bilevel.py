@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from batch_converter.djvu import palette
-from batch_converter.djvu.bilevel import Area, Bitmap, g4_data
-from batch_converter.djvu.palette import LEVELS, level_masks
+from batch_converter.djvu.draw import palette
+from batch_converter.djvu.draw.bilevel import Area, Bitmap, g4_data
+from batch_converter.djvu.draw.palette import LEVELS, level_masks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageCms, ImageStat
 from PIL.JpegImagePlugin import JpegImageFile
 
-from batch_converter.djvu.convert import convert
-from batch_converter.djvu.decoder import PageError
-from batch_converter.djvu.jpeg import JpegLayer
-from batch_converter.djvu.options import ConvertOptions
+from batch_converter.djvu.draw.convert import convert
+from batch_converter.djvu.draw.jpeg import JpegLayer
+from batch_converter.djvu.draw.options import ConvertOptions
+from batch_converter.djvu.read.decoder import PageError
 from batch_converter.errors import EngineError
 from tests.support.djvu_files import chunk, page
 from tests.support.djvu_layers import (

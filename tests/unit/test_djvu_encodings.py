@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from batch_converter.config import LocalSettings
 from batch_converter.config.units import parse_encoding
-from batch_converter.djvu.bzz import decompress
-from batch_converter.djvu.encodings import Letters
-from batch_converter.djvu.options import ConvertOptions
+from batch_converter.djvu.draw.options import ConvertOptions
+from batch_converter.djvu.read.bzz import decompress
+from batch_converter.djvu.read.encodings import Letters
 from batch_converter.engines.local import LocalEngine
 from tests.support.djvu_files import chunk, chunks_of, info, page, with_text, zone
 from tests.support.navigation import (

@@ -11,9 +11,9 @@ import pytest
 from fontTools.ttLib import TTFont
 from pikepdf import pdfa
 
-from batch_converter.djvu.convert import convert
-from batch_converter.djvu.glyphless import GlyphlessFont
-from batch_converter.djvu.options import ConvertOptions
+from batch_converter.djvu.draw.convert import convert
+from batch_converter.djvu.draw.glyphless import GlyphlessFont
+from batch_converter.djvu.draw.options import ConvertOptions
 from tests.support.djvu_files import HEIGHT, WIDTH, with_text, zone
 
 if TYPE_CHECKING:

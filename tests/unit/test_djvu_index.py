@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pikepdf
 import pytest
 
-from batch_converter.djvu.bundle import bundle
-from batch_converter.djvu.convert import convert
-from batch_converter.djvu.identity import identify, indirect_parts
-from batch_converter.djvu.inspect import inspect
-from batch_converter.djvu.options import Converted, ConvertOptions
+from batch_converter.djvu.draw.convert import convert
+from batch_converter.djvu.draw.options import Converted, ConvertOptions
+from batch_converter.djvu.read.bundle import bundle
+from batch_converter.djvu.read.identity import identify, indirect_parts
+from batch_converter.djvu.read.inspect import inspect
 from batch_converter.errors import NotDjvuError
 from tests.support.bundles import (
     ANNOTATIONS,

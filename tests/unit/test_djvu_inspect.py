@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_converter.djvu.bundle import bundle
-from batch_converter.djvu.bzz import BzzError, decompress
-from batch_converter.djvu.inspect import inspect, inspect_bytes
+from batch_converter.djvu.read.bundle import bundle
+from batch_converter.djvu.read.bzz import BzzError, decompress
+from batch_converter.djvu.read.inspect import inspect, inspect_bytes
 from batch_converter.errors import NotDjvuError, OutputError, UnreadableError
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_converter.djvu.bilevel import Bitmap, g4_data
-from batch_converter.djvu.document import open_djvu
+from batch_converter.djvu.draw.bilevel import Bitmap, g4_data
+from batch_converter.djvu.draw.masks import composed
 from batch_converter.djvu.kernels import jb2_stream
 from batch_converter.djvu.kernels.jb2 import decode_dictionary, decode_image
 from batch_converter.djvu.kernels.jb2_stream import Jb2Error
 from batch_converter.djvu.kernels.mmr import MmrError, decode_rows
-from batch_converter.djvu.masks import composed
+from batch_converter.djvu.read.document import open_djvu
 from tests.support.djvu_files import SAMPLES, chunk, info, page
 from tests.support.djvulibre import made, mask_of
 from tests.support.jb2_coding import Jb2Writer

@@ -10,10 +10,10 @@ import pikepdf
 import pytest
 from PIL import Image
 
-from batch_converter.djvu import completeness, masks
-from batch_converter.djvu.bilevel import Bitmap, g4_data
-from batch_converter.djvu.convert import convert
-from batch_converter.djvu.options import MIB, ConvertOptions
+from batch_converter.djvu.draw import completeness, masks
+from batch_converter.djvu.draw.bilevel import Bitmap, g4_data
+from batch_converter.djvu.draw.convert import convert
+from batch_converter.djvu.draw.options import MIB, ConvertOptions
 from batch_converter.errors import EngineError
 from tests.support.djvu_files import SAMPLES, chunk, chunks_of, info, page
 from tests.support.djvulibre import made, mask_of
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from batch_converter.djvu.document import PageChunks
-    from batch_converter.djvu.geometry import Geometry
+    from batch_converter.djvu.draw.geometry import Geometry
     from batch_converter.djvu.kernels.jb2 import Jb2Image
+    from batch_converter.djvu.read.document import PageChunks
 
     Pixels = NDArray[np.bool_]
 

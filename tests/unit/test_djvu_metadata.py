@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_converter.djvu.dates import read_date
-from batch_converter.djvu.metadata import PRODUCER
-from batch_converter.djvu.xmp import XmpError, name_for, read_properties
+from batch_converter.djvu.draw.dates import read_date
+from batch_converter.djvu.draw.metadata import PRODUCER
+from batch_converter.djvu.draw.xmp import XmpError, name_for, read_properties
 from tests.support.djvu_files import chunk, info, page
 from tests.support.navigation import SHARED, convert_bytes, djvused, document, leaf
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_converter.djvu import annotations as reading
-from batch_converter.djvu.annotations import read_annotations
-from batch_converter.djvu.strips import polygon_strips
+from batch_converter.djvu.draw.strips import polygon_strips
+from batch_converter.djvu.read import annotations as reading
+from batch_converter.djvu.read.annotations import read_annotations
 from tests.support.djvu_files import chunk, info, page
 from tests.support.navigation import annotations_on, bzz, convert_bytes
 

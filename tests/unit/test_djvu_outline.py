@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_converter.djvu import outline as outlines
-from batch_converter.djvu.encodings import Letters
-from batch_converter.djvu.links import Destinations
-from batch_converter.djvu.outline import Bookmark, OutlineError, read_outline, write_outline
+from batch_converter.djvu.read import outline as outlines
+from batch_converter.djvu.read.encodings import Letters
+from batch_converter.djvu.read.links import Destinations
+from batch_converter.djvu.read.outline import Bookmark, OutlineError, read_outline, write_outline
 from tests.support.navigation import (
     annotations_on,
     bzz,

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_converter.djvu.convert import convert
-from batch_converter.djvu.inspect import inspect
-from batch_converter.djvu.options import Converted, ConvertOptions
-from batch_converter.djvu.page_form import asks_for_shapes
+from batch_converter.djvu.draw.convert import convert
+from batch_converter.djvu.draw.options import Converted, ConvertOptions
+from batch_converter.djvu.read.inspect import inspect
+from batch_converter.djvu.read.page_form import asks_for_shapes
 from batch_converter.errors import EngineError, FileError, NotDjvuError
 from tests.support.bundles import (
     ANNOTATIONS,

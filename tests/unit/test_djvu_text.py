@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_converter.djvu.convert import convert
-from batch_converter.djvu.geometry import Box, Geometry
-from batch_converter.djvu.options import ConvertOptions
-from batch_converter.djvu.text_layer import visual_order
+from batch_converter.djvu.draw.convert import convert
+from batch_converter.djvu.draw.geometry import Box, Geometry
+from batch_converter.djvu.draw.options import ConvertOptions
+from batch_converter.djvu.draw.text_layer import visual_order
 from tests.support.djvu_files import HEIGHT, WIDTH, with_text, zone
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch_converter.djvu.inspect import inspect
+from batch_converter.djvu.read.inspect import inspect
 
 if TYPE_CHECKING:
     from pathlib import Path

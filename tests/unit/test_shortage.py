@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from batch_converter.djvu.verdicts import OUT_OF_MEMORY, SHORTAGE
-from batch_converter.djvu.worker import _told
+from batch_converter.djvu.work.verdicts import OUT_OF_MEMORY, SHORTAGE
+from batch_converter.djvu.work.worker import _told
 from batch_converter.errors import (
     EngineError,
     ErrorCode,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch_converter.djvu.text_presence import has_words
+from batch_converter.djvu.read.text_presence import has_words
 from tests.support.djvu_files import chunk, info, page, with_text, zone
 
 if TYPE_CHECKING:

@@ -1,0 +1,237 @@
+"""A page's mask, by djvu-rs or by the decoder in `kernels`.
+
+djvu-rs decodes a page of text at 300 dpi in about 20 ms, `kernels` in plain Python in 200 to
+300 (CPython 3.11, one core), so djvu-rs goes first. It cannot do all: it refuses pages beyond 64 Mi
+pixels and streams of a few bytes, draws nothing without an error where a stream makes no
+sense, and does not know how places were counted up to DjVu version 18. MMR, which is rare,
+it reads without stripes only and without seeing damage: `kernels` has it all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from batch_converter.djvu.draw.bilevel import Bitmap
+from batch_converter.djvu.draw.images import (
+    COLOR_BYTES_A_PIXEL,
+    LEVEL_BYTES_A_PIXEL,
+    fits_memory,
+    ink_of,
+    mask_budget_bytes,
+    refuse_hostile_size,
+    render,
+)
+from batch_converter.djvu.draw.palette import CLEAR, LEVELS, numbered, shape_colors
+from batch_converter.djvu.kernels.jb2 import Jb2Image, decode_dictionary, decode_image
+from batch_converter.djvu.kernels.jb2_stream import Jb2Error
+from batch_converter.djvu.kernels.mmr import MmrError, decode_rows, read_head
+from batch_converter.djvu.read.decoder import PageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from batch_converter.djvu.draw.geometry import Geometry
+    from batch_converter.djvu.draw.options import ConvertOptions
+    from batch_converter.djvu.kernels.jb2_stream import Shape
+    from batch_converter.djvu.read.document import PageChunks
+
+MASK_KINDS: Final = frozenset({"Djbz", "Sjbz", "Smmr"})
+_OTHER_DECODER_PIXELS: Final = 64 << 20
+_LAST_UNCROPPED_VERSION: Final = 18
+_VERSION_PLACE: Final = 4
+_SMALL_STREAM_BYTES: Final = 48
+_BITS: Final = 8
+_ALL: Final = 0xFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask:
+    """A decoded mask.
+
+    Attributes:
+        checked: Whether its decoder sees all damage that can be seen.
+    """
+
+    ink: Bitmap
+    checked: bool
+
+
+def mask_chunks(page: PageChunks) -> list[tuple[str, bytes]]:
+    """Return the chunks that a mask is decoded from."""
+    return [chunk for chunk in page.chunks if chunk[0] in MASK_KINDS]
+
+
+def decoded_mask(page: PageChunks, geometry: Geometry, options: ConvertOptions) -> Mask:
+    """Decode a page's mask by whatever can.
+
+    Raises:
+        PageError: It is damaged or too large.
+    """
+    if not needs_kernels(page, geometry, options):
+        try:
+            pixels = render(mask_chunks(page), width=geometry.width, height=geometry.height)
+            return Mask(ink=ink_of(pixels), checked=False)
+        except PageError:
+            pass  # the other decoder knows more, or says the same
+    return exact_mask(page, geometry, options)
+
+
+def needs_kernels(page: PageChunks, geometry: Geometry, options: ConvertOptions) -> bool:
+    """Whether djvu-rs would refuse a page's mask, get it wrong, or need too much memory."""
+    width, height = geometry.width, geometry.height
+    return (
+        width * height > _OTHER_DECODER_PIXELS
+        or _counts_uncropped(page)
+        or not page.has("Sjbz")
+        or sum(len(data) for _, data in mask_chunks(page)) <= _SMALL_STREAM_BYTES
+        or not fits_memory(width, height, options, bytes_a_pixel=COLOR_BYTES_A_PIXEL)
+    )
+
+
+def _counts_uncropped(page: PageChunks) -> bool:
+    version = next(iter(page.of("INFO")), b"")[_VERSION_PLACE : _VERSION_PLACE + 1]
+    return b"" < version <= bytes([_LAST_UNCROPPED_VERSION])
+
+
+def exact_mask(page: PageChunks, geometry: Geometry, options: ConvertOptions) -> Mask:
+    """Decode a page's mask by our own decoder.
+
+    Raises:
+        PageError: It is damaged or too large.
+    """
+    image = mask_shapes(page, geometry, options)
+    if image is not None:
+        return Mask(ink=composed(image), checked=True)
+    data = next(iter(page.of("Smmr")), b"")
+    if data and not page.has("Sjbz"):
+        return Mask(ink=_fax(data, geometry), checked=True)
+    return Mask(ink=Bitmap.clear(geometry.width, geometry.height), checked=True)
+
+
+def _fax(data: bytes, geometry: Geometry) -> Bitmap:
+    try:
+        head = read_head(data)
+        if (head.width, head.height) != (geometry.width, geometry.height):
+            raise PageError("its layers do not fit together")
+        return Bitmap(width=head.width, rows=decode_rows(data))
+    except MmrError as error:
+        raise PageError(f"its image data is damaged: the mask {error}") from error
+
+
+def mask_shapes(page: PageChunks, geometry: Geometry, options: ConvertOptions) -> Jb2Image | None:
+    """Decode the shapes of a JB2 mask and their places; None where its chunk is empty.
+
+    Raises:
+        PageError: It is damaged or too large, or belongs to another page.
+    """
+    data = next(iter(page.of("Sjbz")), b"")
+    if not data:
+        return None
+    budget = mask_budget_bytes(options)
+    try:
+        image = decode_image(
+            data,
+            _dictionaries(tuple(page.of("Djbz")), budget),
+            uncropped=_counts_uncropped(page),
+            max_bytes=budget,
+        )
+    except Jb2Error as error:
+        raise PageError(f"its image data is damaged: the mask {error}") from error
+    if (image.width, image.height) != (geometry.width, geometry.height):
+        raise PageError("its layers do not fit together")
+    return image
+
+
+@lru_cache(maxsize=1)
+def _dictionaries(chunks: Sequence[bytes], max_bytes: int) -> Sequence[Sequence[Shape]]:
+    """Decode what pages share; each may build upon those before it. Kept for the next page."""
+    found: list[Sequence[Shape]] = []
+    for data in filter(None, chunks):
+        found.append(decode_dictionary(data, found, max_bytes=max_bytes))
+    return found
+
+
+def composed(image: Jb2Image) -> Bitmap:
+    """Put all shapes in their places; what lies outside of the page is cut off."""
+    bitmap = Bitmap.clear(image.width, image.height)
+    for blit in image.blits:
+        shape = image.shapes[blit.shape]
+        _put(bitmap.rows, shape, blit.left, image.height - blit.bottom - shape.height)
+    bitmap.rows[:, -1] &= _ALL << (-image.width % _BITS) & _ALL
+    return bitmap
+
+
+def _put(rows: NDArray[np.uint8], shape: Shape, left: int, top: int) -> None:
+    height, stride = rows.shape
+    first = max(top, 0)
+    bits = shape.rows[first - top : height - top] if top < height else shape.rows[:0]
+    place, shift = divmod(left, _BITS)
+    if shift:
+        bits = _shifted(bits, shift)
+    start, end = max(place, 0), min(place + bits.shape[1], stride)
+    if start < end and len(bits):
+        rows[first : first + len(bits), start:end] |= bits[:, start - place : end - place]
+
+
+def _shifted(bits: NDArray[np.uint8], shift: int) -> NDArray[np.uint8]:
+    """Move packed rows to the right by less than a byte."""
+    moved = np.zeros((bits.shape[0], bits.shape[1] + 1), np.uint8)
+    moved[:, :-1] = bits >> shift
+    moved[:, 1:] |= bits << (_BITS - shift)
+    return moved
+
+
+def rendered_levels(
+    page: PageChunks, palette: bytes, count: int, geometry: Geometry
+) -> Iterator[NDArray[np.uint8]]:
+    """Let djvu-rs tell which pixel has which of a palette's colours, `LEVELS` at a time.
+
+    Raises:
+        PageError: The mask is damaged.
+    """
+    for start in range(0, count, LEVELS):
+        chunks = [*mask_chunks(page), ("FGbz", numbered(palette, count, start))]
+        pixels = render(chunks, width=geometry.width, height=geometry.height)
+        yield np.ascontiguousarray(pixels[:, :, 0])
+
+
+def exact_levels(
+    page: PageChunks, palette: bytes, count: int, geometry: Geometry, options: ConvertOptions
+) -> Iterator[NDArray[np.uint8]] | None:
+    """Tell by our own decoder which pixel has which of a palette's colours, `LEVELS` at a time.
+
+    None where the palette is not that of the mask's shapes: DjVuLibre draws them black.
+
+    Raises:
+        PageError: The mask or the palette is damaged or too large.
+    """
+    refuse_hostile_size(geometry.width, geometry.height, options, bytes_a_pixel=LEVEL_BYTES_A_PIXEL)
+    image = mask_shapes(page, geometry, options)
+    numbers = shape_colors(palette)
+    if image is None or len(numbers) != len(image.blits):
+        return None
+    return (
+        _put_levels(image, [number - start for number in numbers])
+        for start in range(0, count, LEVELS)
+    )
+
+
+def _put_levels(image: Jb2Image, levels: Sequence[int]) -> NDArray[np.uint8]:
+    """Put all shapes in their places, each in its level; later ones cover earlier ones."""
+    page = np.full((image.height, image.width), CLEAR, np.uint8)
+    for blit, level in zip(image.blits, levels, strict=True):
+        shape = image.shapes[blit.shape]
+        top = image.height - blit.bottom - shape.height
+        first, start = max(top, 0), max(blit.left, 0)
+        place = page[first : max(top + shape.height, 0), start : max(blit.left + shape.width, 0)]
+        if place.size:
+            pixels = np.unpackbits(shape.rows[first - top :], axis=1)[:, start - blit.left :]
+            chosen = pixels[: place.shape[0], : place.shape[1]] != 0
+            place[chosen] = level if 0 <= level < LEVELS else CLEAR
+    return page

@@ -1,0 +1,100 @@
+"""Text for documents that have none: OCRmyPDF with tesseract, in a child process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+from pikepdf import Array, Dictionary, Name, Pdf, Stream
+
+from batch_converter.djvu.draw.parts import text_name
+from batch_converter.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pikepdf import Page
+
+_OPTIONS: Final = ("--skip-text", "--output-type", "pdf", "--optimize", "0", "--jobs", "1", "-q")
+_MAKESHIFT_NAME: Final = "/OCR-"
+
+
+def missing_tools(languages: str) -> str:
+    """Say what OCR in these languages lacks on this machine; empty if nothing; blocking."""
+    if find_spec("ocrmypdf") is None:
+        return "OCRmyPDF is not installed: pip install 'batch-converter[ocr]'"
+    tesseract = shutil.which("tesseract")
+    if tesseract is None:
+        return "tesseract is not installed (Debian: apt install tesseract-ocr)"
+    command = [tesseract, "--list-langs"]
+    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  # from PATH
+    known = done.stdout.decode("utf-8", "replace").split()
+    lacking = [language for language in languages.split("+") if language not in known]
+    if lacking:
+        packages = " ".join(f"tesseract-ocr-{name.replace('_', '-')}" for name in lacking)
+        return f"tesseract does not know {', '.join(lacking)} (Debian: apt install {packages})"
+    return ""
+
+
+def recognise(path: str | os.PathLike[str], languages: str) -> None:
+    """Add a hidden text layer to each page of a PDF, in place; blocking, seconds a page.
+
+    Raises:
+        EngineError: OCRmyPDF failed.
+        OutputError: The file beside it cannot be written.
+    """
+    target = text_name(path)
+    command = [sys.executable, "-P", "-m", "ocrmypdf", "-l", languages, *_OPTIONS]
+    try:
+        done = subprocess.run(  # noqa: S603  # our own interpreter
+            [*command, path, target],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "OMP_THREAD_LIMIT": "1"},
+            check=False,
+        )
+        if done.returncode != 0:
+            raise EngineError(f"OCRmyPDF failed with status {done.returncode}")
+        os.replace(target, path)  # noqa: PTH105  # surrogates and PathLike alike
+    finally:
+        with suppress(OSError):
+            os.unlink(target)  # noqa: PTH108  # a path as str, its bytes kept
+
+
+def settle_names(pdf: Pdf) -> None:
+    """Give OCRmyPDF's text layers names that are the same in each run; its own are random."""
+    for page in pdf.pages:
+        objects = page.Resources.get("/XObject", Dictionary())
+        makeshift = sorted(str(n) for n in objects if str(n).startswith(_MAKESHIFT_NAME))
+        for number, name in enumerate(makeshift):
+            _rename(pdf, page, name, f"/OCR{number}")
+
+
+def _rename(pdf: Pdf, page: Page, old: str, new: str) -> None:
+    objects = page.Resources.XObject
+    objects[new] = objects[old]
+    del objects[old]
+    content = b"\n".join(_contents(page)).replace(old.encode("ascii"), new.encode("ascii"))
+    page.obj.Contents = pdf.make_indirect(Stream(pdf, content))
+
+
+def _contents(page: Page) -> Iterator[bytes]:
+    contents = page.obj.Contents
+    for stream in contents if isinstance(contents, Array) else [contents]:
+        yield stream.read_bytes()
+
+
+def forget_origin(pdf: Pdf) -> None:
+    """Drop what OCRmyPDF tells of itself and of the time."""
+    if "/Info" in pdf.trailer:
+        del pdf.trailer["/Info"]
+    pdf.trailer.Info = pdf.make_indirect(Dictionary())
+    for key in (Name.Metadata, Name.Lang, Name.ViewerPreferences):
+        if key in pdf.Root:
+            del pdf.Root[key]

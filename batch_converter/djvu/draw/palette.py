@@ -1,0 +1,171 @@
+"""A palette's colours, and which pixels have which: each colour becomes a mask of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from batch_converter.djvu.draw.bilevel import Bitmap
+from batch_converter.djvu.read.bzz import BzzError, decompress
+from batch_converter.djvu.read.decoder import PageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+Color = tuple[int, int, int]
+
+
+class Palette(NamedTuple):
+    """An `FGbz` chunk and its colours as they are shown."""
+
+    data: bytes
+    colors: Sequence[Color]
+
+
+LEVELS: Final = 255
+CLEAR: Final = 255
+"""The level of pixels that have no colour of theirs."""
+
+_SAMPLED_ROWS: Final = 16
+_MOST_LISTED: Final = 1 << 24
+_HEAD_BYTES: Final = 3
+_ENTRY_BYTES: Final = 3
+_NUMBERED: Final = 0x80
+_MOST_SHAPES: Final = 1 << 22
+_SPARE_BYTES: Final = 1 << 16
+
+
+def palette_colors(data: bytes) -> list[Color]:
+    """Read the colours of an `FGbz` chunk as they are stored.
+
+    Which shape has which is left to djvu-rs, which makes up what it cannot read: so
+    the numbers are looked at here. Of several colours without any number none is
+    known to be a shape's; then the page has no colours, as `palette_losses` tells.
+
+    Raises:
+        PageError: It is cut off, of a version that is not known (0 is the only one), or
+            has numbers of colours that it does not have.
+    """
+    if not data:
+        return []
+    count, end = _stored_count(data)
+    if len(data) < end or data[0] & ~_NUMBERED:
+        raise PageError("its palette is damaged")
+    if data[0] & _NUMBERED:
+        _numbers(data[end:], count)
+    elif count > 1:
+        return []
+    return [(data[i + 2], data[i + 1], data[i]) for i in range(_HEAD_BYTES, end, _ENTRY_BYTES)]
+
+
+def palette_losses(data: bytes) -> list[str]:
+    """Tell what is drawn in black although an `FGbz` chunk speaks of colours."""
+    if not data:
+        return []
+    count, _ = _stored_count(data)
+    if not count:
+        return ["its palette has no colours: it is drawn in black"]
+    if count > 1 and not data[0] & _NUMBERED:
+        return ["its palette does not say what has which colour: it is drawn in black"]
+    return []
+
+
+def _stored_count(data: bytes) -> tuple[int, int]:
+    """Return how many colours there should be, and where they should end."""
+    count = int.from_bytes(data[1:_HEAD_BYTES], "big")
+    return count, _HEAD_BYTES + _ENTRY_BYTES * count
+
+
+def shape_colors(data: bytes) -> Sequence[int]:
+    """Read which colour each shape of a page has, in the order in which shapes are put on it.
+
+    Nothing where the chunk does not say.
+
+    Raises:
+        PageError: There are fewer than it says, or some of colours that it does not have.
+    """
+    count, end = _stored_count(data)
+    return _numbers(data[end:], count).tolist() if data[0] & _NUMBERED else []
+
+
+def _numbers(data: bytes, count: int) -> NDArray[np.uint16]:
+    """Read the numbers of the shapes' colours; raise unless each is one of `count`.
+
+    Three bytes say how many; two for each follow, compressed (DjVu3 spec 8.3.11).
+    """
+    size_bytes = 2 * min(int.from_bytes(data[:3], "big"), _MOST_SHAPES)
+    try:
+        packed = decompress(data[3:], max_bytes=size_bytes + _SPARE_BYTES) if size_bytes else b""
+    except BzzError as error:
+        packed = error.found
+    numbers = np.frombuffer(packed[:size_bytes], ">u2", len(packed[:size_bytes]) // 2)
+    if len(data) < 3 or 2 * len(numbers) < size_bytes or (numbers >= count).any():  # noqa: PLR2004  # bytes of a length
+        raise PageError("its palette is damaged")
+    return numbers
+
+
+def numbered(palette: bytes, count: int, start: int) -> bytes:
+    """Recolour a palette: the colours from `start` on become gray levels 0, 1, …, others white.
+
+    So one rendering tells for each pixel which colour it has; a shape that
+    covers another takes its pixels away, as it does on the page.
+    """
+    levels = [index - start for index in range(count)]
+    shades = [level if 0 <= level < LEVELS else CLEAR for level in levels]
+    entries = b"".join(bytes([shade] * 3) for shade in shades)
+    return palette[:3] + entries + palette[3 + 3 * count :]
+
+
+class LevelMask(NamedTuple):
+    """The pixels of one level; `left` and `top` tell where `ink` stands."""
+
+    level: int
+    pixels: int
+    ink: Bitmap
+    left: int
+    top: int
+
+
+def level_masks(levels: NDArray[np.uint8], count: int) -> Iterator[LevelMask]:
+    """Find the pixels of each level below `count` that there is.
+
+    The level that seems the most frequent is compared with all pixels; what is left
+    of most pages then is little, and is listed pixel by pixel.
+    """
+    most = _frequent_level(levels)
+    chosen = levels == most
+    yield from _level_mask(most, chosen)
+    chosen |= levels == CLEAR
+    rest = np.flatnonzero(~chosen)
+    if rest.size > _MOST_LISTED:
+        for level in range(count):
+            if level != most:
+                yield from _level_mask(level, levels == level)
+        return
+    listed = levels.reshape(-1)[rest]
+    order = rest[listed.argsort(kind="stable")]
+    ends = np.bincount(listed, minlength=count).cumsum()
+    for level in np.unique(listed).tolist():
+        places = order[ends[level - 1] if level else 0 : ends[level]]
+        rows, columns = np.divmod(places, levels.shape[1])
+        yield _listed_mask(level, rows, columns)
+
+
+def _frequent_level(levels: NDArray[np.uint8]) -> int:
+    sampled = levels[::_SAMPLED_ROWS].reshape(-1)
+    return int(np.bincount(sampled, minlength=256)[:CLEAR].argmax())
+
+
+def _level_mask(level: int, chosen: NDArray[np.bool_]) -> Iterator[LevelMask]:
+    if pixels := int(np.count_nonzero(chosen)):
+        yield LevelMask(level, pixels, Bitmap.of_pixels(chosen), 0, 0)
+
+
+def _listed_mask(level: int, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> LevelMask:
+    left, top = int(columns.min()), int(rows.min())
+    chosen = np.zeros((int(rows.max()) - top + 1, int(columns.max()) - left + 1), np.bool_)
+    chosen[rows - top, columns - left] = True
+    return LevelMask(level, len(rows), Bitmap.of_pixels(chosen), left, top)

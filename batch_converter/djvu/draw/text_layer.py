@@ -1,0 +1,298 @@
+"""The hidden text of a page as invisible PDF text: every character, where it stands.
+
+A word is one string with its own text matrix, stretched over its box, a space at
+its end. Learned from how readers put text together again:
+
+- words keep their order, so that extraction reads as DjVu's own text does;
+- poppler and pdfium expect right-to-left runs in visual order and turn them round;
+- words that all but touch are read as one: they are kept apart;
+- boxes beyond the page are clamped to it, or readers drop what is in them;
+- where a layer knows only lines, or only the page, or gives all words of a line
+  the line's box, the box is shared out among the words by their length.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from batch_converter.djvu.draw.geometry import Box
+from batch_converter.djvu.draw.glyphless import ADVANCE_EM, DESCENT_EM, HEIGHT_EM, SPACE
+from batch_converter.djvu.read.bzz import BzzError, decompress
+from batch_converter.djvu.read.decoder import PageError, decoding, open_page
+from batch_converter.djvu.read.encodings import Letters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from djvu_rs import Rect, TextLayer, TextZone
+
+    from batch_converter.djvu.draw.geometry import Geometry
+    from batch_converter.djvu.draw.glyphless import GlyphlessFont
+    from batch_converter.djvu.read.document import PageChunks
+
+_MAX_DEPTH: Final = 16
+_LEAST_GAP: Final = 0.05
+_LEAST_SHARE: Final = 0.3
+_ATOMS: Final = frozenset({"Word", "Character"})
+_RIGHT_TO_LEFT_MARK: Final = "\u200f"
+_RIGHT_TO_LEFT: Final = frozenset({"R", "AL"})
+_RUN_ENDS: Final = frozenset({"L", "EN", "AN", "ES", "ET", "CS"})
+_NO_LETTER: Final = re.compile(r"[\s\x00-\x1f]+")
+_FIRST_PRINTABLE: Final = "\x20"
+_MAX_TEXT_BYTES: Final = 16 << 20
+_LENGTH_BYTES: Final = 3
+_HALF_BASE: Final = 0x41
+_HALVES: Final = (
+    bytes(_HALF_BASE + (byte >> 4) for byte in range(256)),
+    bytes(_HALF_BASE + (byte & 15) for byte in range(256)),
+)
+
+
+class Word(NamedTuple):
+    """A run of characters without white space, and where it stands on the shown page."""
+
+    text: str
+    box: Box
+
+
+def words_of(page: PageChunks, geometry: Geometry, encoding: str) -> tuple[list[Word], list[str]]:
+    """Read a page's text in DjVu's order; empty where it has none.
+
+    djvu-rs reads what is not UTF-8 as Windows-1252; a named encoding counts instead.
+
+    Returns:
+        The words, and what was not sure of them, a sentence each.
+
+    Raises:
+        PageError: The text layer is damaged.
+    """
+    chunks = [c for c in page.chunks if c[0] in {"TXTa", "TXTz"}][:1]
+    if not chunks:
+        return [], []
+    layer = _layer(chunks, geometry)
+    if layer is None:
+        return [], []
+    letters = Letters(encoding)
+    if encoding and not layer["text"].isascii():
+        layer = _in_old_encoding(layer, chunks[0], geometry, letters)
+    words = _Reading(geometry).words(layer)
+    unsure = [f"its text holds bytes that are no letters of {encoding}"] if letters.unsure else []
+    return [_apart(w, after) for w, after in zip(words, [*words[1:], None], strict=False)], unsure
+
+
+def _layer(chunks: Iterable[tuple[str, bytes]], geometry: Geometry) -> TextLayer | None:
+    with decoding("text layer"):
+        return open_page(chunks, width=geometry.width, height=geometry.height).text_layer()
+
+
+def _in_old_encoding(
+    layer: TextLayer, chunk: tuple[str, bytes], geometry: Geometry, letters: Letters
+) -> TextLayer:
+    """Read a layer again whose text is not UTF-8.
+
+    djvu-rs knows which bytes are whose zone's, and is asked twice: for a text of the
+    upper halves of the bytes, and for one of the lower halves.
+    """
+    kind, data = chunk
+    try:
+        plain = data if kind == "TXTa" else decompress(data, max_bytes=_MAX_TEXT_BYTES)
+    except BzzError as error:
+        raise PageError("its text layer is damaged") from error
+    end = _LENGTH_BYTES + int.from_bytes(plain[:_LENGTH_BYTES], "big")
+    raw = plain[_LENGTH_BYTES:end]
+    if _is_utf8(raw):
+        return layer
+    upper, lower = (
+        _layer([("TXTa", plain[:_LENGTH_BYTES] + raw.translate(half) + plain[end:])], geometry)
+        for half in _HALVES
+    )
+    if upper is None or lower is None:
+        return layer
+    zones = _joined_zones(upper["zones"], lower["zones"], letters, _MAX_DEPTH)
+    return {"text": letters.text(raw), "zones": zones}
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _joined_zones(
+    upper: Sequence[TextZone], lower: Sequence[TextZone], letters: Letters, depth: int
+) -> list[TextZone]:
+    if not depth:
+        return []
+    return [
+        {
+            **one,
+            "text": letters.text(_joined(one["text"], other["text"])),
+            "children": _joined_zones(one["children"], other["children"], letters, depth - 1),
+        }
+        for one, other in zip(upper, lower, strict=True)
+    ]
+
+
+def _joined(upper: str, lower: str) -> bytes:
+    return bytes(
+        (ord(u) - _HALF_BASE) << 4 | (ord(v) - _HALF_BASE)
+        for u, v in zip(upper, lower, strict=True)
+    )
+
+
+class _Reading:
+    """Goes through the zones of one page."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self._geometry = geometry
+        self._found: list[Word] = []
+        self._trusted = False
+
+    def words(self, layer: TextLayer) -> list[Word]:
+        """Return the words of a layer."""
+        zones = layer["zones"]
+        leaves: list[str] = []
+        _gather(zones, leaves, _MAX_DEPTH)
+        self._trusted = _letters(layer["text"]) == _letters("".join(leaves))
+        rect: Rect = {
+            "x": 0,
+            "y": 0,
+            "width": self._geometry.width,
+            "height": self._geometry.height,
+        }
+        self._read(layer["text"], zones, rect, _MAX_DEPTH)
+        return self._found
+
+    def _read(self, text: str, children: Sequence[TextZone], rect: Rect, depth: int) -> None:
+        """Take the words of a zone; its own text counts where its parts leave some out."""
+        if not children or not depth or not (self._trusted or _complete(text, children)):
+            self._found += _shared_out(text, self._clamped(rect))
+            return
+        first = children[0]["rect"]
+        if len(children) > 1 and all(child["rect"] == first for child in children):
+            self._found += _shared_out(text, self._clamped(first))
+            return
+        for child in children:
+            text = child["text"]
+            parts = () if child["kind"] in _ATOMS else child["children"]
+            if parts or len(text.split()) > 1:
+                self._read(text, parts, child["rect"], depth - 1)
+            elif word := text.strip():
+                self._found.append(Word(word, self._clamped(child["rect"])))
+
+    def _clamped(self, rect: Rect) -> Box:
+        """Turn djvu-rs's top-left box into a shown one, inside the page and never empty."""
+        geometry = self._geometry
+        left = min(max(rect["x"], 0), geometry.width - 1)
+        top = min(max(rect["y"], 0), geometry.height - 1)
+        right = min(max(rect["x"] + rect["width"], left + 1), geometry.width)
+        lower = min(max(rect["y"] + rect["height"], top + 1), geometry.height)
+        return geometry.shown(Box(left, geometry.height - lower, right - left, lower - top))
+
+
+def _gather(zones: Sequence[TextZone], leaves: list[str], depth: int) -> None:
+    """Collect what the innermost zones say; deeper ones than can be read say nothing."""
+    for zone in zones:
+        parts = () if zone["kind"] in _ATOMS else zone["children"]
+        if not parts:
+            leaves.append(zone["text"])
+        elif depth:
+            _gather(parts, leaves, depth - 1)
+
+
+def _complete(text: str, children: Sequence[TextZone]) -> bool:
+    return _letters(text) == _letters("".join(child["text"] for child in children))
+
+
+def _letters(text: str) -> str:
+    return _NO_LETTER.sub("", text)
+
+
+def _shared_out(text: str, box: Box) -> Iterator[Word]:
+    """Share a box out among lines from top to bottom, and words by their length."""
+    lines = [words for line in text.splitlines() if (words := line.split())]
+    height = box.height / max(1, len(lines))
+    for row, words in enumerate(lines):
+        bottom = box.bottom + box.height - (row + 1) * height
+        yield from _words_of_line(words, Box(box.left, bottom, box.width, height))
+
+
+def _words_of_line(words: Sequence[str], box: Box) -> Iterator[Word]:
+    unit = box.width / (sum(map(len, words)) + len(words) - 1)
+    right_to_left = sum(map(_is_right_to_left, words)) * 2 > len(words)
+    done = 0
+    for word in words:
+        start = done if not right_to_left else -done - len(word)
+        left = (box.left if not right_to_left else box.left + box.width) + start * unit
+        yield Word(word, Box(left, box.bottom, len(word) * unit, box.height))
+        done += len(word) + 1
+
+
+def _is_right_to_left(word: str) -> bool:
+    return not word.isascii() and any(
+        unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in word
+    )
+
+
+def _apart(word: Word, after: Word | None) -> Word:
+    """Shorten a word that all but touches the next on its line: they would be read as one."""
+    if after is None:
+        return word
+    box, other = word.box, after.box
+    width = other.left - _LEAST_GAP * max(box.height, other.height) - box.left
+    on_one_line = abs(other.bottom - box.bottom) < min(box.height, other.height) / 2
+    if not on_one_line or not box.width * _LEAST_SHARE < width < box.width:
+        return word
+    return Word(word.text, box._replace(width=width))
+
+
+def visual_order(word: str) -> str:
+    """Return the characters as readers expect them: right-to-left runs turned round.
+
+    A run takes in accents, quotes and brackets beside it; letters of other
+    scripts, digits, commas and full stops end it. (pdfium takes a full stop for
+    a part of the run, poppler does not; this is poppler's order.)
+    """
+    if word.isascii() or not _is_right_to_left(word):
+        return word
+    runs = ("".join(run) for _, run in groupby(word, _ends_a_run))
+    return "".join(_turned(run) if _is_right_to_left(run) else run for run in runs)
+
+
+def _ends_a_run(character: str) -> bool:
+    return unicodedata.bidirectional(character) in _RUN_ENDS
+
+
+def _turned(run: str) -> str:
+    # a run that begins with an accent or a bracket is not recognised without a mark
+    mark = "" if _is_right_to_left(run[-1]) else _RIGHT_TO_LEFT_MARK
+    return mark + run[::-1]
+
+
+def text_operators(words: Iterable[Word], geometry: Geometry, font: GlyphlessFont) -> bytes:
+    """Draw words invisibly in pixels of the shown page; empty for no words."""
+    lines = [line for word in words if (line := _operator(word, font))]
+    if not lines:
+        return b""
+    turn = " ".join(map(str, geometry.shown_to_stored)).encode("ascii")
+    body = "\n".join(lines).encode("ascii")
+    return b"q\n" + turn + b" cm\nBT\n3 Tr\n/F0 1 Tf\n" + body + b"\nET\nQ\n"
+
+
+def _operator(word: Word, font: GlyphlessFont) -> str:
+    text = visual_order(word.text)
+    if not text.isprintable():
+        text = "".join(c for c in text if c >= _FIRST_PRINTABLE)
+        if not text:
+            return ""
+    box = word.box
+    stretch = box.width / (len(text) * ADVANCE_EM)
+    size = box.height / HEIGHT_EM
+    baseline = box.bottom + DESCENT_EM * size
+    place = f"{stretch:.3f} 0 0 {size:.3f} {box.left:.2f} {baseline:.2f} Tm"
+    return f"{place} <{font.encode(text + SPACE)}> Tj"

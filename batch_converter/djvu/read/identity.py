@@ -1,0 +1,97 @@
+"""Whether a document's bytes are still the same: its file's and, of an indirect one, its parts'."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batch_converter.djvu.read.iff import open_source
+from batch_converter.djvu.read.inspect import inspect, inspect_source
+from batch_converter.errors import FileError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batch_converter.djvu.read.iff import ByteSource
+    from batch_converter.djvu.read.inspect import DjvuInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A document as it is on disk.
+
+    Attributes:
+        info: By its headers.
+        mtime_ns: When its file was last changed.
+        sha256: Digest of its file's bytes, and of its parts'.
+        parts_mark: Of an indirect document, how its parts looked before they were read.
+    """
+
+    info: DjvuInfo
+    mtime_ns: int
+    sha256: str
+    parts_mark: str | None
+
+
+def identify(path: str) -> Identity:
+    """Inspect and hash a document; blocking, as long as it takes to read it.
+
+    Raises:
+        NotDjvuError: It is none, is cut off, or lacks parts.
+        UnreadableError: It or a part of it cannot be read.
+    """
+    with open_source(path) as source:
+        info = inspect_source(source, os.path.dirname(path))  # noqa: PTH120  # a path as str, its bytes kept
+        mark = parts_mark(info.parts)
+        digest = content_sha256(source, info.parts)
+        return Identity(
+            info=info,
+            mtime_ns=source.mtime_ns,
+            sha256=digest,
+            parts_mark=mark,
+        )
+
+
+def content_sha256(source: ByteSource, parts: Sequence[str]) -> str:
+    """Return the digest of a file; with parts, one of the digests of all of them; blocking.
+
+    Raises:
+        UnreadableError: The file or a part cannot be read.
+    """
+    if not parts:
+        return source.sha256()
+    whole = hashlib.sha256(source.sha256().encode())
+    for path in parts:
+        with open_source(path) as part:
+            whole.update(part.sha256().encode())
+    return whole.hexdigest()
+
+
+def parts_mark(parts: Sequence[str]) -> str | None:
+    """Return what differs once a part has another size or time, or is gone; None without parts."""
+    if not parts:
+        return None
+    looks = "\n".join(_look(path) for path in parts)
+    return hashlib.sha256(looks.encode()).hexdigest()
+
+
+def _look(path: str) -> str:
+    try:
+        status = os.stat(path)  # noqa: PTH116  # a path as str, its bytes kept
+    except OSError:
+        return "gone"
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def indirect_parts(path: str) -> tuple[str, ...]:
+    """Return the files beside an index; none of a bundled document, or where some are amiss.
+
+    What is broken is told where the document is converted.
+    """
+    try:
+        info = inspect(path)
+    except FileError:
+        return ()
+    return info.parts if info.all_parts_whole else ()

@@ -1,0 +1,201 @@
+"""One worker process, as its parent sees it.
+
+It is started by hand, not by the event loop: only so can it be born deaf to the
+signals that a supervisor sends to all processes of a service, and only so is there
+never a moment in which a cancelled start leaves a process that nobody owns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from batch_converter.shortage import shortage_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Self
+
+    from batch_converter.threads import DiskThreads
+
+_NO_THREAD: Final = 71  # as `worker` has it
+_MAX_ANSWER_BYTES: Final = 16 << 20
+_PIECE_BYTES: Final = 64 << 10
+_WORKER_MODULE: Final = "batch_converter.djvu.work.worker"
+_IMPORT_ROOT: Final = Path(__file__).resolve().parents[3]
+# A page's bitmap is freed and wanted again for each page: glibc is told to keep it.
+# numpy's linear algebra, which nobody wants here, starts no threads.
+_ENVIRONMENT: Final = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(512 << 20),
+    "MALLOC_TOP_PAD_": str(32 << 20),
+}
+_FOR_THE_PARENT: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class WorkerGoneError(Exception):
+    """The process ended, or ends, without an answer.
+
+    Attributes:
+        begun: Whether it had taken the job up; if not, the job did it no harm.
+    """
+
+    def __init__(self, *, begun: bool) -> None:
+        super().__init__(begun)
+        self.begun = begun
+
+
+class WorkerStartError(Exception):
+    """The system starts no process; the argument is why."""
+
+
+class WorkerProcess:
+    """A process that does one job at a time; whoever holds it must `end` it, once.
+
+    Attributes:
+        jobs_left: How many more it may be given.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], threads: DiskThreads, jobs_left: int
+    ) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise WorkerStartError("it has no pipes")
+        self._process = process
+        self._questions = process.stdin
+        self._answers = process.stdout
+        self._unread = bytearray()
+        self._threads = threads
+        self.jobs_left = jobs_left
+
+    @classmethod
+    async def start(cls, *, max_memory_bytes: int, max_jobs: int, threads: DiskThreads) -> Self:
+        """Start one; cancellation waits until it is there, and is not raised here then.
+
+        Raises:
+            WorkerStartError: The system starts no process.
+        """
+        try:
+            process = await threads.run(_spawn, max_memory_bytes)
+        except (OSError, RuntimeError, MemoryError) as error:
+            raise WorkerStartError(shortage_of(error) or str(error)) from error
+        return cls(process, threads, max_jobs)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs, or is still about to end: only an answer proves life.
+
+        Seen by its end of the pipe, which nobody else holds. To wait for the process
+        would free its number, which `end` is yet to signal; and `waitid`, which need
+        not, is not everywhere.
+        """
+        look = select.poll()
+        look.register(self._answers, 0)  # a hang-up is told unasked
+        return not look.poll(0)
+
+    async def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a job and wait for its answer.
+
+        Raises:
+            WorkerGoneError: There will be none.
+        """
+        begun = False
+        try:
+            await self._send(json.dumps(job).encode("ascii") + b"\n")
+            await self._line()
+            begun = True
+            answer: dict[str, Any] = json.loads(await self._line())
+        except (BrokenPipeError, EOFError) as error:
+            raise WorkerGoneError(begun=begun) from error
+        return answer
+
+    async def _send(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(self._questions.fileno(), rest) :]
+            except BlockingIOError:
+                await anyio.wait_writable(self._questions)
+
+    async def _line(self) -> bytes:
+        seen = 0
+        while (end := self._unread.find(b"\n", seen)) < 0:
+            seen = len(self._unread)
+            self._unread += await self._piece()
+        line = bytes(self._unread[:end])
+        del self._unread[: end + 1]
+        return line
+
+    async def _piece(self) -> bytes:
+        await anyio.wait_readable(self._answers)
+        piece = os.read(self._answers.fileno(), _PIECE_BYTES)
+        if not piece or len(self._unread) > _MAX_ANSWER_BYTES:
+            raise EOFError
+        return piece
+
+    async def end(self) -> int:
+        """Kill the process, whatever it does, with all that it started.
+
+        Cancellation waits for it.
+
+        Returns:
+            The status with which it ended, or had ended before; of a signal, negative.
+        """
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._questions.close()
+        self._answers.close()
+        with anyio.CancelScope(shield=True):
+            status = await self._threads.start(self._process.wait)
+        return status  # noqa: RET504  # mypy takes the scope for one that swallows errors
+
+
+def _spawn(max_memory_bytes: int) -> subprocess.Popen[bytes]:
+    """Start a process that signals for its parent never reach, not even at its start; blocking.
+
+    A new process has the blocked signals of the thread that starts it. That must not be
+    the main thread, and not be for longer than this call: other children want theirs.
+    """
+    paths = [p for p in (os.environ.get("PYTHONPATH"), os.fspath(_IMPORT_ROOT)) if p]
+    command = [sys.executable, "-P", "-m", _WORKER_MODULE, str(max_memory_bytes)]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_PARENT)
+    try:
+        process = subprocess.Popen(  # noqa: S603  # our own interpreter
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(paths)},
+            start_new_session=True,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            os.set_blocking(pipe.fileno(), False)
+    return process
+
+
+def told(returncode: int) -> str:
+    """Say how a process ended, to follow "the process"."""
+    if returncode == _NO_THREAD:
+        return "found that no more processes or threads may be started"
+    if returncode >= 0:
+        return f"ended with status {returncode}"
+    name = signal.Signals(-returncode).name
+    return {
+        "SIGKILL": "was killed, most likely for want of memory",
+        "SIGABRT": "gave up, most likely for want of memory",
+        "SIGXCPU": "used up its processor time",
+    }.get(name, f"died of {name}")
