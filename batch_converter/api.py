@@ -125,8 +125,10 @@ async def convert(
         UsageError: A source or a setting cannot be used, or (LedgerError) the ledger;
             nothing was started.
         StateLockedError: Another run holds the state directory.
+        LimitTooLowError: This process may not have what a run needs.
         LedgerWriteError: The ledger's disk is gone: not even the totals can be read.
     """
+    await anyio.to_thread.run_sync(check_limits)
     paths = tuple(os.fspath(source) for source in sources)
     return await run(Sources(paths=paths), settings, on_event=on_event, engines=engines)
 
@@ -197,9 +199,7 @@ async def open_run(
         UsageError: A source, a setting or the place of a report cannot be used;
             nothing was started.
         StateLockedError: Another run holds the state directory.
-        LimitTooLowError: This process may not have what a run needs.
     """
-    check_limits()
     spec, run_id = choose_engine(settings, engines), run_id or new_run_id()
     opened = await anyio.to_thread.run_sync(_open_sources, sources, settings)
     await anyio.to_thread.run_sync(_check_report_files, settings)

@@ -14,6 +14,7 @@
     │   ├── ServiceUnavailableError      exit 6   network
     │   ├── BudgetSpentError             exit 4   budget
     │   ├── OutputLostError              exit 1   output_error
+    │   ├── OutputFullError              exit 1   output_error
     │   ├── LedgerWriteError             exit 1   output_error
     │   └── MachineExhaustedError        exit 1   output_error
     └── FileError                        ends one file, the run goes on
@@ -27,6 +28,7 @@
         │   ├── TaskTimeoutError         timeout
         │   ├── ExpiredError             expired
         │   ├── OutputError              output_error
+        │   │   └── NoRoomError          output_error
         │   └── ConversionCancelledError cancelled
         └── LastingError                 not tried again while the file is unchanged
             ├── NotDjvuError             not_djvu
@@ -126,6 +128,8 @@ class RunStoppedError(BatchConverterError):
     code: ClassVar[ErrorCode]
     lets_finish: ClassVar[bool] = False
     """Whether what is out at the service may end all the same."""
+    withdraws: ClassVar[bool] = False
+    """Whether what was let in and not handed over is left then, without being asked."""
 
 
 class AccountRefusedError(RunStoppedError):
@@ -155,6 +159,15 @@ class OutputLostError(RunStoppedError):
 
     exit_code = ExitCode.SOME_FAILED
     code = ErrorCode.OUTPUT_ERROR
+
+
+class OutputFullError(RunStoppedError):
+    """There is room for what is out at the service, and for nothing more."""
+
+    exit_code = ExitCode.SOME_FAILED
+    code = ErrorCode.OUTPUT_ERROR
+    lets_finish = True
+    withdraws = True
 
 
 class LedgerWriteError(RunStoppedError):
@@ -229,6 +242,10 @@ class OutputError(PassingError):
     """The PDF, or a report, could not be written: full, read-only or vanished disk."""
 
     code = ErrorCode.OUTPUT_ERROR
+
+
+class NoRoomError(OutputError):
+    """There is no room for one more PDF: no bytes, no inode or no quota; nothing was paid."""
 
 
 class ConversionCancelledError(PassingError):

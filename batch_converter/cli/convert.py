@@ -27,6 +27,7 @@ from batch_converter.cli.signals import stopped_by_signals
 from batch_converter.counters import RunCounters
 from batch_converter.engines.registry import engine_names
 from batch_converter.interruptions import raise_at_once
+from batch_converter.machine_limits import check_limits
 from batch_converter.report import (
     estimate_json,
     human_estimate,
@@ -233,6 +234,7 @@ def convert(
             estimate = anyio.run(api.dry_run, sources, loaded.settings)
         _print_estimate(estimate, loaded.settings, as_json=as_json)
         return
+    check_limits()
     counters = RunCounters()
     display = ProgressDisplay(counters, wanted=loaded.settings.logging.progress)
     with logging_session(loaded, stream=display.log_stream) as session, display:

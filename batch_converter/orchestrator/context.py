@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.orchestrator.admission import AdmissionOrder
+from batch_converter.orchestrator.disk_room import DiskRoom
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class RunContext:
         parts_dir: Where part files lie; the bundled forms of indirect documents too.
         order: In which documents are let in and submitted.
         preflight: Where sources are looked at and hashed.
+        disk_room: For what is about to be paid for.
     """
 
     settings: Settings
@@ -49,6 +51,11 @@ class RunContext:
     parts_dir: Path
     order: AdmissionOrder = field(default_factory=AdmissionOrder)
     preflight: DiskThreads = field(default_factory=lambda: DiskThreads(_PREFLIGHT_THREADS))
+    disk_room: DiskRoom = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let the disk be asked where sources are looked at."""
+        object.__setattr__(self, "disk_room", DiskRoom(self.parts, self.preflight))  # it is frozen
 
     def bundle_path(self, document_id: int) -> Path:
         """Return where the bundled form of a document goes; cleared like any part."""

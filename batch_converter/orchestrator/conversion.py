@@ -12,6 +12,7 @@ from batch_converter.errors import (
     EngineError,
     FileError,
     LedgerWriteError,
+    NoRoomError,
     OutputError,
     OutputLostError,
     RunStoppedError,
@@ -101,6 +102,7 @@ class Conversion:
             stack.enter_context(self._calls)
             stack.enter_context(self._ticket)
             stack.callback(self._discard_prepared)
+            stack.callback(self._context.disk_room.release, self._outcome.document.id)
             try:
                 await self._drive()
             except LedgerWriteError as error:
@@ -160,8 +162,11 @@ class Conversion:
         document = self._outcome.document
         self._context.parts.check_place(document.output, source_bytes=document.size_bytes)
 
-    async def _prepare_in_order(self) -> SourceDocument:
-        """Check the source, and leave the queue at its head, fit or not.
+    async def _take_room(self, part: PartFile) -> None:
+        """Take the room for what is about to be paid for; what costs nothing needs none."""
+
+    async def _prepare_in_order(self, part: PartFile) -> SourceDocument:
+        """Check the source, and leave the queue at its head, fit or not, with room for its PDF.
 
         A failure keeps its place until it is counted (`_count_failure`): where it is one
         too many, nobody behind it has gone ahead.
@@ -172,6 +177,7 @@ class Conversion:
             await self._ticket.wait_first()
             raise
         await self._ticket.wait_first()
+        await self._take_room(part)
         self._ticket.leave_queue()
         return prepared.source
 
@@ -218,6 +224,8 @@ class Conversion:
         with anyio.CancelScope(shield=True):
             await self._ledger.failed(self._outcome.document, failure, report)
         self._outcome.failed(failure)
+        if isinstance(error, NoRoomError):
+            return
         if isinstance(error, OutputError) and is_lost(error, self._context.output_dir):
             self._on_stop(OutputLostError(f"no PDF can be written any more: {error}"))
 

@@ -40,7 +40,7 @@ class DirectConversion(Conversion):
         return Publication(self._context, self._outcome, part, made_elsewhere=False)
 
     async def _obtain(self, publication: Publication) -> StoredPdf:
-        source = await self._prepare_in_order()
+        source = await self._prepare_in_order(publication.part)
         await self._ledger.submitting(self._outcome.document)
         self._outcome.attempts = 1
         self._outcome.submitted()

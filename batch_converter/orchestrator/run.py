@@ -219,7 +219,7 @@ class Run:
             self._stop_admission(reason)
         else:
             self._emit(RunStopped(code=error.code.value, message=str(error)))
-            self.stop(reason)
+            (self._stop_admission if reason.lets_finish else self.stop)(reason)
 
     def _on_failure(self) -> None:
         self._failures += 1

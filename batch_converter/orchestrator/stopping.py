@@ -33,7 +33,12 @@ class StopReason:
     @classmethod
     def of(cls, error: RunStoppedError) -> Self:
         """Return the reason that an error is."""
-        return cls(type(error).__name__, error.exit_code, lets_finish=error.lets_finish)
+        return cls(
+            type(error).__name__,
+            error.exit_code,
+            lets_finish=error.lets_finish,
+            withdraws=error.withdraws,
+        )
 
     @classmethod
     def of_signal(cls, number: int) -> Self:

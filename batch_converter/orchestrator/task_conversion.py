@@ -12,6 +12,8 @@ from batch_converter.errors import (
     CorruptResultError,
     ExpiredError,
     FileError,
+    NoRoomError,
+    OutputFullError,
     SubmitUnknownError,
 )
 from batch_converter.fault_points import reach
@@ -65,18 +67,26 @@ class TaskConversion(Conversion):
         """Submit, wait and fetch, again where the rules allow it, until the PDF is whole."""
         while True:
             if self._outcome.task or self._prepared:
-                await self._context.preflight.run(self._check_writable)
-            task = self._outcome.task or await self._submit()
+                await self._take_room(publication.part)
+            task = self._outcome.task or await self._submit(publication.part)
             try:
                 return await self._fetch(task, publication)
             except _RESUBMITTABLE as error:
                 await self._give_up_task(error)
 
-    async def _submit(self) -> Task:
+    async def _take_room(self, part: PartFile) -> None:
+        """Take the room for what is about to be paid for; without it, nobody goes ahead."""
+        try:
+            await self._context.disk_room.take(self._outcome.document, part)
+        except NoRoomError as error:
+            self._on_stop(OutputFullError(f"nothing more is submitted: {error}"))
+            raise
+
+    async def _submit(self, part: PartFile) -> Task:
         """Submit until the service has the document, within the attempts."""
         self._ticket.mark_polled()
         while True:
-            source = await self._prepare_in_order()
+            source = await self._prepare_in_order(part)
             try:
                 return await self._record_task(await self._hand_over(source))
             except SubmitUnknownError as error:
@@ -114,6 +124,7 @@ class TaskConversion(Conversion):
             target=publication.part,
             calls=self._calls,
             schedule=self._context.polling,
+            disk_room=self._context.disk_room,
             ticket=self._ticket,
             clock=self._context.clock,
             timeout_s=self._context.settings.polling.task_timeout_s,

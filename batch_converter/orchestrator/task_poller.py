@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from batch_converter.models import Task
     from batch_converter.orchestrator.admission import AdmissionTicket
     from batch_converter.orchestrator.calls import DocumentCalls
+    from batch_converter.orchestrator.disk_room import DiskRoom
     from batch_converter.orchestrator.outcome import DocumentOutcome
     from batch_converter.orchestrator.poll_schedule import PlannedTask, PollSchedule
 
@@ -32,6 +33,7 @@ class TaskPoller:
 
     Attributes:
         target: Where its PDF goes.
+        disk_room: Where it could not be stored nobody asks: the answer would be paid in vain.
         timeout_s: How long it is waited for, from when that begins.
     """
 
@@ -41,6 +43,7 @@ class TaskPoller:
     target: PdfTarget
     calls: DocumentCalls
     schedule: PollSchedule
+    disk_room: DiskRoom
     ticket: AdmissionTicket
     clock: Clock
     timeout_s: float
@@ -81,6 +84,7 @@ class TaskPoller:
     async def _fetch(self) -> Fetched:
         try:
             async with self.schedule.pollers:
+                await self.disk_room.look(self.outcome.document)
                 fetched = await self.service.fetch(
                     self.source, self.task.task_id, self.target, self.calls
                 )

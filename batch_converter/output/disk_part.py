@@ -15,6 +15,7 @@ from batch_converter.fault_points import reach
 from batch_converter.models import StoredPdf
 from batch_converter.output.checking import check_pdf, check_pdf_bytes, page_difference
 from batch_converter.output.files import hash_file, writing
+from batch_converter.output.places import no_room, take_place
 from batch_converter.storage import copy_file, make_subfolder, nearest_folder, sync_file
 
 if TYPE_CHECKING:
@@ -81,6 +82,21 @@ class DiskPart:
         self.spot = spot
         self._descriptor: int | None = None
         self._hash = hashlib.sha256()  # of what was appended since the file was opened
+        self._made: list[Path] = []
+
+    def take_place(self, source_bytes: int) -> None:
+        """Make the folders and the part before anything is paid for: then it can be stored."""
+        folder, root = self.spot.target.parent, self.spot.output_dir
+        if root.is_dir():
+            self._made = [path for path in (folder, *folder.parents) if not path.is_dir()]
+        with writing(self.spot.target):
+            try:
+                make_subfolder(folder, root=root)
+                take_place(self.spot.part, source_bytes=source_bytes)
+            except OSError as error:
+                if (full := no_room(error, nearest_folder(folder))) is not None:
+                    raise full from error
+                raise
 
     @property
     def is_open(self) -> bool:
@@ -131,7 +147,7 @@ class DiskPart:
         )
 
     def _checked(self, options: SealOptions, in_memory: bytearray) -> CheckedPdf:
-        if not in_memory and not self.is_open and not self.spot.part.exists():
+        if not in_memory and not self.is_open and self._is_empty():
             raise BadPdfError(f"no PDF arrived for {self.spot.output}")
         try:
             if in_memory:
@@ -151,6 +167,13 @@ class DiskPart:
                 ' output.page_mismatch = "warn" a PDF with other pages is published too'
             )
         return (difference, *checked.differences)
+
+    def _is_empty(self) -> bool:
+        """Whether the part is not there, or nothing but its place was taken."""
+        try:
+            return self.spot.part.stat().st_size == 0
+        except FileNotFoundError:
+            return True
 
     def _settle(self, mtime_ns: int | None) -> int:
         if self._descriptor is None:
@@ -200,6 +223,9 @@ class DiskPart:
             if self.spot.marker.exists():
                 self.spot.beside.unlink(missing_ok=True)
                 self.spot.marker.unlink(missing_ok=True)
+        for folder in self._made:  # the innermost first; what others have put there stays
+            with suppress(OSError):
+                folder.rmdir()
 
     def _close(self) -> None:
         if self._descriptor is not None:

@@ -126,14 +126,27 @@ class PartFolder:
         finally:
             await part.discard()
 
-    def check_place(self, output: str, *, source_bytes: int) -> None:
+    def check_place(self, output: str, *, source_bytes: int, promised_bytes: int = 0) -> bool:
         """Find out whether the PDF of a document could be written, before it is paid for; blocks.
+
+        Args:
+            output: The PDF's path below the output folder.
+            source_bytes: Of the DjVu.
+            promised_bytes: What others are about to need.
+
+        Returns:
+            Whether there is room beside what others are about to need, too.
 
         Raises:
             OutputError: It could not: no room, no permission, no such name.
         """
-        target, state_dir = self._target(output), self._parts_dir
-        check_place(target, root=self._output_dir, state_dir=state_dir, source_bytes=source_bytes)
+        return check_place(
+            self._target(output),
+            root=self._output_dir,
+            state_dir=self._parts_dir,
+            source_bytes=source_bytes,
+            promised_bytes=promised_bytes,
+        )
 
     async def _spot(self, output: str, document_id: int) -> Spot:
         target = self._target(output)
@@ -190,6 +203,15 @@ class PartFile:
     def path(self) -> Path:
         """Absolute path, for an engine whose worker writes the file itself."""
         return self._disk.spot.part
+
+    async def take_place(self, *, source_bytes: int) -> None:
+        """Take the inode that the PDF needs, and see that there is quota, before it is paid for.
+
+        Raises:
+            NoRoomError: There is none.
+            OutputError: The part cannot be made for another reason.
+        """
+        await self._threads.run(self._disk.take_place, source_bytes)
 
     async def restart(self) -> None:
         """Empty the part: what was written so far does not count.

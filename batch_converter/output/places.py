@@ -6,7 +6,8 @@ import errno
 import os
 from typing import TYPE_CHECKING, Final
 
-from batch_converter.errors import OutputError
+from batch_converter.errors import NoRoomError, OutputError
+from batch_converter.machine_limits import spare_descriptors
 from batch_converter.output.files import writing
 from batch_converter.storage import nearest_folder
 
@@ -37,25 +38,111 @@ _LOST: Final = frozenset(
 )
 
 
-def check_place(target: Path, *, root: Path, state_dir: Path, source_bytes: int) -> None:
+_SPARE_DESCRIPTORS: Final = 4
+"""A connection, the part file, its folder, and one for what nobody has thought of."""
+
+_PROBE_BYTES: Final = 1 << 20
+_CANNOT_ALLOCATE: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EFBIG})
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def check_place(
+    target: Path, *, root: Path, state_dir: Path, source_bytes: int, promised_bytes: int = 0
+) -> bool:
     """Make sure, as far as asking can, that a PDF of this source could get its name.
+
+    Args:
+        target: The PDF's path.
+        root: The output folder.
+        state_dir: Where ledger and part files lie.
+        source_bytes: Of the DjVu.
+        promised_bytes: What others are about to need.
+
+    Returns:
+        Whether there is room beside what others are about to need, too.
 
     Raises:
         OutputError: It could not; see `is_lost` for what that means for others.
     """
     with writing(target):
+        _check_descriptors(target)
         folder = _existing_folder(target, root)
         status = os.statvfs(folder)
         _check_names(folder, target, longest=status.f_namemax)
         _check_permission(folder, status)
         _check_full(state_dir, os.statvfs(state_dir))
         free_bytes = _check_full(folder, status)
-    wanted_bytes = GROWTH * source_bytes + MARGIN_BYTES
-    if free_bytes is not None and free_bytes < wanted_bytes:
+    needed_bytes = wanted_bytes(source_bytes) + MARGIN_BYTES
+    if free_bytes is not None and free_bytes < needed_bytes:
         raise OutputError(
-            f"{target} may need {wanted_bytes >> 20} MiB and {free_bytes >> 20} MiB are free;"
+            f"{target} may need {needed_bytes >> 20} MiB and {free_bytes >> 20} MiB are free;"
             " nothing was paid for it: free some space and run again"
         )
+    return free_bytes is None or free_bytes - promised_bytes >= needed_bytes
+
+
+def wanted_bytes(source_bytes: int) -> int:
+    """Return what a PDF is taken to need, for a promise."""
+    return GROWTH * source_bytes
+
+
+def take_place(part: Path, *, source_bytes: int) -> None:
+    """Make the part file, and see that some of the room for it is to be had; it is left empty.
+
+    What statistics do not tell, a quota above all, is found out so. The inode is taken
+    then: what is paid for can be stored.
+
+    Raises:
+        NoRoomError: There is no inode, no quota or no block left; nothing was made.
+        OSError: It cannot be made for another reason.
+    """
+    try:
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        try:
+            _allocate(descriptor, min(_PROBE_BYTES, GROWTH * source_bytes or 1))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        part.unlink(missing_ok=True)
+        raise NoRoomError(_told(part.parent, error)) from error
+
+
+def no_room(error: OSError, folder: Path) -> NoRoomError | None:
+    """Return what an error means for more PDFs below a folder, where it means that none fits."""
+    return NoRoomError(_told(folder, error)) if error.errno in _NO_ROOM else None
+
+
+def _allocate(descriptor: int, size_bytes: int) -> None:
+    """Reserve blocks and give them back; where a system cannot reserve, write them."""
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, size_bytes)
+        else:
+            os.write(descriptor, bytes(size_bytes))
+    except OSError as error:
+        if error.errno not in _CANNOT_ALLOCATE:
+            raise
+    finally:
+        os.ftruncate(descriptor, 0)
+
+
+def _told(folder: Path, error: OSError) -> str:
+    """Say what is used up: a disk with bytes to spare may have no inodes."""
+    status = os.statvfs(folder)
+    what = f"there is no room in {folder} for one more PDF"
+    if error.errno == errno.EDQUOT:
+        return f"{what}: the disk quota is used up; free some space or files and run again"
+    if status.f_files and not status.f_favail:
+        return f"{what}: the file system has no inodes left (df -i); remove some files, run again"
+    return f"{what}: the disk is full; free some space and run again"
+
+
+def _check_descriptors(target: Path) -> None:
+    spare = spare_descriptors()
+    if spare is not None and spare < _SPARE_DESCRIPTORS:
+        raise _refusal(errno.EMFILE, target)
 
 
 def is_lost(error: OutputError, root: Path) -> bool:

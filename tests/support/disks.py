@@ -47,10 +47,13 @@ class SmallDisk(NamedTuple):
 
 
 @contextmanager
-def small_disk(path: Path, *, size_bytes: int) -> Iterator[SmallDisk]:
-    """Mount a disk of this size; the test is skipped where the system does not let us."""
+def small_disk(path: Path, *, size_bytes: int, inodes: int = 0) -> Iterator[SmallDisk]:
+    """Mount a disk of this size and of so many inodes, 0 for as many as are wanted.
+
+    The test is skipped where the system does not let us.
+    """
     path.mkdir()
-    options = f"size={size_bytes}"
+    options = f"size={size_bytes},nr_inodes={inodes}"
     mount: list[str | Path] = ["/usr/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", path]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("no file system may be mounted here")
