@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import anyio.to_thread
 
-from batch_converter.djvu.draw.ocr import missing_tools
+from batch_converter.djvu.draw.ocr_tools import missing_tools
 from batch_converter.djvu.draw.options import ConvertOptions
 from batch_converter.djvu.draw.parts import (
     part_names,

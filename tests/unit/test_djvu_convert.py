@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from batch_converter.djvu.draw.convert import convert
-from batch_converter.djvu.draw.ocr import missing_tools
+from batch_converter.djvu.draw.ocr_tools import missing_tools
 from batch_converter.djvu.draw.options import Converted, ConvertOptions
 from batch_converter.djvu.draw.parts import PAGES_A_PART, parts_of
 from batch_converter.djvu.read.bundle import bundle

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from contextlib import suppress
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
@@ -22,23 +20,6 @@ if TYPE_CHECKING:
 
 _OPTIONS: Final = ("--skip-text", "--output-type", "pdf", "--optimize", "0", "--jobs", "1", "-q")
 _MAKESHIFT_NAME: Final = "/OCR-"
-
-
-def missing_tools(languages: str) -> str:
-    """Say what OCR in these languages lacks on this machine; empty if nothing; blocking."""
-    if find_spec("ocrmypdf") is None:
-        return "OCRmyPDF is not installed: pip install 'batch-converter[ocr]'"
-    tesseract = shutil.which("tesseract")
-    if tesseract is None:
-        return "tesseract is not installed (Debian: apt install tesseract-ocr)"
-    command = [tesseract, "--list-langs"]
-    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  # from PATH
-    known = done.stdout.decode("utf-8", "replace").split()
-    lacking = [language for language in languages.split("+") if language not in known]
-    if lacking:
-        packages = " ".join(f"tesseract-ocr-{name.replace('_', '-')}" for name in lacking)
-        return f"tesseract does not know {', '.join(lacking)} (Debian: apt install {packages})"
-    return ""
 
 
 def recognise(path: str | os.PathLike[str], languages: str) -> None:
