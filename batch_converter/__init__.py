@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from batch_converter.api import RunReport, convert
-    from batch_converter.config import LoadedSettings, Settings, load_settings
+    from batch_converter.config import LoadedSettings, Settings
+    from batch_converter.engines.registry import load_settings
     from batch_converter.errors import (
         BatchConverterError,
         ConfigError,
@@ -77,7 +78,7 @@ _HOMES: Final = {
     "StateLockedError": "batch_converter.errors",
     "UsageError": "batch_converter.errors",
     "convert": "batch_converter.api",
-    "load_settings": "batch_converter.config",
+    "load_settings": "batch_converter.engines.registry",
 }
 
 

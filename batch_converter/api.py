@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
@@ -46,6 +45,7 @@ from batch_converter.wiring import open_context
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from batch_converter.clock import Clock
     from batch_converter.config import Settings
@@ -230,17 +230,19 @@ def _open_sources(sources: Sources, settings: Settings) -> OpenSources:
     return sources.open(settings.input, excluded_dirs=[os.fspath(state_dir(settings))])
 
 
-async def dry_run(sources: Sources, settings: Settings) -> Estimate:
+async def dry_run(
+    sources: Sources, settings: Settings, *, engines: Sequence[EngineSpec] = ENGINES
+) -> Estimate:
     """Say what a run would do and cost; nothing is changed, not even the ledger.
 
     Raises:
         UsageError: A source or a setting cannot be used.
     """
-    spec = choose_engine(settings)
+    spec = choose_engine(settings, engines)
     opened = await anyio.to_thread.run_sync(_open_sources, sources, settings)
     async with AsyncExitStack() as stack:
         ledger = ledger_path(settings)
-        state = Path(stack.enter_context(await anyio.to_thread.run_sync(scratch_for, ledger)))
+        state = await stack.enter_async_context(scratch_for(ledger))
         await anyio.to_thread.run_sync(copy_ledger, ledger, state)
         context = await stack.enter_async_context(
             open_context(settings, spec, state=state, run_id="dry-run")
@@ -251,7 +253,11 @@ async def dry_run(sources: Sources, settings: Settings) -> Estimate:
 
 
 async def cancel(
-    settings: Settings, *, run_id: str | None = None, redactor: Redactor | None = None
+    settings: Settings,
+    *,
+    run_id: str | None = None,
+    redactor: Redactor | None = None,
+    engines: Sequence[EngineSpec] = ENGINES,
 ) -> Cancelling:
     """Delete at the service what is still out there, and put it back to pending.
 
@@ -263,7 +269,7 @@ async def cancel(
         StateLockedError: A run holds the state directory.
         RunStoppedError: The service refuses the account or cannot be reached.
     """
-    spec = choose_service(settings)
+    spec = choose_service(settings, engines)
     await anyio.to_thread.run_sync(require_ledger, settings)
     run_id = run_id or new_run_id()
     async with AsyncExitStack() as stack:

@@ -7,23 +7,27 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from batch_converter.engines.registry import choose_engine
+from batch_converter.engines.registry import ENGINES, choose_engine
 from batch_converter.engines.spec import Finding
 from batch_converter.errors import BatchConverterError, StartupError
 from batch_converter.output import free_bytes, nearest_folder
 from batch_converter.state import output_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from batch_converter.config import Settings
+    from batch_converter.engines.spec import EngineSpec
     from batch_converter.redaction import Redactor
 
 
-async def diagnose(settings: Settings, redactor: Redactor) -> list[Finding]:
+async def diagnose(
+    settings: Settings, redactor: Redactor, *, engines: Sequence[EngineSpec] = ENGINES
+) -> list[Finding]:
     """Check engine, credentials, reachability and output folder, in this order."""
     try:
-        spec = choose_engine(settings)
+        spec = choose_engine(settings, engines)
     except StartupError as error:
         text = f"engine: {error}"
         findings = [Finding(is_good=False, text=text, exit_code=error.exit_code)]

@@ -6,6 +6,7 @@ import errno
 import shutil
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -22,7 +23,6 @@ from batch_converter.storage import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from filelock import BaseFileLock
 
@@ -79,12 +79,22 @@ def require_ledger(settings: Settings) -> None:
         pass
 
 
-def scratch_for(ledger: Path) -> TemporaryDirectory[str]:
-    """Make a temporary folder with room for a copy of the ledger that then grows; blocking.
+@asynccontextmanager
+async def scratch_for(ledger: Path) -> AsyncIterator[Path]:
+    """Lend a temporary folder with room for a copy of the ledger that then grows.
 
     Raises:
         UsageError: There is none, or too little room in it.
     """
+    scratch = await anyio.to_thread.run_sync(_make_scratch, ledger)
+    try:
+        yield Path(scratch.name)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(scratch.cleanup)
+
+
+def _make_scratch(ledger: Path) -> TemporaryDirectory[str]:
     try:
         scratch = TemporaryDirectory(prefix="batch-converter-")
         room = shutil.disk_usage(scratch.name).free

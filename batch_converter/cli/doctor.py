@@ -17,6 +17,7 @@ from batch_converter.cli.options import (
 )
 from batch_converter.cli.session import logging_session
 from batch_converter.diagnosis import diagnose
+from batch_converter.engines.registry import engine_names
 from batch_converter.errors import ExitCode
 from batch_converter.logs import printable
 
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Check credentials, reachability, output folder and engine.")
 @output_options
 @config_option
-@option(
-    "engine", "--engine", type=click.Choice(["auto", "aspose", "local"]), help="Check this one."
-)
+@option("engine", "--engine", type=click.Choice(engine_names()), help="Check this one.")
 @option("aspose.base_url", "--base-url", metavar="URL", help="Address of the API.")
 @logging_options
 def doctor(config_file: Path | None, verbose: int, quiet: int, **given: Any) -> None:  # noqa: ANN401  # settings

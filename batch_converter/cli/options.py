@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from batch_converter.config import load_settings
+from batch_converter.engines.registry import load_settings
 from batch_converter.logs import shifted_level
-from batch_converter.wire import checked_settings
 
 if TYPE_CHECKING:
     import os
@@ -126,7 +125,6 @@ def settings_from(
         name.replace("__", "."): value for name, value in given.items() if value not in (None, ())
     }
     loaded = load_settings(flags=flags, config_file=config_file)
-    checked_settings(loaded.settings.aspose.settings)
     if verbose == quiet:
         return loaded
     level = shifted_level(loaded.settings.logging.level, louder=verbose - quiet)

@@ -33,14 +33,13 @@ def logging_session(
         UsageError: The log file cannot be opened.
     """
     settings = loaded.settings
-    secrets = (settings.aspose.client_secret, settings.serve.client_secret)
     with configure_logging(
         level=settings.logging.level,
         log_format=settings.logging.format,
         file=settings.logging.file,
         run_id=new_run_id(),
         stream=stream,
-        redactor=Redactor(*(secret.get_secret_value() for secret in secrets if secret)),
+        redactor=Redactor(*settings.secrets()),
     ) as session:
         for warning in loaded.warnings:
             structlog.get_logger().warning("config.warning", message=warning)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from batch_converter.config.layers import LoadedSettings, load_settings
+from batch_converter.config.section import Section
 from batch_converter.config.settings import (
     STATE_DIR_NAME,
     AsposeSettings,
     InputSettings,
     LocalSettings,
     RetrySettings,
-    Section,
     Settings,
     is_loopback,
     parse_shard,
+    settings_with,
 )
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "is_loopback",
     "load_settings",
     "parse_shard",
+    "settings_with",
 ]

@@ -6,14 +6,13 @@ the place that each came from, so that `config check` can tell it.
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 
 from batch_converter.config.files import (
     exposure_warnings,
@@ -21,20 +20,23 @@ from batch_converter.config.files import (
     read_configuration,
     read_secret,
 )
+from batch_converter.config.keys import KnownKeys
+from batch_converter.config.section import expand_user
 from batch_converter.config.service_links import is_service_link
-from batch_converter.config.settings import Settings, expand_user
+from batch_converter.config.settings import Settings, settings_with
 from batch_converter.errors import ConfigError
 from batch_converter.foreign_text import trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from batch_converter.config.section import Section
+
 ENV_PREFIX: Final = "BATCH_CONVERTER_"
 _CREDENTIALS: Final = {
     "ASPOSE_CLIENT_ID": "aspose.client_id",
     "ASPOSE_CLIENT_SECRET": "aspose.client_secret",
 }
-_FREE_FORM: Final = "aspose.settings"
 _PROXY: Final = "aspose.proxy"
 _SECRET: Final = "aspose.client_secret"  # noqa: S105  # a key, not a secret
 _SECRET_FILE: Final = "aspose.client_secret_file"  # noqa: S105  # a key, no secret
@@ -64,7 +66,7 @@ class LoadedSettings:
 
     def in_force(self) -> Iterator[tuple[str, object, str]]:
         """Yield every key with its value and origin; secrets stay masked."""
-        for key in known_keys():
+        for key in KnownKeys.of(type(self.settings)):
             value: object = self.settings
             for name in key.split("."):
                 value = getattr(value, name)
@@ -84,6 +86,7 @@ def load_settings(
     flags: Mapping[str, object] | None = None,
     config_file: Path | None = None,
     environ: Mapping[str, str] | None = None,
+    sections: Mapping[str, type[Section]] | None = None,
 ) -> LoadedSettings:
     """Read all layers and check them.
 
@@ -91,59 +94,49 @@ def load_settings(
         flags: Dotted keys given on the command line.
         config_file: The file that the user named; else the usual places.
         environ: The environment; `os.environ` where absent.
+        sections: What there is beside the sections of `Settings`, by name.
 
     Raises:
         ConfigError: A key is unknown, a value is refused, a file is unreadable.
     """
     env = os.environ if environ is None else environ
     warnings: list[str] = []
+    model = settings_with(sections or {})
+    keys = KnownKeys.of(model)
     path = config_file or find_configuration(env, warnings)
-    given: dict[str, Given] = {}
-    for layer in (_from_file(path), _from_environment(env, warnings), _from_flags(flags or {})):
-        given |= layer
+    given = _from_file(path, keys)
+    given |= _from_environment(env, keys, warnings)
+    given |= _from_flags(flags or {})
     warnings += [] if path is None else exposure_warnings(path, "configuration file")
     warnings += _resolve_secret_file(given)
-    settings = _build(given)
+    settings = _build(given, model)
     origins = {key: item.origin for key, item in given.items()}
     return LoadedSettings(settings=settings, origins=origins, warnings=tuple(warnings))
 
 
-def known_keys(model: type[BaseModel] = Settings, prefix: str = "") -> list[str]:
-    """Return the dotted key of every setting, in the order of the sections."""
-    keys: list[str] = []
-    for name, info in model.model_fields.items():
-        annotation = info.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            keys += known_keys(annotation, f"{prefix}{name}.")
-        else:
-            keys.append(prefix + name)
-    return keys
-
-
-def _from_file(path: Path | None) -> dict[str, Given]:
+def _from_file(path: Path | None, keys: KnownKeys) -> dict[str, Given]:
     if path is None:
         return {}
     return {
-        _checked(key, where=str(path)): Given(value=value, origin=f"file {path}")
-        for key, value in _flatten(read_configuration(path))
+        keys.checked(key, where=str(path)): Given(value=value, origin=f"file {path}")
+        for key, value in _flatten(read_configuration(path), keys)
     }
 
 
-def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+def _flatten(
+    table: Mapping[str, Any], keys: KnownKeys, prefix: str = ""
+) -> Iterator[tuple[str, object]]:
     for name, value in table.items():
         key = prefix + name
-        if isinstance(value, dict) and key != _FREE_FORM and (value or _is_section(key)):
-            yield from _flatten(value, f"{key}.")
+        if isinstance(value, dict) and not keys.is_table(key) and (value or keys.is_section(key)):
+            yield from _flatten(value, keys, f"{key}.")
         else:
             yield key, value
 
 
-def _is_section(key: str) -> bool:
-    """Whether an empty table may stand here; elsewhere it is an unknown key."""
-    return any(known.startswith(f"{key}.") for known in known_keys())
-
-
-def _from_environment(env: Mapping[str, str], warnings: list[str]) -> dict[str, Given]:
+def _from_environment(
+    env: Mapping[str, str], keys: KnownKeys, warnings: list[str]
+) -> dict[str, Given]:
     layer: dict[str, Given] = {}
     links: list[str] = []
     for name in (*_CREDENTIALS, *sorted(env)):
@@ -151,11 +144,11 @@ def _from_environment(env: Mapping[str, str], warnings: list[str]) -> dict[str, 
         key = _key_of_variable(name)
         if key is None or not text:
             continue
-        if key not in known_keys() and is_service_link(name, text):
+        if key not in keys and is_service_link(name, text):
             links.append(name)
             continue
-        _checked(key, where=f"the environment variable {name}")
-        value = _structured(key, text, name)
+        keys.checked(key, where=f"the environment variable {name}")
+        value = _decoded(text, name, keys.json_example(key))
         layer[key] = Given(value=value, origin=f"environment {name}")
     if links:
         warnings.append(
@@ -171,13 +164,13 @@ def _key_of_variable(name: str) -> str | None:
     return _CREDENTIALS.get(name)
 
 
-def _structured(key: str, text: str, name: str) -> object:
-    if key not in {_FREE_FORM, "input.include", "input.exclude"}:
+def _decoded(text: str, name: str, example: str | None) -> object:
+    """Decode a value that is a list or a table, and so stands as JSON in a variable."""
+    if example is None:
         return text
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        example = '{"language": "English"}' if key == _FREE_FORM else '["*.djvu"]'
         msg = f"{name} must be JSON, such as {example}"
         raise ConfigError(msg) from error
 
@@ -187,15 +180,6 @@ def _from_flags(flags: Mapping[str, object]) -> dict[str, Given]:
     return {
         key: Given(value=value, origin="flag") for key, value in flags.items() if value is not None
     }
-
-
-def _checked(key: str, *, where: str) -> str:
-    known = known_keys()
-    if key in known:
-        return key
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
-    msg = f"unknown key {key!r} in {where}; the nearest known key is {near[0]!r}"
-    raise ConfigError(msg)
 
 
 def _resolve_secret_file(given: dict[str, Given]) -> list[str]:
@@ -217,7 +201,7 @@ def _rank(given: Given, order: tuple[str, ...]) -> int:
     return order.index(given.origin.split(" ", 1)[0])
 
 
-def _build(given: Mapping[str, Given]) -> Settings:
+def _build(given: Mapping[str, Given], model: type[Settings]) -> Settings:
     tree: dict[str, Any] = {}
     for key, item in given.items():
         *parents, leaf = key.split(".")
@@ -226,7 +210,7 @@ def _build(given: Mapping[str, Given]) -> Settings:
             node = node.setdefault(name, {})
         node[leaf] = item.value
     try:
-        return Settings.model_validate(tree)
+        return model.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(_explain(error, given)) from None
 

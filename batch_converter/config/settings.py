@@ -7,49 +7,29 @@ frozen and compare by value; secrets are masked in every `repr`.
 from __future__ import annotations
 
 import ipaddress
-from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
+    SecretStr,
+    create_model,
     field_validator,
     model_validator,
 )
 
 from batch_converter.config.credentials import ClientId, ClientSecret, missing_half
-from batch_converter.config.units import parse_duration_s, parse_encoding, parse_size
+from batch_converter.config.section import Count, Duration, Seconds, Section, Size, UserPath
+from batch_converter.config.units import parse_encoding, parse_size
 from batch_converter.models import Price
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 DEFAULT_BASE_URL: Final = "https://api.aspose.cloud"
 STATE_DIR_NAME: Final = ".batch-converter"
-
-Size = Annotated[int, BeforeValidator(parse_size), Field(ge=0)]
-Duration = Annotated[float, BeforeValidator(parse_duration_s), Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-def expand_user(value: object) -> object:
-    """Put the home folder in the place of `~` at the beginning of a path.
-
-    Raises:
-        ValueError: There is none: no HOME, and no such user.
-    """
-    if not isinstance(value, str | Path):
-        return value
-    try:
-        return Path(value).expanduser()
-    except RuntimeError:
-        raise ValueError(
-            "begins with a home folder that nobody knows (~); set HOME, or write the path out"
-        ) from None
-
-
-UserPath = Annotated[Path, BeforeValidator(expand_user)]
 
 
 def _split_url(url: str) -> SplitResult | None:
@@ -62,12 +42,7 @@ def _split_url(url: str) -> SplitResult | None:
     return None if bad_port or any(char.isspace() for char in url) else parts
 
 
-class Section(BaseModel):
-    """What all sections have in common."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True
-    )
+SectionT = TypeVar("SectionT", bound=Section)
 
 
 class InputSettings(Section):
@@ -116,7 +91,7 @@ class AsposeSettings(Section):
     ca_file: UserPath | None = None
     proxy: Annotated[str | None, Field(repr=False)] = None  # may hold a password
     allow_insecure_http: bool = False
-    settings: dict[str, object] = {}
+    settings: dict[str, object] = Field(default_factory=dict)
 
     @property
     def has_credentials(self) -> bool:
@@ -268,11 +243,44 @@ class Settings(Section):
     report: ReportSettings = ReportSettings()
     serve: ServeSettings = ServeSettings()
 
+    def section(self, kind: type[SectionT]) -> SectionT:
+        """Return the section of this kind, such as the one that an engine brought along.
+
+        Settings that were made without it have its defaults.
+        """
+        sections = (getattr(self, name) for name in type(self).model_fields)
+        return next((found for found in sections if type(found) is kind), kind())
+
+    def secrets(self) -> Iterator[str]:
+        """Yield every secret of every section, for logs to mask."""
+        for name in type(self).model_fields:
+            for _, value in getattr(self, name) if name != "engine" else ():
+                if isinstance(value, SecretStr):
+                    yield value.get_secret_value()
+
     @property
     def account_fault(self) -> str | None:
         """Say what an account lacks that may be meant: half of one converts with nothing."""
-        half = None if self.engine == "local" else self.aspose.missing_half
+        half = self.aspose.missing_half if self.engine in {"auto", "aspose"} else None
         return half and f"half an account: {half}, or use --engine local"
+
+
+def settings_with(sections: Mapping[str, type[Section]]) -> type[Settings]:
+    """Return a `Settings` that has these sections too, each by its name in the file.
+
+    Raises:
+        ValueError: `Settings` has a key of such a name already.
+    """
+    return _settings_with(tuple(sections.items())) if sections else Settings
+
+
+@cache
+def _settings_with(sections: tuple[tuple[str, type[Section]], ...]) -> type[Settings]:
+    for name, _ in sections:
+        if name in Settings.model_fields or hasattr(Settings, name):
+            raise ValueError(f"there is a setting {name!r} already")
+    fields: dict[str, Any] = {name: (section, section()) for name, section in sections}
+    return create_model("Settings", __base__=Settings, **fields)
 
 
 def parse_shard(value: str) -> tuple[int, int]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final
 
+from batch_converter import config
 from batch_converter.engines.aspose.spec import SPEC as ASPOSE
 from batch_converter.engines.local import SPEC as LOCAL
 from batch_converter.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from batch_converter.config import Section, Settings
+    from batch_converter.config import LoadedSettings, Section, Settings
     from batch_converter.engines.spec import EngineSpec
 
 AUTO: Final = "auto"
@@ -30,6 +32,35 @@ def engine_names(engines: Sequence[EngineSpec] = ENGINES) -> list[str]:
 def extra_sections(engines: Sequence[EngineSpec] = ENGINES) -> Mapping[str, type[Section]]:
     """Return the sections of the configuration that engines bring along."""
     return {spec.name: spec.section for spec in engines if spec.section is not None}
+
+
+def load_settings(
+    *,
+    flags: Mapping[str, object] | None = None,
+    config_file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    engines: Sequence[EngineSpec] = ENGINES,
+) -> LoadedSettings:
+    """Read flags, environment and configuration file, the sections of engines with them.
+
+    Args:
+        flags: Dotted keys (`output.dir`) and values that come before all else.
+        config_file: A TOML file; the usual places are looked at where absent.
+        environ: The environment; `os.environ` where absent.
+        engines: What there is to choose from; a program may bring one of its own.
+
+    Raises:
+        ConfigError: A key or an engine is unknown, a value is refused, a file is
+            unreadable.
+    """
+    loaded = config.load_settings(
+        flags=flags, config_file=config_file, environ=environ, sections=extra_sections(engines)
+    )
+    for spec in engines:
+        spec.check(loaded.settings)
+    if loaded.settings.engine != AUTO:
+        find_engine(loaded.settings.engine, engines)
+    return loaded
 
 
 def choose_engine(settings: Settings, engines: Sequence[EngineSpec] = ENGINES) -> EngineSpec:

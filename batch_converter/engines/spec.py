@@ -47,6 +47,10 @@ class EngineResources:
     redactor: Redactor
 
 
+def _nothing_to_check(_settings: Settings) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
     """A row of the registry.
@@ -60,7 +64,9 @@ class EngineSpec:
         diagnose: Checks for `doctor` what can be checked without a billed call.
         has_tasks: Whether it is a `TaskService`: tasks of a dead run may still be there.
         section: Its section of the configuration, where `Settings` has none of its own:
-            `[name]` in the file.
+            `[name]` in the file, `settings.section(...)` in the engine.
+        check: Raises `ConfigError` where its settings are wrong, whether it is chosen or
+            not, beyond what the models of the settings see.
     """
 
     name: str
@@ -70,3 +76,4 @@ class EngineSpec:
     diagnose: Callable[[Settings, Redactor], Awaitable[Sequence[Finding]]]
     has_tasks: bool = False
     section: type[Section] | None = None
+    check: Callable[[Settings], None] = _nothing_to_check

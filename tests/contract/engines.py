@@ -20,6 +20,7 @@ from batch_converter.engines.local import LocalEngine
 from batch_converter.errors import BudgetSpentError, EngineError, OutputError
 from batch_converter.models import CallOutcome
 from batch_converter.testing import FakeConverter, FakeTaskService
+from tests.contract.example_engine import ExampleEngine, ExampleSettings
 from tests.support.cloud import Cloud
 
 if TYPE_CHECKING:
@@ -95,6 +96,13 @@ async def local() -> AsyncIterator[Converter]:
 
 
 @asynccontextmanager
+async def example() -> AsyncIterator[Converter]:
+    """Open the one that is to be copied."""
+    async with ExampleEngine(ExampleSettings()) as engine:
+        yield engine
+
+
+@asynccontextmanager
 async def fake_converter() -> AsyncIterator[Converter]:
     """Open the fake one; it fails where the embedded engine does."""
     converter = FakeConverter()
@@ -128,6 +136,7 @@ async def fake_service() -> AsyncIterator[TaskService]:
 
 CONVERTERS: Final[Mapping[str, Callable[[], AbstractAsyncContextManager[Converter]]]] = {
     "local": local,
+    "example": example,
     "fake": fake_converter,
 }
 SERVICES: Final[Mapping[str, Callable[[], AbstractAsyncContextManager[TaskService]]]] = {

@@ -20,14 +20,18 @@ from batch_converter.config import (
     is_loopback,
     load_settings,
     parse_shard,
+    settings_with,
 )
-from batch_converter.config.layers import known_keys
+from batch_converter.config.keys import KnownKeys
 from batch_converter.config.units import parse_duration_s, parse_size
-from batch_converter.engines.registry import choose_engine
+from batch_converter.engines.registry import choose_engine, extra_sections
 from batch_converter.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from batch_converter.config import LoadedSettings
+
+EVERYTHING = settings_with(extra_sections())
+"""All that the installed engines know."""
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
 SECRET = "s3cr3t-value"
@@ -88,7 +92,7 @@ def test_flags_win_over_environment_over_file_over_defaults() -> None:
 
 
 def test_every_key_is_told_in_force() -> None:
-    assert [key for key, _, _ in load().in_force()] == known_keys()
+    assert [key for key, _, _ in load().in_force()] == list(KnownKeys.of(Settings))
 
 
 def test_an_absent_flag_and_an_empty_variable_say_nothing() -> None:
@@ -649,17 +653,18 @@ def uncommented(text: str) -> dict[str, Any]:
 
 
 def test_the_example_is_the_defaults() -> None:
-    loaded = load(EXAMPLE.read_text())
-    assert loaded.settings == Settings()
+    path = private(Path("example.toml"), EXAMPLE.read_text())
+    loaded = load_settings(config_file=path, environ={}, sections=extra_sections())
+    assert loaded.settings == EVERYTHING()
 
 
 def test_the_example_documents_every_key_once_and_in_order() -> None:
-    assert example_keys(EXAMPLE.read_text()) == known_keys()
+    assert example_keys(EXAMPLE.read_text()) == list(KnownKeys.of(EVERYTHING))
 
 
 def test_what_the_example_suggests_is_valid() -> None:
-    suggested = Settings.model_validate(uncommented(EXAMPLE.read_text()))
-    for key in known_keys():
+    suggested = EVERYTHING.model_validate(uncommented(EXAMPLE.read_text()))
+    for key in KnownKeys.of(EVERYTHING):
         value: Any = suggested
         for name in key.split("."):
             value = getattr(value, name)

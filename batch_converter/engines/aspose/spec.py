@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.engines import aspose
 from batch_converter.engines.spec import EngineResources, EngineSpec, Finding
 from batch_converter.errors import AccountRefusedError, BatchConverterError, ConfigError
+from batch_converter.wire import checked_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,10 @@ def _validate(settings: Settings) -> None:
             "the aspose engine needs credentials: set ASPOSE_CLIENT_ID and ASPOSE_CLIENT_SECRET,"
             " or use --engine local"
         )
+
+
+def _check(settings: Settings) -> None:
+    checked_settings(settings.aspose.settings)
 
 
 def _build(settings: Settings, resources: EngineResources) -> TaskService:
@@ -87,4 +92,5 @@ SPEC: Final = EngineSpec(
     build=_build,
     diagnose=_diagnose,
     has_tasks=True,
+    check=_check,
 )
