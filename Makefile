@@ -35,6 +35,13 @@ $(DEV_READY): $(READY) pyproject.toml
 install: $(READY) ## Set up a virtual environment with the converter in it
 
 # Not every shell expands the ~ of SOURCE=~/scans: zsh and sh hand it on as it is.
+.PHONY: install-dev
+install-dev: $(DEV_READY) ## The same, with all that tests and checks need
+
+.PHONY: hooks
+hooks: $(DEV_READY) ## Have style, types and import layers checked before each commit
+	$(BIN)/prek install
+
 .PHONY: run
 run: export SOURCE := $(SOURCE)
 run: export OUTPUT := $(OUTPUT)
@@ -73,8 +80,8 @@ cov: $(DEV_READY) ## Run all tests and measure branch coverage
 	$(BIN)/coverage report
 
 .PHONY: test-unit
-test-unit: $(DEV_READY) ## Run the quick tests only
-	$(BIN)/python -m pytest tests/unit
+test-unit: $(DEV_READY) ## Run the quick tests of single modules and of the engines' contract
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not slow' tests/unit tests/contract
 
 .PHONY: acceptance
 acceptance: $(DEV_READY) ## Run the installed command as a process
@@ -90,8 +97,8 @@ bench: $(DEV_READY) ## Measure polling, scale, transfer and fidelity (an hour an
 	$(BIN)/python -m benchmarks.polling.over_http --seed 531
 	$(BIN)/python -m benchmarks.scale --files 1000 --rounds 5 --growth 1000 10000 100000
 	$(BIN)/python -m benchmarks.scale --files 1000 --rounds 3 --sizes 30kB:20kB 300kB:300kB 1MB:2MB 5MB:10MB
-	$(BIN)/python benchmarks/transfer/run.py --rounds 5
-	$(BIN)/python benchmarks/fidelity samples
+	$(BIN)/python -m benchmarks.transfer --rounds 5
+	$(BIN)/python -m benchmarks.fidelity samples
 
 .PHONY: format
 format: $(DEV_READY) ## Format the code and mend what can be mended

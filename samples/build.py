@@ -1,6 +1,6 @@
 """Rebuild the sample DjVu files, and the damaged ones that the tests use.
 
-    python samples/build.py
+    python -m samples.build
 
 Needs Pillow, DjVuLibre's tools and the fonts that drawing.py and texts.toml name (Debian:
 djvulibre-bin, fonts-dejavu-core, fonts-droid-fallback). The same versions of these give the same
@@ -19,8 +19,9 @@ from pathlib import Path
 from string import ascii_letters, digits
 from typing import Any
 
-from drawing import INK, PAPER, Box, Leaf, Style, draw_landscape, draw_leaf
 from PIL import Image
+
+from samples.drawing import INK, PAPER, Box, Leaf, Style, draw_landscape, draw_leaf
 
 HERE = Path(__file__).resolve().parent
 TEST_DATA = HERE.parent / "tests" / "data"

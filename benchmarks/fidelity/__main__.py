@@ -1,4 +1,4 @@
-"""Hold our PDFs against DjVuLibre's: `python benchmarks/fidelity [FOLDER]... [--rounds N]`.
+"""Hold our PDFs against DjVuLibre's: `python -m benchmarks.fidelity [FOLDER]... [--rounds N]`.
 
 Needs djvulibre-bin and poppler-utils; uses GNU parallel, dpsprep and pypdfium2 where
 they are installed. Prints Markdown tables, the figures of issue E in their order.
@@ -9,18 +9,13 @@ from __future__ import annotations
 import argparse
 import math
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
-
-import navigation
-import pictures
-import speed
-import words
 
 from batch_converter.djvu.draw.convert import convert
 from batch_converter.djvu.draw.options import ConvertOptions
 from batch_converter.djvu.read.inspect import DjvuInfo, inspect
+from benchmarks.fidelity import navigation, pictures, speed, words
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
@@ -155,4 +150,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +25,9 @@ from benchmarks.polling.traces import FIRST_TRACES, FOOLING_TRACES, GOAL_TRACES
 from benchmarks.results import RESULTS, ROOT, replace_section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from batch_converter.polling import PollPolicy
 
 IN_FLIGHT: Final = (64, 8, 1_000)
 GOALS: Final = {
@@ -237,17 +240,24 @@ def _baselines(seeds: Sequence[int], count: int, plot: Path) -> Iterator[str]:
     yield f"![Calls against makespan](../{plot.relative_to(ROOT).as_posix()})"
 
 
+def _always(policy: Callable[[], PollPolicy]) -> Callable[[int], PollPolicy]:
+    """Return a maker of policies that take no notice of the seed."""
+    return lambda _seed: policy()
+
+
 def _panel(name: str, seeds: Sequence[int], count: int) -> Panel:
     def point(result: Score) -> tuple[float, float]:
         return result.mean_calls, result.mean_makespan
 
     one = seeds[:1]
     fixed = [
-        point(score(name, one, lambda _, s=each: FixedInterval(s), count=count, max_in_flight=64))
+        point(
+            score(name, one, _always(partial(FixedInterval, each)), count=count, max_in_flight=64)
+        )
         for each in INTERVALS_S
     ]
     backoff = [
-        point(score(name, one, lambda _, a=each: Backoff(*a), count=count, max_in_flight=64))
+        point(score(name, one, _always(partial(Backoff, *each)), count=count, max_in_flight=64))
         for each in BACKOFFS
     ]
     ours = [point(score(name, (seed,), cold(64), count=count, max_in_flight=64)) for seed in seeds]

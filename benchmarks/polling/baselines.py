@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from batch_converter.polling import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
+
+    from batch_converter.polling.service_time import Observation
 
 
 @dataclass(slots=True)
@@ -50,3 +52,7 @@ class Backoff:
     def forget(self, document_id: int) -> None:
         self._wait_s.pop(document_id, None)
         self._due_at_s.pop(document_id, None)
+
+    def observations(self) -> Sequence[Observation]:
+        """Backoff learns nothing."""
+        return ()

@@ -108,7 +108,8 @@ def _wait_for(port: int) -> None:
 
 def measure(name: str, source: Path, output: Path, url: str) -> Figures:
     """Run a candidate in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.scale.candidate", name, source, output, url]
+    command: list[str | Path] = [sys.executable, "-m", "benchmarks.scale.candidate"]
+    command += [name, source, output, url]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=_as_installed())
     figures: Figures = json.loads(done.stdout)
     return figures

@@ -42,13 +42,13 @@ def convert(source: Path, output: Path, url: str) -> None:
 def convert_without_ledger(source: Path, output: Path, url: str) -> None:
     """Make the same run with a ledger that is never brought to the disk."""
 
-    def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-        del path, read_only
+    def connect(path: Path, *, read_only: bool, told: Path | None = None) -> sqlite3.Connection:
+        del path, read_only, told
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         store._prepare(connection)  # noqa: SLF001  # the same schema
         return connection
 
-    ledger_module.connect = connect
+    ledger_module.connect = connect  # type: ignore[attr-defined]  # its import is replaced on purpose
     convert(source, output, url)
 
 

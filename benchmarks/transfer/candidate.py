@@ -1,6 +1,6 @@
 """One way to move one document, in a process of its own that measures itself.
 
-Run by `run.py`: `candidate.py NAME URL BYTES FILE`. Prints a JSON line.
+Run by `__main__.py`: `-m benchmarks.transfer.candidate NAME URL BYTES FILE`. Prints a JSON line.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 CONVERT = "/v5.0/ocr/djvu2pdf"
 
 
-class Meter:
-    """Counts calls into the void."""
+class Uncounted:
+    """Records no call."""
 
-    async def begin(self, kind: object, document: object) -> int:  # noqa: ARG002  # the Protocol's
+    async def begin(self, kind: object) -> int:  # noqa: ARG002  # the Protocol's
         return 0
 
     def end(self, call_id: int, outcome: object, *, http_status: int | None = None) -> None:
@@ -80,30 +80,19 @@ def engine(url: str) -> Any:  # noqa: ANN401  # of whichever library is measured
     settings = AsposeSettings.model_validate(
         {"base_url": url, "client_id": "i", "client_secret": "s"}
     )
-    return AsposeEngine(settings, RetrySettings(), meter=Meter(), max_submissions=8)
-
-
-def task(name: str) -> Any:  # noqa: ANN401  # of whichever library is measured
-    from datetime import UTC, datetime  # noqa: PLC0415  # only the candidate's own imports count
-
-    from batch_converter.models import Task  # noqa: PLC0415  # only the candidate's own imports count
-
-    return Task(task_id=name, submitted_at=datetime.now(UTC))
+    return AsposeEngine(settings, RetrySettings(), calls=Uncounted(), max_submissions=8)
 
 
 def document(path: Path) -> Any:  # noqa: ANN401  # of whichever library is measured
-    from batch_converter.models import Document, DocumentState  # noqa: PLC0415  # only the candidate's own imports count
+    from batch_converter.engines.base import SourceDocument  # noqa: PLC0415  # only the candidate's own imports count
 
     status = path.stat() if path.exists() else None
-    return Document(
-        id=1,
+    return SourceDocument(
+        number=1,
+        name=path.name,
         path=str(path),
-        source_root="",
-        source=path.name,
-        output="",
         size_bytes=status.st_size if status else 0,
         mtime_ns=status.st_mtime_ns if status else 0,
-        state=DocumentState.PENDING,
     )
 
 
@@ -112,7 +101,7 @@ async def fetch_ours(url: str, size: int, path: Path, start: Measure, kind: str 
         await warm_up(ours, path, kind)
         start()
         sink = FileSink(path)
-        await ours.fetch(document(path), task(f"{kind}-{size}"), sink)
+        await ours.fetch(document(path), f"{kind}-{size}", sink, Uncounted())
         await sink.finish()
 
 
@@ -132,7 +121,7 @@ async def fetch_stored(
         await warm_up(ours, path, kind)
         start()
         async with folder.part(path.name, document_id=1) as part:
-            await ours.fetch(document(path), task(f"{kind}-{size}"), part)
+            await ours.fetch(document(path), f"{kind}-{size}", part, Uncounted())
             await part.settle()
             part.path.replace(path)
 
@@ -143,7 +132,7 @@ async def fetch_stored_dense(url: str, size: int, path: Path, start: Measure) ->
 
 async def warm_up(ours: Any, path: Path, kind: str) -> None:  # noqa: ANN401  # of whichever library is measured
     sink = FileSink(path)
-    await ours.fetch(document(path), task(f"{kind}-{768 * 1024}"), sink)
+    await ours.fetch(document(path), f"{kind}-{768 * 1024}", sink, Uncounted())
     await sink.finish()
 
 
@@ -176,9 +165,9 @@ async def submit_ours(url: str, size: int, path: Path, start: Measure) -> None:
     async with engine(url) as ours:
         small = path.with_suffix(".small")
         small.write_bytes(bytes(1000))
-        await ours.submit(document(small))
+        await ours.submit(document(small), Uncounted())
         start()
-        await ours.submit(document(path))
+        await ours.submit(document(path), Uncounted())
 
 
 async def submit_thrown_away(url: str, size: int, path: Path, start: Measure) -> None:

@@ -1,6 +1,6 @@
 """How fast documents move, and what that costs: ours beside the alternatives.
 
-    python benchmarks/transfer/run.py [--rounds 5] [--write]
+    python -m benchmarks.transfer [--rounds 5] [--write]
 
 All candidates fetch the same PDF into a file, or send the same file, over loopback
 from a service that costs next to nothing; each in a process of its own, the rounds
@@ -21,9 +21,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from service import BLOCK_BYTES, Service, pdf_block
+from benchmarks.results import ROOT
+from benchmarks.transfer.service import BLOCK_BYTES, Service, pdf_block
 
 MIB: Final = 1024 * 1024
 MEMORY_MB: Final = 8
@@ -48,10 +47,10 @@ Measured = dict[str, float]
 
 def measure(name: str, url: str, size: int, path: Path) -> Measured:
     """Run one candidate and return what it says about itself."""
-    script = Path(__file__).with_name("candidate.py")
     done = subprocess.run(
-        [sys.executable, script, name, url, str(size), path],
+        [sys.executable, "-m", "benchmarks.transfer.candidate", name, url, str(size), path],
         check=True,
+        cwd=ROOT,
         capture_output=True,
         text=True,
     )
@@ -181,7 +180,7 @@ def main() -> None:
     section = f"""## Transfer
 
 Python {platform.python_version()}, {os.cpu_count()} cores, loopback, median of {given.rounds},
-`benchmarks/transfer/run.py`; files in a temporary folder.
+`python -m benchmarks.transfer`; files in a temporary folder.
 GB of PDF or DjVu, not of Base64. Each candidate has a process of its own; the service
 shares the cores with it.{busy}
 
