@@ -56,9 +56,9 @@ class PollSchedule:
             self._policy.forget(source.number)
             del self._planned[source.number]
 
-    def next_poll_at_s(self, task: PlannedTask) -> float:
-        """Return when to ask; the past is at once."""
-        return self._policy.next_poll_at_s(task.number, now_s=self._clock.monotonic_s())
+    def plan_poll(self, task: PlannedTask) -> float:
+        """Plan the task's next poll; returns its moment, the past for at once."""
+        return self._policy.plan_poll(task.number, now_s=self._clock.monotonic_s())
 
     def answered(self, task: PlannedTask, answer: Answer) -> None:
         """Tell the policy what was answered, and wake whom that concerns."""
@@ -76,10 +76,9 @@ class PlannedTask:
     schedule: PollSchedule
     wake: anyio.Event = field(default_factory=anyio.Event)
 
-    @property
-    def next_poll_at_s(self) -> float:
-        """When to ask."""
-        return self.schedule.next_poll_at_s(self)
+    def plan_poll(self) -> float:
+        """Plan the next poll; returns its moment, the past for at once."""
+        return self.schedule.plan_poll(self)
 
     def fresh_wake(self) -> anyio.Event:
         """Return an event that is set when the plan moves earlier from now on."""

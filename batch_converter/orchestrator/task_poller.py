@@ -106,7 +106,7 @@ class TaskPoller:
 
     async def _wait(self, planned: PlannedTask, give_up_at_s: float) -> None:
         while True:
-            at_s = min(planned.next_poll_at_s, give_up_at_s)
+            at_s = min(planned.plan_poll(), give_up_at_s)
             if at_s <= self.clock.monotonic_s():
                 return
             await self.clock.wait_until(at_s, planned.fresh_wake())

@@ -1,4 +1,4 @@
-"""When to ask next: policies as values, pure, with the clock injected."""
+"""Policies that decide when to poll: pure, with the clock injected."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""When to ask next: pure, with the clock injected.
+"""What decides when to poll: pure, with the clock injected.
 
 A policy is told what happened (`submitted`, `answered`, `forget`, `remaining`) and
-says when a document should be asked for (`next_poll_at_s`). It never sleeps and never
-reads a clock: every method takes the time, in seconds of one monotonic clock.
+plans when each document is polled (`plan_poll`). It never sleeps and never reads a
+clock: every method takes the time, in seconds of one monotonic clock.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Answer(Enum):
-    """What an answer told about a task's progress."""
+    """What the service said of a task's progress."""
 
     PENDING = auto()
     PROCESSING = auto()
@@ -26,7 +26,7 @@ class Answer(Enum):
 
 
 class PollPolicy(Protocol):
-    """Decides when each document out at the service is asked for."""
+    """Decides when each document out at the service is polled."""
 
     def remaining(self, count: int | None) -> None:
         """Tell how many documents are still to be submitted; None is not known yet.
@@ -39,39 +39,39 @@ class PollPolicy(Protocol):
     def submitted(
         self, document_id: int, *, at_s: float, size_bytes: int, pages: int | None
     ) -> None:
-        """A document went out at `at_s` (of an earlier run: in the past)."""
+        """Tell that a document went out at `at_s` (of an earlier run: in the past)."""
         ...
 
-    def next_poll_at_s(self, document_id: int, *, now_s: float) -> float:
-        """When to ask for the document; at most `now_s` means at once.
+    def plan_poll(self, document_id: int, *, now_s: float) -> float:
+        """Plan when to poll the document; returns the moment, at most `now_s` for at once.
 
-        The answer is planned anew at each call: who waited for a plan asks again
-        before a call is spent.
+        The plan is kept for the policy's own use. It is made anew at each call: who
+        waited for it calls again before a request is spent.
         """
         ...
 
     def answered(self, document_id: int, answer: Answer, *, at_s: float) -> Collection[int]:
-        """An answer arrived; returns the other documents that had better be planned again."""
+        """Tell an answer; returns the other documents that had better be planned again."""
         ...
 
     def forget(self, document_id: int) -> None:
-        """The document is no longer out (failed, cancelled, timed out)."""
+        """Tell that the document is no longer out (failed, cancelled, timed out)."""
         ...
 
     def observations(self) -> Sequence[Observation]:
-        """What this run has taught, oldest first, for the policy of the next one."""
+        """Return what this run has taught, oldest first, for the policy of the next one."""
         ...
 
 
 @dataclass(slots=True)
 class FixedInterval:
-    """Asks every `interval_s` seconds, counted from submission or the last answer."""
+    """Polls every `interval_s` seconds, counted from submission or the last answer."""
 
     interval_s: float
     _due_at_s: dict[int, float] = field(default_factory=dict)
 
     def remaining(self, count: int | None) -> None:
-        """A fixed interval does not look at what is left."""
+        """Do nothing: a fixed interval does not look at what is left."""
 
     def submitted(
         self,
@@ -81,15 +81,15 @@ class FixedInterval:
         size_bytes: int,  # noqa: ARG002  # a fixed interval looks at the clock alone
         pages: int | None,  # noqa: ARG002  # the Protocol's
     ) -> None:
-        """Plan the first question one interval after submission."""
+        """Plan the first poll one interval after submission."""
         self._due_at_s[document_id] = at_s + self.interval_s
 
-    def next_poll_at_s(self, document_id: int, *, now_s: float) -> float:  # noqa: ARG002  # the Protocol's
+    def plan_poll(self, document_id: int, *, now_s: float) -> float:  # noqa: ARG002  # the Protocol's
         """Return the planned moment."""
         return self._due_at_s[document_id]
 
     def answered(self, document_id: int, answer: Answer, *, at_s: float) -> Collection[int]:
-        """Plan the next question, or forget a task that has ended."""
+        """Plan the next poll, or forget a task that has ended."""
         if answer is Answer.ENDED:
             self.forget(document_id)
         else:
@@ -101,5 +101,5 @@ class FixedInterval:
         self._due_at_s.pop(document_id, None)
 
     def observations(self) -> Sequence[Observation]:
-        """A fixed interval learns nothing."""
+        """Return nothing: a fixed interval does not learn."""
         return ()

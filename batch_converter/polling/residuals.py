@@ -1,4 +1,4 @@
-"""How far documents stray from the line: a histogram that is learned from intervals."""
+"""The spread of documents' times about the line: a histogram, fitted to intervals."""
 
 from __future__ import annotations
 
@@ -13,20 +13,30 @@ if TYPE_CHECKING:
 LOWEST: Final = -5.0
 _STEP: Final = 0.04
 _BINS: Final = 275
+"""Bins of 4 %, from a 150th of the line to 400 times it."""
 _EDGES: Final = tuple(LOWEST + _STEP * k for k in range(_BINS + 1))
 _FACTORS: Final = tuple(math.exp(edge) for edge in _EDGES)
 _TRIMMED: Final = 0.99
+"""Share of documents that the mean is of: the longest hundredth may be of any length."""
 _ROUNDS: Final = 4
+"""Steps of expectation maximisation at each fit."""
 _PRIOR_STRENGTH: Final = 2.0
+"""Documents that the prior counts as."""
 _NARROW: Final = 0.3
 _WIDE: Final = 1.0
 _WIDE_SHARE: Final = 0.12
+"""The prior: a normal distribution, and a share of a Laplace distribution beside it."""
 _ANY_SHARE: Final = 0.002
+"""Share of documents that take any multiple of the line above 1, in logarithms evenly."""
+_LEAST_COVERED: Final = 1e-6
+_EMPTY: Final = 1e-9
+"""Masses that stand for none: the one is divided by, the other fills bins at the border."""
+_KERNEL: Final = (0.25, 0.5, 0.25)
 _MIDDLE: Final = int(-LOWEST / _STEP)
 
 
 def _prior_below(z: float) -> float:
-    """Most residuals are small; some are anything."""
+    """Return the prior's share below `z`: most residuals are small, some are anything."""
     narrow = 0.5 * math.erfc(-z / (_NARROW * math.sqrt(2.0)))
     wide = 0.5 * math.exp(z / _WIDE) if z < 0 else 1.0 - 0.5 * math.exp(-z / _WIDE)
     return (1 - _WIDE_SHARE) * narrow + _WIDE_SHARE * wide
@@ -96,7 +106,7 @@ class Residuals:
 
 
 def _with_any(masses: Sequence[float]) -> list[float]:
-    """Let a few take any multiple of the line.
+    """Return the masses with a few documents that take any multiple of the line.
 
     Else one document that took twenty times its line would have all that outlive the others
     take twenty times theirs, and none of them would be asked sooner.
@@ -113,11 +123,11 @@ def _span(low: float, high: float) -> tuple[int, int]:
 
 
 def _expected(spans: Sequence[tuple[int, int]], masses: Sequence[float]) -> list[float]:
-    """Share each interval out among its bins; the prior counts as a few documents more."""
+    """Return the masses with each interval shared out among its bins, and the prior's."""
     below = list(accumulate(masses, initial=0.0))
     density = [0.0] * (_BINS + 1)
     for first, last in spans:
-        share = 1.0 / max(below[last] - below[first], 1e-6)
+        share = 1.0 / max(below[last] - below[first], _LEAST_COVERED)
         density[first] += share
         density[last] -= share
     total = len(spans) + _PRIOR_STRENGTH
@@ -128,9 +138,11 @@ def _expected(spans: Sequence[tuple[int, int]], masses: Sequence[float]) -> list
 
 
 def _smoothed(masses: Sequence[float]) -> list[float]:
+    """Average each bin with its neighbours."""
+    before, own, after = _KERNEL
     padded = [masses[0], *masses, masses[-1]]
     return [
-        0.25 * padded[k] + 0.5 * padded[k + 1] + 0.25 * padded[k + 2] for k in range(len(masses))
+        before * padded[k] + own * padded[k + 1] + after * padded[k + 2] for k in range(len(masses))
     ]
 
 
@@ -139,5 +151,5 @@ def _centred(masses: list[float]) -> list[float]:
     sums = list(accumulate(masses))
     shift = bisect_right(sums, sums[-1] / 2) - _MIDDLE
     if shift >= 0:
-        return masses[shift:] + [1e-9] * shift
-    return [1e-9] * -shift + masses[:shift]
+        return masses[shift:] + [_EMPTY] * shift
+    return [_EMPTY] * -shift + masses[:shift]

@@ -1,9 +1,10 @@
 """How long a document takes once it is worked on: a line in its pages.
 
-A document takes `weight(pages) * exp(level + residual)` seconds. The level lives in the
-belief; here are the line's shape and the residuals, both learned from intervals: a
-document not done after 40 s and done when asked at 60 s took something in between. A wide
-interval teaches little, so one that was asked late does not teach lateness.
+A document takes `relative_work(pages) * exp(log_typical_s + residual)` seconds. The
+`log_typical_s` lives in the particles; here are the line's shape and the residuals, both
+learned from intervals: a document not done after 40 s and done when polled at 60 s took
+something in between. A wide interval teaches little, so one that was polled late does not
+teach lateness.
 """
 
 from __future__ import annotations
@@ -19,16 +20,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _KEPT: Final = 240
+"""Intervals that are learned from: the newest."""
 _TYPICAL_PAGES: Final = 20.0
 _FLAT_PAGES: Final = (0.0, 1.0, 2.5, 6.0, 15.0, 50.0, 1e4)
+"""Shapes that are tried: what a document takes besides its pages, in pages; the last is a
+service whose times do not depend on pages."""
 _FIRST_FLAT_PAGES: Final = 6.0
 _OFFSETS: Final = tuple(0.1 * k for k in range(-3, 4))
+"""Each shape may lie so much above or below, as a logarithm, when it is compared."""
 _MUCH_BETTER: Final = 4.0
+"""Another shape is taken where its log-likelihood is so much higher."""
 _FIRST_FIT: Final = 4
 _FIRST_SHAPE: Final = 8
 _FIT_EVERY: Final = 40
+_LEAST_FIT_EVERY: Final = 2
+_FIT_GROWTH: Final = 4
+"""The first fit of the residuals and of the shape come after so many intervals; the next when
+a fourth more have come, at least 2 and at most 40."""
 _BYTES_PER_PAGE: Final = 30_000.0
+_NEWEST_SHARE: Final = 0.05
+"""Weight of the newest document in the mean bytes of a page."""
 _UNLIKELY: Final = 0.01
+"""Likelihood that an interval has in any shape: one odd document decides nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +67,11 @@ class _Interval(NamedTuple):
     pages: float
     log_low: float
     log_high: float
-    level: float
+    log_typical_s: float
 
 
 class ServiceTimes:
-    """The line's shape and the spread about it."""
+    """The line's shape and the residuals, which are the spread about it."""
 
     def __init__(self) -> None:
         self.residuals = Residuals()
@@ -73,27 +86,29 @@ class ServiceTimes:
         if pages is None:
             return max(1.0, size_bytes / self._bytes_per_page)
         if pages > 0 and size_bytes > 0:
-            self._bytes_per_page += 0.05 * (size_bytes / pages - self._bytes_per_page)
+            self._bytes_per_page += _NEWEST_SHARE * (size_bytes / pages - self._bytes_per_page)
         return float(max(pages, 1))
 
-    def weight(self, pages: float) -> float:
+    def relative_work(self, pages: float) -> float:
         """Return a document's time relative to that of one of twenty pages."""
-        return _weight(self._flat_pages, pages)
+        return _relative_work(self._flat_pages, pages)
 
-    def learn(self, *, pages: float, low_s: float, high_s: float, level: float) -> bool:
-        """Take in an interval; returns True where the weights have changed."""
+    def learn(self, *, pages: float, low_s: float, high_s: float, log_typical_s: float) -> bool:
+        """Take in an interval; returns True where relative works have changed."""
         self._intervals.append(
             _Interval(
                 pages=pages,
                 log_low=math.log(low_s) if low_s > 0.0 else -math.inf,
                 log_high=math.log(high_s),
-                level=level,
+                log_typical_s=log_typical_s,
             )
         )
         self._seen += 1
         if self._seen < self._next_fit:
             return False
-        self._next_fit = self._seen + min(_FIT_EVERY, max(2, self._seen // 4))
+        self._next_fit = self._seen + min(
+            _FIT_EVERY, max(_LEAST_FIT_EVERY, self._seen // _FIT_GROWTH)
+        )
         return self.refit()
 
     def refit(self) -> bool:
@@ -107,7 +122,7 @@ class ServiceTimes:
     def _ranges(self, flat_pages: float) -> Iterator[tuple[float, float]]:
         """Yield the intervals as residuals of the line of this shape."""
         for each in self._intervals:
-            line = each.level + math.log(_weight(flat_pages, each.pages))
+            line = each.log_typical_s + math.log(_relative_work(flat_pages, each.pages))
             yield each.log_low - line, each.log_high - line
 
     def _best_shape(self) -> float:
@@ -130,6 +145,6 @@ class ServiceTimes:
         )
 
 
-def _weight(flat_pages: float, pages: float) -> float:
-    """A document takes as if it had `flat_pages` pages more."""
+def _relative_work(flat_pages: float, pages: float) -> float:
+    """Return the time over that of twenty pages, where each takes `flat_pages` pages more."""
     return (flat_pages + pages) / (flat_pages + _TYPICAL_PAGES)

@@ -2,8 +2,13 @@
 
     python -m benchmarks.polling --seeds 531-536
 
-writes the section "Polling" of benchmarks/RESULTS.md and docs/polling.svg. The same traces
-against a service in a process of its own: `benchmarks.polling.over_http`.
+writes the section "Polling" of benchmarks/RESULTS.md and docs/polling.svg.
+
+    python -m benchmarks.polling --without staleness-probe,spacing+longest-wait
+
+prints what the policy costs without a part (joined by `+`: without several at once; `all`:
+without each of them), and with `--results FILE` writes it there as "Polling, part by part".
+The same traces against a service in a process of its own: `benchmarks.polling.over_http`.
 """
 
 from __future__ import annotations
@@ -16,9 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.polling import FixedInterval
-from benchmarks.polling import traces
+from benchmarks.polling import ablation, traces
 from benchmarks.polling.baselines import Backoff
 from benchmarks.polling.optimal import bound, floor_score
+from benchmarks.polling.parts import PARTS
 from benchmarks.polling.plot import Panel, draw
 from benchmarks.polling.runs import Score, cold, ideal, score, told, trace_of, warm
 from benchmarks.polling.traces import FIRST_TRACES, FOOLING_TRACES, GOAL_TRACES
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 
     from batch_converter.polling import PollPolicy
 
+SEEDS: Final = tuple(range(531, 537))
+COUNT: Final = 1_000
 IN_FLIGHT: Final = (64, 8, 1_000)
 GOALS: Final = {
     "fifo-2": (2.15, 1.02),
@@ -55,10 +63,31 @@ NOISES: Final = (0.05, 0.1, 0.15, 0.3)
 
 def main() -> None:
     options = _options()
-    seeds, count = options.seeds, options.count
+    if options.without:
+        _ablate(options)
+    else:
+        _measure(options)
+
+
+def _ablate(options: argparse.Namespace) -> None:
+    lines = ablation.section(
+        options.without,
+        options.seeds or ablation.SEEDS,
+        count=options.count or ablation.COUNT,
+        in_flight=ablation.IN_FLIGHT,
+        processes=options.processes,
+    )
+    text = "\n".join(lines)
+    print(text)
+    if options.results:
+        replace_section(options.results, "Polling, part by part", text)
+
+
+def _measure(options: argparse.Namespace) -> None:
+    seeds, count = options.seeds or SEEDS, options.count or COUNT
     section = "\n".join(
         [
-            *_head(options),
+            *_head(seeds, count),
             *_goal_table(seeds, count),
             *_first_table(seeds),
             *_fooling_table(seeds, count),
@@ -66,17 +95,32 @@ def main() -> None:
             *_baselines(seeds, count, options.plot),
         ]
     )
-    replace_section(options.results, "Polling", section)
+    replace_section(options.results or RESULTS, "Polling", section)
     print(section)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=_seeds, default="531-536", help="as 101-105 or 7,9")
-    parser.add_argument("--count", type=int, default=1_000, help="documents a batch")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=_seeds, help="as 101-105 or 7,9")
+    parser.add_argument("--count", type=int, help="documents a batch")
+    parser.add_argument("--results", type=Path, help="the file whose section is replaced")
     parser.add_argument("--plot", type=Path, default=ROOT / "docs/polling.svg")
+    parser.add_argument(
+        "--without", type=_parts, metavar="PART[,PART…]", help=f"of {', '.join(PARTS)}"
+    )
+    parser.add_argument("--processes", type=int, default=1, help="of --without")
     return parser.parse_args()
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    if text == "all":
+        return tuple(PARTS)
+    for part in text.replace("+", ",").split(","):
+        if part not in PARTS:
+            raise argparse.ArgumentTypeError(f"{part} is none of {', '.join(PARTS)}")
+    return tuple(text.split(","))
 
 
 def _seeds(text: str) -> tuple[int, ...]:
@@ -86,9 +130,9 @@ def _seeds(text: str) -> tuple[int, ...]:
     return tuple(int(each) for each in text.split(","))
 
 
-def _head(options: argparse.Namespace) -> Iterator[str]:
-    seeds = ",".join(map(str, options.seeds))
-    yield f"`python -m benchmarks.polling --seeds {seeds} --count {options.count}`"
+def _head(seeds: Sequence[int], count: int) -> Iterator[str]:
+    listed = ",".join(map(str, seeds))
+    yield f"`python -m benchmarks.polling --seeds {listed} --count {count}`"
     yield ""
     yield (
         f"Simulation on one core of {platform.machine()}, {os.cpu_count()} cores,"

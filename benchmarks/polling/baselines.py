@@ -37,7 +37,7 @@ class Backoff:
         self._wait_s[document_id] = self.first_s
         self._due_at_s[document_id] = at_s + self.first_s
 
-    def next_poll_at_s(self, document_id: int, *, now_s: float) -> float:  # noqa: ARG002  # the Protocol's
+    def plan_poll(self, document_id: int, *, now_s: float) -> float:  # noqa: ARG002  # the Protocol's
         return self._due_at_s[document_id]
 
     def answered(self, document_id: int, answer: Answer, *, at_s: float) -> Collection[int]:

@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.polling import Answer
-from batch_converter.polling.plan import End, best_ask_s
+from batch_converter.polling.poll_time import CompletionSample, cheapest_poll_time_s
 from benchmarks.polling.floor import Asking, Odds, best_asking, least_delay_s, odds_of
 from benchmarks.polling.runs import Score, ideal, score, trace_of
 from benchmarks.polling.simulation import POLL_S, SUBMIT_S
@@ -98,7 +98,7 @@ class ToldOptimal:
     ) -> None:
         self._out[document_id] = _Out(self.trace.speed.work_at(at_s), _line_s(pages or 0))
 
-    def next_poll_at_s(self, document_id: int, *, now_s: float) -> float:
+    def plan_poll(self, document_id: int, *, now_s: float) -> float:
         out = self._out[document_id]
         if self._remaining == 0:
             return self._at_the_end(document_id, out, now_s)
@@ -125,13 +125,13 @@ class ToldOptimal:
         free_until_s = now_s if document_id == last else others_s
         need = self.price * self.max_in_flight
         ends = [
-            End(
+            CompletionSample(
                 self._moment(out, self.odds.left(share, beyond=out.asked)), 1e-6, need, free_until_s
             )
             for share in _SHARES
         ]
         earliest = now_s if not out.asked else max(now_s, self._moment(out, out.asked) + _FLOOR_S)
-        return best_ask_s(ends, not_before_s=earliest, floor_s=_FLOOR_S)
+        return cheapest_poll_time_s(ends, not_before_s=earliest, floor_s=_FLOOR_S)
 
     def _end_s(self, out: _Out) -> float:
         return self._moment(out, self.odds.left(0.5, beyond=out.asked))

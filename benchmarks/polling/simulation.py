@@ -160,7 +160,7 @@ class Simulation:
 
     def _plan(self, number: int, now_s: float) -> None:
         assert self.policy is not None  # noqa: S101  # the oracle plans nothing
-        due_s = self.policy.next_poll_at_s(number, now_s=now_s)
+        due_s = self.policy.plan_poll(number, now_s=now_s)
         self._version[number] += 1
         if due_s <= now_s:
             self._ask(number, now_s)

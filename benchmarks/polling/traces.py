@@ -212,6 +212,7 @@ PRIOR_S: Final = 7.5
 MEDIAN_S: Final = BASE_S + PAGE_S * MEDIAN_PAGES
 _SLOW: Final = 10 * PRIOR_S / MEDIAN_S
 _FAST: Final = PRIOR_S / 10 / MEDIAN_S
+_INSTANT: Final = 0.02 / MEDIAN_S
 
 GOAL_TRACES: Final[Mapping[str, Callable[[Random, int], Trace]]] = {
     "fifo-2": fifo(2),
@@ -238,6 +239,10 @@ FOOLING_TRACES: Final[Mapping[str, Callable[[Random, int], Trace]]] = {
     "stuck": stuck,
     "hung": hung,
 }
+INSTANT_TRACES: Final[Mapping[str, Callable[[Random, int], Trace]]] = {
+    "instant": free("instant", log_normal, scale=_INSTANT),
+}
+"""Nothing can be won by asking at the right moment there: what counts is to plan fast."""
 LOSING_TRACES: Final = ("stuck", "hung")
 """Some of their documents are lost for good and end with the task timeout only."""
 TRACES: Final = {**GOAL_TRACES, **FIRST_TRACES, **FOOLING_TRACES}
@@ -245,4 +250,5 @@ TRACES: Final = {**GOAL_TRACES, **FIRST_TRACES, **FOOLING_TRACES}
 
 def make_trace(name: str, seed: int, *, count: int) -> Trace:
     """Make the trace `name`; the same seed makes the same trace everywhere."""
-    return TRACES[name](Random(f"{name}/{seed}"), count)
+    make = TRACES.get(name) or INSTANT_TRACES[name]
+    return make(Random(f"{name}/{seed}"), count)

@@ -43,12 +43,12 @@ class Service:
             now_s, number = heapq.heappop(due)
             if asking.get(number) != now_s:
                 continue
-            at_s = self.policy.next_poll_at_s(number, now_s=now_s)
+            at_s = self.policy.plan_poll(number, now_s=now_s)
             again = {number}
             if at_s <= now_s:
                 again |= set(self._ask(number, now_s))
             for other in again & (asking.keys() - self.fetched_s.keys()):
-                asking[other] = max(now_s, self.policy.next_poll_at_s(other, now_s=now_s))
+                asking[other] = max(now_s, self.policy.plan_poll(other, now_s=now_s))
                 heapq.heappush(due, (asking[other], other))
             if number in self.fetched_s:
                 del asking[number]
@@ -107,9 +107,9 @@ def test_a_fixed_interval_counts_from_submission_and_from_the_last_answer() -> N
     policy = FixedInterval(5.0)
     policy.remaining(3)
     policy.submitted(1, at_s=100.0, size_bytes=1, pages=None)
-    assert policy.next_poll_at_s(1, now_s=101.0) == 105.0
+    assert policy.plan_poll(1, now_s=101.0) == 105.0
     assert policy.answered(1, Answer.PENDING, at_s=105.5) == ()
-    assert policy.next_poll_at_s(1, now_s=106.0) == 110.5
+    assert policy.plan_poll(1, now_s=106.0) == 110.5
     assert policy.answered(1, Answer.ENDED, at_s=110.5) == ()
     policy.forget(1)
     assert policy.observations() == ()
@@ -120,7 +120,7 @@ def test_the_first_question_comes_in_seconds_while_nothing_is_known() -> None:
     policy.remaining(0)
     submit(policy, 1)
     now_s = 0.0
-    while (at_s := policy.next_poll_at_s(1, now_s=now_s)) > now_s:
+    while (at_s := policy.plan_poll(1, now_s=now_s)) > now_s:
         now_s = at_s
     assert 0.0 < now_s <= 15.0
 
@@ -217,7 +217,7 @@ def test_a_document_that_has_long_been_out_is_asked_at_once() -> None:
     policy = predictive()
     policy.remaining(0)
     submit(policy, 1, at_s=-5 * HOUR_S)
-    assert policy.next_poll_at_s(1, now_s=0.0) <= 0.0
+    assert policy.plan_poll(1, now_s=0.0) <= 0.0
 
 
 def test_the_others_are_woken_when_the_service_is_faster_than_thought() -> None:
@@ -226,7 +226,7 @@ def test_the_others_are_woken_when_the_service_is_faster_than_thought() -> None:
     policy.remaining(0)
     for number in range(10):
         submit(policy, number)
-        policy.next_poll_at_s(number, now_s=0.0)
+        policy.plan_poll(number, now_s=0.0)
     woken = policy.answered(0, Answer.ENDED, at_s=30.0)
     assert set(woken) == set(range(1, 10))
 
@@ -248,7 +248,7 @@ def test_a_document_that_is_submitted_again_starts_anew() -> None:
     submit(policy, 1)
     policy.answered(1, Answer.PROCESSING, at_s=100.0)
     submit(policy, 1, at_s=101.0)
-    assert policy.next_poll_at_s(1, now_s=101.0) > 101.0
+    assert policy.plan_poll(1, now_s=101.0) > 101.0
 
 
 def test_an_instant_service_is_asked_almost_at_once() -> None:
@@ -258,7 +258,7 @@ def test_an_instant_service_is_asked_almost_at_once() -> None:
     for number in range(400):
         submit(policy, number, at_s=now_s)
         submitted_s = now_s
-        while (at_s := policy.next_poll_at_s(number, now_s=now_s)) > now_s:
+        while (at_s := policy.plan_poll(number, now_s=now_s)) > now_s:
             now_s = at_s
         policy.answered(number, Answer.ENDED, at_s=now_s)
         asked_after_s = now_s - submitted_s
@@ -267,7 +267,7 @@ def test_an_instant_service_is_asked_almost_at_once() -> None:
 
 def first_question_s(policy: Predictive, number: int) -> float:
     now_s = 0.0
-    while (at_s := policy.next_poll_at_s(number, now_s=now_s)) > now_s:
+    while (at_s := policy.plan_poll(number, now_s=now_s)) > now_s:
         now_s = at_s
     return now_s
 

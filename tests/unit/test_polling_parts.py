@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_converter.polling.belief import Belief
 from batch_converter.polling.forecast import Forecast
-from batch_converter.polling.plan import End, best_ask_s
+from batch_converter.polling.particle_filter import ParticleFilter
+from batch_converter.polling.poll_time import CompletionSample, cheapest_poll_time_s
+from batch_converter.polling.queue_model import QueueModel
 from batch_converter.polling.residuals import Residuals
-from batch_converter.polling.schedule import Schedules
 from batch_converter.polling.service_time import ServiceTimes
 
 if TYPE_CHECKING:
@@ -23,35 +23,37 @@ moments = st.floats(min_value=0.0, max_value=100.0)
 weights = st.lists(st.floats(min_value=0.1, max_value=10.0), min_size=1, max_size=40)
 
 
-def late_cost(end: End, asked_s: float) -> float:
-    if asked_s <= end.at_s:
+def late_cost(sample: CompletionSample, polled_s: float) -> float:
+    if polled_s <= sample.at_s:
         return 0.0
-    needed_s = max(end.at_s, end.need_from_s)
-    return end.base * (asked_s - end.at_s) + end.need * max(0.0, asked_s - needed_s)
+    needed_s = max(sample.at_s, sample.needed_from_s)
+    return sample.calls_per_s * (polled_s - sample.at_s) + sample.needed_calls_per_s * max(
+        0.0, polled_s - needed_s
+    )
 
 
-def least_cost(ends: Sequence[End]) -> tuple[float, float]:
-    """Try every plan: the least cost, and the first question of the plan that has it."""
-    if not ends:
+def least_cost(samples: Sequence[CompletionSample]) -> tuple[float, float]:
+    """Try every plan: the least cost, and the first poll of the plan that has it."""
+    if not samples:
         return 0.0, math.inf
     best = (math.inf, math.inf)
-    for first in range(len(ends)):
-        asked_s = ends[first].at_s
-        later = len(ends) - first - 1
-        cost = sum(late_cost(end, asked_s) for end in ends[: first + 1])
-        cost += later + least_cost(ends[first + 1 :])[0]
-        best = min(best, (cost, asked_s))
+    for first in range(len(samples)):
+        polled_s = samples[first].at_s
+        later = len(samples) - first - 1
+        cost = sum(late_cost(sample, polled_s) for sample in samples[: first + 1])
+        cost += later + least_cost(samples[first + 1 :])[0]
+        best = min(best, (cost, polled_s))
     return best
 
 
-def plan_cost(ends: Sequence[End], asked_s: float) -> float:
-    done = [end for end in ends if end.at_s <= asked_s]
-    left = ends[len(done) :]
-    return sum(late_cost(end, asked_s) for end in done) + len(left) + least_cost(left)[0]
+def plan_cost(samples: Sequence[CompletionSample], polled_s: float) -> float:
+    done = [sample for sample in samples if sample.at_s <= polled_s]
+    left = samples[len(done) :]
+    return sum(late_cost(sample, polled_s) for sample in done) + len(left) + least_cost(left)[0]
 
 
-possible_ends = st.builds(
-    End,
+possible_samples = st.builds(
+    CompletionSample,
     moments,
     st.floats(min_value=0.001, max_value=1.0),
     st.floats(min_value=0.0, max_value=5.0),
@@ -59,56 +61,58 @@ possible_ends = st.builds(
 )
 
 
-@given(st.lists(possible_ends, min_size=1, max_size=7, unique_by=lambda end: end.at_s))
-def test_no_other_moment_is_cheaper(given_ends: list[End]) -> None:
-    ends = sorted(given_ends)
-    asked_s = best_ask_s(ends, not_before_s=0.0, floor_s=0.0)
-    assert asked_s in [end.at_s for end in ends]
-    assert plan_cost(ends, asked_s) == pytest.approx(least_cost(ends)[0])
+@given(st.lists(possible_samples, min_size=1, max_size=7, unique_by=lambda sample: sample.at_s))
+def test_no_other_moment_is_cheaper(unsorted: list[CompletionSample]) -> None:
+    samples = sorted(unsorted)
+    polled_s = cheapest_poll_time_s(samples, not_before_s=0.0, floor_s=0.0)
+    assert polled_s in [sample.at_s for sample in samples]
+    assert plan_cost(samples, polled_s) == pytest.approx(least_cost(samples)[0])
 
 
 @given(st.lists(moments, min_size=1, max_size=20), moments)
-def test_a_question_is_never_planned_for_the_past(at: list[float], now_s: float) -> None:
-    ends = [End(at_s, 0.1) for at_s in sorted(at)]
-    assert best_ask_s(ends, not_before_s=now_s, floor_s=1.0) >= now_s
+def test_a_poll_is_never_planned_for_the_past(at: list[float], now_s: float) -> None:
+    samples = [CompletionSample(at_s, 0.1) for at_s in sorted(at)]
+    assert cheapest_poll_time_s(samples, not_before_s=now_s, floor_s=1.0) >= now_s
 
 
-def test_a_dear_delay_asks_sooner_than_a_cheap_one() -> None:
+def test_a_dear_delay_polls_sooner_than_a_cheap_one() -> None:
     cheap, dear = (
-        best_ask_s([End(float(k), price) for k in range(40)], not_before_s=0.0, floor_s=0.0)
+        cheapest_poll_time_s(
+            [CompletionSample(float(k), price) for k in range(40)], not_before_s=0.0, floor_s=0.0
+        )
         for price in (0.001, 10.0)
     )
     assert dear < cheap == 39.0
 
 
 @given(weights, st.sampled_from([1, 2, 3, 8]))
-def test_a_timetable_serves_in_order_whoever_is_free(each: list[float], servers: int) -> None:
-    schedules = Schedules(max_in_flight=10)
-    index = schedules.servers.index(servers)
+def test_a_queue_serves_in_order_whoever_is_free(each: list[float], servers: int) -> None:
+    queue = QueueModel(max_in_flight=10)
+    index = queue.servers.index(servers)
     free = [0.0] * servers
     for weight in each:
         start = heapq.heappop(free)
         heapq.heappush(free, start + weight)
-        assert schedules.append(weight)[index] == start
-    assert schedules.next_start(index) == min(free)
+        assert queue.append(weight)[index] == start
+    assert queue.next_start(index) == min(free)
 
 
 @given(weights)
 def test_laying_out_the_same_weights_again_keeps_their_gaps(each: list[float]) -> None:
-    schedules = Schedules(max_in_flight=4)
-    rows = [schedules.append(weight) for weight in each]
-    again = schedules.rebuild(each)
+    queue = QueueModel(max_in_flight=4)
+    rows = [queue.append(weight) for weight in each]
+    again = queue.rebuild(each)
     assert again == [pytest.approx(row) for row in rows]
-    assert len(schedules) == len(each)
+    assert len(queue) == len(each)
 
 
 def test_old_rows_are_dropped_and_the_rest_keep_their_numbers() -> None:
-    schedules = Schedules(max_in_flight=2)
+    queue = QueueModel(max_in_flight=2)
     for _ in range(10_000):
-        schedules.append(1.0)
-    assert len(schedules._rows) < 1_000
-    assert schedules.start(9_999, 0, mean_weight=1.0) == 9_999.0
-    assert schedules.start(10_002, 0, mean_weight=1.0) == 10_002.0
+        queue.append(1.0)
+    assert len(queue._rows) < 1_000
+    assert queue.start(9_999, 0, mean_work=1.0) == 9_999.0
+    assert queue.start(10_002, 0, mean_work=1.0) == 10_002.0
 
 
 @given(st.floats(min_value=0.001, max_value=0.999))
@@ -145,24 +149,24 @@ def test_one_odd_document_does_not_speak_for_all_that_outlive_the_others() -> No
     assert 0.1 < sooner / left < 0.5
 
 
-def test_a_guess_that_stands_alone_is_not_sampled_and_a_fifth_of_them_is() -> None:
+def test_a_particle_that_stands_alone_is_not_sampled_and_a_fifth_of_them_is() -> None:
     times = ServiceTimes()
-    forecast = Forecast(times, Schedules(max_in_flight=64), max_in_flight=64)
-    belief = Belief(forecast, Random(1), typical_s=10.0, spread=0.01, servers=8.0)
-    for guess in belief._guesses:
-        guess.index, guess.clock = 2, 0.0
+    forecast = Forecast(times, QueueModel(max_in_flight=64), max_in_flight=64)
+    particle_filter = ParticleFilter(forecast, Random(1), typical_s=10.0, spread=0.01, servers=8.0)
+    for particle in particle_filter._particles:
+        particle.queue_index, particle.work_done = 2, 0.0
     for _ in range(60):
-        belief.submit(1.0, 0.0)
+        particle_filter.submit(1.0, 0.0)
     for odd, seen in ((1, 0), (20, 2)):
-        for guess in belief._guesses[:odd]:
-            guess.clock = 1_000.0
-        belief._keep(belief._guesses)
-        sample = belief.sample(10)
+        for particle in particle_filter._particles[:odd]:
+            particle.work_done = 1_000.0
+        particle_filter._keep(particle_filter._particles)
+        sample = particle_filter.sample()
         assert len(sample) == 10
-        assert sum(forecast.backlog_s(guess) == 0.0 for guess in sample) == seen
+        assert sum(forecast.backlog_s(particle) == 0.0 for particle in sample) == seen
 
 
-def test_being_asked_late_teaches_no_lateness() -> None:
+def test_being_polled_late_teaches_no_lateness() -> None:
     residuals = Residuals()
     before = residuals.factor(0.5)
     residuals.refit([(-math.inf, 3.0)] * 200)
@@ -172,13 +176,15 @@ def test_being_asked_late_teaches_no_lateness() -> None:
 @pytest.mark.parametrize(("page_s", "longer"), [(1.0, 5.0), (0.0, 1.5)])
 def test_the_line_is_as_steep_as_the_times_say(page_s: float, longer: float) -> None:
     random, times = Random(5), ServiceTimes()
-    level = math.log(20.0)
+    log_typical_s = math.log(20.0)
     for _ in range(200):
         pages = float(random.randint(1, 200))
         took_s = (20.0 - 20.0 * page_s + page_s * pages) or 1.0
         took_s = max(took_s, 1.0) * random.lognormvariate(0.0, 0.05)
-        times.learn(pages=pages, low_s=0.95 * took_s, high_s=1.05 * took_s, level=level)
-    ratio = times.weight(200.0) / times.weight(20.0)
+        times.learn(
+            pages=pages, low_s=0.95 * took_s, high_s=1.05 * took_s, log_typical_s=log_typical_s
+        )
+    ratio = times.relative_work(200.0) / times.relative_work(20.0)
     assert (ratio > longer) if page_s else (ratio < longer)
 
 

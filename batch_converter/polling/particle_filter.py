@@ -1,0 +1,334 @@
+"""Which service it is: a particle filter, sharpened by each answer.
+
+A particle is a service that takes documents in the order of their submission. An answer
+makes the particles likelier that foresaw it (weigh), they are drawn again by their
+likelihood (resample) and moved a little (shake). An answer that none foresaw scatters them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.polling.base import Answer
+from batch_converter.polling.forecast import NEARLY_ALL
+from batch_converter.polling.particle import Particle
+from batch_converter.polling.particle_factory import ParticleFactory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from random import Random
+
+    from batch_converter.polling.forecast import Forecast
+    from batch_converter.polling.outstanding import OutstandingDocument
+
+_PARTICLES: Final = 100
+SAMPLED: Final = 10
+"""Particles that stand for all where moments are foreseen."""
+_WORK_AVERAGED: Final = 200
+"""Documents over which the mean work is averaged."""
+_UNFORESEEN: Final = 0.02
+"""Likelihood that any answer has, whatever a particle says."""
+_SURPRISE: Final = 0.06
+"""An answer less likely than this scatters the particles; one more likely ..."""
+_SURE: Final = 0.97
+"""... than this teaches nothing worth drawing them again."""
+_DRIFT_PER_S: Final = 2e-5
+"""Variance that a second adds to the logarithms of speeds: a service may change."""
+_SHRINK: Final = 0.98
+"""Liu and West's: drawn anew, a value keeps so much of its distance from the mean ..."""
+_LEAST_SHAKE: Final = 0.003
+"""... and is shaken by what that takes from the spread, and by this."""
+_UNEVEN: Final = 0.2
+"""How unevenly servers work: standard deviation over a document's own."""
+_PULL: Final = 0.02
+"""Share of the way to a busy server's speed, at each draw."""
+_FORGETS: Final = 0.001
+"""Share of particles that begin anew at each draw."""
+_STEPS_ASIDE: Final = 0.05 - _FORGETS
+"""Share that takes a neighbouring number of servers at each draw."""
+_SCATTER: Final = 0.7
+"""How far a surprise moves the logarithm of a speed: a factor of two either way."""
+_SCATTERED_ANEW: Final = 0.2
+"""Share of the moved that begin anew besides."""
+_BESIDE_START: Final = 0.5
+"""How far from the start an answer may find the queue, in documents, besides a turn."""
+_INTERVAL_STEP: Final = 5
+_INTERVAL_TRIM: Final = 3
+_VAGUE_START: Final = 0.15
+_VAGUE_END: Final = 3.0
+"""Every fifth particle says when a document was started. Without the three most extreme
+either way they must agree within so much of its time; and one that was never found
+unfinished must have ended within so many times its time."""
+
+
+class ParticleFilter:
+    """A hundred particles: what is believed of the service, at one moment.
+
+    Args:
+        forecast: What particles foresee; its moment is moved on here.
+        random: The only source of chance.
+        typical_s: Seconds that a typical document is thought to take.
+        spread: Standard deviation of the logarithm of those.
+        servers: How many documents the service works on at once; None is not known.
+
+    Attributes:
+        log_typical_s: Mean of the particles' logarithms of a typical document's seconds.
+        servers: Median of the documents that are worked on at once.
+    """
+
+    def __init__(
+        self,
+        forecast: Forecast,
+        random: Random,
+        *,
+        typical_s: float,
+        spread: float,
+        servers: float | None = None,
+    ) -> None:
+        self.forecast = forecast
+        self._random = random
+        self._drawn_at_s = math.inf
+        self._factory = ParticleFactory(forecast, random)
+        self._particles: list[Particle] = []
+        prior = math.log(typical_s)
+        self._keep(
+            [
+                self._factory.first(k, prior, spread=spread, servers=servers)
+                for k in range(_PARTICLES)
+            ]
+        )
+
+    def _keep(self, particles: list[Particle]) -> None:
+        """Hold these particles, and what they say together."""
+        self._particles = particles
+        self._sorted: list[Particle] = []
+        self.log_typical_s = sum(each.log_typical_s for each in particles) / _PARTICLES
+        self.servers = sorted(map(self.forecast.servers, particles))[_PARTICLES // 2]
+
+    @property
+    def mean_s(self) -> float:
+        """Seconds that a document is worked on, in the mean."""
+        forecast = self.forecast
+        factor = forecast.times.residuals.mean_factor
+        return math.exp(self.log_typical_s) * factor * forecast.mean_work
+
+    def sample(self) -> Sequence[Particle]:
+        """Return ten particles evenly spread from the shortest queue to the longest.
+
+        Drawn by chance, a particle that hardly any other agrees with would now and then stand
+        for a tenth of them, and each plan that is made again would draw once more.
+        """
+        if not self._sorted:
+            self._sorted = sorted(self._particles, key=self._sort_key)
+        step = _PARTICLES // SAMPLED
+        return self._sorted[step // 2 :: step]
+
+    def _sort_key(self, particle: Particle) -> tuple[float, float]:
+        return self.forecast.backlog_s(particle), particle.log_typical_s
+
+    def middle(self) -> Particle:
+        """Return the particle with the median queue."""
+        return self.sample()[SAMPLED // 2]
+
+    def is_outlier(self, document: OutstandingDocument) -> bool:
+        """Return whether it was seen worked on for longer than nearly all documents are."""
+        if document.processing_since_s is None:
+            return False
+        return self.forecast.outlived(self.middle(), document) > NEARLY_ALL
+
+    def submit(self, work: float, at_s: float) -> tuple[float, ...]:
+        """Take in a document; returns its start for each number of servers."""
+        forecast = self.forecast
+        if forecast.at_s == -math.inf:
+            forecast.at_s = at_s
+        step_s = at_s - forecast.at_s
+        for particle in self._particles:
+            if particle.queue_index is not None:  # a server that has idled takes it at once
+                next_start = forecast.queue.next_start(particle.queue_index)
+                latest = next_start - particle.work_per_s * step_s
+                particle.work_done = min(particle.work_done, latest)
+        starts = forecast.queue.append(work)
+        count = min(len(forecast.queue), _WORK_AVERAGED)
+        forecast.mean_work += (work - forecast.mean_work) / count
+        return starts
+
+    def rebuild_queue(
+        self, documents: Sequence[OutstandingDocument]
+    ) -> dict[int, tuple[float, ...]]:
+        """Lay the queue out again from the oldest document on, whose works have changed.
+
+        Returns:
+            By document, its start for each number of servers.
+        """
+        forecast = self.forecast
+        total = len(forecast.queue)
+        known = {document.sequence: document for document in documents}
+        first = min(known, default=total)
+        fronts = [forecast.front(particle) for particle in self._particles]
+        works = [
+            known[k].relative_work if k in known else forecast.mean_work
+            for k in range(first, total)
+        ]
+        rows = forecast.queue.rebuild(works)
+        for particle, front in zip(self._particles, fronts, strict=True):
+            if particle.queue_index is not None:
+                particle.work_done = forecast.start(particle.queue_index, front)
+        return {each.document_id: rows[each.sequence - first] for each in documents}
+
+    def learn(self, document: OutstandingDocument, answer: Answer, at_s: float) -> None:
+        """Weigh the particles by an answer and draw them again."""
+        self._factory.note(document, answer, at_s)
+        self._advance(at_s)
+        foreseen = self._weigh(document, answer, at_s)
+        if foreseen > _SURE:
+            return
+        if foreseen < _SURPRISE:
+            self._scatter(document, answer)
+            self._weigh(document, answer, at_s)
+        self._resample(at_s)
+
+    def _weigh(self, document: OutstandingDocument, answer: Answer, at_s: float) -> float:
+        """Set each particle's likelihood; returns their mean."""
+        total = 0.0
+        likelihood = self.forecast.likelihood
+        for particle in self._particles:
+            foreseen = likelihood(particle, document, answer, at_s)
+            particle.likelihood = _UNFORESEEN + (1 - _UNFORESEEN) * foreseen
+            total += particle.likelihood
+        return total / _PARTICLES
+
+    def _advance(self, at_s: float) -> None:
+        """Let the particles work until `at_s`, each as evenly as its servers are many."""
+        step_s = max(0.0, at_s - self.forecast.at_s)
+        self.forecast.at_s += step_s
+        mean_work = self.forecast.mean_work
+        for particle in self._particles:
+            if particle.queue_index is not None:
+                work = particle.work_per_s * step_s
+                servers = self.forecast.queue.servers[particle.queue_index]
+                shake = _UNEVEN * math.sqrt(work * mean_work / servers)
+                particle.work_done += max(0.0, work + self._random.gauss(0.0, shake))
+
+    def _scatter(self, document: OutstandingDocument, answer: Answer) -> None:
+        """Move three quarters of the particles: each changes its times, its pace or its queue."""
+        gauss = self._random.gauss
+        for k, particle in enumerate(self._particles):
+            log_typical_s, pace = particle.log_typical_s, particle.work_per_s
+            done = particle.work_done
+            match k % 4:
+                case 0:
+                    log_typical_s += gauss(0.0, _SCATTER)
+                case 1:
+                    pace *= math.exp(gauss(0.0, _SCATTER))
+                case 2:
+                    done = self._moved(particle, document, answer)
+                case _:
+                    continue
+            if self._random.random() < _SCATTERED_ANEW:
+                self._particles[k] = self._factory.anew(log_typical_s)
+            else:
+                self._particles[k] = Particle(
+                    log_typical_s=log_typical_s,
+                    queue_index=particle.queue_index,
+                    work_per_s=pace,
+                    work_done=done,
+                )
+
+    def _moved(self, particle: Particle, document: OutstandingDocument, answer: Answer) -> float:
+        """Return the particle's work done, put where the answer says that it is."""
+        if particle.queue_index is None:
+            return particle.work_done
+        turn = 1.0 / self.forecast.queue.servers[particle.queue_index]
+        mean_work = self.forecast.mean_work
+        beside = self._random.expovariate(1.0) * mean_work * (turn + _BESIDE_START)
+        start = document.queue_starts[particle.queue_index]
+        if answer is Answer.PENDING:
+            return min(particle.work_done, start - beside)
+        return max(particle.work_done, start + beside)
+
+    def _resample(self, at_s: float) -> None:
+        """Draw the particles again by their likelihood, shaken a little about their means."""
+        drawn = self._drawn()
+        drift = math.sqrt(_DRIFT_PER_S * max(0.0, at_s - self._drawn_at_s))
+        self._drawn_at_s = at_s
+        queued = [particle for particle in drawn if particle.queue_index is not None]
+        free = [particle for particle in drawn if particle.queue_index is None]
+        particles = [*self._shaken(queued, drift), *self._shaken(free, drift)]
+        self._random.shuffle(particles)
+        self._keep(particles)
+
+    def _drawn(self) -> list[Particle]:
+        """Draw systematically: one random offset, equal steps of the summed likelihood."""
+        step = sum(particle.likelihood for particle in self._particles) / _PARTICLES
+        point = self._random.random() * step
+        drawn: list[Particle] = []
+        running = 0.0
+        for particle in self._particles:
+            running += particle.likelihood
+            while point < running and len(drawn) < _PARTICLES:
+                drawn.append(particle)
+                point += step
+        return drawn + [self._particles[-1]] * (_PARTICLES - len(drawn))
+
+    def _shaken(self, particles: list[Particle], drift: float) -> list[Particle]:
+        """Shrink towards the mean and shake by as much: the spread stays, ties part.
+
+        A busy server does in a second as much as a document's time says. Particles are pulled
+        there: else a service that idles, since it is polled late, passes for a slow one.
+        """
+        if not particles:
+            return []
+        busy = -math.log(self.forecast.times.residuals.mean_factor)
+        logs = [particle.log_typical_s for particle in particles]
+        paces = [math.log(each.work_per_s) + each.log_typical_s for each in particles]
+        return [
+            self._child(particle, log, math.exp(pace - log + _PULL * (busy - pace)))
+            for particle, log, pace in zip(
+                particles, self._stirred(logs, drift), self._stirred(paces, drift), strict=True
+            )
+        ]
+
+    def _stirred(self, values: list[float], drift: float) -> list[float]:
+        mean = sum(values) / len(values)
+        spread = math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
+        kernel = math.sqrt(1 - _SHRINK * _SHRINK) * spread
+        shake = math.hypot(kernel, drift) + _LEAST_SHAKE
+        gauss = self._random.gauss
+        return [mean + _SHRINK * (value - mean) + gauss(0.0, shake) for value in values]
+
+    def _child(self, particle: Particle, log_typical_s: float, work_per_s: float) -> Particle:
+        chance = self._random.random()
+        index = particle.queue_index
+        if chance < _FORGETS:
+            return self._factory.anew(log_typical_s)
+        if chance < _FORGETS + _STEPS_ASIDE and index is not None:
+            return self._factory.beside(particle, log_typical_s, work_per_s, index)
+        return Particle(
+            log_typical_s=log_typical_s,
+            queue_index=index,
+            work_per_s=work_per_s,
+            work_done=particle.work_done,
+        )
+
+    def service_interval_s(
+        self, document: OutstandingDocument, at_s: float
+    ) -> tuple[float, float] | None:
+        """Return bounds of the seconds that it was worked on; None where they are vague.
+
+        Args:
+            document: One that has ended.
+            at_s: When it was found so.
+        """
+        starts = sorted(
+            self.forecast.start_s(each, document) for each in self._particles[::_INTERVAL_STEP]
+        )
+        likely_s = document.relative_work * math.exp(self.log_typical_s)
+        if starts[-1 - _INTERVAL_TRIM] - starts[_INTERVAL_TRIM] > _VAGUE_START * likely_s:
+            return None
+        start, seen = starts[len(starts) // 2], document.unfinished_at_s
+        low = max(seen - start, 0.0) if seen is not None else 0.0
+        high = at_s - start
+        if high <= low or (low == 0.0 and high > _VAGUE_END * likely_s):
+            return None
+        return low, high
