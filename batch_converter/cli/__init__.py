@@ -6,8 +6,8 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from batch_converter import interruptions, machine_limits, standard_streams
-from batch_converter.cli import output
+from batch_converter import machine_limits, standard_streams
+from batch_converter.cli import output, signals
 from batch_converter.errors import StartupError
 from batch_converter.shortage import exhausted
 
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     standard_streams.complete()
     machine_limits.raise_descriptor_limit()
-    interruptions.catch()
+    signals.install()
     output.install()
     try:
         machine_limits.check_descriptors()

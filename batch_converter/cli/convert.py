@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
+import structlog
 
 from batch_converter import api
-from batch_converter.allocator import keep_freed_memory
+from batch_converter.cli.allocator import keep_freed_memory
+from batch_converter.cli.draining import stopped_by_signals
 from batch_converter.cli.options import (
     PATH,
     SOURCE,
@@ -23,11 +26,11 @@ from batch_converter.cli.options import (
 )
 from batch_converter.cli.progress import ProgressDisplay
 from batch_converter.cli.session import logging_session
-from batch_converter.cli.signals import stopped_by_signals
+from batch_converter.cli.signals import raise_at_once
 from batch_converter.counters import RunCounters
 from batch_converter.engines.registry import engine_names
-from batch_converter.interruptions import raise_at_once
 from batch_converter.machine_limits import check_limits
+from batch_converter.orchestrator import StopReason
 from batch_converter.report import (
     estimate_json,
     human_estimate,
@@ -37,10 +40,15 @@ from batch_converter.report import (
 from batch_converter.sources import Sources
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from batch_converter.config import Settings
+    from batch_converter.logs import LogSession
     from batch_converter.models import Estimate
+    from batch_converter.orchestrator import Run
+
+log = structlog.get_logger()
 
 
 @click.command(short_help="Convert every DjVu in the sources to PDF.")
@@ -243,11 +251,19 @@ def convert(
             run_id=session.run_id,
             on_event=counters.observe,
             redactor=session.redactor,
-            stopping=partial(stopped_by_signals, session=session),
+            stopping=partial(_stopped_by_signals, session=session),
         )
         report = anyio.run(convert_all, sources, loaded.settings)
     _print_result(report, loaded.settings, as_json=as_json)
     sys.exit(report.summary.exit_code)
+
+
+def _stopped_by_signals(run: Run, session: LogSession) -> AbstractContextManager[None]:
+    def stop(number: int) -> None:
+        log.warning("run.interrupted", signal=signal.Signals(number).name)
+        run.stop(StopReason.of_signal(number))
+
+    return stopped_by_signals(stop, before_leaving=session.close)
 
 
 def _print_estimate(estimate: Estimate, settings: Settings, *, as_json: bool) -> None:

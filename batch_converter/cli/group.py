@@ -9,44 +9,44 @@ from typing import Any, Final
 
 import click
 
-from batch_converter import interruptions
-from batch_converter.cli import output
+from batch_converter.cli import output, signals
 from batch_converter.cli.output import OutputUnwritableError
 from batch_converter.errors import BatchConverterError, ExitCode, RunStoppedError, StartupError
 from batch_converter.logs import printable
 from batch_converter.shortage import shortage_of
 
-_HOMES: Final = {
-    "convert": "convert",
-    "status": "ledger",
-    "retry": "ledger",
-    "report": "ledger",
-    "verify": "ledger",
-    "cancel": "cancel",
-    "serve": "serve",
-    "config": "config",
-    "doctor": "doctor",
-}
-"""Each command's module: only that of the wanted one is imported, since HTTP, PDF and
-terminal libraries take longer to load than `status` takes to answer."""
+_COMMANDS: Final = (
+    "convert",
+    "status",
+    "retry",
+    "report",
+    "verify",
+    "cancel",
+    "serve",
+    "config",
+    "doctor",
+)
+"""Each is a module of this package with a command of its name: only that of the wanted one
+is imported, since HTTP, PDF and terminal libraries take longer to load than `status` takes
+to answer."""
 
-_TAKING_LEAVE: Final = {"convert"}
-"""The commands that have something to tell when they are interrupted."""
+_DRAINS_ON_SIGNAL: Final = {"convert", "serve"}
+"""The commands that bring something home when they are interrupted, and print it."""
 
 
 class _Group(click.Group):
     """Maps the package's errors to messages and exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own
-        return list(_HOMES)
+        return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's own
-        if cmd_name not in _HOMES:
+        if cmd_name not in _COMMANDS:
             return None
-        module = import_module(f"batch_converter.cli.{_HOMES[cmd_name]}")
+        module = import_module(f"batch_converter.cli.{cmd_name}")
         command: click.Command = getattr(module, cmd_name)
-        if cmd_name not in _TAKING_LEAVE:
-            interruptions.raise_at_once()
+        if cmd_name not in _DRAINS_ON_SIGNAL:
+            signals.raise_at_once()
         return command
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's own

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
 import structlog
 
-from batch_converter.allocator import keep_freed_memory
+from batch_converter.cli.allocator import keep_freed_memory
+from batch_converter.cli.draining import stopped_by_signals
 from batch_converter.cli.options import (
     PATH,
     config_option,
@@ -21,7 +21,7 @@ from batch_converter.cli.options import (
 )
 from batch_converter.cli.session import logging_session
 from batch_converter.engines.local import LocalEngine
-from batch_converter.errors import BatchConverterError, ExitCode
+from batch_converter.errors import ExitCode
 from batch_converter.machine_limits import check_limits
 from batch_converter.processors import usable_processors
 from batch_converter.server import serve as run_service
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch_converter.config import Settings
-
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 log = structlog.get_logger()
 
@@ -89,36 +87,18 @@ def serve(
 async def _serve(settings: Settings, workers: int) -> ExitCode:
     """Serve until the first signal; the second leaves at once."""
     engine = LocalEngine(settings.local, workers=workers)
-    stop, failure = _Stop(), None
-    async with anyio.create_task_group() as watchers:
-        watchers.start_soon(stop.watch)
-        with stop.scope:
-            try:
-                await run_service(settings.serve, engine, workers=workers, on_ready=_tell_ready)
-            except BatchConverterError as error:
-                failure = error  # raised in here, the task group would wrap it up
-        watchers.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    return stop.code
+    scope, code = anyio.CancelScope(), ExitCode.OK
+
+    def stop(number: int) -> None:
+        nonlocal code
+        code = ExitCode.of_signal(number)
+        log.info("server.stopping", signal=signal.Signals(number).name)
+        scope.cancel()
+
+    with stopped_by_signals(stop), scope:
+        await run_service(settings.serve, engine, workers=workers, on_ready=_print_ready)
+    return code
 
 
-class _Stop:
-    """What ends the service, and the exit code that tells it."""
-
-    def __init__(self) -> None:
-        self.scope = anyio.CancelScope()
-        self.code = ExitCode.OK
-
-    async def watch(self) -> None:
-        with anyio.open_signal_receiver(*_ENDING) as signals:
-            async for signum in signals:
-                if self.scope.cancel_called:
-                    os._exit(ExitCode.of_signal(signum))
-                self.code = ExitCode.of_signal(signum)
-                log.info("server.stopping", signal=signal.Signals(signum).name)
-                self.scope.cancel()
-
-
-def _tell_ready(address: str) -> None:
+def _print_ready(address: str) -> None:
     click.echo(f"listening on {address}")

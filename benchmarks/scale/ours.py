@@ -12,7 +12,7 @@ import anyio
 import structlog
 
 from batch_converter import api
-from batch_converter.allocator import keep_freed_memory
+from batch_converter.cli.allocator import keep_freed_memory
 from batch_converter.config import Settings
 from batch_converter.ledger import ledger as ledger_module
 from batch_converter.ledger import store

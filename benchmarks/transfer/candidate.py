@@ -72,7 +72,7 @@ def load(path: Path) -> str:
 
 
 def engine(url: str) -> Any:  # noqa: ANN401  # of whichever library is measured
-    from batch_converter.allocator import keep_freed_memory  # noqa: PLC0415  # only the candidate's own imports count
+    from batch_converter.cli.allocator import keep_freed_memory  # noqa: PLC0415  # only the candidate's own imports count
     from batch_converter.config import AsposeSettings, RetrySettings  # noqa: PLC0415  # only the candidate's own imports count
     from batch_converter.engines.aspose import AsposeEngine  # noqa: PLC0415  # only the candidate's own imports count
 

@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import resource
-from batch_converter.allocator import keep_freed_memory
+from batch_converter.cli.allocator import keep_freed_memory
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -38,7 +38,7 @@ def test_freed_blocks_are_used_again() -> None:
 
 THREADS = """
 import ctypes, threading
-from batch_converter.allocator import keep_freed_memory
+from batch_converter.cli.allocator import keep_freed_memory
 
 {before}
 gate = threading.Barrier(5)

@@ -1,0 +1,50 @@
+"""`report`: the report of a past run, written again."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batch_converter.cli.options import PATH, config_option, output_options, settings_from
+from batch_converter.cli.output import standard_output_is_read
+from batch_converter.ledger import LedgerReader
+from batch_converter.report import json_report_text, write_html_report, write_json_report
+from batch_converter.state import ledger_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command(short_help="Write the report of a past run again.")
+@click.argument("run_id", metavar="[RUN]", required=False)
+@output_options
+@config_option
+@click.option("--report", "file", type=PATH, metavar="FILE", help="Write it here, not to stdout.")
+@click.option("--html-report", "html_file", type=PATH, metavar="FILE", help="Write it as HTML.")
+def report(
+    config_file: Path | None,
+    run_id: str | None,
+    file: Path | None,
+    html_file: Path | None,
+    **given: Any,  # noqa: ANN401  # settings
+) -> None:
+    """Write the report of a past run, the last one where none is named, again.
+
+    Works while a run goes on. Files that a run skipped are listed for the last 30 runs.
+    """
+    settings = settings_from(config_file, given).settings
+    with LedgerReader(ledger_path(settings)) as ledger:
+        summary = ledger.run(run_id)
+        files = partial(ledger.files, summary.run_id)
+        price = settings.budget.price
+        if html_file is not None:
+            write_html_report(html_file, summary, files, price=price)
+        if file is not None:
+            write_json_report(file, summary, files(), price=price)
+        elif html_file is None:
+            for piece in json_report_text(summary, files(), price=price):
+                click.echo(piece, nl=False)
+                if not standard_output_is_read():
+                    break
