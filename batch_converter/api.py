@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -16,20 +16,12 @@ import structlog
 
 from batch_converter.engines.base import TaskService
 from batch_converter.engines.registry import ENGINES, choose_engine, choose_service
-from batch_converter.errors import ExitCode, LedgerError, OutputError
 from batch_converter.events import EventStream
 from batch_converter.ledger import LedgerReader, copy_ledger
 from batch_converter.logs import log_event
 from batch_converter.machine_limits import check_limits
 from batch_converter.orchestrator import Cancelling, Planner, Run, estimate
-from batch_converter.report import (
-    ensure_writable,
-    write_failed_list,
-    write_html_report,
-    write_json_report,
-    write_manifest,
-    write_metrics_file,
-)
+from batch_converter.report import check_report_files, write_report_files
 from batch_converter.sources import OpenSources, Sources
 from batch_converter.state import (
     held_state_dir,
@@ -55,8 +47,6 @@ if TYPE_CHECKING:
     from batch_converter.models import Estimate, FileReport, RunSummary
     from batch_converter.polling import PollPolicy
     from batch_converter.redaction import Redactor
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +192,7 @@ async def open_run(
     """
     spec, run_id = choose_engine(settings, engines), run_id or new_run_id()
     opened = await anyio.to_thread.run_sync(_open_sources, sources, settings)
-    await anyio.to_thread.run_sync(_check_report_files, settings)
+    await anyio.to_thread.run_sync(check_report_files, settings)
     events = EventStream([log_event] if on_event is None else [log_event, on_event])
     async with AsyncExitStack() as stack:
         state = await stack.enter_async_context(held_state_dir(settings))
@@ -287,88 +277,11 @@ async def cancel(
     return cancelling
 
 
-class _ReportFile(NamedTuple):
-    """A file that tells of a run.
-
-    Attributes:
-        key: Of its path in `[report]`.
-        what: How messages name it.
-        write: Writes it, whole or not at all; blocking.
-    """
-
-    key: str
-    what: str
-    write: Callable[[Path, RunReport, Settings], object]
-
-
-_REPORT_FILES: Final = (
-    _ReportFile(
-        "failed_list",
-        "list of failures",
-        lambda path, report, settings: write_failed_list(
-            path, report.failed_paths(), null=settings.report.failed_list_null
-        ),
-    ),
-    _ReportFile(
-        "manifest", "manifest", lambda path, report, _: write_manifest(path, report.converted())
-    ),
-    _ReportFile(
-        "html_file",
-        "HTML report",
-        lambda path, report, settings: write_html_report(
-            path, report.summary, report.files, price=settings.budget.price
-        ),
-    ),
-    _ReportFile(
-        "metrics_file",
-        "metrics file",
-        lambda path, report, settings: write_metrics_file(
-            path, report.summary, price=settings.budget.price
-        ),
-    ),
-    _ReportFile(
-        "file",
-        "report",
-        lambda path, report, settings: write_json_report(
-            path, report.summary, report.files(), price=settings.budget.price
-        ),
-    ),
-)
-"""In the order of writing: those that tell the exit code come last, since it is theirs
-to say that another file is missing."""
-
-
-def _wanted_files(settings: Settings) -> Iterator[tuple[Path, _ReportFile]]:
-    for file in _REPORT_FILES:
-        path: Path | None = getattr(settings.report, file.key)
-        if path is not None:
-            yield path, file
-
-
-def _check_report_files(settings: Settings) -> None:
-    """Find out before anything is paid for whether `write_reports` will be able to."""
-    for path, file in _wanted_files(settings):
-        ensure_writable(path, file.what)
-
-
 def write_reports(report: RunReport, settings: Settings) -> RunReport:
     """Write the files that the settings ask for, each whatever became of others; blocking.
 
     Returns:
         The report with what could not be written, and the exit code with it.
     """
-    for path, file in _wanted_files(settings):
-        try:
-            written = file.write(path, report, settings)
-            if file.key == "failed_list" and isinstance(written, int):
-                report = replace(report, summary=replace(report.summary, unlisted=written))
-        except (OutputError, LedgerError) as error:
-            report = _without_file(report, path, error)
-    return report
-
-
-def _without_file(report: RunReport, path: Path, error: BatchConverterError) -> RunReport:
-    log.error("report.not_written", path=str(path), message=str(error))
-    code = report.summary.exit_code or ExitCode.SOME_FAILED
-    summary = replace(report.summary, exit_code=code)
-    return replace(report, summary=summary, unwritten=(*report.unwritten, error))
+    summary, unwritten = write_report_files(report, settings)
+    return replace(report, summary=summary, unwritten=unwritten)

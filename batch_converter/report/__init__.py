@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from batch_converter.report.estimate import estimate_json, human_estimate
 from batch_converter.report.failed_list import write_failed_list
+from batch_converter.report.files import check_report_files, write_report_files
 from batch_converter.report.html_report import write_html_report
 from batch_converter.report.human import human_summary
 from batch_converter.report.json_report import (
@@ -19,6 +20,7 @@ from batch_converter.report.status import human_status, status_json
 
 __all__ = [
     "SCHEMA",
+    "check_report_files",
     "ensure_writable",
     "estimate_json",
     "human_estimate",
@@ -32,4 +34,5 @@ __all__ = [
     "write_json_report",
     "write_manifest",
     "write_metrics_file",
+    "write_report_files",
 ]
