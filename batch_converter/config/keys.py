@@ -54,9 +54,14 @@ class KnownKeys:
         msg = f"unknown key {key!r} in {where}; the nearest known key is {near[0]!r}"
         raise ConfigError(msg)
 
+    @property
+    def sections(self) -> list[str]:
+        """The names of the sections, in their order."""
+        return list(dict.fromkeys(key.partition(".")[0] for key in self if "." in key))
+
     def is_section(self, key: str) -> bool:
         """Whether there are keys below this one."""
-        return key in self._sections
+        return key in self._prefixes
 
     def is_table(self, key: str) -> bool:
         """Whether the value of the key is a table of any keys."""
@@ -72,7 +77,7 @@ class KnownKeys:
         return _LIST_EXAMPLE if _origins(self.types[key]) & _LISTS else None
 
     @cached_property
-    def _sections(self) -> frozenset[str]:
+    def _prefixes(self) -> frozenset[str]:
         return frozenset(key[:end] for key in self for end, char in enumerate(key) if char == ".")
 
 
