@@ -208,7 +208,9 @@ async def open_run(
                 policy=policy,
             )
         )
-        await context.parts.prepare()
+        await anyio.to_thread.run_sync(context.scratch.prepare)
+        await context.pdfs.prepare()
+        await context.pdfs.clear_parts(*await context.ledger.unfinished())
         await stack.enter_async_context(context.engine)
         recovered = await context.ledger.begin_run(run_id, spec.name, at=context.clock.now())
         planner = Planner(context, any_engine=settings.engine == "auto")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batch_converter.config import Settings
 
 LEDGER_NAME: Final = "ledger.sqlite3"
-PARTS_NAME: Final = "parts"
+SCRATCH_NAME: Final = "parts"
 _LOCK_NAME: Final = "lock"
 _SCRATCH_BYTES: Final = 8 << 20  # what a new ledger takes, with its reserve
 
@@ -47,7 +47,7 @@ def output_dir(settings: Settings) -> Path:
 
 
 def state_dir(settings: Settings) -> Path:
-    """Return the absolute folder of ledger, lock and part files.
+    """Return the absolute folder of ledger, lock and scratch files.
 
     Raises:
         UsageError: Neither it nor an output folder is configured, or it is relative

@@ -10,7 +10,7 @@ from concurrent import futures
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
 
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+
+DISK_THREADS: Final = 6
+"""Of a run, for all that it asks of the disk."""
 
 
 class Outbox(Generic[T]):
@@ -65,7 +69,7 @@ class DiskThreads:
     not wait for them to end.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int = DISK_THREADS) -> None:
         self._size = size
         self._trips: Outbox[_Trip] = Outbox()
         self._returns: _Returns | None = None
@@ -114,6 +118,24 @@ class DiskThreads:
         with anyio.CancelScope(shield=True):
             await future
         return future.result()
+
+
+class LimitedThreads:
+    """The same threads for work that may take long: never in more of them than a few at once.
+
+    Args:
+        threads: Where it is done.
+        at_once: In how many of them.
+    """
+
+    def __init__(self, threads: DiskThreads, *, at_once: int) -> None:
+        self._threads = threads
+        self._limit = anyio.Semaphore(at_once, fast_acquire=True)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call the function; once begun, cancellation waits until it has ended."""
+        async with self._limit:
+            return await self._threads.run(function, *args, **kwargs)
 
 
 class _Executor(futures.Executor):

@@ -15,10 +15,12 @@ from batch_converter.engines.spec import EngineResources
 from batch_converter.events import EventStream
 from batch_converter.ledger import Ledger
 from batch_converter.orchestrator import CallBook, PollSchedule, RunContext
-from batch_converter.output import PartFolder
+from batch_converter.output import PdfStore
 from batch_converter.polling import FixedInterval, Predictive
 from batch_converter.redaction import Redactor
-from batch_converter.state import LEDGER_NAME, PARTS_NAME, output_dir
+from batch_converter.state import LEDGER_NAME, SCRATCH_NAME, output_dir
+from batch_converter.storage import ScratchFolder
+from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -62,6 +64,7 @@ async def open_context(
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(await Ledger.open(state / LEDGER_NAME))
         clock, events = clock or SystemClock(), events or EventStream()
+        threads = DiskThreads()
         budget = await _budget(settings, ledger, now=clock.now())
         calls = CallBook(ledger=ledger, budget=budget, clock=clock, events=events)
         resources = EngineResources(
@@ -69,6 +72,7 @@ async def open_context(
             calls=calls.of_account(),
             events=events,
             redactor=redactor or Redactor(),
+            threads=threads,
         )
         engine = await anyio.to_thread.run_sync(spec.build, settings, resources)
         policy = policy or await _policy(settings, engine, ledger)
@@ -79,13 +83,18 @@ async def open_context(
             ledger=ledger,
             calls=calls,
             polling=PollSchedule(policy, clock, max_pollers=settings.concurrency.max_pollers),
-            parts=PartFolder(
-                output_dir=target, state_dir=state, run_id=run_id, verify=settings.output.verify
+            pdfs=PdfStore(
+                output_dir=target,
+                state_dir=state,
+                run_id=run_id,
+                threads=threads,
+                verify=settings.output.verify,
             ),
+            scratch=ScratchFolder(state / SCRATCH_NAME),
+            threads=threads,
             clock=clock,
             events=events,
             output_dir=target,
-            parts_dir=state / PARTS_NAME,
         )
 
 

@@ -70,7 +70,7 @@ def output_options(function: F) -> F:
             "--state-dir",
             type=PATH,
             metavar="DIR",
-            help="Ledger, lock and part files (default: DIR/.batch-converter in the output).",
+            help="Ledger, lock and scratch files (default: DIR/.batch-converter in the output).",
         ),
         option("output.dir", "-o", "--output", type=PATH, metavar="DIR", help="Where the PDFs go."),
     ):

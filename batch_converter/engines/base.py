@@ -82,7 +82,7 @@ class PdfTarget(Protocol):
 
     @property
     def path(self) -> Path:
-        """Absolute path of the part file; its folder exists.
+        """Absolute path of the part file; a converter's is there, and empty.
 
         An engine may make files of its own beside it, whose names begin with the
         part's and a dot: those of a dead run are cleared with its part.

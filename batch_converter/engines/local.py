@@ -76,6 +76,7 @@ class LocalEngine(Converter):
         *,
         workers: int | None = None,
         base_timeout_s: float = _BASE_TIMEOUT_S,
+        threads: DiskThreads | None = None,
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -83,6 +84,7 @@ class LocalEngine(Converter):
             settings: The `[local]` section.
             workers: Overrides `settings.workers`; 0 is one for each core.
             base_timeout_s: Patience for each job, before its pages are counted.
+            threads: Where files are looked at; its own where absent.
         """
         self._settings = settings
         self._base_timeout_s = base_timeout_s
@@ -93,7 +95,7 @@ class LocalEngine(Converter):
             max_memory_bytes=self._options.max_memory_bytes,
         )
         self._order = count()
-        self._threads = DiskThreads(4)
+        self._threads = threads or DiskThreads()
 
     @property
     def name(self) -> str:
@@ -282,8 +284,8 @@ def options_of(settings: LocalSettings) -> ConvertOptions:
     )
 
 
-def _build(settings: Settings, resources: EngineResources) -> Converter:  # noqa: ARG001  # it calls nobody and reads no clock
-    return LocalEngine(settings.local)
+def _build(settings: Settings, resources: EngineResources) -> Converter:
+    return LocalEngine(settings.local, threads=resources.threads)
 
 
 async def _diagnose(_settings: Settings, _redactor: Redactor) -> Sequence[Finding]:

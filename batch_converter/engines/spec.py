@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from batch_converter.engines.base import CallRecorder, Engine
     from batch_converter.events import EventStream
     from batch_converter.redaction import Redactor
+    from batch_converter.threads import DiskThreads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +40,14 @@ class EngineResources:
         calls: Records requests that belong to no document, such as those for a token.
         events: Told what an engine has to tell beside its answers.
         redactor: Learns secrets and tokens before they are used, and masks them.
+        threads: The run's few, for reading what it converts.
     """
 
     clock: Clock
     calls: CallRecorder
     events: EventStream
     redactor: Redactor
+    threads: DiskThreads
 
 
 def _nothing_to_check(_settings: Settings) -> None:

@@ -80,6 +80,10 @@ class Ledger:
         with anyio.CancelScope(shield=True):
             await self._store.close()
 
+    async def unfinished(self) -> tuple[list[str], set[str]]:
+        """Return the names of all runs so far, and the folders of PDFs that are not there yet."""
+        return await self._store.execute(recovery.unfinished)
+
     async def begin_run(self, run_id: str, engine: str, *, at: datetime) -> Recovered:
         """Put right what a dead run left, and begin a new one."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +35,16 @@ class Recovered:
     runs: int
     submit_unknown: int
     out_at_service: int
+
+
+def unfinished(connection: sqlite3.Connection) -> tuple[list[str], set[str]]:
+    """Return the names of all runs so far, and the folders of PDFs that are not there yet.
+
+    In those folders, relative to the output folder, a run that died may have left parts.
+    """
+    runs = [name for (name,) in connection.execute("SELECT run_id FROM run")]
+    outputs = connection.execute("SELECT output FROM document WHERE state <> 'converted'")
+    return runs, {os.fsdecode(output.rpartition(b"/")[0]) for (output,) in outputs}
 
 
 def recover(connection: sqlite3.Connection, *, now: float) -> Recovered:

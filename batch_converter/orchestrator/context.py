@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from batch_converter.orchestrator.admission import AdmissionOrder
 from batch_converter.orchestrator.disk_room import DiskRoom
-from batch_converter.threads import DiskThreads
+from batch_converter.threads import LimitedThreads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from batch_converter.ledger import Ledger
     from batch_converter.orchestrator.calls import CallBook
     from batch_converter.orchestrator.poll_schedule import PollSchedule
-    from batch_converter.output import PartFolder
+    from batch_converter.output import PdfStore
+    from batch_converter.storage import ScratchFolder
+    from batch_converter.threads import DiskThreads
 
-
-_PREFLIGHT_THREADS: Final = 2
+_PREFLIGHTS: Final = 2
+"""Sources looked at at once: hashing long ones in all threads would let uploads stall."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +35,12 @@ class RunContext:
         events: Tells observers what happens.
         calls: Records requests; gives each document its own recorder.
         polling: When tasks are asked for; of no use to a converter.
-        parts_dir: Where part files lie; the bundled forms of indirect documents too.
-        order: In which documents are let in and submitted.
-        preflight: Where sources are looked at and hashed.
+        pdfs: Where PDFs get their names.
+        scratch: Where the bundled forms of indirect documents lie.
+        threads: Where the disk is asked.
+        preflight: The same threads, where sources are looked at and hashed.
         disk_room: For what is about to be paid for.
+        order: In which documents are let in and submitted.
     """
 
     settings: Settings
@@ -44,19 +48,18 @@ class RunContext:
     ledger: Ledger
     calls: CallBook
     polling: PollSchedule
-    parts: PartFolder
+    pdfs: PdfStore
+    scratch: ScratchFolder
+    threads: DiskThreads
     clock: Clock
     events: EventStream
     output_dir: Path
-    parts_dir: Path
     order: AdmissionOrder = field(default_factory=AdmissionOrder)
-    preflight: DiskThreads = field(default_factory=lambda: DiskThreads(_PREFLIGHT_THREADS))
+    preflight: LimitedThreads = field(init=False)
     disk_room: DiskRoom = field(init=False)
 
     def __post_init__(self) -> None:
-        """Let the disk be asked where sources are looked at."""
-        object.__setattr__(self, "disk_room", DiskRoom(self.parts, self.preflight))  # it is frozen
-
-    def bundle_path(self, document_id: int) -> Path:
-        """Return where the bundled form of a document goes; cleared like any part."""
-        return self.parts_dir / f"bundle-{document_id}.part"
+        """Let sources and the disk be looked at in the run's threads."""
+        preflight = LimitedThreads(self.threads, at_once=_PREFLIGHTS)
+        object.__setattr__(self, "preflight", preflight)  # it is frozen
+        object.__setattr__(self, "disk_room", DiskRoom(self.pdfs, self.threads))

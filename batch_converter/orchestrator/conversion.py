@@ -20,7 +20,7 @@ from batch_converter.errors import (
 from batch_converter.models import Failure, FileStatus
 from batch_converter.orchestrator.outcome import DocumentOutcome
 from batch_converter.orchestrator.preflight import prepare, source_document
-from batch_converter.output import is_lost
+from batch_converter.output import is_disk_failure
 from batch_converter.shortage import exhausted
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from batch_converter.orchestrator.context import RunContext
     from batch_converter.orchestrator.preflight import Prepared
     from batch_converter.orchestrator.publication import Publication
-    from batch_converter.output import PartFile
+    from batch_converter.output import PdfWriter
 
 log = structlog.get_logger()
 
@@ -138,8 +138,8 @@ class Conversion:
 
     async def _convert(self) -> None:
         document = self._outcome.document
-        async with self._context.parts.part(document.output, document_id=document.id) as part:
-            publication = self._publication(part)
+        async with self._context.pdfs.writer(document.output) as writer:
+            publication = self._publication(writer)
             try:
                 await publication.publish(await self._obtain(publication))
             except FileError as error:
@@ -147,7 +147,7 @@ class Conversion:
                     self._count_failure()
                 raise
 
-    def _publication(self, part: PartFile) -> Publication:
+    def _publication(self, writer: PdfWriter) -> Publication:
         raise NotImplementedError
 
     async def _obtain(self, publication: Publication) -> StoredPdf:
@@ -160,12 +160,12 @@ class Conversion:
 
     def _check_writable(self) -> None:
         document = self._outcome.document
-        self._context.parts.check_place(document.output, source_bytes=document.size_bytes)
+        self._context.pdfs.check_writable(document.output, source_bytes=document.size_bytes)
 
-    async def _take_room(self, part: PartFile) -> None:
+    async def _take_room(self, writer: PdfWriter) -> None:
         """Take the room for what is about to be paid for; what costs nothing needs none."""
 
-    async def _prepare_in_order(self, part: PartFile) -> SourceDocument:
+    async def _prepare_in_order(self, writer: PdfWriter) -> SourceDocument:
         """Check the source, and leave the queue at its head, fit or not, with room for its PDF.
 
         A failure keeps its place until it is counted (`_count_failure`): where it is one
@@ -177,7 +177,7 @@ class Conversion:
             await self._ticket.wait_first()
             raise
         await self._ticket.wait_first()
-        await self._take_room(part)
+        await self._take_room(writer)
         self._ticket.leave_queue()
         return prepared.source
 
@@ -195,7 +195,7 @@ class Conversion:
     def _check_and_prepare(self) -> tuple[Prepared, Identity]:
         self._check_writable()
         document = self._outcome.document
-        bundle_path = self._context.bundle_path(document.id)
+        bundle_path = self._context.scratch.file(f"bundle-{document.id}")
         return prepare(document, bundle_path, keep_damaged=self._keeps_damaged)
 
     @property
@@ -226,7 +226,7 @@ class Conversion:
         self._outcome.failed(failure)
         if isinstance(error, NoRoomError):
             return
-        if isinstance(error, OutputError) and is_lost(error, self._context.output_dir):
+        if isinstance(error, OutputError) and is_disk_failure(error, self._context.output_dir):
             self._on_stop(OutputLostError(f"no PDF can be written any more: {error}"))
 
     async def _leave(self) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batch_converter.orchestrator.admission import AdmissionTicket
     from batch_converter.orchestrator.calls import DocumentCalls
     from batch_converter.orchestrator.context import RunContext
-    from batch_converter.output import PartFile
+    from batch_converter.output import PdfWriter
 
 
 class DirectConversion(Conversion):
@@ -36,15 +36,16 @@ class DirectConversion(Conversion):
         super().__init__(context, document, calls, ticket, on_stop=on_stop, on_failure=on_failure)
         self._converter = converter
 
-    def _publication(self, part: PartFile) -> Publication:
-        return Publication(self._context, self._outcome, part, made_elsewhere=False)
+    def _publication(self, writer: PdfWriter) -> Publication:
+        return Publication(self._context, self._outcome, writer, made_elsewhere=False)
 
     async def _obtain(self, publication: Publication) -> StoredPdf:
-        source = await self._prepare_in_order(publication.part)
+        source = await self._prepare_in_order(publication.writer)
+        await publication.writer.create()
         await self._ledger.submitting(self._outcome.document)
         self._outcome.attempts = 1
         self._outcome.submitted()
-        ready = await self._converter.convert(source, publication.part)
+        ready = await self._converter.convert(source, publication.writer)
         return await publication.verify(ready, source)
 
     @property

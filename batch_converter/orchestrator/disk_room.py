@@ -10,7 +10,7 @@ from batch_converter.output import wanted_bytes
 
 if TYPE_CHECKING:
     from batch_converter.models import Document
-    from batch_converter.output import PartFile, PartFolder
+    from batch_converter.output import PdfStore, PdfWriter
     from batch_converter.threads import DiskThreads
 
 
@@ -20,18 +20,18 @@ class DiskRoom:
     Many documents that would fit each by itself need not fit together.
 
     Args:
-        parts: Where PDFs are stored.
+        pdfs: Where PDFs are stored.
         threads: Where the disk is asked.
     """
 
-    def __init__(self, parts: PartFolder, threads: DiskThreads) -> None:
-        self._parts = parts
+    def __init__(self, pdfs: PdfStore, threads: DiskThreads) -> None:
+        self._pdfs = pdfs
         self._threads = threads
         self._promised: dict[int, int] = {}
         self._turn = anyio.Lock()
         self._freed = anyio.Event()
 
-    async def take(self, document: Document, part: PartFile) -> None:
+    async def take(self, document: Document, writer: PdfWriter) -> None:
         """Take the room for a PDF, waiting for those that will be done with theirs.
 
         Raises:
@@ -47,7 +47,7 @@ class DiskRoom:
                 await freed.wait()
                 freed = self._freed
             self._promised[document.id] = wanted_bytes(document.size_bytes)
-        await part.take_place(source_bytes=document.size_bytes)
+        await writer.create(source_bytes=document.size_bytes)
 
     async def look(self, document: Document) -> None:
         """Look once more whether what is about to be fetched can be stored.
@@ -68,6 +68,6 @@ class DiskRoom:
         return sum(self._promised.values())
 
     def _has_room(self, document: Document, promised_bytes: int) -> bool:
-        return self._parts.check_place(
+        return self._pdfs.check_writable(
             document.output, source_bytes=document.size_bytes, promised_bytes=promised_bytes
         )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batch_converter.models import StoredPdf
     from batch_converter.orchestrator.context import RunContext
     from batch_converter.orchestrator.outcome import DocumentOutcome
-    from batch_converter.output import PartFile
+    from batch_converter.output import PdfWriter
 
 
 class Publication:
@@ -26,18 +26,23 @@ class Publication:
     Args:
         context: What the run shares.
         outcome: The document's.
-        part: Where the engine writes.
+        writer: Where the engine writes.
         made_elsewhere: Whether sizes and text are compared with the DjVu's, too: the
             embedded engine says itself what is lost.
     """
 
     def __init__(
-        self, context: RunContext, outcome: DocumentOutcome, part: PartFile, *, made_elsewhere: bool
+        self,
+        context: RunContext,
+        outcome: DocumentOutcome,
+        writer: PdfWriter,
+        *,
+        made_elsewhere: bool,
     ) -> None:
         self._context = context
         self._outcome = outcome
         self._made_elsewhere = made_elsewhere
-        self.part = part
+        self.writer = writer
 
     async def verify(self, ready: Ready, source: SourceDocument) -> StoredPdf:
         """Check what the engine has written, and bring it to the disk.
@@ -52,7 +57,7 @@ class Publication:
         """
         document, output = self._outcome.document, self._context.settings.output
         expected = await self._expectation(source)
-        pdf = await self.part.seal(
+        pdf = await self.writer.verify_and_sync(
             expected=expected.pdf,
             keeps_other_pages=output.page_mismatch == "warn",
             mtime_ns=document.mtime_ns if output.preserve_times else None,
@@ -83,7 +88,7 @@ class Publication:
                 outcome.document, pdf, warnings=outcome.warnings, **made_by
             )
             reach("pdf.announced")
-            await self.part.publish()
+            await self.writer.publish()
             reach("pdf.published")
             await context.ledger.converted(
                 outcome.document,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from batch_converter.orchestrator.admission import AdmissionTicket
     from batch_converter.orchestrator.calls import DocumentCalls
     from batch_converter.orchestrator.context import RunContext
-    from batch_converter.output import PartFile
+    from batch_converter.output import PdfWriter
 
 _UNUSABLE: Final = (CorruptResultError, BadPdfError)
 _RESUBMITTABLE: Final = (ExpiredError, ConversionFailedError, *_UNUSABLE)
@@ -56,8 +56,8 @@ class TaskConversion(Conversion):
         self._retry = context.settings.retry
         self._ended_in_error = 0
 
-    def _publication(self, part: PartFile) -> Publication:
-        return Publication(self._context, self._outcome, part, made_elsewhere=True)
+    def _publication(self, writer: PdfWriter) -> Publication:
+        return Publication(self._context, self._outcome, writer, made_elsewhere=True)
 
     @property
     def _is_handed_over(self) -> bool:
@@ -67,26 +67,26 @@ class TaskConversion(Conversion):
         """Submit, wait and fetch, again where the rules allow it, until the PDF is whole."""
         while True:
             if self._outcome.task or self._prepared:
-                await self._take_room(publication.part)
-            task = self._outcome.task or await self._submit(publication.part)
+                await self._take_room(publication.writer)
+            task = self._outcome.task or await self._submit(publication.writer)
             try:
                 return await self._fetch(task, publication)
             except _RESUBMITTABLE as error:
                 await self._give_up_task(error)
 
-    async def _take_room(self, part: PartFile) -> None:
+    async def _take_room(self, writer: PdfWriter) -> None:
         """Take the room for what is about to be paid for; without it, nobody goes ahead."""
         try:
-            await self._context.disk_room.take(self._outcome.document, part)
+            await self._context.disk_room.take(self._outcome.document, writer)
         except NoRoomError as error:
             self._on_stop(OutputFullError(f"nothing more is submitted: {error}"))
             raise
 
-    async def _submit(self, part: PartFile) -> Task:
+    async def _submit(self, writer: PdfWriter) -> Task:
         """Submit until the service has the document, within the attempts."""
         self._ticket.mark_polled()
         while True:
-            source = await self._prepare_in_order(part)
+            source = await self._prepare_in_order(writer)
             try:
                 return await self._record_task(await self._hand_over(source))
             except SubmitUnknownError as error:
@@ -121,7 +121,7 @@ class TaskConversion(Conversion):
             service=self._service,
             source=self._source,
             task=task,
-            target=publication.part,
+            target=publication.writer,
             calls=self._calls,
             schedule=self._context.polling,
             disk_room=self._context.disk_room,

@@ -56,7 +56,7 @@ class Backlog:
             await self._turned.wait()
         self._check()
 
-    async def settle(self) -> None:
+    async def flush(self) -> None:
         """Wait until everything is written.
 
         Raises:

@@ -15,7 +15,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import shutil
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -81,11 +80,15 @@ def make_folder(folder: Path) -> None:
         FileExistsError: A file stands in its place.
         NotADirectoryError: One stands on the way to it.
     """
-    missing = [folder, *folder.parents]
-    missing = missing[: missing.index(nearest_folder(folder))]
-    for path in reversed(missing):
+    for path in missing_folders(folder):
         path.mkdir(exist_ok=True)
         sync_folder(path.parent)
+
+
+def missing_folders(folder: Path) -> list[Path]:
+    """Return what has to be made so that a folder is there, in the order of making."""
+    lineage = [folder, *folder.parents]
+    return lineage[: lineage.index(nearest_folder(folder))][::-1]
 
 
 def make_subfolder(folder: Path, *, root: Path) -> None:
@@ -104,15 +107,6 @@ def make_subfolder(folder: Path, *, root: Path) -> None:
 def nearest_folder(path: Path) -> Path:
     """Return the path if it is a folder, else the nearest above it that is one."""
     return next(place for place in (path, *path.parents) if place.is_dir())
-
-
-def copy_file(source: Path, target: Path) -> None:
-    """Copy a file's bytes and times, durably but for its name."""
-    shutil.copyfile(source, target)
-    status = source.stat()
-    with target.open("rb+") as copy:
-        os.utime(copy.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
-        sync_file(copy.fileno())
 
 
 def hash_file(path: Path) -> str:

@@ -71,7 +71,7 @@ SMALL = Sizes(30_000, 20_000)
 
 def make_archive(folder: Path, count: int, *, djvu_bytes: int = SMALL.djvu_bytes) -> None:
     """Write files of one empty page each, with bytes of their own."""
-    info = struct.pack(">HHBBHBB", 100, 100, 24, 0, 300, 22, 1)
+    info = struct.pack(">HHBB", 2550, 3300, 24, 0) + struct.pack("<HBB", 300, 22, 1)
     for number in range(count):
         mark = b"%08d" % number + b"x" * (djvu_bytes - 50)
         body = b"DJVUINFO" + struct.pack(">I", 10) + info

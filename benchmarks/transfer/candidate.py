@@ -55,7 +55,7 @@ class FileSink:
         await self._backlog.put(data)
 
     async def finish(self) -> None:
-        await self._backlog.settle()
+        await self._backlog.flush()
 
     def _append(self, data: bytes | bytearray) -> None:
         self._file.write(data)
@@ -113,17 +113,20 @@ async def fetch_stored(
     url: str, size: int, path: Path, start: Measure, kind: str = "plain"
 ) -> None:
     """Do all that a run does until the PDF is complete: the digest is made on the way."""
-    from batch_converter.output import PartFolder  # noqa: PLC0415  # only the candidate's own imports count
+    from batch_converter.output import PdfStore  # noqa: PLC0415  # only the candidate's own imports count
+    from batch_converter.threads import DiskThreads  # noqa: PLC0415  # the same
 
-    folder = PartFolder(output_dir=path.parent, state_dir=path.parent, run_id=path.name)
-    await folder.prepare()
+    pdfs = PdfStore(
+        output_dir=path.parent, state_dir=path.parent, run_id=path.name, threads=DiskThreads()
+    )
+    await pdfs.prepare()
     async with engine(url) as ours:
         await warm_up(ours, path, kind)
         start()
-        async with folder.part(path.name, document_id=1) as part:
-            await ours.fetch(document(path), f"{kind}-{size}", part, Uncounted())
-            await part.settle()
-            part.path.replace(path)
+        async with pdfs.writer(path.name) as writer:
+            await ours.fetch(document(path), f"{kind}-{size}", writer, Uncounted())
+            await writer.flush()
+            writer.path.replace(path)
 
 
 async def fetch_stored_dense(url: str, size: int, path: Path, start: Measure) -> None:

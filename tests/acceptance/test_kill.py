@@ -74,7 +74,7 @@ def test_killed_at_a_named_step(archive: Archive, tmp_path: Path, step: str) -> 
 
 
 @pytest.mark.parametrize("step", ["part.written#2", "pdf.announced#2", "pdf.named#2"])
-def test_killed_where_part_files_lie_beside_their_targets(
+def test_killed_where_the_state_is_on_another_disk(
     archive: Archive, tmp_path: Path, step: str
 ) -> None:
     with small_disk(tmp_path / "disk", size_bytes=32 << 20) as disk:

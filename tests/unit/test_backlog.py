@@ -65,7 +65,7 @@ async def test_pieces_are_written_in_order(disk: Disk, backlog: Backlog) -> None
     pieces = [bytes([number]) * (PIECE // (1 + number % 3)) for number in range(50)]
     for piece in pieces:
         await backlog.put(piece)
-    await backlog.settle()
+    await backlog.flush()
     assert disk.taken == pieces
 
 
@@ -85,7 +85,7 @@ async def test_who_brings_too_much_waits(disk: Disk, backlog: Backlog) -> None:
         await anyio.wait_all_tasks_blocked()
         assert taken == (MAX_WAITING_BYTES // PIECE) + 1
         disk.gate.set()
-    await backlog.settle()
+    await backlog.flush()
     assert len(disk.taken) == 100
 
 
@@ -95,7 +95,7 @@ async def test_a_failure_is_told_to_all_that_come_after(disk: Disk, backlog: Bac
     await backlog.put(bytes(PIECE))
     for _ in range(2):
         with pytest.raises(OutputError, match="full"):
-            await backlog.settle()
+            await backlog.flush()
     with pytest.raises(OutputError, match="full"):
         await backlog.put(b"more")
     assert len(disk.taken) == 1
@@ -128,7 +128,7 @@ async def test_what_is_dropped_is_not_written_and_failures_are_forgotten(
         disk.gate.set()
     disk.room_bytes = 100
     await backlog.put(b"anew")
-    await backlog.settle()
+    await backlog.flush()
     assert disk.taken == [b"anew"]
 
 
@@ -157,8 +157,8 @@ async def test_one_file_does_not_keep_the_threads_to_itself(disk: Disk) -> None:
         await busy.put(b"b" * PIECE)
     await other.put(b"other")
     disk.gate.set()
-    await other.settle()
-    await busy.settle()
+    await other.flush()
+    await busy.flush()
     assert disk.taken.index(b"other") < 4
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import stat
 import subprocess
@@ -14,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from batch_converter.errors import OutputError
+from batch_converter.errors import OutputError, UsageError
 from batch_converter.report.replacing import replacing
 from batch_converter.storage import (
-    copy_file,
+    ScratchFolder,
     durable,
-    hash_file,
     make_folder,
     make_subfolder,
+    missing_folders,
     sync_file,
     sync_folder,
 )
@@ -167,17 +166,30 @@ def test_a_drive_that_fails_to_flush_its_cache_is_a_failure(
         sync_folder(tmp_path)
 
 
+def test_what_is_missing_is_told_in_the_order_of_making(tmp_path: Path) -> None:
+    assert missing_folders(tmp_path) == []
+    assert missing_folders(tmp_path / "a" / "b") == [tmp_path / "a", tmp_path / "a" / "b"]
+
+
+def test_scratch_of_dead_runs_is_cleared_and_nothing_else(tmp_path: Path) -> None:
+    scratch = ScratchFolder(tmp_path / "state" / "parts")
+    assert scratch.prepare() == 0
+    for name in ("bundle-7.part", "12345.part.7", "notes.txt"):
+        (scratch.path / name).write_bytes(b"x")
+    assert scratch.file("bundle-7").exists()
+    assert scratch.prepare() == 2
+    assert [path.name for path in scratch.path.iterdir()] == ["notes.txt"]
+
+
+def test_scratch_that_cannot_be_made_is_bad_usage(tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    with pytest.raises(UsageError, match="cannot be used"):
+        ScratchFolder(tmp_path / "state" / "parts").prepare()
+
+
 def test_folders_are_made_below_a_root_that_is_there_only(tmp_path: Path) -> None:
     make_subfolder(tmp_path / "a" / "b", root=tmp_path)
     assert (tmp_path / "a" / "b").is_dir()
     with pytest.raises(FileNotFoundError):
         make_subfolder(tmp_path / "gone" / "c", root=tmp_path / "gone")
     assert not (tmp_path / "gone").exists()
-
-
-def test_a_copy_has_the_bytes_and_the_times(tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(b"x" * 100_000)
-    os.utime(tmp_path / "x", ns=(1, 2_000_000_003))
-    copy_file(tmp_path / "x", tmp_path / "y")
-    assert (tmp_path / "y").stat().st_mtime_ns == 2_000_000_003
-    assert hash_file(tmp_path / "y") == hashlib.sha256(b"x" * 100_000).hexdigest()

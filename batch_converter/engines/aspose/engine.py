@@ -26,6 +26,7 @@ from batch_converter.errors import BadResponseError, ConfigError, TooLargeError
 from batch_converter.events import EventStream
 from batch_converter.models import CallKind
 from batch_converter.redaction import Redactor
+from batch_converter.threads import DiskThreads
 from batch_converter.wire import (
     CONVERT_PATH,
     ID_PARAMETER,
@@ -65,6 +66,7 @@ class AsposeEngine(TaskService):
         clock: The time; the system's where absent.
         random: Returns a number from 0 to 1, for jitter.
         events: Told of throttling and of tokens.
+        threads: Where documents are read; its own where absent.
 
     Raises:
         ConfigError: Credentials are missing, or recognition settings are not known.
@@ -81,6 +83,7 @@ class AsposeEngine(TaskService):
         clock: Clock | None = None,
         random: Callable[[], float] = chance.random,
         events: EventStream | None = None,
+        threads: DiskThreads | None = None,
     ) -> None:
         if settings.client_id is None or settings.client_secret is None:
             raise ConfigError("the aspose engine needs client_id and client_secret")
@@ -95,6 +98,7 @@ class AsposeEngine(TaskService):
         self._clock: Clock = clock or SystemClock()
         self._random = random
         self._events = events or EventStream()
+        self._threads = threads or DiskThreads()
         self._session: aiohttp.ClientSession | None = None
         self._client: Client | None = None
 
@@ -143,6 +147,7 @@ class AsposeEngine(TaskService):
             throttle=throttle,
             clock=self._clock,
             redactor=self._redactor,
+            threads=self._threads,
         )
         self._client = Client(
             exchange,

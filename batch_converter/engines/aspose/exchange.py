@@ -14,7 +14,7 @@ from batch_converter.engines.aspose.reading import read_beginning
 from batch_converter.engines.aspose.request import Moved, redirected
 from batch_converter.engines.aspose.retry import Trouble, retry_after_s
 from batch_converter.engines.aspose.session import Departure
-from batch_converter.engines.aspose.upload import StallWatch, opened
+from batch_converter.engines.aspose.upload import StallWatch, UploadOrder, opened
 from batch_converter.errors import (
     BadResponseError,
     NetworkError,
@@ -23,7 +23,6 @@ from batch_converter.errors import (
 )
 from batch_converter.models import CallKind, CallOutcome
 from batch_converter.shortage import exhausted
-from batch_converter.threads import DiskThreads
 from batch_converter.wire import JSON_TYPE, TEXT_TYPE, clean_message, read_refusal
 
 if TYPE_CHECKING:
@@ -37,11 +36,11 @@ if TYPE_CHECKING:
     from batch_converter.engines.aspose.session import Proxy
     from batch_converter.engines.aspose.upload import DocumentBody
     from batch_converter.redaction import Redactor
+    from batch_converter.threads import DiskThreads
 
 T = TypeVar("T")
 
 MAX_HOPS: Final = 5
-_READERS: Final = 4
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SUCCESS: Final = range(200, 300)
 _UNAUTHORIZED: Final = 401
@@ -83,6 +82,7 @@ class Exchange:
         throttle: Throttle,
         clock: Clock,
         redactor: Redactor,
+        threads: DiskThreads,
     ) -> None:
         self._session = session
         self._proxy = proxy
@@ -90,7 +90,8 @@ class Exchange:
         self._throttle = throttle
         self._clock = clock
         self._redactor = redactor
-        self._readers = DiskThreads(_READERS)
+        self._threads = threads
+        self._uploads = UploadOrder()
 
     async def send(
         self,
@@ -139,7 +140,7 @@ class Exchange:
     def _body(self, request: Request) -> AbstractAsyncContextManager[DocumentBody | None]:
         if request.source is None or not request.uploads:
             return nullcontext()
-        return opened(request.source, self._settings.settings, self._readers)
+        return opened(request.source, self._settings.settings, self._threads, self._uploads)
 
     async def _converse(
         self,

@@ -46,6 +46,7 @@ def _build(settings: Settings, resources: EngineResources) -> TaskService:
         clock=resources.clock,
         events=resources.events,
         redactor=resources.redactor,
+        threads=resources.threads,
     )
 
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import aiohttp
+import anyio
 
 from batch_converter.codec import READ_BYTES, Base64Frame
 from batch_converter.errors import UnreadableError
 from batch_converter.wire import submission_frame
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-
-    import anyio
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 
     from batch_converter.engines.aspose.session import Departure
     from batch_converter.engines.base import SourceDocument
@@ -131,11 +130,34 @@ class DocumentBody:
             raise
 
 
+class UploadOrder:
+    """Documents go out in the order in which they were handed over.
+
+    Several files are opened at once, and any may be open first; but the calls that a
+    budget still allows belong to those that came first.
+    """
+
+    def __init__(self) -> None:
+        self._last = anyio.Event()
+        self._last.set()
+
+    @contextmanager
+    def turn(self) -> Iterator[anyio.Event]:
+        """Take the next turn; yields what is set when those before have had theirs."""
+        before, mine = self._last, anyio.Event()
+        self._last = mine
+        try:
+            yield before
+        finally:
+            mine.set()
+
+
 @asynccontextmanager
 async def opened(
     source: SourceDocument,
     settings: Mapping[str, object],
     threads: DiskThreads,
+    order: UploadOrder,
 ) -> AsyncGenerator[DocumentBody, None]:
     """Open the document for one submission, read in one of the threads.
 
@@ -143,19 +165,21 @@ async def opened(
         source: What is sent.
         settings: What goes beside it.
         threads: Where its file is read.
+        order: Keeps it behind those that were handed over before.
 
     Raises:
         UnreadableError: It cannot be opened, or is not the file that was found.
     """
-    file = await threads.run(_SourceFile, source)
+    with ExitStack() as stack:
+        with order.turn() as come:
+            file = await threads.run(_SourceFile, source)
+            stack.callback(file.close)
+            await come.wait()
 
-    async def read(size: int) -> bytes:
-        return file.take_ahead() or await threads.run(file.read, size)
+        async def read(size: int) -> bytes:
+            return file.take_ahead() or await threads.run(file.read, size)
 
-    try:
         yield DocumentBody(read, source.size_bytes, settings)
-    finally:
-        file.close()
 
 
 class StallWatch:

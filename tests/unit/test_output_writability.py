@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch_converter.errors import OutputError
-from batch_converter.output import is_lost, nearest_folder, places
-from batch_converter.output.places import GROWTH, MARGIN_BYTES, check_place
+from batch_converter.output import is_disk_failure, nearest_folder, writability
+from batch_converter.output.writability import GROWTH, MARGIN_BYTES, check_writable
 from tests.support.disks import small_disk
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Path:
 def refusal(root: Path, output: str, *, source_bytes: int = 1000) -> OutputError | None:
     """Return why there is no place for a PDF."""
     try:
-        check_place(root / output, root=root, state_dir=root, source_bytes=source_bytes)
+        check_writable(root / output, root=root, state_dir=root, source_bytes=source_bytes)
     except OutputError as error:
         return error
     return None
@@ -60,7 +60,7 @@ def test_what_stands_in_the_way_is_named_and_concerns_only_this_pdf(
     error = refusal(root, output)
     assert error is not None
     assert said in str(error)
-    assert not is_lost(error, root)
+    assert not is_disk_failure(error, root)
 
 
 def test_a_root_that_is_gone_concerns_all(root: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_root_that_is_gone_concerns_all(root: Path) -> None:
     error = refusal(root, "a/b.pdf")
     assert error is not None
     assert "vanished" in str(error)
-    assert is_lost(error, root)
+    assert is_disk_failure(error, root)
 
 
 def test_too_little_room_for_one_is_not_too_little_for_all(tmp_path: Path) -> None:
@@ -77,20 +77,20 @@ def test_too_little_room_for_one_is_not_too_little_for_all(tmp_path: Path) -> No
         large = refusal(disk.path, "a.pdf", source_bytes=MARGIN_BYTES // GROWTH + 4096)
         assert large is not None
         assert "nothing was paid" in str(large)
-        assert not is_lost(large, disk.path)
+        assert not is_disk_failure(large, disk.path)
 
         disk.fill(but_bytes=MARGIN_BYTES - 4096)
         full = refusal(disk.path, "a.pdf", source_bytes=1)
         assert full is not None
         assert "full" in str(full)
-        assert is_lost(full, disk.path)
+        assert is_disk_failure(full, disk.path)
 
 
 def test_a_full_state_directory_concerns_all(root: Path, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", size_bytes=MARGIN_BYTES // 2) as disk:
         with pytest.raises(OutputError) as caught:
-            check_place(root / "a.pdf", root=root, state_dir=disk.path, source_bytes=1)
-        assert is_lost(caught.value, root)
+            check_writable(root / "a.pdf", root=root, state_dir=disk.path, source_bytes=1)
+        assert is_disk_failure(caught.value, root)
 
 
 def test_a_read_only_disk_concerns_all(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_read_only_disk_concerns_all(tmp_path: Path) -> None:
         error = refusal(disk.path, "a.pdf")
         assert error is not None
         assert "read-only" in str(error)
-        assert is_lost(error, disk.path)
+        assert is_disk_failure(error, disk.path)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_a_read_only_disk_concerns_all(tmp_path: Path) -> None:
 def test_what_an_error_says_of_other_pdfs(root: Path, number: int, *, lost: bool) -> None:
     error = OutputError("so it is")
     error.__cause__ = OSError(number, os.strerror(number), os.fspath(root / "a" / "b.pdf"))
-    assert is_lost(error, root) == lost
-    assert not is_lost(OutputError("so it is"), root)
+    assert is_disk_failure(error, root) == lost
+    assert not is_disk_failure(OutputError("so it is"), root)
 
 
 def test_a_folder_that_another_document_makes_meanwhile_is_no_obstacle(
@@ -131,5 +131,5 @@ def test_a_folder_that_another_document_makes_meanwhile_is_no_obstacle(
         path.mkdir(parents=True, exist_ok=True)  # between our first look and the second
         return found
 
-    monkeypatch.setattr(places, "nearest_folder", slow_nearest_folder)
+    monkeypatch.setattr(writability, "nearest_folder", slow_nearest_folder)
     assert refusal(root, "a/b/c.pdf") is None

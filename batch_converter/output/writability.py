@@ -23,7 +23,7 @@ MARGIN_BYTES: Final = 8 << 20
 It is more than the ledger's reserve, so that giving that up is not taken for room.
 """
 
-_LOST: Final = frozenset(
+_DISK_FAILURES: Final = frozenset(
     {
         errno.ENOSPC,
         errno.EDQUOT,
@@ -46,7 +46,7 @@ _CANNOT_ALLOCATE: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSY
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-def check_place(
+def check_writable(
     target: Path, *, root: Path, state_dir: Path, source_bytes: int, promised_bytes: int = 0
 ) -> bool:
     """Make sure, as far as asking can, that a PDF of this source could get its name.
@@ -62,7 +62,7 @@ def check_place(
         Whether there is room beside what others are about to need, too.
 
     Raises:
-        OutputError: It could not; see `is_lost` for what that means for others.
+        OutputError: It could not; see `is_disk_failure` for what that means for others.
     """
     with writing(target):
         _check_descriptors(target)
@@ -86,27 +86,15 @@ def wanted_bytes(source_bytes: int) -> int:
     return GROWTH * source_bytes
 
 
-def take_place(part: Path, *, source_bytes: int) -> None:
-    """Make the part file, and see that some of the room for it is to be had; it is left empty.
+def probe_room(descriptor: int, *, source_bytes: int) -> None:
+    """See that some of the room for a PDF is to be had; the file is left empty.
 
-    What statistics do not tell, a quota above all, is found out so. The inode is taken
-    then: what is paid for can be stored.
+    What statistics do not tell, a quota above all, is found out so.
 
     Raises:
-        NoRoomError: There is no inode, no quota or no block left; nothing was made.
-        OSError: It cannot be made for another reason.
+        OSError: There is no quota or no block left.
     """
-    try:
-        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-        try:
-            _allocate(descriptor, min(_PROBE_BYTES, GROWTH * source_bytes or 1))
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        part.unlink(missing_ok=True)
-        raise NoRoomError(_told(part.parent, error)) from error
+    _allocate(descriptor, min(_PROBE_BYTES, GROWTH * source_bytes or 1))
 
 
 def no_room(error: OSError, folder: Path) -> NoRoomError | None:
@@ -145,12 +133,12 @@ def _check_descriptors(target: Path) -> None:
         raise _refusal(errno.EMFILE, target)
 
 
-def is_lost(error: OutputError, root: Path) -> bool:
+def is_disk_failure(error: OutputError, root: Path) -> bool:
     """Whether the error says that no other PDF can be written either."""
     cause = error.__cause__
     if not isinstance(cause, OSError):
         return False
-    return cause.errno in _LOST or (
+    return cause.errno in _DISK_FAILURES or (
         cause.errno == errno.ENOENT and cause.filename == os.fspath(root)
     )
 

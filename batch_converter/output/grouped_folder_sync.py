@@ -25,7 +25,7 @@ class _Sync:
     error: OutputError | None = None
 
 
-class FolderSyncs:
+class GroupedFolderSync:
     """Joins those who wait for the same folder: they share the next fsync to begin."""
 
     def __init__(self, threads: DiskThreads) -> None:
