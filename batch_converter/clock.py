@@ -1,4 +1,4 @@
-"""Time, injected: what o'clock it is, how long something took, and waiting."""
+"""Time as an argument: time of day, a monotonic clock, and waiting."""
 
 from __future__ import annotations
 

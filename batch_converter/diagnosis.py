@@ -1,4 +1,4 @@
-"""Is everything in place? Checks that change nothing and cost no billed call."""
+"""The checks of `doctor`, which change nothing and cost no billed call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text as other programs hand it over: its encoding told, what they leave behind taken off.
+"""Text from other programs: its encoding recognised, stray characters taken off.
 
 Editors put byte order marks in front, shells and secret stores put line ends behind,
 web pages put spaces between that are none. Settings, secrets and lists of files come

@@ -1,4 +1,4 @@
-"""What this process may have: open files and threads, looked at before they are needed.
+"""Limits on open files and threads of this process, checked before a run begins.
 
 A limit that is met in mid-work costs a file, or a call that was paid for nothing.
 """

@@ -1,4 +1,4 @@
-"""How many processors this process may use: what workers are counted by.
+"""How many processors this process may use, by affinity and control groups.
 
 Three parties have a say: the machine, the process's own affinity (taskset, cpuset),
 and a container's quota of time (`docker run --cpus 2`, Kubernetes' limits), which is

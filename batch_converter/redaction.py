@@ -1,4 +1,4 @@
-"""Secrets that must not be told, in every spelling that an echo may have.
+"""Masks secrets in texts, in every spelling that an echo of them may have.
 
 One mask for all that leaves the process as text: what a service says goes through it
 before it stands in a message, a ledger or a report, and every value once more before

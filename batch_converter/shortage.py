@@ -1,4 +1,4 @@
-"""What the machine lacks: descriptors, processes, threads, memory; no document is at fault.
+"""Errors that mean a shortage of the machine (descriptors, processes, threads, memory).
 
 Whatever was being done when the machine said no would have failed for any document, so
 such an error is never booked on one: the run ends, and what is left stays for the next.

@@ -73,7 +73,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSources:
-    """A walk that has begun.
+    """The sources, checked, with a walk over them that has begun.
 
     Attributes:
         found: What it finds; blocking, to be driven in a worker thread.

@@ -1,4 +1,4 @@
-"""The three descriptors that every process is taken to have, where the caller left some out.
+"""Opens `/dev/null` for standard descriptors that the caller has closed.
 
 `<&-` and supervisors that close everything leave 0, 1 or 2 free; the next file that is
 opened would get that number: the event loop's own pipe, or the ledger, into which

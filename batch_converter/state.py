@@ -70,7 +70,7 @@ def new_run_id() -> str:
 
 
 def require_ledger(settings: Settings) -> None:
-    """Complain of a missing ledger rather than have an empty one made; blocking.
+    """Check that there is a ledger, so that none is made; blocking.
 
     Raises:
         LedgerError: There is none, or it cannot be used.

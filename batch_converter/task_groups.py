@@ -1,4 +1,4 @@
-"""Task groups whose only error comes out bare.
+"""Raises the only error of a task group without its group.
 
 A task group wraps what its body raises into an `ExceptionGroup`; where the body is
 the work and the tasks only watch it, callers expect the error itself.

@@ -1,4 +1,4 @@
-"""Engines that do what a test tells them to, for our tests and for those of other engines.
+"""Fake engines that follow a script, for tests of this package and of other programs.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Where the concrete parts meet: settings in, a run ready to be executed out."""
+"""Builds the parts of a run from the settings: ledger, budget, engine, policy, output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Relative paths where the folder that the process works in is gone."""
+"""Errors for relative paths where the working folder has been deleted."""
 
 from __future__ import annotations
 

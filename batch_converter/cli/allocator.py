@@ -1,4 +1,4 @@
-"""What the C library does with memory that was given back."""
+"""Settings of glibc's allocator: what it does with memory that was freed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _M_ARENA_MAX: Final = -8
 
 
 def keep_freed_memory() -> None:
-    """Have freed memory used again, by all threads alike, where the C library is glibc.
+    """Make glibc keep freed memory and share one heap among threads; elsewhere do nothing.
 
     By itself it hands a block of more than 128 KiB back to the system and faults in
     new pages for the next: streaming a PDF in pieces of such a size spent more time on

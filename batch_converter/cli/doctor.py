@@ -1,4 +1,4 @@
-"""`doctor`: is everything in place? One line each."""
+"""`doctor`: checks of credentials, service, output folder and engine, a line each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals to what runs in the event loop: the first stops it gently, the second at once."""
+"""Stops what runs in the event loop by signals: gently at the first, at once at the second."""
 
 from __future__ import annotations
 

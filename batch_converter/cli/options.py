@@ -79,7 +79,7 @@ def output_options(function: F) -> F:
 
 
 def logging_options(function: F) -> F:
-    """Add the options that say what is told, and where."""
+    """Add the options of the log: level, format, file."""
     for add in (
         option(
             "logging.level",

@@ -1,4 +1,4 @@
-"""Standard output and standard error, written so that a reader who has gone ends nothing.
+"""Standard output and standard error that survive a reader who has closed the pipe.
 
 `convert ... | head` closes the pipe before all is told. What was done is done all the same,
 and the exit code has to say that, not how many lines somebody wanted to read.
@@ -26,7 +26,7 @@ class OutputUnwritableError(OSError):
 
 
 class _Descriptor(io.FileIO):
-    """A standard descriptor; what nobody will read goes nowhere."""
+    """A standard descriptor; what is written after its reader has gone is discarded."""
 
     has_reader = True
 
@@ -53,7 +53,7 @@ class _Descriptor(io.FileIO):
 
 
 def install() -> None:
-    """Write both streams through here from now on; names they cannot show are escaped."""
+    """Replace `sys.stdout` and `sys.stderr`; names that they cannot encode are escaped."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
@@ -61,13 +61,13 @@ def install() -> None:
 
 
 def standard_output_is_read() -> bool:
-    """Whether it makes sense to print more."""
+    """Whether standard output still has a reader."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return raw.has_reader if isinstance(raw, _Descriptor) else True
 
 
 def give_up(descriptor: int = _OUT) -> None:
-    """Let what is still to be written, also what waits in buffers, go nowhere."""
+    """Point the descriptor at `/dev/null`: what is in buffers is discarded, too."""
     with suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, descriptor)

@@ -94,7 +94,7 @@ class ProgressDisplay:
 
     @property
     def is_drawn(self) -> bool:
-        """Whether anything appears at all."""
+        """Whether anything is drawn."""
         return self._live is not None
 
     def __enter__(self) -> Self:

@@ -36,7 +36,7 @@ def verify(config_file: Path | None, **given: Any) -> None:  # noqa: ANN401  # s
 
 
 async def _verify(settings: Settings) -> int:
-    """Tell what is not as recorded; returns how many PDFs are not."""
+    """Print the PDFs that are not as recorded, and return how many they are."""
     folder, threads = output_dir(settings), DiskThreads(1)
     good = bad = 0
     with LedgerReader(ledger_path(settings)) as ledger:

@@ -1,4 +1,4 @@
-"""Client ids and secrets: what is taken off them, what they cannot hold, which half is missing."""
+"""Client ids and secrets: stripped of stray characters, checked, and looked at as a pair."""
 
 from __future__ import annotations
 

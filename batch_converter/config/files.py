@@ -1,4 +1,4 @@
-"""The files that settings stand in: found, read, and looked at for who else may read them."""
+"""Configuration and secret files: found, read, and checked for modes that let others read."""
 
 from __future__ import annotations
 

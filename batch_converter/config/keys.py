@@ -1,4 +1,4 @@
-"""The keys that a configuration may hold, as a model of the settings has them."""
+"""The keys of a configuration, read off the models of the settings."""
 
 from __future__ import annotations
 

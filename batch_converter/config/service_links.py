@@ -1,4 +1,4 @@
-"""Variables that a container's surroundings put into it unasked.
+"""Environment variables that a cluster sets in a container, and that look like settings.
 
 Kubernetes and Docker tell a container where the services beside it are, in variables
 that begin with the service's name. A service named `batch-converter` makes them look like

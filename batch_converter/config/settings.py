@@ -134,7 +134,7 @@ class PollingSettings(Section):
 
 
 class RetrySettings(Section):
-    """What is tried again, and how patiently."""
+    """How often requests and documents are tried again, and after which waits."""
 
     request_attempts: Count = 6
     initial_wait_s: Seconds = 0.5
@@ -147,7 +147,7 @@ class RetrySettings(Section):
 
 
 class BudgetSettings(Section):
-    """Where a run stops of its own accord."""
+    """Limits at which a run stops: calls, time, failures; and what a call costs."""
 
     max_api_calls: Annotated[int, Field(ge=0)] | None = None
     monthly_api_calls: Annotated[int, Field(ge=0)] | None = None
@@ -165,7 +165,7 @@ class BudgetSettings(Section):
 
 
 class LoggingSettings(Section):
-    """What is told while a run goes on."""
+    """The log, and the live progress."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
@@ -174,7 +174,7 @@ class LoggingSettings(Section):
 
 
 class ReportSettings(Section):
-    """What is written when a run has ended."""
+    """Files that are written at the end of a run, and what counts for its exit code."""
 
     file: UserPath | None = None
     html_file: UserPath | None = None
@@ -260,7 +260,7 @@ class Settings(Section):
 
     @property
     def account_fault(self) -> str | None:
-        """Say what an account lacks that may be meant: half of one converts with nothing."""
+        """Which half of an account is missing, where the engine may be the service; else None."""
         half = self.aspose.missing_half if self.engine in {"auto", "aspose"} else None
         return half and f"half an account: {half}, or use --engine local"
 

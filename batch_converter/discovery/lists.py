@@ -1,4 +1,4 @@
-"""Lists of sources, as people and their tools write them."""
+"""Reads lists of sources (`--files-from`), by line or by NUL, in the encodings that tools write."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read_files_from(name: str, *, null: bool = False) -> Iterator[str]:
     except (OSError, ValueError) as error:
         raise _unusable(name, error) from error
     try:
-        _check_form(_glance(descriptor), name, null=null)
+        _check_form(_peek(descriptor), name, null=null)
     except BaseException:
         _close(descriptor)
         raise
@@ -66,7 +66,7 @@ def _unusable(name: str, error: OSError | ValueError) -> UsageError:
     return UsageError(f"the list of files {name!r} cannot be read: {reason(error)}")
 
 
-def _glance(descriptor: int) -> bytes:
+def _peek(descriptor: int) -> bytes:
     """Return the beginning of a file that is to be read from here; of a pipe, nothing yet."""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         return b""
@@ -96,7 +96,7 @@ def _listed(descriptor: int, name: str, *, null: bool) -> Iterator[str]:
     check = partial(_check_form, name=name, null=null)
     try:
         for index, raw in enumerate(_pieces(descriptor, separator, check)):
-            entry = _freed_of_mark(raw, null=null) if index == 0 else raw
+            entry = _without_byte_order_mark(raw, null=null) if index == 0 else raw
             if wanted := os.fsdecode(entry) if null else _line(entry):
                 yield wanted
     except OSError as error:
@@ -110,7 +110,7 @@ def _close(descriptor: int) -> None:
         os.close(descriptor)
 
 
-def _freed_of_mark(raw: bytes, *, null: bool) -> bytes:
+def _without_byte_order_mark(raw: bytes, *, null: bool) -> bytes:
     """Take a byte order mark off the first name; of a name by NUL only where that is a file's."""
     name = raw.removeprefix(BYTE_ORDER_MARK)
     return raw if null and not os.path.lexists(name) else name

@@ -1,4 +1,4 @@
-"""Which of the files below the sources are meant."""
+"""The filters on files below the sources: globs, sizes, shard."""
 
 from __future__ import annotations
 

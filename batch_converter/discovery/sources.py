@@ -1,4 +1,4 @@
-"""The sources that the command line names: there, and absolute."""
+"""Sources as they were named: checked to exist, and made absolute."""
 
 from __future__ import annotations
 

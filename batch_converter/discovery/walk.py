@@ -59,16 +59,16 @@ def walk_sources(
     walk.tell_hidden()
 
 
-class _Place(NamedTuple):
+class _WalkPath(NamedTuple):
     """A path in the walk: absolute, and below its source as the user gave it."""
 
     path: str
     source_root: str
     source: str
 
-    def child(self, name: str) -> _Place:
+    def child(self, name: str) -> _WalkPath:
         path = f"{self.path.rstrip('/')}/{name}"
-        return _Place(path, self.source_root, f"{self.source}/{name}" if self.source else name)
+        return _WalkPath(path, self.source_root, f"{self.source}/{name}" if self.source else name)
 
     def name(self) -> str:
         return self.path.rpartition("/")[2]
@@ -109,7 +109,7 @@ class _Folder:
         hidden: How many were left out for that; our own state folder does not count.
     """
 
-    place: _Place
+    location: _WalkPath
     takes_hidden: bool
     hidden: int = 0
     names: list[str] = field(default_factory=list)
@@ -118,7 +118,7 @@ class _Folder:
 
     def read(self) -> None:
         try:
-            with os.scandir(self.place.path) as entries:
+            with os.scandir(self.location.path) as entries:
                 for entry in entries:
                     self._add(entry)
         except OSError as error:
@@ -143,21 +143,21 @@ class _Walk:
         self._excluded = frozenset(map(os.path.realpath, excluded_dirs))
         self._excluded_names = {path.rpartition("/")[2] for path in self._excluded}
         self._entered: set[tuple[int, int]] = set()
-        self._links: deque[_Place] = deque()
+        self._links: deque[_WalkPath] = deque()
         self._hidden = 0
 
     def source(self, given: str) -> Iterator[Found]:
-        place = _Place(absolute_path(given), given, "")
+        location = _WalkPath(absolute_path(given), given, "")
         try:
-            status = _stat(place)
+            status = _stat(location)
         except (OSError, ValueError) as error:
-            yield place.unreadable(error)
+            yield location.unreadable(error)
             return
         if stat.S_ISDIR(status.st_mode):
-            yield from self._tree(place, by_link=False)
+            yield from self._tree(location, by_link=False)
             return
-        place = place._replace(source=place.name())
-        if self._selection.wants(place.source) and (found := self._file(place, status)):
+        location = location._replace(source=location.name())
+        if self._selection.wants(location.source) and (found := self._file(location, status)):
             yield found
 
     def linked_folders(self) -> Iterator[Found]:
@@ -168,42 +168,42 @@ class _Walk:
         if self._hidden:
             log.debug("discovery.hidden_passed_over", count=self._hidden)
 
-    def _tree(self, top: _Place, *, by_link: bool) -> Iterator[Found]:
+    def _tree(self, top: _WalkPath, *, by_link: bool) -> Iterator[Found]:
         """Go down depth first, on a stack of its own: trees go deeper than Python recurses."""
         folders = [self._opened(top, by_link=by_link)]
         while folders:
             folder = folders[-1]
             if folder.error is not None:
-                yield folder.place.unreadable(folder.error)
+                yield folder.location.unreadable(folder.error)
                 folder.error = None
             elif not folder.names:
                 folders.pop()
             elif (name := folder.names.pop()).endswith("/"):
-                folders.append(self._opened(folder.place.child(name[:-1]), by_link=by_link))
-            elif found := self._look(folder.place.child(name), is_link=name in folder.links):
+                folders.append(self._opened(folder.location.child(name[:-1]), by_link=by_link))
+            elif found := self._look(folder.location.child(name), is_link=name in folder.links):
                 yield found
 
-    def _opened(self, place: _Place, *, by_link: bool) -> _Folder:
-        folder = _Folder(place, takes_hidden=self._selection.hidden)
-        if not self._is_left_out(place) and self._enters(place, by_link=by_link):
+    def _opened(self, location: _WalkPath, *, by_link: bool) -> _Folder:
+        folder = _Folder(location, takes_hidden=self._selection.hidden)
+        if not self._is_left_out(location) and self._enters(location, by_link=by_link):
             folder.read()
             self._hidden += folder.hidden
         return folder
 
-    def _is_left_out(self, place: _Place) -> bool:
-        name = place.name()
+    def _is_left_out(self, location: _WalkPath) -> bool:
+        name = location.name()
         return (
             name == STATE_DIR_NAME
-            or (bool(place.source) and self._selection.prunes(place.source))
-            or (name in self._excluded_names and os.path.realpath(place.path) in self._excluded)
+            or (bool(location.source) and self._selection.prunes(location.source))
+            or (name in self._excluded_names and os.path.realpath(location.path) in self._excluded)
         )
 
-    def _enters(self, place: _Place, *, by_link: bool) -> bool:
+    def _enters(self, location: _WalkPath, *, by_link: bool) -> bool:
         """Real folders are always entered and noted; by links only those not noted yet."""
         if not self._selection.follow_symlinks:
             return True
         try:
-            status = _stat(place)
+            status = _stat(location)
         except OSError:
             return True  # reading it says what is wrong
         identity = (status.st_dev, status.st_ino)
@@ -211,45 +211,45 @@ class _Walk:
         self._entered.add(identity)
         return is_new or not by_link
 
-    def _look(self, place: _Place, *, is_link: bool) -> Found | None:
-        if not is_link and not self._selection.wants(place.source):
+    def _look(self, location: _WalkPath, *, is_link: bool) -> Found | None:
+        if not is_link and not self._selection.wants(location.source):
             return None
         try:
-            status = _stat(place)
+            status = _stat(location)
         except OSError as error:
-            return self._broken_link(place, error) if is_link else place.unreadable(error)
-        return self._link(place, status) if is_link else self._file(place, status)
+            return self._broken_link(location, error) if is_link else location.unreadable(error)
+        return self._link(location, status) if is_link else self._file(location, status)
 
-    def _link(self, place: _Place, status: os.stat_result) -> Found | None:
+    def _link(self, location: _WalkPath, status: os.stat_result) -> Found | None:
         if stat.S_ISDIR(status.st_mode):
-            return self._linked_folder(place)
-        return self._file(place, status) if self._wants_link(place) else None
+            return self._linked_folder(location)
+        return self._file(location, status) if self._wants_link(location) else None
 
-    def _linked_folder(self, place: _Place) -> Passed | None:
-        if self._is_left_out(place):
+    def _linked_folder(self, location: _WalkPath) -> Passed | None:
+        if self._is_left_out(location):
             return None
         if not self._selection.follow_symlinks:
-            return place.passed(PassedKind.LINKED_FOLDER)
-        self._links.append(place)
+            return location.passed(PassedKind.LINKED_FOLDER)
+        self._links.append(location)
         return None
 
-    def _broken_link(self, place: _Place, error: OSError) -> Found | None:
+    def _broken_link(self, location: _WalkPath, error: OSError) -> Found | None:
         # A link to a folder that is away may stand for files too.
-        may_be_folder = self._selection.follow_symlinks and not self._is_left_out(place)
-        if not may_be_folder and not self._wants_link(place):
+        may_be_folder = self._selection.follow_symlinks and not self._is_left_out(location)
+        if not may_be_folder and not self._wants_link(location):
             return None
         if error.errno in _LEADS_NOWHERE:
-            return place.passed(PassedKind.DANGLING_LINK)
-        return place.unreadable(error)
+            return location.passed(PassedKind.DANGLING_LINK)
+        return location.unreadable(error)
 
-    def _wants_link(self, place: _Place) -> bool:
-        return is_djvu_name(place.source) and self._selection.wants(place.source)
+    def _wants_link(self, location: _WalkPath) -> bool:
+        return is_djvu_name(location.source) and self._selection.wants(location.source)
 
-    def _file(self, place: _Place, status: os.stat_result) -> Found | None:
+    def _file(self, location: _WalkPath, status: os.stat_result) -> Found | None:
         if not stat.S_ISREG(status.st_mode):
-            return place.passed(PassedKind.SPECIAL_FILE)
-        return place.file(status) if self._selection.wants_size(status.st_size) else None
+            return location.passed(PassedKind.SPECIAL_FILE)
+        return location.file(status) if self._selection.wants_size(status.st_size) else None
 
 
-def _stat(place: _Place) -> os.stat_result:
-    return os.stat(place.path)  # noqa: PTH116  # once a file: building a Path costs as much again
+def _stat(location: _WalkPath) -> os.stat_result:
+    return os.stat(location.path)  # noqa: PTH116  # once a file: building a Path costs as much again

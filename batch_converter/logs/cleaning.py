@@ -1,4 +1,4 @@
-"""What may not stand in a line of the log, and what takes its place.
+"""Replaces what may not stand in a log line: secrets, control characters, foreign types.
 
 Everything here works on values before they are rendered: no secret, no document
 content, nothing that a terminal would obey.

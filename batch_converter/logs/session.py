@@ -1,4 +1,4 @@
-"""structlog's set-up: two outputs, one pipeline, undone when the session closes."""
+"""Sets structlog up for two outputs and one pipeline, and undoes it when the session closes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from structlog.processors import TimeStamper, add_log_level, format_exc_info
 
 from batch_converter.errors import UsageError
 from batch_converter.logs.cleaning import Cleaner, printable
-from batch_converter.logs.writing import DescriptorSink, LineWriter, Nowhere, sink_for
+from batch_converter.logs.writing import DescriptorSink, LineWriter, NullStream, sink_for
 from batch_converter.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def configure_logging(
     Raises:
         UsageError: The file cannot be opened.
     """
-    console = stream or sys.stderr or Nowhere()
+    console = stream or sys.stderr or NullStream()
     session = LogSession(run_id=run_id or uuid.uuid4().hex, redactor=redactor or Redactor())
     file_output = None if file is None else _file_output(file)
     outputs = [_console_output(console, level, log_format), file_output]

@@ -1,4 +1,4 @@
-"""Lines on their way out: whole, in order, and never in the way of the run.
+"""Writes lines whole and in order, in a thread of its own, without blocking the run.
 
 Each place that lines go to has its own thread and queue, so that a full disk, a
 stopped terminal or a reader who has gone neither holds up the event loop nor ends
@@ -52,8 +52,8 @@ class LineStream(Protocol):
         ...
 
 
-class Nowhere:
-    """The stream of a process that was started without standard error."""
+class NullStream:
+    """Discards lines: the stream of a process that was started without standard error."""
 
     def write(self, text: str, /) -> object:
         """Forget the text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batch_converter.report.atomic_writer import ensure_writable
 from batch_converter.report.estimate import estimate_json, human_estimate
 from batch_converter.report.failed_list import write_failed_list
 from batch_converter.report.files import check_report_files, write_report_files
@@ -15,7 +16,6 @@ from batch_converter.report.json_report import (
 )
 from batch_converter.report.manifest import write_manifest
 from batch_converter.report.metrics_file import write_metrics_file
-from batch_converter.report.replacing import ensure_writable
 from batch_converter.report.status import human_status, status_json
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What a run would do and cost, for a machine and for a person."""
+"""A dry run's estimate as JSON and as text."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from batch_converter.report.formatting import and_cost, pluralized, size
 from batch_converter.report.json_report import SCHEMA, api_calls_fields, cost_fields
-from batch_converter.report.wording import and_cost, many, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,9 +36,9 @@ def human_estimate(estimate: Estimate, *, price: Price) -> str:
 
 def _lines(estimate: Estimate, price: Price) -> Iterator[str]:
     totals, calls = estimate.totals, estimate.api_calls
-    what = f"{many(totals.pages, 'page')}, {size(totals.bytes_in)}"
+    what = f"{pluralized(totals.pages, 'page')}, {size(totals.bytes_in)}"
     yield (
-        f"Would convert {totals.remaining:,} of {many(totals.found, 'file')} ({what};"
+        f"Would convert {totals.remaining:,} of {pluralized(totals.found, 'file')} ({what};"
         f" engine: {estimate.engine})."
     )
     if totals.skipped:

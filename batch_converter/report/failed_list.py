@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from batch_converter.report.replacing import replacing
+from batch_converter.report.atomic_writer import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

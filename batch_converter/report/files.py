@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import structlog
 
 from batch_converter.errors import ExitCode, LedgerError, OutputError
+from batch_converter.report.atomic_writer import ensure_writable
 from batch_converter.report.failed_list import write_failed_list
 from batch_converter.report.html_report import write_html_report
 from batch_converter.report.json_report import write_json_report
 from batch_converter.report.manifest import write_manifest
 from batch_converter.report.metrics_file import write_metrics_file
-from batch_converter.report.replacing import ensure_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

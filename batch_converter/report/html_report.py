@@ -12,11 +12,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from batch_converter.logs import printable
 from batch_converter.models import FileStatus
-from batch_converter.report.figures import collect
+from batch_converter.report.atomic_writer import replacing
+from batch_converter.report.formatting import cost, pluralized, size
 from batch_converter.report.human import ending, headline
 from batch_converter.report.json_report import moment_text
-from batch_converter.report.replacing import replacing
-from batch_converter.report.wording import cost, many, size
+from batch_converter.report.plot_data import collect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -73,7 +73,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "many": many,
+        "pluralized": pluralized,
         "moment": moment_text,
         "printable": printable,
         "size": size,

@@ -1,4 +1,4 @@
-"""The summary that a person reads at the end of a run."""
+"""The summary at the end of a run, as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.errors import ExitCode
 from batch_converter.logs import printable
 from batch_converter.models import FileStatus
-from batch_converter.report.wording import and_cost, duration, many, size
+from batch_converter.report.formatting import and_cost, duration, pluralized, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -77,13 +77,13 @@ def headline(summary: RunSummary) -> str:
     if summary.finished_at is not None:
         seconds = (summary.finished_at - summary.started_at).total_seconds()
         took = f" in {duration(seconds)}"
-    files = many(totals.found, "file")
+    files = pluralized(totals.found, "file")
     return f"Converted {totals.converted:,} of {files}{took} (engine: {summary.engine})."
 
 
 def _totals(totals: Totals) -> Iterator[str]:
     if totals.converted:
-        pages = many(totals.pages, "page")
+        pages = pluralized(totals.pages, "page")
         sizes = f"{size(totals.bytes_in)} of DjVu became {size(totals.bytes_out)} of PDF"
         yield f"  converted   {totals.converted:,} ({pages}; {sizes})"
     if totals.skipped:
@@ -99,7 +99,7 @@ def _calls(summary: RunSummary, price: Price) -> Iterator[str]:
     if calls.billed or calls.token:
         yield f"API calls: {calls.billed:,} billed{_kinds(calls)}{and_cost(calls, price)}."
     if summary.submit_unknown:
-        uploads = many(summary.submit_unknown, "upload")
+        uploads = pluralized(summary.submit_unknown, "upload")
         yield f"{uploads} got no answer and may have been billed without a result."
 
 
@@ -139,8 +139,8 @@ def _failed(troubles: _Troubles) -> Iterator[str]:
 def _how_to_go_on(summary: RunSummary, troubles: _Troubles) -> Iterator[str]:
     if summary.unlisted:
         yield (
-            f"Not in the list of failures: {many(summary.unlisted, 'name')} with a line break;"
-            " with --null the list ends each name with NUL and holds all."
+            f"Not in the list of failures: {pluralized(summary.unlisted, 'name')}"
+            " with a line break; with --null the list ends each name with NUL and holds all."
         )
     if why := ending(summary):
         yield why

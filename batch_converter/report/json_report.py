@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
-from batch_converter.report.replacing import replacing
+from batch_converter.report.atomic_writer import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from batch_converter.report.replacing import replacing
+from batch_converter.report.atomic_writer import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

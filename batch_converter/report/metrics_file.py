@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from batch_converter.report.replacing import replacing
+from batch_converter.report.atomic_writer import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

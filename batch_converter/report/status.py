@@ -1,4 +1,4 @@
-"""What the ledger knows, for a machine and for a person."""
+"""The ledger's status as JSON and as text."""
 
 from __future__ import annotations
 

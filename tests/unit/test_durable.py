@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from batch_converter.errors import OutputError, UsageError
-from batch_converter.report.replacing import replacing
+from batch_converter.report.atomic_writer import replacing
 from batch_converter.storage import (
     ScratchFolder,
     durable,

@@ -20,7 +20,7 @@ from batch_converter.models import (
     Totals,
 )
 from batch_converter.report import html_report, write_html_report
-from batch_converter.report.figures import TIMELINE_STEPS, collect
+from batch_converter.report.plot_data import TIMELINE_STEPS, collect
 from tests.support.summaries import START, SUMMARY
 
 if TYPE_CHECKING:

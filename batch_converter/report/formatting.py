@@ -1,4 +1,4 @@
-"""Numbers as a person reads them."""
+"""Numbers, sizes, durations and costs as text for people."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _STEP: Final = 1024
 
 
-def many(count: int, noun: str) -> str:
+def pluralized(count: int, noun: str) -> str:
     """Return the count with its noun, in the plural unless it is one."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 

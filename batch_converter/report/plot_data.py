@@ -1,4 +1,4 @@
-"""What the plots of the HTML report show: counted in one pass, however many files there are."""
+"""The data of the HTML report's plots, counted in one pass and in constant memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.models import FileStatus
-from batch_converter.report.wording import duration
+from batch_converter.report.formatting import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -95,7 +95,7 @@ def _wait_bars(waits: Counter[int]) -> list[Bar]:
 
 
 def _poll_bars(polls: Counter[int]) -> list[Bar]:
-    """Count questions; an engine that is not asked has nothing to show."""
+    """Count polls a file; empty for an engine that is not polled."""
     if not any(polls[count] for count in range(1, _MANY_POLLS + 1)):
         return []
     return [

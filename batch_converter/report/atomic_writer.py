@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, under a name that may be taken already."""
+"""Writes files that appear whole or not at all, in the place of an older one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def replacing(path: Path, what: str) -> Iterator[BinaryIO]:
 
 
 def ensure_writable(path: Path, what: str) -> None:
-    """Find out before a run whether `replacing` will be able to write `path` after it.
+    """Check that `replacing` will be able to write `path`, before a run depends on it.
 
     Raises:
         UsageError: It will not.
