@@ -43,7 +43,8 @@ class CheckedPdf:
     """A PDF that is whole.
 
     Attributes:
-        pages: How many; None where they could not be counted without more than a quick look.
+        pages: How many, 0 too; None where they could not be counted without more than a
+            quick look.
         differences: In what else it differs from what was expected, one sentence each.
     """
 
@@ -67,7 +68,7 @@ def check_pdf(
         expected: What its pages are compared with; a quick look does not.
 
     Raises:
-        BadPdfError: It is none, or it has no pages.
+        BadPdfError: It is none.
         OutputError: It cannot be read.
     """
     try:
@@ -83,7 +84,7 @@ def check_pdf_bytes(
     """Look at a PDF in memory; see `check_pdf`.
 
     Raises:
-        BadPdfError: It is none, or it has no pages.
+        BadPdfError: It is none.
     """
     return _checked(io.BytesIO(data), verify, expected, pikepdf.AccessMode.stream)
 
@@ -116,22 +117,15 @@ def _claimed_pages(file: BinaryIO, access_mode: pikepdf.AccessMode) -> int | Non
             pages = int(pdf.Root.Pages.Count)
     except _PDF_ERRORS:
         return None
-    return pages if pages > 0 else None
+    return pages if pages >= 0 else None
 
 
 def _opened(file: BinaryIO, expected: ExpectedPdf, access_mode: pikepdf.AccessMode) -> CheckedPdf:
     try:
         with pikepdf.open(file, access_mode=access_mode) as pdf:
-            pages = len(pdf.pages)
-            return CheckedPdf(pages=_at_least_one(pages), differences=_compared(pdf, expected))
+            return CheckedPdf(pages=len(pdf.pages), differences=_compared(pdf, expected))
     except _PDF_ERRORS as error:
         raise BadPdfError("the PDF is damaged beyond repair: qpdf cannot open it") from error
-
-
-def _at_least_one(pages: int) -> int:
-    if pages == 0:
-        raise BadPdfError("the PDF has no pages")
-    return pages
 
 
 def _compared(pdf: pikepdf.Pdf, expected: ExpectedPdf) -> tuple[str, ...]:
@@ -143,7 +137,12 @@ def _compared(pdf: pikepdf.Pdf, expected: ExpectedPdf) -> tuple[str, ...]:
 
 
 def page_difference(pages: int | None, expected_pages: int | None) -> str | None:
-    """Return what to say where the PDF has other pages than the DjVu; unknown counts agree."""
+    """Return what to say where the PDF has other pages than the DjVu; unknown counts agree.
+
+    No pages at all are too few for any DjVu.
+    """
+    if pages == 0:
+        return f"the PDF has 0 pages, the DjVu {expected_pages or 'at least 1'}"
     if pages is None or expected_pages is None or pages == expected_pages:
         return None
     noun = "page" if pages == 1 else "pages"

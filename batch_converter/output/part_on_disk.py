@@ -154,6 +154,11 @@ class PartOnDisk:
         difference = page_difference(checked.pages, wanted.expected.pages)
         if difference is None:
             return checked.differences
+        if not checked.pages:
+            raise PageMismatchError(
+                f"{self.spot.output}: {difference}; there is nothing to publish, and the file is"
+                " not tried again unless you say so: --retry-failed converts it anew"
+            )
         if not wanted.keeps_other_pages:
             raise PageMismatchError(
                 f"{self.paths.output}: {difference}; it is not published, and the file is not"

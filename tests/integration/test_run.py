@@ -400,16 +400,17 @@ async def stop_during_upload(run: Run, uploading: anyio.Event, held: anyio.Event
     held.set()
 
 
-async def test_other_pages_fail_for_good_and_nothing_more_is_paid(stage: Stage) -> None:
+@pytest.mark.parametrize("pages", [0, 2])
+async def test_other_pages_fail_for_good_and_nothing_more_is_paid(stage: Stage, pages: int) -> None:
     (path,) = make_archive(stage.source, 1)
     async with stage.run() as (run, engine):
-        engine.deliver(path.name, *[pdf_bytes(2)] * 9)
+        engine.deliver(path.name, *[pdf_bytes(pages)] * 9)
         summary = await stage.execute(run)
         assert (engine.submitted[path.name], engine.fetched[path.name]) == (1, 1)
     file = (await stage.files())[path.name]
     assert file.error is not None
     assert file.error.code is ErrorCode.BAD_PDF
-    assert "the PDF has 2 pages, the DjVu 1" in file.error.message
+    assert f"the PDF has {pages} pages, the DjVu 1" in file.error.message
     assert (file.pages, file.bytes_out) == (1, 0)
     assert (summary.totals.failed, summary.totals.with_warnings) == (1, 0)
     assert not (stage.output / "00000.pdf").exists()

@@ -249,9 +249,8 @@ async def test_many_at_once(tmp_path: Path) -> None:
         (make_pdf(padding=8192)[:-1024], "cut off"),
         (make_pdf() + bytes(3000), "cut off"),
         (b"%PDF-1.7\n" + bytes(100) + b"%%EOF\n", "damaged"),
-        (make_pdf(0), "no pages"),
     ],
-    ids=["nothing", "html", "tiny", "cut", "trailing", "junk", "empty"],
+    ids=["nothing", "html", "tiny", "cut", "trailing", "junk"],
 )
 async def test_what_is_no_pdf_never_gets_the_name(tmp_path: Path, data: bytes, said: str) -> None:
     pdfs = await pdf_store_in(tmp_path)
@@ -303,6 +302,27 @@ async def test_a_quick_look_believes_the_number_of_pages_that_is_claimed(tmp_pat
         await writer.write(make_pdf(2))
         with pytest.raises(PageMismatchError, match="the PDF has 2 pages, the DjVu 3"):
             await writer.verify_and_sync(expected=ExpectedPdf(pages=3))
+
+
+@pytest.mark.parametrize("verify", ["full", "quick"])
+@pytest.mark.parametrize("keeps_other_pages", [True, False])
+@pytest.mark.parametrize(("pages", "told"), [(3, "3"), (1, "1"), (None, "at least 1")])
+async def test_a_pdf_of_no_pages_is_told_with_both_numbers_and_never_published(
+    tmp_path: Path,
+    verify: Verify,
+    pages: int | None,
+    told: str,
+    *,
+    keeps_other_pages: bool,
+) -> None:
+    folder = await part_folder(tmp_path, verify=verify)
+
+    async with folder.part("x.pdf", document_id=1) as part:
+        await part.write(make_pdf(0))
+        with pytest.raises(PageMismatchError, match=f"the PDF has 0 pages, the DjVu {told};"):
+            await part.seal(expected=ExpectedPdf(pages=pages), keeps_other_pages=keeps_other_pages)
+
+    assert tree(tmp_path) == []
 
 
 async def test_other_pages_than_the_djvu_has(tmp_path: Path) -> None:
