@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from batch_converter import machine_limits, standard_streams
 from batch_converter.cli import output, signals
+from batch_converter.cli.loading import load
 from batch_converter.errors import StartupError
 from batch_converter.shortage import exhausted
 
@@ -27,8 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     output.install()
     try:
         machine_limits.check_descriptors()
-        group = import_module("batch_converter.cli.group")
-        group.cli.main(args=arguments, prog_name="batch-converter")
+        load("batch_converter.cli.group").cli.main(args=arguments, prog_name="batch-converter")
     except (Exception, BaseExceptionGroup) as error:
         stop = error if isinstance(error, StartupError) else exhausted(error)
         if stop is None:

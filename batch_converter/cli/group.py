@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 from typing import Any, Final
 
 import click
 
 from batch_converter.cli import output, signals
+from batch_converter.cli.loading import load
 from batch_converter.cli.output import OutputUnwritableError
 from batch_converter.errors import BatchConverterError, ExitCode, RunStoppedError, StartupError
 from batch_converter.logs import printable
@@ -43,7 +43,7 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's own
         if cmd_name not in _COMMANDS:
             return None
-        module = import_module(f"batch_converter.cli.{cmd_name}")
+        module = load(f"batch_converter.cli.{cmd_name}")
         command: click.Command = getattr(module, cmd_name)
         if cmd_name not in _DRAINS_ON_SIGNAL:
             signals.raise_at_once()

@@ -156,7 +156,7 @@ class PartOnDisk:
             return checked.differences
         if not checked.pages:
             raise PageMismatchError(
-                f"{self.spot.output}: {difference}; there is nothing to publish, and the file is"
+                f"{self.paths.output}: {difference}; there is nothing to publish, and the file is"
                 " not tried again unless you say so: --retry-failed converts it anew"
             )
         if not wanted.keeps_other_pages:

@@ -315,12 +315,14 @@ async def test_a_pdf_of_no_pages_is_told_with_both_numbers_and_never_published(
     *,
     keeps_other_pages: bool,
 ) -> None:
-    folder = await part_folder(tmp_path, verify=verify)
+    pdfs = await pdf_store_in(tmp_path, verify=verify)
 
-    async with folder.part("x.pdf", document_id=1) as part:
-        await part.write(make_pdf(0))
+    async with pdfs.writer("x.pdf") as writer:
+        await writer.write(make_pdf(0))
         with pytest.raises(PageMismatchError, match=f"the PDF has 0 pages, the DjVu {told};"):
-            await part.seal(expected=ExpectedPdf(pages=pages), keeps_other_pages=keeps_other_pages)
+            await writer.verify_and_sync(
+                expected=ExpectedPdf(pages=pages), keeps_other_pages=keeps_other_pages
+            )
 
     assert tree(tmp_path) == []
 
