@@ -47,7 +47,10 @@ from __future__ import annotations
 
 import signal
 from enum import IntEnum, StrEnum
-from typing import ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class ExitCode(IntEnum):
@@ -300,5 +303,15 @@ class EngineError(LastingError):
     code = ErrorCode.ENGINE_ERROR
 
 
-LASTING_CODES: Final = frozenset(error.code for error in LastingError.__subclasses__())
+def kinds_of(error: type[FileError]) -> Iterator[type[FileError]]:
+    """Yield all kinds of an error, however far down the tree."""
+    for kind in error.__subclasses__():
+        yield kind
+        yield from kinds_of(kind)
+
+
+LASTING_CODES: Final = frozenset(error.code for error in kinds_of(LastingError))
 """Codes of failures that stand while the file is unchanged."""
+
+TASK_ENDING_CODES: Final = frozenset({ErrorCode.CONVERSION_ERROR, ErrorCode.BAD_PDF})
+"""After these a service has nothing better to give for the same task."""
