@@ -7,20 +7,22 @@ Written in ASCII, so that a name that is not UTF-8 stands as Python's
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from datetime import UTC
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from batch_converter.models import Failure, FileReport
 from batch_converter.report.atomic_writer import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import datetime
     from pathlib import Path
 
-    from batch_converter.models import ApiCalls, Failure, FileReport, Price, RunSummary
+    from batch_converter.models import ApiCalls, Price, RunSummary
 
 SCHEMA: Final = 1
+_FILE_FIELDS: Final = tuple(field.name for field in fields(FileReport))
+"""In the order of the dataclass, which is the contract's."""
 
 
 def write_json_report(
@@ -86,27 +88,17 @@ def cost_fields(calls: ApiCalls, price: Price) -> dict[str, float | str | None]:
 
 
 def _file(file: FileReport) -> dict[str, Any]:
-    return {
-        "source": file.source,
-        "source_root": file.source_root,
-        "output": file.output,
-        "status": file.status,
-        "attempts": file.attempts,
-        "polls": file.polls,
-        "task_id": file.task_id,
-        "bytes_in": file.bytes_in,
-        "bytes_out": file.bytes_out,
-        "pages": file.pages,
-        "sha256": file.sha256,
-        "submitted_at": moment_text(file.submitted_at),
-        "completed_at": moment_text(file.completed_at),
-        "error": _failure(file.error),
-        "warnings": list(file.warnings),
-    }
+    return {name: _plain(getattr(file, name)) for name in _FILE_FIELDS}
 
 
-def _failure(failure: Failure | None) -> dict[str, str] | None:
-    return None if failure is None else {"code": failure.code, "message": failure.message}
+def _plain(value: Any) -> Any:  # noqa: ANN401  # of any field
+    match value:
+        case datetime():
+            return moment_text(value)
+        case Failure():
+            return {"code": value.code, "message": value.message}
+        case _:
+            return value
 
 
 def moment_text(moment: datetime | None) -> str | None:
