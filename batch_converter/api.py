@@ -17,9 +17,10 @@ import structlog
 from batch_converter.engines.base import TaskService
 from batch_converter.engines.registry import ENGINES, choose_engine, choose_service
 from batch_converter.events import EventStream
-from batch_converter.ledger import LedgerReader, copy_ledger
+from batch_converter.ledger import Ledger, LedgerReader
 from batch_converter.logs import log_event
 from batch_converter.machine_limits import check_limits
+from batch_converter.models import RunKind
 from batch_converter.orchestrator import Cancelling, Planner, Run, estimate
 from batch_converter.report import check_report_files, write_report_files
 from batch_converter.sources import OpenSources, Sources
@@ -29,7 +30,6 @@ from batch_converter.state import (
     new_run_id,
     output_dir,
     require_ledger,
-    scratch_for,
     state_dir,
 )
 from batch_converter.wiring import open_context
@@ -233,11 +233,11 @@ async def dry_run(
     spec = choose_engine(settings, engines)
     opened = await anyio.to_thread.run_sync(_open_sources, sources, settings)
     async with AsyncExitStack() as stack:
-        ledger = ledger_path(settings)
-        state = await stack.enter_async_context(scratch_for(ledger))
-        await anyio.to_thread.run_sync(copy_ledger, ledger, state)
+        state = ledger_path(settings).parent
         context = await stack.enter_async_context(
-            open_context(settings, spec, state=state, run_id="dry-run")
+            open_context(
+                settings, spec, state=state, run_id="dry-run", open_ledger=Ledger.open_copy
+            )
         )
         await context.ledger.begin_run("dry-run", spec.name, at=context.clock.now())
         planner = Planner(context, any_engine=settings.engine == "auto")
@@ -273,7 +273,9 @@ async def cancel(
         if not isinstance(service, TaskService):
             raise TypeError(f"{spec.name} has no tasks to cancel")
         await stack.enter_async_context(service)
-        await context.ledger.begin_run(run_id, spec.name, at=context.clock.now())
+        await context.ledger.begin_run(
+            run_id, spec.name, at=context.clock.now(), kind=RunKind.CANCEL
+        )
         cancelling = Cancelling(context, service)
         await cancelling.execute()
     return cancelling

@@ -59,11 +59,19 @@ class CallKind(StrEnum):
     CANCEL = "cancel"
 
 
+class RunKind(StrEnum):
+    """What a run was begun for; only `CONVERT` has files to report of."""
+
+    CONVERT = "convert"
+    CANCEL = "cancel"
+
+
 class CallOutcome(StrEnum):
     """How a request ended.
 
-    `UNSENT` never reached the service and is not billed. `LOST` went out and
-    no whole answer came back.
+    `ANSWERED` was carried out, `REFUSED` was not (Aspose: any HTTP status but 2xx).
+    `UNSENT` never reached the service and is not billed. `LOST` went out and no
+    whole answer came back.
     """
 
     ANSWERED = "answered"
@@ -118,10 +126,16 @@ class Task:
     Attributes:
         task_id: The engine's name for it (Aspose: a GUID).
         submitted_at: When the engine answered with the id; UTC.
+        expires_at: When the engine forgets it; None where it never does.
     """
 
     task_id: str
     submitted_at: datetime
+    expires_at: datetime | None = None
+
+    def is_expired(self, at: datetime) -> bool:
+        """Return whether the engine has forgotten it by then."""
+        return self.expires_at is not None and at >= self.expires_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

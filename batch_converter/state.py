@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import errno
-import shutil
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from secrets import token_hex
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -23,6 +20,7 @@ from batch_converter.storage import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from filelock import BaseFileLock
 
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 LEDGER_NAME: Final = "ledger.sqlite3"
 SCRATCH_NAME: Final = "parts"
 _LOCK_NAME: Final = "lock"
-_SCRATCH_BYTES: Final = 8 << 20  # what a new ledger takes, with its reserve
 
 
 def output_dir(settings: Settings) -> Path:
@@ -77,37 +74,6 @@ def require_ledger(settings: Settings) -> None:
     """
     with LedgerReader(ledger_path(settings)):
         pass
-
-
-@asynccontextmanager
-async def scratch_for(ledger: Path) -> AsyncIterator[Path]:
-    """Lend a temporary folder with room for a copy of the ledger that then grows.
-
-    Raises:
-        UsageError: There is none, or too little room in it.
-    """
-    scratch = await anyio.to_thread.run_sync(_make_scratch, ledger)
-    try:
-        yield Path(scratch.name)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(scratch.cleanup)
-
-
-def _make_scratch(ledger: Path) -> TemporaryDirectory[str]:
-    try:
-        scratch = TemporaryDirectory(prefix="batch-converter-")
-        room = shutil.disk_usage(scratch.name).free
-        needed = 2 * (ledger.stat().st_size if ledger.exists() else 0) + _SCRATCH_BYTES
-    except OSError as error:
-        msg = f"a dry run needs a temporary folder ({error.strerror}); name one in TMPDIR"
-        raise UsageError(msg) from error
-    if room < needed:
-        where = scratch.name
-        scratch.cleanup()
-        msg = f"a dry run needs {needed} bytes at {where}, and {room} are free; see to TMPDIR"
-        raise UsageError(msg)
-    return scratch
 
 
 @asynccontextmanager

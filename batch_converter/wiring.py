@@ -23,7 +23,7 @@ from batch_converter.storage import ScratchFolder
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from datetime import datetime
     from pathlib import Path
 
@@ -45,6 +45,7 @@ async def open_context(
     redactor: Redactor | None = None,
     clock: Clock | None = None,
     policy: PollPolicy | None = None,
+    open_ledger: Callable[[Path], Awaitable[Ledger]] | None = None,
 ) -> AsyncIterator[RunContext]:
     """Open the ledger in `state` and wire a run over it; the engine is not opened.
 
@@ -57,12 +58,14 @@ async def open_context(
         redactor: Learns the secrets that turn up; of its own where absent.
         clock: The time; the system's where absent.
         policy: When tasks are asked for; the settings' where absent.
+        open_ledger: Given its path; opens it to be written where absent.
 
     Raises:
         UsageError: The ledger or a setting cannot be used.
     """
     async with AsyncExitStack() as stack:
-        ledger = await stack.enter_async_context(await Ledger.open(state / LEDGER_NAME))
+        opening = (open_ledger or Ledger.open)(state / LEDGER_NAME)
+        ledger = await stack.enter_async_context(await opening)
         clock, events = clock or SystemClock(), events or EventStream()
         threads = DiskThreads()
         budget = await _budget(settings, ledger, now=clock.now())

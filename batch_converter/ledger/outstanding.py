@@ -1,93 +1,90 @@
-"""What earlier runs left: tasks at the service, failures to take up again, files that went."""
+"""What earlier runs left: tasks at the service, and failures to take up again."""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from batch_converter.errors import ErrorCode
+from batch_converter.errors import TASK_ENDING_CODES
 from batch_converter.ledger import moves
-from batch_converter.ledger.rows import DOCUMENT_COLUMNS, document, failure
+from batch_converter.ledger.operations import LedgerPart, durable
+from batch_converter.ledger.queries import query
+from batch_converter.ledger.rows import document, failure, named
 from batch_converter.models import DocumentState
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
+    from datetime import datetime
 
     from batch_converter.models import Document, Failure
 
-TASK_LIFE_S: Final = 24 * 3600
-"""The service keeps a result for 24 hours after submission (API-FACTS, Fetch)."""
 
-_ENDED_AT_SERVICE: Final = {ErrorCode.CONVERSION_ERROR, ErrorCode.BAD_PDF}
-"""After these the service has nothing better to give for the same task."""
+class Outstanding(LedgerPart):
+    """The part of the ledger that takes up what is not done."""
 
+    @durable
+    def retry(
+        self, connection: sqlite3.Connection, paths: Sequence[str] | None, *, at: datetime
+    ) -> list[str]:
+        """Put failed files back, all or those named; returns their sources.
 
-def take_up(
-    connection: sqlite3.Connection, known: Document, failure: Failure | None, *, now: float
-) -> None:
-    """Put a failed document back: to be fetched, where the service may still have its task."""
-    if _is_fetchable(known, failure, now=now):
-        moves.move(connection, known.id, DocumentState.SUBMITTED)
-    else:
-        moves.released(connection, known.id)
+        Args:
+            connection: Of the transaction.
+            paths: Absolute paths of files or of folders that hold them.
+            at: The present; a task that the service still holds is kept.
+        """
+        sources = []
+        for row in list(named(connection.execute(query("failed_documents")))):
+            known = document(row)
+            if paths is None or any(_is_at_or_below(known.path, path) for path in paths):
+                reopen(connection, known, failure(row.error_code, row.error_message), at=at)
+                sources.append(known.source)
+        return sources
 
+    @durable
+    def out_at_service(
+        self, connection: sqlite3.Connection, *, at: datetime, engine: str | None = None
+    ) -> list[Document]:
+        """Return the documents whose task a service may still have, oldest first.
 
-def _is_fetchable(known: Document, failure: Failure | None, *, now: float) -> bool:
-    passing = failure is not None and failure.code not in _ENDED_AT_SERVICE
-    young = known.task is not None and now - known.task.submitted_at.timestamp() < TASK_LIFE_S
-    return passing and young
+        One that failed in passing (a timeout, say) is among them: the next run would ask
+        for its task again.
 
-
-def retry(connection: sqlite3.Connection, paths: Sequence[str] | None, *, now: float) -> list[str]:
-    """Put failed files back, all or those at or below `paths`; returns their sources."""
-    failed = connection.execute(
-        f"SELECT {DOCUMENT_COLUMNS}, error_code, error_message FROM document"  # noqa: S608  # our own names
-        " WHERE state = 'failed' ORDER BY path"
-    ).fetchall()
-    sources = []
-    for row in failed:
-        known = document(row)
-        if paths is None or any(_is_below(known.path, path) for path in paths):
-            take_up(connection, known, failure(*row[11:]), now=now)
-            sources.append(known.source)
-    return sources
-
-
-def _is_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
+        Args:
+            connection: Of the transaction.
+            at: The present.
+            engine: The service; any where none is named.
+        """
+        return with_living_task(connection, at=at, engine=engine)
 
 
-def out_at_service(connection: sqlite3.Connection, *, now: float) -> list[Document]:
-    """Return the documents whose task the service may still have, oldest first.
-
-    One that failed in passing (a timeout, say) is among them: the next run would ask
-    for its task again.
-    """
-    rows = connection.execute(
-        f"SELECT {DOCUMENT_COLUMNS}, error_code, error_message FROM document"  # noqa: S608  # our own names
-        " WHERE state IN ('submitted', 'failed') AND task_id IS NOT NULL ORDER BY submitted_at"
-    )
-    known = [(document(row), failure(*row[11:])) for row in rows]
+def with_living_task(
+    connection: sqlite3.Connection, *, at: datetime, engine: str | None = None
+) -> list[Document]:
+    """Do what `Outstanding.out_at_service` does, on any connection."""
+    rows = connection.execute(query("documents_with_task"), {"engine": engine})
+    known = [(document(row), failure(row.error_code, row.error_message)) for row in named(rows)]
     return [
         each
         for each, why in known
-        if each.state is DocumentState.SUBMITTED or _is_fetchable(each, why, now=now)
+        if each.state is DocumentState.SUBMITTED or _is_fetchable(each, why, at=at)
     ]
 
 
-def vanished(connection: sqlite3.Connection, roots: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Return path, source and output of known files below `roots` that were not found now."""
-    rows: list[tuple[str, str, str]] = []
-    for root in roots:
-        prefix = os.fsencode(root).rstrip(b"/") + b"/"
-        rows += [
-            (os.fsdecode(path), os.fsdecode(source), os.fsdecode(output))
-            for path, source, output in connection.execute(
-                "SELECT document.path, document.source, document.output FROM document"
-                " LEFT JOIN found ON found.path = document.path"
-                " WHERE document.path >= ? AND document.path < ? AND found.path IS NULL",
-                (prefix, prefix[:-1] + b"0"),
-            )
-        ]
-    return rows
+def reopen(
+    connection: sqlite3.Connection, known: Document, failure: Failure | None, *, at: datetime
+) -> None:
+    """Put a failed document back: to be fetched, where the service may still have its task."""
+    if _is_fetchable(known, failure, at=at):
+        moves.move(connection, known.id, DocumentState.SUBMITTED)
+    else:
+        moves.release(connection, known.id)
+
+
+def _is_fetchable(known: Document, failure: Failure | None, *, at: datetime) -> bool:
+    passing = failure is not None and failure.code not in TASK_ENDING_CODES
+    return passing and known.task is not None and not known.task.is_expired(at)
+
+
+def _is_at_or_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")

@@ -29,7 +29,7 @@ class Reserve:
 
     @property
     def is_there(self) -> bool:
-        """Whether a run has had it, and not given it up."""
+        """Whether the room is held."""
         return self._path.exists()
 
     def fill(self) -> None:

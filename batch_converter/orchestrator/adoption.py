@@ -47,7 +47,7 @@ def examine(document: Document, target: Path, engine: Engine) -> Adopted:
         pdf=pdf,
         pages=pages or pdf_pages,
         source_sha256=source.sha256,
-        parts_mark=source.parts_mark,
+        parts_fingerprint=source.parts_fingerprint,
         engine=engine.name,
         options=engine.options_digest,
     )

@@ -53,7 +53,9 @@ class Cancelling:
             raise self._stopped
 
     async def _out(self) -> list[Document]:
-        return await self._context.ledger.out_at_service(at=self._context.clock.now())
+        return await self._context.ledger.out_at_service(
+            at=self._context.clock.now(), engine=self._service.name
+        )
 
     async def _cancel(self, document: Document, task: Task, scope: anyio.CancelScope) -> None:
         try:
@@ -78,4 +80,4 @@ class Cancelling:
         if self._stopped is not None:
             exit_code = self._stopped.exit_code
         with anyio.CancelScope(shield=True):
-            await self._context.ledger.end_errand(exit_code, at=self._context.clock.now())
+            await self._context.ledger.end_run(exit_code, at=self._context.clock.now())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch_converter.djvu.read.identity import content_sha256, indirect_parts, parts_mark
+from batch_converter.djvu.read.identity import content_sha256, indirect_parts, parts_fingerprint
 from batch_converter.djvu.read.iff import open_source
 from batch_converter.errors import FileError
 
@@ -21,11 +21,11 @@ class Comparison:
 
     Attributes:
         changed: The bytes differ.
-        parts_mark: Of an indirect document, how its parts look now.
+        parts_fingerprint: Of an indirect document, how its parts look now.
     """
 
     changed: bool
-    parts_mark: str | None = None
+    parts_fingerprint: str | None = None
 
 
 def compare(planned: Planned) -> Comparison:
@@ -36,10 +36,10 @@ def compare(planned: Planned) -> Comparison:
     known = planned.document
     if planned.found_size_bytes != known.size_bytes:
         return Comparison(changed=True)
-    parts = indirect_parts(known.path) if planned.parts_mark else ()
-    mark = parts_mark(parts) or planned.parts_mark
-    is_touched = (planned.found_mtime_ns, mark) != (known.mtime_ns, planned.parts_mark)
-    return Comparison(changed=is_touched and _differs(planned, parts), parts_mark=mark)
+    parts = indirect_parts(known.path) if planned.parts_fingerprint else ()
+    mark = parts_fingerprint(parts) or planned.parts_fingerprint
+    is_touched = (planned.found_mtime_ns, mark) != (known.mtime_ns, planned.parts_fingerprint)
+    return Comparison(changed=is_touched and _differs(planned, parts), parts_fingerprint=mark)
 
 
 def _differs(planned: Planned, parts: Sequence[str]) -> bool:

@@ -188,7 +188,7 @@ class Conversion:
         self._prepared, self._outcome.document = prepared, prepared.document
         self._outcome.warn(prepared.warnings)
         self._ledger.describe(
-            prepared.document, source_sha256=known.sha256, parts_mark=known.parts_mark
+            prepared.document, source_sha256=known.sha256, parts_fingerprint=known.parts_fingerprint
         )
         return prepared
 

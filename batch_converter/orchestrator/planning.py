@@ -91,7 +91,7 @@ class Planner:
         """
         while batch := await anyio.to_thread.run_sync(lambda: list(islice(found, _BATCH))):
             await self._record(batch)
-        await self._ledger.settle()
+        await self._ledger.assign_outputs()
         await self._tell_vanished(roots)
         await self._decide()
         return await self._ledger.enqueue(self._engine.name, self._settings.input.order)
@@ -179,7 +179,7 @@ class Planner:
             planned=planned,
             verdict=verdict,
             changed=changed,
-            parts_mark=now.parts_mark,
+            parts_fingerprint=now.parts_fingerprint,
             abandon_task=changed or self._is_elsewhere(planned),
             failure=_refusal(target) if verdict is Verdict.REFUSE else planned.failure,
         )

@@ -106,7 +106,9 @@ class TaskConversion(Conversion):
 
     async def _record_task(self, task_id: str) -> Task:
         reach("task.arrived")
-        task = Task(task_id=task_id, submitted_at=self._context.clock.now())
+        now, lifetime = self._context.clock.now(), self._service.result_lifetime
+        expires_at = None if lifetime is None else now + lifetime
+        task = Task(task_id=task_id, submitted_at=now, expires_at=expires_at)
         with anyio.CancelScope(shield=True):
             await self._ledger.submitted(self._outcome.document, task, self._service.name)
         reach("task.recorded")

@@ -15,6 +15,8 @@ from batch_converter.errors import (
 from batch_converter.polling import Answer
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     from batch_converter.clock import Clock
     from batch_converter.engines.base import Fetched, PdfTarget, SourceDocument, TaskService
     from batch_converter.models import Task
@@ -60,8 +62,9 @@ class TaskPoller:
             BudgetSpentError: The next question is not in the budget.
             FileError: The question got no usable answer.
         """
-        age_s = (self.clock.now() - self.task.submitted_at).total_seconds()
-        self._refuse_expired(age_s)
+        now = self.clock.now()
+        self._refuse_expired(now)
+        age_s = (now - self.task.submitted_at).total_seconds()
         give_up_at_s = self.clock.monotonic_s() + self.timeout_s
         with self.schedule.task(self.source, age_s=max(0.0, age_s)) as planned:
             while True:
@@ -95,13 +98,13 @@ class TaskPoller:
             self.calls.promise_fetch()
         return fetched
 
-    def _refuse_expired(self, age_s: float) -> None:
+    def _refuse_expired(self, now: datetime) -> None:
         """Spare a question whose answer is known: results are kept for so long only."""
-        lifetime = self.service.result_lifetime
-        if lifetime is not None and age_s > lifetime.total_seconds():
+        task = self.task
+        if task.expires_at is not None and task.is_expired(now):
             raise ExpiredError(
-                f"task {self.task.task_id} is {age_s / 3600:.0f} hours old; the service keeps"
-                f" results for {lifetime.total_seconds() / 3600:g} hours"
+                f"task {task.task_id} is {_hours(now - task.submitted_at):.0f} hours old; the"
+                f" service keeps results for {_hours(task.expires_at - task.submitted_at):g} hours"
             )
 
     async def _wait(self, planned: PlannedTask, give_up_at_s: float) -> None:
@@ -132,6 +135,10 @@ class TaskPoller:
             f"task {self.task.task_id} was still {last.status} after {self.timeout_s:g} s; the next"
             " run asks for it again, or raise --task-timeout"
         )
+
+
+def _hours(duration: timedelta) -> float:
+    return duration.total_seconds() / 3600
 
 
 def _progress(fetched: Fetched) -> Answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -14,8 +13,7 @@ import structlog
 from batch_converter import api
 from batch_converter.cli.allocator import keep_freed_memory
 from batch_converter.config import Settings
-from batch_converter.ledger import ledger as ledger_module
-from batch_converter.ledger import store
+from batch_converter.ledger import Ledger
 from batch_converter.sources import Sources
 
 if TYPE_CHECKING:
@@ -41,14 +39,7 @@ def convert(source: Path, output: Path, url: str) -> None:
 
 def convert_without_ledger(source: Path, output: Path, url: str) -> None:
     """Make the same run with a ledger that is never brought to the disk."""
-
-    def connect(path: Path, *, read_only: bool, told: Path | None = None) -> sqlite3.Connection:
-        del path, read_only, told
-        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        store._prepare(connection)  # noqa: SLF001  # the same schema
-        return connection
-
-    ledger_module.connect = connect  # type: ignore[attr-defined]  # its import is replaced on purpose
+    Ledger.open = Ledger.open_copy  # type: ignore[method-assign]  # replaced on purpose
     convert(source, output, url)
 
 

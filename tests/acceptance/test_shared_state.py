@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from tests.support.cloud import Cloud
 
-LEDGER = {f"ledger.{suffix}" for suffix in ("sqlite3", "sqlite3-wal", "sqlite3-shm", "reserve")}
+LEDGER = {
+    f"ledger.{suffix}" for suffix in ("sqlite3", "sqlite3-wal", "sqlite3-shm", "reserve", "begun")
+}
 
 
 def with_umask(umask: int) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ async def opened(path: Path, run_id: str | None = "run-1") -> AsyncIterator[Ledg
 async def admitted(ledger: Ledger, *files: SourceFile) -> dict[str, Document]:
     """Find these files, choose them all, and return their documents by source."""
     await ledger.record_found(files)
-    await ledger.settle()
+    await ledger.assign_outputs()
     planned = await ledger.page(b"", 10_000)
     decisions = [Decision(planned=each, verdict=Verdict.CONVERT) for each in planned]
     await ledger.decide(decisions, at=NOON)
@@ -64,13 +64,13 @@ async def admitted(ledger: Ledger, *files: SourceFile) -> dict[str, Document]:
 async def settled(ledger: Ledger, *files: SourceFile) -> dict[str, str]:
     """Find these files and return the outputs that they were given, by path."""
     await ledger.record_found(files)
-    await ledger.settle()
+    await ledger.assign_outputs()
     return {each.document.path: each.document.output for each in await ledger.page(b"", 10_000)}
 
 
 def task(number: int = 1, *, at: datetime = NOON) -> Task:
-    """Return a task that was accepted at noon."""
-    return Task(task_id=f"task-{number}", submitted_at=at)
+    """Return a task that was accepted at noon, and that the service forgets after a day."""
+    return Task(task_id=f"task-{number}", submitted_at=at, expires_at=at + timedelta(days=1))
 
 
 def pdf(path: Path, *, sha256: str = "ab") -> StoredPdf:

@@ -19,6 +19,7 @@ from batch_converter.models import (
     CallOutcome,
     DocumentState,
     FileStatus,
+    RunKind,
 )
 from tests.support.ledgers import (
     ENGINE,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch_converter.ledger import Ledger
+    from batch_converter.ledger.plan import Order
     from batch_converter.models import Document, FileReport
 
 T = TypeVar("T")
@@ -170,7 +172,7 @@ async def test_what_is_recorded_of_a_document_comes_back(path: Path) -> None:
         (None, None, _S.SUBMIT_UNKNOWN),
         (CallOutcome.LOST, None, _S.SUBMIT_UNKNOWN),
         (CallOutcome.ANSWERED, 200, _S.SUBMIT_UNKNOWN),  # its id never reached the disk
-        (CallOutcome.ANSWERED, 307, _S.PENDING),
+        (CallOutcome.REFUSED, 307, _S.PENDING),
         (CallOutcome.REFUSED, 503, _S.PENDING),
         (CallOutcome.UNSENT, None, _S.PENDING),
     ],
@@ -237,17 +239,17 @@ async def plan(
     verdict: Verdict,
     *,
     changed: bool = False,
-    parts_mark: str | None = None,
+    parts_fingerprint: str | None = None,
     adopted: Adopted | None = None,
 ) -> None:
     """Give the only found file a verdict."""
-    await ledger.settle()
+    await ledger.assign_outputs()
     [planned] = await ledger.page(b"", 9)
     decision = Decision(
         planned=planned,
         verdict=verdict,
         changed=changed,
-        parts_mark=parts_mark,
+        parts_fingerprint=parts_fingerprint,
         abandon_task=changed,
         adopted=adopted,
     )
@@ -258,7 +260,7 @@ async def test_a_page_is_in_the_order_of_bytes_and_can_be_walked(path: Path) -> 
     sources = [f"{name}.djvu" for name in ("Z", "a", "a\udcff", "\u00e9", "b/c", "10", "9")]
     async with opened(path) as ledger:
         await ledger.record_found([source_file(source) for source in sources])
-        assert await ledger.settle() == 7
+        assert await ledger.assign_outputs() == 7
         seen, after = [], b""
         while page := await ledger.page(after, 2):
             assert len(page) <= 2
@@ -272,13 +274,14 @@ async def test_what_is_out_comes_first_and_each_but_once(path: Path) -> None:
     async with opened(path) as ledger:
         documents = await admitted(ledger, *files)
         await bring(ledger, documents["3.djvu"], _S.SUBMITTED)
-    for order, expected in {
+    orders: dict[Order, list[str]] = {
         "smallest": ["3.djvu", "1.djvu", "2.djvu"],
         "largest": ["3.djvu", "2.djvu", "1.djvu"],
-    }.items():
+    }
+    for order, expected in orders.items():
         async with opened(path, order) as ledger:
             await ledger.record_found(files)
-            await ledger.settle()
+            await ledger.assign_outputs()
             decisions = [
                 Decision(planned=planned, verdict=Verdict.CONVERT)
                 for planned in await ledger.page(b"", 9)
@@ -342,6 +345,40 @@ async def test_a_failed_file_is_fetched_where_the_service_may_still_have_it(
     assert await states(path) == {state: 1}
 
 
+async def test_what_is_out_is_told_by_service(path: Path) -> None:
+    async with opened(path) as ledger:
+        documents = await admitted(ledger, source_file("a.djvu"), source_file("b.djvu"))
+        for source, engine in (("a.djvu", ENGINE), ("b.djvu", "another-service")):
+            await bring(ledger, documents[source], _S.SUBMITTING)
+            await ledger.submitted(documents[source], task(), engine)
+        await fail(ledger, documents["b.djvu"], ErrorCode.TIMEOUT)
+        assert names(await ledger.out_at_service(at=NOON, engine=ENGINE)) == ["a.djvu"]
+        assert names(await ledger.out_at_service(at=NOON, engine="another-service")) == ["b.djvu"]
+        assert len(await ledger.out_at_service(at=NOON)) == 2
+    assert (await read(path, lambda reader: reader.status(now=NOON))).out_at_service == 2
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "later", "state"),
+    [
+        (None, timedelta(days=400), _S.SUBMITTED),
+        (timedelta(hours=1), timedelta(minutes=59), _S.SUBMITTED),
+        (timedelta(hours=1), timedelta(hours=1), _S.PENDING),
+    ],
+)
+async def test_a_service_keeps_its_tasks_for_as_long_as_it_says(
+    path: Path, lifetime: timedelta | None, later: timedelta, state: DocumentState
+) -> None:
+    expires_at = None if lifetime is None else NOON + lifetime
+    async with opened(path) as ledger:
+        document = (await admitted(ledger, source_file("a.djvu")))["a.djvu"]
+        await bring(ledger, document, _S.SUBMITTING)
+        await ledger.submitted(document, replace(task(), expires_at=expires_at), ENGINE)
+        await fail(ledger, document, ErrorCode.TIMEOUT)
+        await ledger.retry(None, at=NOON + later)
+    assert await states(path) == {state: 1}
+
+
 async def test_retry_takes_what_is_named_and_what_lies_below_it(path: Path) -> None:
     async with opened(path) as ledger:
         documents = await admitted(
@@ -375,13 +412,13 @@ async def test_a_changed_file_gives_up_the_task_of_its_old_bytes(path: Path) -> 
 async def test_parts_that_were_merely_touched_are_read_only_once(path: Path) -> None:
     async with opened(path) as ledger:
         document = (await admitted(ledger, source_file("index.djvu")))["index.djvu"]
-        ledger.describe(document, source_sha256="ab", parts_mark="before")
+        ledger.describe(document, source_sha256="ab", parts_fingerprint="before")
         await bring(ledger, document, _S.CONVERTED)
     async with opened(path, "run-2") as ledger:
         await ledger.record_found([source_file("index.djvu")])
-        await plan(ledger, Verdict.SKIP, parts_mark="after")
+        await plan(ledger, Verdict.SKIP, parts_fingerprint="after")
         [planned] = await ledger.page(b"", 9)
-        assert (planned.source_sha256, planned.parts_mark) == ("ab", "after")
+        assert (planned.source_sha256, planned.parts_fingerprint) == ("ab", "after")
 
 
 @pytest.mark.parametrize("state", [_S.PENDING, _S.SUBMIT_UNKNOWN, _S.SUBMITTED, _S.FAILED])
@@ -425,7 +462,7 @@ async def test_what_was_said_of_a_pdf_counts_until_it_is_made_anew(path: Path) -
     assert await read(path, status) == 1
     async with opened(path, "run-2") as ledger:
         await ledger.record_found(names)
-        await ledger.settle()
+        await ledger.assign_outputs()
         found = await ledger.page(b"", 9)
         skips = [Decision(planned=each, verdict=Verdict.SKIP) for each in found]
         await ledger.decide(skips, at=NOON)
@@ -444,7 +481,7 @@ async def test_a_strangers_pdf_can_be_adopted_with_what_is_learned_of_it(path: P
         pdf=pdf(path, sha256="theirs"),
         pages=3,
         source_sha256="cd",
-        parts_mark=None,
+        parts_fingerprint=None,
         engine="aspose",
         options="o",
     )
@@ -465,7 +502,7 @@ async def test_vanished_files_are_told_from_those_elsewhere(path: Path) -> None:
         )
     async with opened(path, "run-2") as ledger:
         await ledger.record_found([source_file("a/1.djvu")])
-        await ledger.settle()
+        await ledger.assign_outputs()
         assert await ledger.vanished(["/archive/a"]) == [
             ("/archive/a/2.djvu", "a/2.djvu", "a/2.pdf")
         ]
@@ -588,6 +625,22 @@ async def test_a_reader_cannot_write(path: Path) -> None:
         await read(path, lambda reader: reader._connection.execute("DELETE FROM run"))
 
 
+async def test_a_run_that_calls_off_is_not_meant_by_the_last_one(path: Path) -> None:
+    async with opened(path) as ledger:
+        await ledger.finish_run(at=NOON)
+        await ledger.end_run(ExitCode.OK)
+    async with opened(path, None) as ledger:
+        await ledger.begin_run("run-2", ENGINE, at=NOON, kind=RunKind.CANCEL)
+        assert (await read(path, LedgerReader.run)).run_id == "run-1"  # while it goes on, too
+        await ledger.end_run(ExitCode.SOME_FAILED, at=NOON)
+    assert (await read(path, LedgerReader.run)).run_id == "run-1"
+    last = (await read(path, LedgerReader.status)).last_run
+    assert last is not None
+    assert last.run_id == "run-1"
+    called_off = await read(path, lambda reader: reader.run("run-2"))
+    assert (called_off.exit_code, called_off.finished_at) == (ExitCode.SOME_FAILED, NOON)
+
+
 async def test_a_run_that_is_not_known_is_named(path: Path) -> None:
     async with opened(path, None):
         pass
@@ -606,6 +659,6 @@ async def test_a_state_that_is_not_known_is_never_guessed_at(path: Path) -> None
         connection.execute("UPDATE document SET state = 'teleported'")
     async with opened(path, "run-2") as ledger:
         await ledger.record_found([source_file("a.djvu")])
-        await ledger.settle()
+        await ledger.assign_outputs()
         with pytest.raises(ValueError, match="teleported"):
             await ledger.page(b"", 9)

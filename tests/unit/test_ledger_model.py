@@ -199,7 +199,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
         found = [source_file(source) for source in SOURCES]
         self._do(lambda: self.ledger.record_found(found))
-        assert self._do(self.ledger.settle) == len(SOURCES)
+        assert self._do(self.ledger.assign_outputs) == len(SOURCES)
         self._do(decide)
         for source in SOURCES:
             if self.model[source].state is _S.CONVERTED:

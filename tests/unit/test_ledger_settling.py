@@ -95,7 +95,7 @@ async def test_overlapping_sources_count_each_file_once(path: Path) -> None:
     whole, part = source_file("a/x.djvu"), source_file("x.djvu", root="/archive/a")
     async with opened(path) as ledger:
         await ledger.record_found([whole, part])
-        assert await ledger.settle() == 1
+        assert await ledger.assign_outputs() == 1
         [planned] = await ledger.page(b"", 9)
         assert planned.document.output == "a/x.pdf"
 
@@ -104,7 +104,7 @@ async def test_a_file_given_under_another_source_keeps_its_pdf(path: Path) -> No
     await outputs(path, "1", "a/x.djvu")
     async with opened(path, "2") as ledger:
         await ledger.record_found([source_file("x.djvu", root="/archive/a")])
-        await ledger.settle()
+        await ledger.assign_outputs()
         [planned] = await ledger.page(b"", 9)
         assert planned.document.output == "a/x.pdf"
         assert (planned.document.source_root, planned.document.source) == ("/archive/a", "x.djvu")

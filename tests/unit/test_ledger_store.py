@@ -13,11 +13,11 @@ import anyio.to_thread
 import pytest
 
 from batch_converter.errors import LedgerError, LedgerWriteError
-from batch_converter.ledger import Ledger, LedgerReader, copy_ledger
+from batch_converter.ledger import Ledger, LedgerReader
+from batch_converter.ledger.connection import _forget_predecessor, connect, migrate
 from batch_converter.ledger.reserve import RESERVE_BYTES, Reserve
-from batch_converter.ledger.store import Store, connect, migrate
-from batch_converter.models import CallKind
-from tests.support.ledgers import ENGINE, NOON, admitted, convert, opened, source_file
+from batch_converter.ledger.store import Store
+from tests.support.ledgers import ENGINE, NOON, admitted, opened, source_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -249,29 +249,6 @@ def test_a_ledger_is_migrated_step_by_step_and_keeps_what_it_has(path: Path) -> 
         migrate(connection, steps)
 
 
-async def test_a_ledger_of_an_earlier_version_tells_what_was_said_of_its_pdfs(path: Path) -> None:
-    """Read as it is, and migrated: the same numbers; its runs are counted too."""
-    async with opened(path) as ledger:
-        names = [source_file(f"{number}.djvu") for number in range(3)]
-        for document in (await admitted(ledger, *names)).values():
-            await ledger.begin_call(CallKind.SUBMIT, document.id, at=NOON)
-            await convert(ledger, document, warnings=("so it is",) * (document.id % 2))
-        await ledger.finish_run(at=NOON)
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("ALTER TABLE document DROP COLUMN warnings")
-        connection.execute("UPDATE run SET totals = json_remove(totals, '$.with_warnings')")
-        connection.execute("PRAGMA user_version = 2")
-
-    def by_reader() -> tuple[int, int]:
-        with LedgerReader(path) as reader:
-            return reader.status().totals.with_warnings, reader.run("run-1").totals.with_warnings
-
-    assert await anyio.to_thread.run_sync(by_reader) == (2, 2)
-    async with opened(path, "run-2"):
-        pass
-    assert await anyio.to_thread.run_sync(by_reader) == (2, 2)
-
-
 def test_a_migration_that_fails_leaves_the_version_before_it(path: Path) -> None:
     good, bad = "CREATE TABLE a (x);", "CREATE TABLE b (x); INSERT INTO nowhere VALUES (1);"
     connection = sqlite3.connect(path, isolation_level=None)
@@ -313,6 +290,33 @@ async def test_a_damaged_ledger_stops_and_is_not_touched(path: Path, how: str) -
     with pytest.raises(LedgerError, match="nothing was touched"):
         await anyio.to_thread.run_sync(LedgerReader, path)
     assert await anyio.Path(path).read_bytes() == before
+
+
+@pytest.mark.parametrize("left", ["begun", "reserve"])
+async def test_an_emptied_ledger_is_told_from_one_that_was_never_begun(
+    path: Path, left: str
+) -> None:
+    """By its marker, whether the room was given up or not; the first versions left but the room."""
+    async with opened(path):
+        pass
+    await anyio.Path(path).write_bytes(b"")
+    for suffix in {"begun", "reserve"} - {left}:
+        await anyio.Path(path.with_suffix(f".{suffix}")).unlink()
+    with pytest.raises(LedgerError, match="it has been emptied"):
+        await Ledger.open(path)
+
+
+async def test_what_a_ledger_that_was_moved_away_left_does_not_spoil_the_next_one(
+    path: Path,
+) -> None:
+    """Not even where a run dies before that one has its tables."""
+    async with opened(path):
+        pass
+    await anyio.Path(path).unlink()
+    await anyio.to_thread.run_sync(_forget_predecessor, path)
+    await anyio.Path(path).touch()
+    async with opened(path) as ledger:
+        assert (await ledger.finish_run(at=NOON)).run_id == "run-1"
 
 
 @pytest.mark.parametrize(
@@ -362,15 +366,59 @@ async def test_the_ledger_of_a_dead_process_comes_back_with_all_that_was_committ
     assert recovered.runs == 1
 
 
-async def test_a_copy_is_what_the_ledger_is_at_this_moment(path: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "copy"
-    folder.mkdir()
-    await anyio.to_thread.run_sync(copy_ledger, path, folder)
-    assert list(folder.iterdir()) == []
+def traces(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Return what each file in a folder holds and when it was written last."""
+    return {
+        path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in sorted(folder.iterdir())
+    }
+
+
+async def test_a_copy_is_what_the_ledger_is_at_this_moment(path: Path) -> None:
+    """While a run goes on, and after it."""
+    async with opened(path) as ledger:
+        await admitted(ledger, source_file("a.djvu"))
+        async with await Ledger.open_copy(path) as copy:
+            assert (await copy.begin_run("run-2", ENGINE, at=NOON)).runs == 1
+            assert list(await admitted(copy, source_file("a.djvu"))) == ["a.djvu"]
+        assert (await ledger.finish_run(at=NOON)).run_id == "run-1"
+    async with await Ledger.open_copy(path) as copy:
+        assert (await copy.begin_run("run-2", ENGINE, at=NOON)).runs == 0
+
+
+async def test_what_is_done_to_a_copy_is_forgotten_and_nothing_beside_it_is_touched(
+    path: Path,
+) -> None:
+    async with await Ledger.open_copy(path) as copy:
+        await copy.begin_run("run-1", ENGINE, at=NOON)
+        await admitted(copy, source_file("a.djvu"))
+    assert traces(path.parent) == {}
     async with opened(path):
-        await anyio.to_thread.run_sync(copy_ledger, path, folder)
-    async with opened(folder / path.name, None) as ledger:
-        assert (await ledger.begin_run("run-2", ENGINE, at=NOON)).runs == 1
+        pass
+    for looks in (False, True):  # a reader that comes last leaves files that are empty
+        if looks:
+            await reading(path)
+        before = await anyio.to_thread.run_sync(traces, path.parent)
+        async with await Ledger.open_copy(path) as copy:
+            await copy.begin_run("run-2", ENGINE, at=NOON)
+            await admitted(copy, source_file("a.djvu"))
+        assert await anyio.to_thread.run_sync(traces, path.parent) == before
+
+
+async def test_a_copy_holds_what_a_dead_run_had_not_brought_into_the_database(
+    path: Path, tmp_path: Path
+) -> None:
+    dead = tmp_path / "dead"
+    dead.mkdir()
+    async with opened(path) as ledger:
+        await admitted(ledger, source_file("a.djvu"))
+        for name in (path.name, f"{path.name}-wal"):
+            (dead / name).write_bytes((path.parent / name).read_bytes())
+    async with await Ledger.open_copy(dead / path.name) as copy:
+        assert (await copy.begin_run("run-2", ENGINE, at=NOON)).runs == 1
+        await copy.record_found([source_file("a.djvu")])
+        assert await copy.assign_outputs() == 1
+        [planned] = await copy.page(b"", 9)
+        assert planned.document.id == 1
 
 
 async def until_queued(store: Store, count: int) -> None:

@@ -26,13 +26,13 @@ class Identity:
         info: By its headers.
         mtime_ns: When its file was last changed.
         sha256: Digest of its file's bytes, and of its parts'.
-        parts_mark: Of an indirect document, how its parts looked before they were read.
+        parts_fingerprint: Of an indirect document, how its parts looked before they were read.
     """
 
     info: DjvuInfo
     mtime_ns: int
     sha256: str
-    parts_mark: str | None
+    parts_fingerprint: str | None
 
 
 def identify(path: str) -> Identity:
@@ -44,13 +44,13 @@ def identify(path: str) -> Identity:
     """
     with open_source(path) as source:
         info = inspect_source(source, os.path.dirname(path))  # noqa: PTH120  # a path as str, its bytes kept
-        mark = parts_mark(info.parts)
+        mark = parts_fingerprint(info.parts)
         digest = content_sha256(source, info.parts)
         return Identity(
             info=info,
             mtime_ns=source.mtime_ns,
             sha256=digest,
-            parts_mark=mark,
+            parts_fingerprint=mark,
         )
 
 
@@ -69,7 +69,7 @@ def content_sha256(source: ByteSource, parts: Sequence[str]) -> str:
     return whole.hexdigest()
 
 
-def parts_mark(parts: Sequence[str]) -> str | None:
+def parts_fingerprint(parts: Sequence[str]) -> str | None:
     """Return what differs once a part has another size or time, or is gone; None without parts."""
     if not parts:
         return None

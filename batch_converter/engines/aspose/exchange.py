@@ -45,7 +45,6 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SUCCESS: Final = range(200, 300)
 _UNAUTHORIZED: Final = 401
 _GONE: Final = frozenset({404, 410})
-_FIRST_REFUSAL: Final = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +64,8 @@ class _Fate(Departure):
     @property
     def outcome(self) -> CallOutcome:
         if self.answered and self.status is not None:
-            refused = self.status >= _FIRST_REFUSAL
-            return CallOutcome.REFUSED if refused else CallOutcome.ANSWERED
+            done = self.status in _SUCCESS
+            return CallOutcome.ANSWERED if done else CallOutcome.REFUSED
         return CallOutcome.LOST if self.left else CallOutcome.UNSENT
 
 

@@ -1,0 +1,252 @@
+"""The ledger's file: opened, made or copied, and brought up to date."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, contextmanager, suppress
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.errors import LedgerError
+from batch_converter.fault_points import reach
+from batch_converter.ledger.permissions import check_permission, create
+from batch_converter.ledger.reserve import Reserve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+APPLICATION_ID: Final = 0x446A5650  # "DjVP"
+MIGRATIONS: Final = ("1_schema.sql", "2_parts.sql", "3_warnings.sql", "4_services.sql")
+"""What made and changed the tables, in order; once released, a script is never changed."""
+
+SCHEMA_VERSION: Final = len(MIGRATIONS)
+
+
+def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """Open the ledger, creating it where it is missing and may be written.
+
+    Whoever is to write must hold its folder: then nobody else does. Whoever reads one
+    of an earlier version is given a copy in memory, as it is at this moment, that has
+    been brought up to date: readers change nothing.
+
+    Args:
+        path: Where it is.
+        read_only: Whether it must be there already, and stays as it is.
+
+    Raises:
+        LedgerError: It is damaged, no ledger, or written by a newer version; the
+            file was not touched.
+    """
+    check_permission(path, read_only=read_only)
+    with _explaining(path):
+        return _for_reading(path) if read_only else _for_writing(path)
+
+
+def connect_copy(path: Path) -> sqlite3.Connection:
+    """Open a copy in memory of the ledger as it is at this moment; empty where there is none.
+
+    Nothing beside it is touched, not even the files that SQLite's readers share, unless
+    not all of it is in the database itself: a run writes at this moment, or died.
+
+    Raises:
+        LedgerError: It cannot be used.
+    """
+    check_permission(path, read_only=True)
+    with _explaining(path):
+        copy = _connection(":memory:")
+        try:
+            if path.exists():
+                _back_up(path, copy)
+                _is_begun(path, copy)
+            _migrate(copy)
+        except Exception:
+            copy.close()
+            raise
+    return copy
+
+
+@contextmanager
+def _explaining(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        msg = (
+            f"the ledger {path} cannot be used ({error}); nothing was touched. Restore it from a"
+            " backup, or move it away to start a new one"
+        )
+        raise LedgerError(msg) from error
+    except OSError as error:
+        raise LedgerError(f"the ledger {path} cannot be used: {error.strerror}") from error
+
+
+def _for_reading(path: Path) -> sqlite3.Connection:
+    if not (path.exists() and _is_file_begun(path, alone=False)):
+        msg = f"there is no ledger at {path}: nothing was converted into this folder yet"
+        raise LedgerError(msg)
+    connection = _open(path, read_only=True)
+    if _version(connection) == SCHEMA_VERSION:
+        return connection
+    connection.close()
+    copy = connect_copy(path)
+    copy.execute("PRAGMA query_only = ON")
+    return copy
+
+
+def _for_writing(path: Path) -> sqlite3.Connection:
+    if path.exists():
+        _is_file_begun(path, alone=True)
+    else:
+        _forget_predecessor(path)
+        create(path)
+    connection = _open(path, read_only=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # macOS: past the drive's cache, too
+        reach("ledger.made")
+        _migrate(connection)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    with suppress(OSError):  # it is there already, and belongs to another user; or a full disk
+        _begun_marker(path).touch()
+    return connection
+
+
+def _begun_marker(path: Path) -> Path:
+    """Return the file that says of a ledger that it has had tables: so an empty one was emptied."""
+    return path.with_suffix(".begun")
+
+
+def _forget_predecessor(path: Path) -> None:
+    """Clear what is left of a ledger that was moved away."""
+    _begun_marker(path).unlink(missing_ok=True)
+    Reserve(path).release()
+
+
+def _back_up(path: Path, copy: sqlite3.Connection) -> None:
+    """Copy a ledger; again, as others share it, if somebody has begun to write meanwhile."""
+    before = _looks(path)
+    with closing(_open(path, read_only=True, alone=True)) as source:
+        try:
+            source.backup(copy)
+        except sqlite3.Error:
+            if before == _looks(path):
+                raise
+    if before != _looks(path):
+        with closing(_open(path, read_only=True)) as source:
+            source.backup(copy)
+
+
+def _looks(path: Path) -> list[tuple[int, int, int] | None]:
+    """Return what differs once the ledger's files have changed."""
+    looks: list[tuple[int, int, int] | None] = []
+    for file in (path, _wal(path)):
+        try:
+            status = file.stat()
+        except FileNotFoundError:
+            looks.append(None)
+        else:
+            looks.append((status.st_ino, status.st_size, status.st_mtime_ns))
+    return looks
+
+
+def _wal(path: Path) -> Path:
+    """Return where SQLite keeps what is not in the database itself yet."""
+    return path.with_name(path.name + "-wal")
+
+
+def _connection(database: str, *, uri: bool = False) -> sqlite3.Connection:
+    """Open a database whose rows are read by the names of their columns."""
+    connection = sqlite3.connect(
+        database, uri=uri, isolation_level=None, check_same_thread=False, timeout=30
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _open(path: Path, *, read_only: bool, alone: bool = False) -> sqlite3.Connection:
+    """Open the file; where nobody can change it, without the files that are for sharing it."""
+    mode = "ro" if read_only else "rwc"
+    if read_only and _is_in_one_piece(path, alone=alone) and (alone or _is_closed(path.parent)):
+        mode = "ro&immutable=1"
+    return _connection(f"{path.absolute().as_uri()}?mode={mode}", uri=True)
+
+
+def _is_in_one_piece(path: Path, *, alone: bool) -> bool:
+    """Whether all of it is in the database; readers that come last leave an empty file beside it.
+
+    To who is not alone that file may mean that somebody is about to write.
+    """
+    try:
+        return _wal(path).stat().st_size == 0 and alone
+    except FileNotFoundError:
+        return True
+
+
+def _is_closed(folder: Path) -> bool:
+    """Whether SQLite could not even make its lock file there."""
+    return not os.access(folder, os.W_OK)
+
+
+def _is_file_begun(path: Path, *, alone: bool) -> bool:
+    with closing(_open(path, read_only=True, alone=alone)) as connection:
+        return _is_begun(path, connection)
+
+
+def _is_begun(path: Path, connection: sqlite3.Connection) -> bool:
+    """Look at a ledger, or a copy; False where a run died before it had its tables."""
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    version = _version(connection)
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if (application_id, version, tables) == (0, 0, 0):
+        if _has_been_begun(path):
+            raise sqlite3.DatabaseError("it has been emptied")
+        return False
+    if application_id != APPLICATION_ID:
+        msg = f"{path} is not a ledger of batch-converter; nothing was touched"
+        raise LedgerError(msg)
+    if version > SCHEMA_VERSION:
+        msg = (
+            f"the ledger {path} was written by a newer version of batch-converter (schema"
+            f" {version}, this one knows {SCHEMA_VERSION}); nothing was touched. Upgrade it"
+        )
+        raise LedgerError(msg)
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)
+    return True
+
+
+def _has_been_begun(path: Path) -> bool:
+    """Whether it has had tables; the first versions left no marker, but took the reserve then."""
+    return _begun_marker(path).exists() or Reserve(path).is_there
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    migrate(connection, [_script(name) for name in MIGRATIONS])
+
+
+def _script(name: str) -> str:
+    return resources.files(__package__).joinpath("migrations", name).read_text(encoding="utf-8")
+
+
+def migrate(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:
+    """Bring a ledger up to date: the n-th script leads from version n - 1 to n.
+
+    Each is a transaction of its own; one that fails leaves the version before it.
+    """
+    version = _version(connection)
+    for number, script in enumerate(scripts[version:], start=version + 1):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {script}"
+            f"PRAGMA application_id = {APPLICATION_ID};"
+            f"PRAGMA user_version = {number}; COMMIT;"
+        )

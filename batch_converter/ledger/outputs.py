@@ -1,0 +1,144 @@
+"""Found files become documents: each gets its output, once and for good.
+
+Found files stand in a temporary table, so that memory does not grow with their
+number. Clashes are settled in the order of the absolute paths (bytes, which is
+the order of code points).
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.ledger.operations import LedgerPart, durable
+from batch_converter.ledger.queries import query
+from batch_converter.ledger.rows import named, path_bytes, path_text
+from batch_converter.naming import clash_key, clash_name
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+
+    from batch_converter.ledger.rows import Row
+    from batch_converter.models import SourceFile
+
+_BATCH: Final = 1_000
+
+
+class FoundFiles(LedgerPart):
+    """The part of the ledger that takes in what discovery has found."""
+
+    @durable
+    def record_found(self, connection: sqlite3.Connection, files: Sequence[SourceFile]) -> None:
+        """Note files that discovery found."""
+        connection.executemany(
+            query("record_found"),
+            (
+                {
+                    "path": path_bytes(file.path),
+                    "source_root": path_bytes(file.source_root),
+                    "source": path_bytes(file.source),
+                    "wanted": path_bytes(file.wanted_output),
+                    "size_bytes": file.size_bytes,
+                    "mtime_ns": file.mtime_ns,
+                }
+                for file in files
+            ),
+        )
+
+    @durable
+    def assign_outputs(self, connection: sqlite3.Connection) -> int:
+        """Give every new file its document and output; returns how many files were found."""
+        connection.execute(query("follow_sources"))
+        new, after = query("found_without_document"), b""
+        while rows := list(named(connection.execute(new, {"after": after, "limit": _BATCH}))):
+            for row in rows:
+                _assign_output(connection, row)
+            after = rows[-1].path
+        (count,) = connection.execute(query("count_found")).fetchone()
+        return int(count)
+
+    @durable
+    def vanished(
+        self, connection: sqlite3.Connection, roots: Sequence[str]
+    ) -> list[tuple[str, str, str]]:
+        """Return path, source and output of known files below `roots` that were not found."""
+        rows: list[Row] = []
+        for root in roots:
+            folder = path_bytes(root).rstrip(b"/")
+            below = {"first": folder + b"/", "last": folder + b"0"}  # 0 comes next after /
+            rows += named(connection.execute(query("vanished_documents"), below))
+        return [(path_text(row.path), path_text(row.source), path_text(row.output)) for row in rows]
+
+
+def _assign_output(connection: sqlite3.Connection, found: Row) -> None:
+    wanted = _avoid_pdf_folders(connection, path_text(found.wanted))
+    for name in _candidates(wanted, path_text(found.source)):
+        key = _key(name)
+        if _is_free(connection, key):
+            values = {
+                "path": found.path,
+                "source_root": found.source_root,
+                "source": found.source,
+                "output": path_bytes(name),
+                "key": key,
+                "size_bytes": found.size_bytes,
+                "mtime_ns": found.mtime_ns,
+            }
+            connection.execute(query("insert_document"), values)
+            return
+        if _adopt_moved_source(connection, key, found):
+            return
+
+
+def _avoid_pdf_folders(connection: sqlite3.Connection, wanted: str) -> str:
+    """Lead past PDFs that have the name of a folder: of `x.pdf/a.pdf`, `x.pdf~2/a.pdf`.
+
+    The other way round, where a folder has the PDF's name, the next name for it does.
+    """
+    *folders, name = wanted.split("/")
+    path = ""
+    for folder in folders:
+        numbered = (f"{path}{folder}~{number}" for number in itertools.count(2))
+        places = itertools.chain((path + folder,), numbered)
+        path = next(place for place in places if not _is_output(connection, _key(place))) + "/"
+    return path + name
+
+
+def _key(output: str) -> bytes:
+    return path_bytes(clash_key(output))
+
+
+def _candidates(wanted: str, source: str) -> Iterator[str]:
+    yield wanted
+    folder, slash, _ = wanted.rpartition("/")
+    for number in itertools.count(1):
+        yield folder + slash + clash_name(source, number)
+
+
+def _is_free(connection: sqlite3.Connection, key: bytes) -> bool:
+    """No PDF has the name, and none lies below it; that it is below none was seen to."""
+    values = {"key": key, "first": key + b"/", "last": key + b"0"}
+    (taken,) = connection.execute(query("output_is_in_the_way"), values).fetchone()
+    return not taken
+
+
+def _is_output(connection: sqlite3.Connection, key: bytes) -> bool:
+    (taken,) = connection.execute(query("output_is_taken"), {"key": key}).fetchone()
+    return bool(taken)
+
+
+def _adopt_moved_source(connection: sqlite3.Connection, key: bytes, found: Row) -> bool:
+    """Recognise an archive that was moved: same place in it, same bytes, old path gone."""
+    holders = connection.execute(query("absent_holder_of_output"), {"key": key})
+    holder = next(named(holders), None)
+    if holder is None or _looks(holder) != _looks(found) or os.path.lexists(holder.path):
+        return False
+    values = {"document": holder.id, "path": found.path, "source_root": found.source_root}
+    connection.execute(query("move_source"), values)
+    return True
+
+
+def _looks(row: Row) -> tuple[bytes, int, int]:
+    return row.source, row.size_bytes, row.mtime_ns
