@@ -57,6 +57,32 @@ def test_it_listens_until_a_signal_and_leaves_nothing(
         connect(address)
 
 
+@pytest.mark.parametrize(
+    ("signals", "code"),
+    [((signal.SIGHUP,), 143), ((signal.SIGTERM, signal.SIGHUP), 143), ((signal.SIGINT,) * 2, 130)],
+)
+def test_it_ends_by_any_signal_with_the_code_of_the_first(
+    tmp_path: Path, signals: tuple[int, ...], code: int
+) -> None:
+    with serving(tmp_path) as (service, _):
+        for signum in signals:
+            service.signal(signum)
+        assert service.finish().code == code
+
+
+def test_a_hangup_that_was_silenced_does_not_end_it(tmp_path: Path) -> None:
+    arguments = ("serve", "--port", "0")
+    with started(tmp_path / "serve", *arguments, through=("nohup",)) as service:
+        wait_until(lambda: service.out.endswith("\n"), "the line that says it listens")
+        service.signal(signal.SIGHUP)
+        address = service.out.split()[-1]
+        connect(address)
+        service.signal(signal.SIGTERM)
+        done = service.finish()
+    assert done.code == 143
+    assert [event["signal"] for event in done.named("server.stopping")] == ["SIGTERM"]
+
+
 def test_convert_gets_the_same_pdfs_through_the_service(tmp_path: Path) -> None:
     sources = [SAMPLES / name for name in ("bitonal.djvu", "book.djvu", "languages.djvu")]
     direct, through = tmp_path / "direct", tmp_path / "through"
