@@ -95,3 +95,9 @@ def _startable_threads(wanted: int) -> int:
         for thread in threads:
             thread.join()
     return len(threads)
+
+
+def inherited_memory_bytes() -> int | None:
+    """Return the least limit on memory that this process's children cannot raise; None for none."""
+    limits = [resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
+    return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=None)

@@ -19,17 +19,19 @@ _PROCESSES: Final = (
     "no more processes or threads may be started (see ulimit -u, and the pids limit of a"
     " container or service)"
 )
-_MEMORY: Final = "memory has run out (see free, ulimit -v, and the limit of a container or service)"
+MEMORY_LACK: Final = (
+    "memory has run out (see free, ulimit -v, and the limit of a container or service)"
+)
 _LACKS: Final[Mapping[int, str]] = {
     errno.EMFILE: "too many open files (see ulimit -n)",
     errno.ENFILE: "too many open files in the whole system",
     errno.EAGAIN: _PROCESSES,
-    errno.ENOMEM: _MEMORY,
-    errno.ENOBUFS: _MEMORY,
+    errno.ENOMEM: MEMORY_LACK,
+    errno.ENOBUFS: MEMORY_LACK,
 }
 _NO_THREAD: Final = "can't start new thread"  # CPython's words; it has no class of its own
 _LOADING: Final[Mapping[str, str]] = {  # the dynamic loader's words are all that it leaves
-    "failed to map segment": _MEMORY,
+    "failed to map segment": MEMORY_LACK,
     **{os.strerror(number): _LACKS[number] for number in (errno.ENOMEM, errno.EMFILE)},
 }
 _DEPTH: Final = 8
@@ -42,7 +44,7 @@ def shortage_of(error: BaseException) -> str | None:
 
 def is_short_of_memory(error: BaseException) -> bool:
     """Whether memory is what lacks."""
-    return shortage_of(error) == _MEMORY
+    return shortage_of(error) == MEMORY_LACK
 
 
 def exhausted(error: BaseException) -> MachineExhaustedError | None:
@@ -50,19 +52,24 @@ def exhausted(error: BaseException) -> MachineExhaustedError | None:
     lack = shortage_of(error)
     if lack is None:
         return None
-    stop = MachineExhaustedError(
+    stop = machine_exhausted(lack)
+    stop.__cause__ = error
+    return stop
+
+
+def machine_exhausted(lack: str) -> MachineExhaustedError:
+    """Return what ends a run for want of something."""
+    return MachineExhaustedError(
         f"this machine, or a limit on this process, does not let the run go on: {lack}; no file"
         " is at fault. Raise the limit, or run less at once, and run the same command again"
     )
-    stop.__cause__ = error
-    return stop
 
 
 def _lack(error: BaseException) -> str | None:
     if isinstance(error, OSError):
         return _LACKS.get(error.errno or 0)
     if isinstance(error, MemoryError):
-        return _MEMORY
+        return MEMORY_LACK
     if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
         return _PROCESSES
     if isinstance(error, ImportError):

@@ -10,6 +10,7 @@ import anyio.to_thread
 
 from batch_converter.budget import Budget, month_start
 from batch_converter.clock import SystemClock
+from batch_converter.djvu.work.inspection import DjvuInspector
 from batch_converter.engines.base import TaskService
 from batch_converter.engines.spec import EngineResources
 from batch_converter.events import EventStream
@@ -64,6 +65,8 @@ async def open_context(
         UsageError: The ledger or a setting cannot be used.
     """
     async with AsyncExitStack() as stack:
+        inspector = DjvuInspector()
+        stack.push_async_callback(inspector.aclose)
         opening = (open_ledger or Ledger.open)(state / LEDGER_NAME)
         ledger = await stack.enter_async_context(await opening)
         clock, events = clock or SystemClock(), events or EventStream()
@@ -98,6 +101,7 @@ async def open_context(
             clock=clock,
             events=events,
             output_dir=target,
+            inspector=inspector,
         )
 
 

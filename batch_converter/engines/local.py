@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import resource
 import shutil
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -15,29 +14,23 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import anyio.to_thread
 
-from batch_converter.djvu.draw.ocr_tools import missing_tools
-from batch_converter.djvu.draw.options import ConvertOptions
-from batch_converter.djvu.draw.parts import (
-    part_names,
-    parts_of,
-    refuse_known_damage,
-    remove_parts,
-)
-from batch_converter.djvu.read.inspect import inspect
-from batch_converter.djvu.work.verdicts import OUT_OF_MEMORY
+from batch_converter.djvu.jobs.options import ConvertOptions
+from batch_converter.djvu.jobs.part_files import part_names, remove_parts
+from batch_converter.djvu.jobs.parts import parts_of
+from batch_converter.djvu.jobs.verdicts import OUT_OF_MEMORY
+from batch_converter.djvu.work.answers import error_of
+from batch_converter.djvu.work.ocr_tools import missing_tools
 from batch_converter.djvu.work.workers import Priority, WorkerPool
 from batch_converter.engines.base import Converter, Ready
 from batch_converter.engines.spec import EngineResources, EngineSpec, Finding
 from batch_converter.errors import (
     ConfigError,
     EngineError,
-    ErrorCode,
     FileError,
-    NotDjvuError,
     OutputError,
     RunStoppedError,
-    UnreadableError,
 )
+from batch_converter.machine_limits import inherited_memory_bytes
 from batch_converter.processors import usable_processors
 from batch_converter.threads import DiskThreads
 
@@ -54,11 +47,6 @@ NAME: Final = "local"
 _BASE_TIMEOUT_S: Final = 60
 _FORMAT_VERSION: Final = 2
 _SPARE_DOCUMENTS: Final = 4  # being read, checked or recorded
-_ERRORS: Final[Mapping[str, type[FileError]]] = {
-    ErrorCode.NOT_DJVU: NotDjvuError,
-    ErrorCode.UNREADABLE: UnreadableError,
-    ErrorCode.OUTPUT_ERROR: OutputError,
-}
 _PRESETS: Final = {"archive": (0, 92), "balanced": (300, 80), "small": (200, 60)}
 _FIRST: Final = 0
 _SECOND: Final = 1
@@ -160,25 +148,31 @@ class LocalEngine(Converter):
             OutputError: The PDF cannot be written, or memory is limited from outside.
             MachineExhaustedError: The machine starts no worker that converts anything.
         """
-        info = await self._threads.run(inspect, source.path)
-        path = os.fspath(target.path)
         order = next(self._order)
-        parts = parts_of(info.page_count)
-        names = part_names(path, len(parts))
         try:
-            refuse_known_damage(info, self._options)
-            if len(parts) == 1:
-                job = {"job": "convert", "source": source.path, "target": path}
-                answer = await self._ask(job, (_SECOND, order), pages=info.page_count)
-            else:
-                answer = await self._convert_parts(source.path, path, names, parts, order)
+            job = {"job": "inspect", "source": source.path}
+            pages = (await self._ask(job, (_SECOND, order), pages=0))["pages"]
+            warnings = await self._convert(source.path, os.fspath(target.path), pages, order)
         except FileError as error:
             told = _about(source, error)
             raise told from told.__cause__
+        return Ready(warnings=tuple(warnings))
+
+    async def _convert(self, source: str, target: str, pages: int, order: int) -> Sequence[str]:
+        """Convert a document at once or in parts; returns its warnings."""
+        parts = parts_of(pages)
+        names = part_names(target, len(parts))
+        try:
+            if len(parts) == 1:
+                job = {"job": "convert", "source": source, "target": target}
+                answer = await self._ask(job, (_SECOND, order), pages=pages)
+            else:
+                answer = await self._convert_parts(source, target, names, parts, order)
         finally:  # a worker that was killed has left its own
             with anyio.CancelScope(shield=True):
                 await self._threads.start(remove_parts, names)
-        return Ready(warnings=tuple(answer["warnings"]))
+        warnings: Sequence[str] = answer["warnings"]
+        return warnings
 
     async def _convert_parts(
         self, source: str, target: str, names: Sequence[str], parts: Sequence[range], order: int
@@ -238,29 +232,18 @@ class LocalEngine(Converter):
 
     def _failure(self, answer: Mapping[str, Any]) -> FileError:
         """Return the error that a worker has told; of a disk's, the cause is told too."""
-        code, message = answer["error"], answer["message"]
-        if code == OUT_OF_MEMORY:
-            return self._blamed(EngineError(message))
-        error = _ERRORS.get(code, EngineError)(message)
-        if number := answer.get("errno"):
-            error.__cause__ = OSError(number, os.strerror(number))
-        return error
+        error = error_of(answer)
+        return self._blamed(error) if answer["error"] == OUT_OF_MEMORY else error
 
-    def _blamed(self, error: EngineError) -> FileError:
+    def _blamed(self, error: FileError) -> FileError:
         """Take the blame off a document where a lower limit than ours is on our memory."""
-        limit_bytes = _inherited_memory_bytes()
+        limit_bytes = inherited_memory_bytes()
         if limit_bytes is None or limit_bytes >= self._options.max_memory_bytes:
             return error
         return OutputError(
             f"{error}; a limit on this process (ulimit -v) of {limit_bytes >> 20} MiB is below"
             " local.max_memory_bytes: raise it and run again"
         )
-
-
-def _inherited_memory_bytes() -> int | None:
-    """Return the least limit on memory that workers cannot raise; None for none."""
-    limits = [resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
-    return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=None)
 
 
 def _about(source: SourceDocument, error: FileError) -> FileError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch_converter.djvu.read.identity import identify
 from batch_converter.errors import BadPdfError, OutputError
 from batch_converter.ledger import Adopted
 from batch_converter.models import StoredPdf
@@ -18,19 +17,20 @@ from batch_converter.output import check_pdf, hash_file, page_difference
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.engines.base import Engine
     from batch_converter.models import Document
 
 
-def examine(document: Document, target: Path, engine: Engine) -> Adopted:
+def examine(document: Document, target: Path, engine: Engine, inspector: DjvuInspector) -> Adopted:
     """Look at the PDF at `target` and at the DjVu that it may have been made of.
 
     Raises:
         OutputError: It does not fit; the message says why.
         FileError: The DjVu itself cannot be used.
     """
-    source = identify(document.path)
-    pages = source.info.certain_page_count
+    source = inspector.identify(document.path)
+    pages = source.pages
     try:
         pdf_pages = check_pdf(target).pages
     except BadPdfError as error:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch_converter.djvu.read.identity import content_sha256, indirect_parts, parts_fingerprint
-from batch_converter.djvu.read.iff import open_source
 from batch_converter.errors import FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.ledger import Planned
 
 
@@ -28,7 +25,7 @@ class Comparison:
     parts_fingerprint: str | None = None
 
 
-def compare(planned: Planned) -> Comparison:
+def compare(planned: Planned, inspector: DjvuInspector) -> Comparison:
     """Compare size and time; the bytes are read only where the size is the same and a time is not.
 
     Parts of an indirect document that have gone are no change: its PDF is all that is left.
@@ -36,17 +33,26 @@ def compare(planned: Planned) -> Comparison:
     known = planned.document
     if planned.found_size_bytes != known.size_bytes:
         return Comparison(changed=True)
-    parts = indirect_parts(known.path) if planned.parts_fingerprint else ()
-    mark = parts_fingerprint(parts) or planned.parts_fingerprint
-    is_touched = (planned.found_mtime_ns, mark) != (known.mtime_ns, planned.parts_fingerprint)
-    return Comparison(changed=is_touched and _differs(planned, parts), parts_fingerprint=mark)
+    known_parts = planned.parts_fingerprint
+    found_parts = _parts_fingerprint(known.path, inspector) if known_parts else None
+    parts = found_parts or known_parts
+    is_touched = (planned.found_mtime_ns, parts) != (known.mtime_ns, known_parts)
+    differs = is_touched and _differs(planned, inspector, with_parts=found_parts is not None)
+    return Comparison(changed=differs, parts_fingerprint=parts)
 
 
-def _differs(planned: Planned, parts: Sequence[str]) -> bool:
+def _parts_fingerprint(path: str, inspector: DjvuInspector) -> str | None:
+    try:
+        return inspector.parts_fingerprint(path)
+    except FileError:
+        return None
+
+
+def _differs(planned: Planned, inspector: DjvuInspector, *, with_parts: bool) -> bool:
     if planned.source_sha256 is None:
         return True
     try:
-        with open_source(planned.document.path) as source:
-            return content_sha256(source, parts) != planned.source_sha256
+        found = inspector.sha256(planned.document.path, with_parts=with_parts)
     except FileError:
         return True
+    return found != planned.source_sha256

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from batch_converter.clock import Clock
     from batch_converter.config import Settings
+    from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.engines.base import Engine
     from batch_converter.events import EventStream
     from batch_converter.ledger import Ledger
@@ -38,7 +39,8 @@ class RunContext:
         pdfs: Where PDFs get their names.
         scratch: Where the bundled forms of indirect documents lie.
         threads: Where the disk is asked.
-        preflight: The same threads, where sources are looked at and hashed.
+        inspector: Reads DjVu files, which nobody else in this process does.
+        preflight: Where the answers of the disk, and of the inspector, are waited for.
         disk_room: For what is about to be paid for.
         order: In which documents are let in and submitted.
     """
@@ -54,6 +56,7 @@ class RunContext:
     clock: Clock
     events: EventStream
     output_dir: Path
+    inspector: DjvuInspector
     order: AdmissionOrder = field(default_factory=AdmissionOrder)
     preflight: LimitedThreads = field(init=False)
     disk_room: DiskRoom = field(init=False)

@@ -26,7 +26,7 @@ from batch_converter.shortage import exhausted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch_converter.djvu.read.identity import Identity
+    from batch_converter.djvu.jobs.document_facts import DocumentIdentity
     from batch_converter.engines.base import SourceDocument
     from batch_converter.models import Document, StoredPdf
     from batch_converter.orchestrator.admission import AdmissionTicket
@@ -192,11 +192,13 @@ class Conversion:
         )
         return prepared
 
-    def _check_and_prepare(self) -> tuple[Prepared, Identity]:
+    def _check_and_prepare(self) -> tuple[Prepared, DocumentIdentity]:
         self._check_writable()
         document = self._outcome.document
         bundle_path = self._context.scratch.file(f"bundle-{document.id}")
-        return prepare(document, bundle_path, keep_damaged=self._keeps_damaged)
+        return prepare(
+            document, self._context.inspector, bundle_path, keep_damaged=self._keeps_damaged
+        )
 
     @property
     def _keeps_damaged(self) -> bool:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
-from batch_converter.djvu.read.inspect import inspect
 from batch_converter.engines.base import TaskService
 from batch_converter.errors import FileError
 from batch_converter.models import ApiCalls, Estimate, Totals
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from batch_converter.discovery import Found
+    from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.models import Document
     from batch_converter.orchestrator.context import RunContext
     from batch_converter.orchestrator.planning import Planner
@@ -38,7 +38,7 @@ async def estimate(
     position = 0
     while page := await context.ledger.take(position, _PAGE):
         documents = [document for _, document in page]
-        measured = await anyio.to_thread.run_sync(_pages, documents)
+        measured = await anyio.to_thread.run_sync(_pages, documents, context.inspector)
         for document, pages in zip(documents, measured, strict=True):
             totals, calls = _with(totals, calls, document, pages)
         position, _ = page[-1]
@@ -47,14 +47,14 @@ async def estimate(
     return Estimate(engine=context.engine.name, totals=totals, api_calls=calls)
 
 
-def _pages(documents: Sequence[Document]) -> list[int | None]:
-    return [_count(document) for document in documents]
+def _pages(documents: Sequence[Document], inspector: DjvuInspector) -> list[int | None]:
+    return [_count(document, inspector) for document in documents]
 
 
-def _count(document: Document) -> int | None:
+def _count(document: Document, inspector: DjvuInspector) -> int | None:
     """Count pages by the headers; None for what would fail before any call."""
     try:
-        return inspect(document.path).page_count
+        return inspector.count_pages(document.path)
     except FileError:
         return None
 

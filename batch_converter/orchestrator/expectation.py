@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from batch_converter.djvu.draw.geometry import POINTS_AN_INCH
-from batch_converter.djvu.read.inspect import inspect
-from batch_converter.djvu.read.text_presence import has_words
 from batch_converter.errors import FileError
 from batch_converter.output import ExpectedPdf, PageSize
 
 if TYPE_CHECKING:
-    from batch_converter.djvu.read.inspect import PageInfo
+    from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.models import Document
-
-_ON_ITS_SIDE_DEG: Final = frozenset({90, 270})
 
 
 class Expectation(NamedTuple):
@@ -26,7 +21,7 @@ class Expectation(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def expectation(document: Document, path: str) -> Expectation:
+def expectation(document: Document, path: str, inspector: DjvuInspector) -> Expectation:
     """Look at the DjVu again, when its PDF is there.
 
     Sizes of pages need not be kept while a document is out at a service, perhaps since
@@ -37,20 +32,21 @@ def expectation(document: Document, path: str) -> Expectation:
     Args:
         document: As its bytes were sent.
         path: Where those bytes are: its own file, or its bundled form.
+        inspector: Reads it.
     """
     known = Expectation(ExpectedPdf(pages=document.pages))
     try:
         if not _is_unchanged(document):
             return known
-        info = inspect(path)
+        outlook = inspector.outlook(path)
     except (FileError, OSError):
         return known
     pdf = ExpectedPdf(
-        pages=info.certain_page_count,
-        page_sizes=[_size(page) for page in info.pages],
-        has_text=partial(has_words, path) if info.has_text else None,
+        pages=outlook.pages,
+        page_sizes=[size and PageSize(*size) for size in outlook.page_sizes],
+        has_text=partial(_has_words, inspector, path) if outlook.has_text else None,
     )
-    return Expectation(pdf, info.warnings)
+    return Expectation(pdf, outlook.warnings)
 
 
 def _is_unchanged(document: Document) -> bool:
@@ -58,12 +54,9 @@ def _is_unchanged(document: Document) -> bool:
     return (status.st_size, status.st_mtime_ns) == (document.size_bytes, document.mtime_ns)
 
 
-def _size(page: PageInfo) -> PageSize | None:
-    """Return a page's size; in pixels, as a proportion, where it states no sensible resolution."""
-    if not (page.width and page.height):
-        return None
-    is_to_scale = page.dpi == page.stated_dpi
-    scale = POINTS_AN_INCH / page.dpi if is_to_scale else 1.0
-    width, height = page.width * scale, page.height * scale
-    is_turned = page.rotation_deg in _ON_ITS_SIDE_DEG
-    return PageSize(*((height, width) if is_turned else (width, height)), is_to_scale)
+def _has_words(inspector: DjvuInspector, path: str) -> bool:
+    """Whether the DjVu has words; one that cannot be read has none that anybody misses."""
+    try:
+        return inspector.has_words(path)
+    except FileError:
+        return False

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 import anyio.to_thread
 
 from batch_converter.discovery import Passed, UnreadableSource
-from batch_converter.djvu.read.identity import indirect_parts
 from batch_converter.errors import LASTING_CODES, ErrorCode, FileError, OutputError
 from batch_converter.events import (
     FileAdopted,
@@ -71,6 +70,7 @@ class Planner:
         self._engine = context.engine
         self._ledger = context.ledger
         self._clock = context.clock
+        self._inspector = context.inspector
         self._emit = context.events.emit
         self.counts = PlanCounts()
         self._output_dir = context.output_dir
@@ -170,7 +170,7 @@ class Planner:
     def decide(self, planned: Planned) -> Decision:
         """Judge one file; looks at its PDF, and at its bytes where size or mtime differ."""
         target = self._output_dir / planned.document.output
-        now = compare(planned)
+        now = compare(planned, self._inspector)
         changed = now.changed
         verdict = self._verdict(planned, target, changed=changed)
         if verdict is Verdict.REFUSE and self._settings.output.adopt and not _obstacle(target):
@@ -188,7 +188,7 @@ class Planner:
         """Take a PDF that this ledger did not write for the file's own, if it fits."""
         refused = Decision(planned=planned, verdict=Verdict.REFUSE, changed=changed)
         try:
-            adopted = examine(planned.document, target, self._engine)
+            adopted = examine(planned.document, target, self._engine, self._inspector)
         except FileError as error:
             return replace(refused, failure=Failure(code=error.code, message=str(error)))
         return replace(refused, verdict=Verdict.ADOPT, adopted=adopted)
@@ -237,15 +237,18 @@ class Planner:
             and planned.failure.code in LASTING_CODES
             and not changed
             and not self._settings.retry.retry_failed
-            and not _has_its_parts_now(planned)
+            and not self._has_its_parts_now(planned)
         )
 
-
-def _has_its_parts_now(planned: Planned) -> bool:
-    """Whether an index that failed for want of its parts, itself unchanged, may be tried again."""
-    failure = planned.failure
-    is_no_djvu = failure is not None and failure.code is ErrorCode.NOT_DJVU
-    return is_no_djvu and bool(indirect_parts(planned.document.path))
+    def _has_its_parts_now(self, planned: Planned) -> bool:
+        """Whether an index that failed for want of its parts may be tried again, unchanged."""
+        failure = planned.failure
+        if failure is None or failure.code is not ErrorCode.NOT_DJVU:
+            return False
+        try:
+            return self._inspector.parts_fingerprint(planned.document.path) is not None
+        except FileError:
+            return False
 
 
 def _is_foreign(planned: Planned, target: Path) -> bool:

@@ -6,15 +6,14 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from batch_converter.djvu.read.bundle import bundle
-from batch_converter.djvu.read.identity import identify
 from batch_converter.engines.base import SourceDocument
-from batch_converter.errors import OutputError
+from batch_converter.errors import BatchConverterError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batch_converter.djvu.read.identity import Identity
+    from batch_converter.djvu.jobs.document_facts import DocumentIdentity
+    from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.models import Document
 
 
@@ -42,12 +41,17 @@ class Prepared:
 
 
 def prepare(
-    document: Document, bundle_path: Path, *, keep_damaged: bool = False
-) -> tuple[Prepared, Identity]:
+    document: Document,
+    inspector: DjvuInspector,
+    bundle_path: Path,
+    *,
+    keep_damaged: bool = False,
+) -> tuple[Prepared, DocumentIdentity]:
     """Check, measure and hash the source; blocking.
 
     Args:
         document: What is to be converted.
+        inspector: Reads it.
         bundle_path: Where the bundled form of an indirect document goes.
         keep_damaged: Whether the engine makes the best of pages that are damaged.
 
@@ -57,35 +61,32 @@ def prepare(
     Raises:
         NotDjvuError: It is none, is cut off, or lacks parts.
         UnreadableError: It cannot be read.
+        EngineError: Reading it takes too much time or memory.
         OutputError: The bundled form cannot be written.
     """
-    found = identify(document.path)
-    document = replace(
-        document,
-        size_bytes=found.info.size_bytes,
-        mtime_ns=found.mtime_ns,
-        pages=found.info.certain_page_count,
-    )
-    if found.info.bundled:
-        source = source_document(document)
-        return Prepared(document=document, source=source, warnings=found.info.warnings), found
     try:
-        bundle(document.path, bundle_path, keep_damaged=keep_damaged)
-        status = bundle_path.stat()
-    except OSError as error:
+        found = inspector.identify(
+            document.path, bundle_path=bundle_path, keep_damaged=keep_damaged
+        )
+    except BatchConverterError:
         bundle_path.unlink(missing_ok=True)
-        msg = f"the parts of {document.path} cannot be bundled at {bundle_path}: {error.strerror}"
-        raise OutputError(msg) from error
-    source = replace(
-        source_document(document),
-        path=os.fspath(bundle_path),
-        size_bytes=status.st_size,
-        mtime_ns=status.st_mtime_ns,
+        raise
+    document = replace(
+        document, size_bytes=found.size_bytes, mtime_ns=found.mtime_ns, pages=found.pages
     )
-    faults = [(number, page.fault) for number, page in enumerate(found.info.pages, 1)]
-    told = [f"page {number}: {fault}" for number, fault in faults if fault]
-    warnings = (*found.info.warnings, *told)
-    return Prepared(document=document, source=source, bundle=bundle_path, warnings=warnings), found
+    source = source_document(document)
+    if found.bundle is None:
+        return Prepared(document=document, source=source, warnings=found.warnings), found
+    source = replace(
+        source,
+        path=os.fspath(bundle_path),
+        size_bytes=found.bundle.size_bytes,
+        mtime_ns=found.bundle.mtime_ns,
+    )
+    prepared = Prepared(
+        document=document, source=source, bundle=bundle_path, warnings=found.warnings
+    )
+    return prepared, found
 
 
 def source_document(document: Document) -> SourceDocument:

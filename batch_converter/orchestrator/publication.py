@@ -71,7 +71,9 @@ class Publication:
         document = self._outcome.document
         if not self._made_elsewhere:
             return Expectation(ExpectedPdf(pages=document.pages))
-        return await self._context.preflight.run(expectation, document, source.path)
+        return await self._context.preflight.run(
+            expectation, document, source.path, self._context.inspector
+        )
 
     async def publish(self, pdf: StoredPdf) -> None:
         """Name the PDF and record it; once begun, it is not broken off.

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from batch_converter.engines.base import Converter, TaskService
-from batch_converter.errors import BudgetSpentError, LedgerWriteError
+from batch_converter.errors import BudgetSpentError, LedgerWriteError, MachineExhaustedError
 from batch_converter.events import (
     BudgetExhausted,
     DiscoveryEnded,
@@ -204,10 +204,10 @@ class Run:
 
     @contextmanager
     def _noticing_loss(self) -> Iterator[None]:
-        """Without a ledger the run stops, and what is under way still ends in order."""
+        """Without a ledger, or processes, the run stops; what is under way still ends in order."""
         try:
             yield
-        except LedgerWriteError as error:
+        except (LedgerWriteError, MachineExhaustedError) as error:
             self._on_stop(error)
 
     def _on_stop(self, error: RunStoppedError) -> None:

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from batch_converter.djvu.draw.convert import convert
-from batch_converter.djvu.draw.options import ConvertOptions
+from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.read.inspect import DjvuInfo, inspect
 from benchmarks.fidelity import navigation, pictures, speed, words
 

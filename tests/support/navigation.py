@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pikepdf
 
 from batch_converter.djvu.draw.convert import convert
-from batch_converter.djvu.draw.options import ConvertOptions
+from batch_converter.djvu.jobs.options import ConvertOptions
 from tests.support.djvu_files import chunk, info
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from batch_converter.djvu.draw.options import Converted
+    from batch_converter.djvu.jobs.options import Converted
 
 _HAS_NAME, _HAS_TITLE = 0x80, 0x40
 _PAGE, _SHARED_ANNOTATIONS = 1, 3

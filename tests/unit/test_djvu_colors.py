@@ -17,7 +17,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from batch_converter.djvu.draw.convert import convert
 from batch_converter.djvu.draw.jpeg import JpegLayer
-from batch_converter.djvu.draw.options import ConvertOptions
+from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.read.decoder import PageError
 from batch_converter.errors import EngineError
 from tests.support.djvu_files import chunk, page

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from batch_converter.djvu.draw.convert import convert
-from batch_converter.djvu.draw.ocr_tools import missing_tools
-from batch_converter.djvu.draw.options import Converted, ConvertOptions
-from batch_converter.djvu.draw.parts import PAGES_A_PART, parts_of
+from batch_converter.djvu.jobs.options import Converted, ConvertOptions
+from batch_converter.djvu.jobs.parts import PAGES_A_PART, parts_of
 from batch_converter.djvu.read.bundle import bundle
+from batch_converter.djvu.work.ocr_tools import missing_tools
 from batch_converter.errors import EngineError, NotDjvuError, OutputError
 from tests.support.djvu_files import HEIGHT, SAMPLES, WIDTH, chunk, chunks_of, info, page
 

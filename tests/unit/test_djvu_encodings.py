@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from batch_converter.config import LocalSettings
 from batch_converter.config.units import parse_encoding
-from batch_converter.djvu.draw.options import ConvertOptions
+from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.read.bzz import decompress
 from batch_converter.djvu.read.encodings import Letters
 from batch_converter.engines.local import LocalEngine

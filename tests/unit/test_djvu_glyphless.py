@@ -13,7 +13,7 @@ from pikepdf import pdfa
 
 from batch_converter.djvu.draw.convert import convert
 from batch_converter.djvu.draw.glyphless import GlyphlessFont
-from batch_converter.djvu.draw.options import ConvertOptions
+from batch_converter.djvu.jobs.options import ConvertOptions
 from tests.support.djvu_files import HEIGHT, WIDTH, with_text, zone
 
 if TYPE_CHECKING:

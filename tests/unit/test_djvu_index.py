@@ -10,7 +10,7 @@ import pikepdf
 import pytest
 
 from batch_converter.djvu.draw.convert import convert
-from batch_converter.djvu.draw.options import Converted, ConvertOptions
+from batch_converter.djvu.jobs.options import Converted, ConvertOptions
 from batch_converter.djvu.read.bundle import bundle
 from batch_converter.djvu.read.identity import identify, indirect_parts
 from batch_converter.djvu.read.inspect import inspect

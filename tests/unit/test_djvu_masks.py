@@ -13,7 +13,7 @@ from PIL import Image
 from batch_converter.djvu.draw import completeness, masks
 from batch_converter.djvu.draw.bilevel import Bitmap, g4_data
 from batch_converter.djvu.draw.convert import convert
-from batch_converter.djvu.draw.options import MIB, ConvertOptions
+from batch_converter.djvu.jobs.options import MIB, ConvertOptions
 from batch_converter.errors import EngineError
 from tests.support.djvu_files import SAMPLES, chunk, chunks_of, info, page
 from tests.support.djvulibre import made, mask_of

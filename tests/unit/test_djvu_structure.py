@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_converter.djvu.draw.convert import convert
-from batch_converter.djvu.draw.options import Converted, ConvertOptions
+from batch_converter.djvu.jobs.options import Converted, ConvertOptions
 from batch_converter.djvu.read.inspect import inspect
 from batch_converter.djvu.read.page_form import asks_for_shapes
 from batch_converter.errors import EngineError, FileError, NotDjvuError

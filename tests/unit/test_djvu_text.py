@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from batch_converter.djvu.draw.convert import convert
 from batch_converter.djvu.draw.geometry import Box, Geometry
-from batch_converter.djvu.draw.options import ConvertOptions
 from batch_converter.djvu.draw.text_layer import visual_order
+from batch_converter.djvu.jobs.options import ConvertOptions
 from tests.support.djvu_files import HEIGHT, WIDTH, with_text, zone
 
 if TYPE_CHECKING:

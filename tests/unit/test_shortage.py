@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from batch_converter.djvu.work.verdicts import OUT_OF_MEMORY, SHORTAGE
-from batch_converter.djvu.work.worker import _told
+from batch_converter.djvu.jobs.verdicts import OUT_OF_MEMORY, SHORTAGE
+from batch_converter.djvu.work.child import _failure
 from batch_converter.errors import (
     EngineError,
     ErrorCode,
@@ -118,7 +118,7 @@ def _raise_from_nothing() -> None:
 def test_a_worker_blames_the_document_only_for_its_own(
     error: Exception, verdict: str, number: int | None
 ) -> None:
-    answer = _told(error)
+    answer = _failure(error)
     assert answer["error"] == verdict
     assert answer.get("errno") == number
     assert answer["message"]

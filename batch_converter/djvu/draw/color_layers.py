@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from batch_converter.djvu.draw.geometry import Geometry
-    from batch_converter.djvu.draw.options import ConvertOptions
+    from batch_converter.djvu.jobs.options import ConvertOptions
     from batch_converter.djvu.read.document import PageChunks
 
 _BACKGROUNDS: Final = ("BG44", "BGjp", "BG2k")

@@ -79,7 +79,9 @@ def _area(box: Box, height: int) -> Area:
 def _depends_on_its_end(
     chunks: Sequence[tuple[str, bytes]], ink: Bitmap, geometry: Geometry
 ) -> bool:
-    changed = [(kind, _other_end(data) if kind in _MASK_KINDS else data) for kind, data in chunks]
+    changed = [
+        (kind, _with_corrupt_tail(data) if kind in _MASK_KINDS else data) for kind, data in chunks
+    ]
     try:
         other = render(changed, width=geometry.width, height=geometry.height)
     except PageError:
@@ -87,7 +89,7 @@ def _depends_on_its_end(
     return not ink_of(other).same_as(ink)
 
 
-def _other_end(data: bytes) -> bytes:
+def _with_corrupt_tail(data: bytes) -> bytes:
     """Change the last fifth of a stream."""
     cut = len(data) - len(data) // _TAIL_SHARE
     return data[:cut] + bytes(byte ^ 0x5A for byte in data[cut:])

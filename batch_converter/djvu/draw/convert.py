@@ -12,16 +12,11 @@ from pikepdf import Array, Dictionary, ObjectStreamMode, Pdf, String
 from batch_converter.djvu.draw.geometry import Geometry
 from batch_converter.djvu.draw.metadata import write_metadata
 from batch_converter.djvu.draw.ocr import forget_origin, recognise, settle_names
-from batch_converter.djvu.draw.options import Converted, ConvertOptions
+from batch_converter.djvu.draw.page_loss import merge_part_results, refuse_known_damage
 from batch_converter.djvu.draw.pages import PageWriter
-from batch_converter.djvu.draw.parts import (
-    PartResult,
-    part_names,
-    parts_of,
-    refuse_known_damage,
-    remove_parts,
-    settle,
-)
+from batch_converter.djvu.jobs.options import Converted, ConvertOptions
+from batch_converter.djvu.jobs.part_files import part_names, remove_parts
+from batch_converter.djvu.jobs.parts import PartResult, parts_of
 from batch_converter.djvu.read.decoder import PageError
 from batch_converter.djvu.read.document import open_djvu
 from batch_converter.djvu.read.encodings import Letters
@@ -80,7 +75,7 @@ def _convert_at_once(
 ) -> list[str]:
     with open_djvu(source) as reader, Pdf.new() as pdf:
         result = _add_pages(pdf, reader, info, range(info.page_count), options)
-        warnings = settle([result], options) + _complete(pdf, reader, options)
+        warnings = merge_part_results([result], options) + _complete(pdf, reader, options)
         _save(pdf, target)
     return warnings
 
@@ -97,7 +92,7 @@ def _convert_in_parts(
             convert_part(source, path, pages, options)
             for path, pages in zip(paths, parts, strict=True)
         ]
-        return settle(results, options) + assemble(source, paths, target, options)
+        return merge_part_results(results, options) + assemble(source, paths, target, options)
     finally:
         remove_parts(paths)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from batch_converter.djvu.draw.options import ConvertOptions
+    from batch_converter.djvu.jobs.options import ConvertOptions
 
 COLOR_BYTES_A_PIXEL: Final = 8
 """What a wavelet layer takes while it is decoded, and a mask that djvu-rs decodes."""

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from batch_converter.djvu.draw.color_layers import ColorLayer
     from batch_converter.djvu.draw.geometry import Box, Geometry
-    from batch_converter.djvu.draw.options import ConvertOptions
     from batch_converter.djvu.draw.palette import Palette
+    from batch_converter.djvu.jobs.options import ConvertOptions
     from batch_converter.djvu.read.document import PageChunks
 
 BLACK: Final[Color] = (0, 0, 0)

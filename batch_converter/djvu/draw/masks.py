@@ -25,7 +25,7 @@ from batch_converter.djvu.draw.images import (
     refuse_hostile_size,
     render,
 )
-from batch_converter.djvu.draw.palette import CLEAR, LEVELS, numbered, shape_colors
+from batch_converter.djvu.draw.palette import CLEAR, LEVELS, recolored_by_index, shape_colors
 from batch_converter.djvu.kernels.jb2 import Jb2Image, decode_dictionary, decode_image
 from batch_converter.djvu.kernels.jb2_stream import Jb2Error
 from batch_converter.djvu.kernels.mmr import MmrError, decode_rows, read_head
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from batch_converter.djvu.draw.geometry import Geometry
-    from batch_converter.djvu.draw.options import ConvertOptions
+    from batch_converter.djvu.jobs.options import ConvertOptions
     from batch_converter.djvu.kernels.jb2_stream import Shape
     from batch_converter.djvu.read.document import PageChunks
 
@@ -196,7 +196,7 @@ def rendered_levels(
         PageError: The mask is damaged.
     """
     for start in range(0, count, LEVELS):
-        chunks = [*mask_chunks(page), ("FGbz", numbered(palette, count, start))]
+        chunks = [*mask_chunks(page), ("FGbz", recolored_by_index(palette, count, start))]
         pixels = render(chunks, width=geometry.width, height=geometry.height)
         yield np.ascontiguousarray(pixels[:, :, 0])
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
-from batch_converter.djvu.draw.parts import text_name
+from batch_converter.djvu.jobs.part_files import text_name
 from batch_converter.errors import EngineError
 
 if TYPE_CHECKING:

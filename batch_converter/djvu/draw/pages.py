@@ -23,8 +23,8 @@ from batch_converter.djvu.read.links import dead_ends, uri_action
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from batch_converter.djvu.draw.options import ConvertOptions
     from batch_converter.djvu.draw.palette import Color
+    from batch_converter.djvu.jobs.options import ConvertOptions
     from batch_converter.djvu.read.document import PageChunks
     from batch_converter.djvu.read.facts import DocumentFacts
     from batch_converter.djvu.read.links import Destinations

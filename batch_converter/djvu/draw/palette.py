@@ -107,7 +107,7 @@ def _numbers(data: bytes, count: int) -> NDArray[np.uint16]:
     return numbers
 
 
-def numbered(palette: bytes, count: int, start: int) -> bytes:
+def recolored_by_index(palette: bytes, count: int, start: int) -> bytes:
     """Recolour a palette: the colours from `start` on become gray levels 0, 1, …, others white.
 
     So one rendering tells for each pixel which colour it has; a shape that

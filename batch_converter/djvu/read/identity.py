@@ -12,7 +12,7 @@ from batch_converter.djvu.read.inspect import inspect, inspect_source
 from batch_converter.errors import FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from batch_converter.djvu.read.iff import ByteSource
     from batch_converter.djvu.read.inspect import DjvuInfo
@@ -35,8 +35,12 @@ class Identity:
     parts_fingerprint: str | None
 
 
-def identify(path: str) -> Identity:
+def identify(path: str, *, on_inspected: Callable[[DjvuInfo], None] | None = None) -> Identity:
     """Inspect and hash a document; blocking, as long as it takes to read it.
+
+    Args:
+        path: Its file; of an indirect document, its index.
+        on_inspected: Told what its headers say, before its bytes are hashed.
 
     Raises:
         NotDjvuError: It is none, is cut off, or lacks parts.
@@ -44,13 +48,15 @@ def identify(path: str) -> Identity:
     """
     with open_source(path) as source:
         info = inspect_source(source, os.path.dirname(path))  # noqa: PTH120  # a path as str, its bytes kept
-        mark = parts_fingerprint(info.parts)
+        if on_inspected is not None:
+            on_inspected(info)
+        fingerprint = parts_fingerprint(info.parts)
         digest = content_sha256(source, info.parts)
         return Identity(
             info=info,
             mtime_ns=source.mtime_ns,
             sha256=digest,
-            parts_fingerprint=mark,
+            parts_fingerprint=fingerprint,
         )
 
 

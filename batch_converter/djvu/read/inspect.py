@@ -32,6 +32,8 @@ _SIZE_KINDS: Final = {
 _NO_SIZE: Final = "it has no size"
 _WAVELET_DPI: Final = 100
 _TEXT_KINDS: Final = frozenset({"TXTa", "TXTz"})
+_POINTS_AN_INCH: Final = 72
+_ON_ITS_SIDE_DEG: Final = frozenset({90, 270})
 _ROTATIONS_DEG: Final = {6: 90, 2: 180, 5: 270}
 
 
@@ -64,6 +66,21 @@ class PageInfo:
     def dpi(self) -> int:
         """Pixels an inch; 300 where the file states none or a senseless one."""
         return self.stated_dpi if self.stated_dpi in _SENSIBLE_DPI else DEFAULT_DPI
+
+    @property
+    def shown_size(self) -> tuple[float, float, bool] | None:
+        """Width and height as the page is shown, and whether they are points.
+
+        Where it states no sensible resolution they are pixels, good as a proportion;
+        None where it has no usable header.
+        """
+        if not (self.width and self.height):
+            return None
+        is_to_scale = self.dpi == self.stated_dpi
+        scale = _POINTS_AN_INCH / self.dpi if is_to_scale else 1.0
+        width, height = self.width * scale, self.height * scale
+        is_turned = self.rotation_deg in _ON_ITS_SIDE_DEG
+        return (height, width, is_to_scale) if is_turned else (width, height, is_to_scale)
 
     @property
     def has_text(self) -> bool:

@@ -1,8 +1,7 @@
 """One worker process, as its parent sees it.
 
-It is started by hand, not by the event loop: only so can it be born deaf to the
-signals that a supervisor sends to all processes of a service, and only so is there
-never a moment in which a cancelled start leaves a process that nobody owns.
+It is started by hand, not by the event loop: only so is there never a moment in which a
+cancelled start leaves a process that nobody owns.
 """
 
 from __future__ import annotations
@@ -11,36 +10,24 @@ import json
 import os
 import select
 import signal
-import subprocess
-import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
+from batch_converter.djvu.work.spawning import spawn
 from batch_converter.shortage import shortage_of
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping
     from typing import Self
 
     from batch_converter.threads import DiskThreads
 
-_NO_THREAD: Final = 71  # as `worker` has it
 _MAX_ANSWER_BYTES: Final = 16 << 20
 _PIECE_BYTES: Final = 64 << 10
 _WORKER_MODULE: Final = "batch_converter.djvu.work.worker"
-_IMPORT_ROOT: Final = Path(__file__).resolve().parents[3]
-# A page's bitmap is freed and wanted again for each page: glibc is told to keep it.
-# numpy's linear algebra, which nobody wants here, starts no threads.
-_ENVIRONMENT: Final = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(512 << 20),
-    "MALLOC_TOP_PAD_": str(32 << 20),
-}
-_FOR_THE_PARENT: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class WorkerGoneError(Exception):
@@ -71,6 +58,8 @@ class WorkerProcess:
     ) -> None:
         if process.stdin is None or process.stdout is None:
             raise WorkerStartError("it has no pipes")
+        for pipe in (process.stdin, process.stdout):
+            os.set_blocking(pipe.fileno(), False)
         self._process = process
         self._questions = process.stdin
         self._answers = process.stdout
@@ -86,7 +75,7 @@ class WorkerProcess:
             WorkerStartError: The system starts no process.
         """
         try:
-            process = await threads.run(_spawn, max_memory_bytes)
+            process = await threads.run(spawn, _WORKER_MODULE, max_memory_bytes)
         except (OSError, RuntimeError, MemoryError) as error:
             raise WorkerStartError(shortage_of(error) or str(error)) from error
         return cls(process, threads, max_jobs)
@@ -158,44 +147,3 @@ class WorkerProcess:
         with anyio.CancelScope(shield=True):
             status = await self._threads.start(self._process.wait)
         return status  # noqa: RET504  # mypy takes the scope for one that swallows errors
-
-
-def _spawn(max_memory_bytes: int) -> subprocess.Popen[bytes]:
-    """Start a process that signals for its parent never reach, not even at its start; blocking.
-
-    A new process has the blocked signals of the thread that starts it. That must not be
-    the main thread, and not be for longer than this call: other children want theirs.
-    """
-    paths = [p for p in (os.environ.get("PYTHONPATH"), os.fspath(_IMPORT_ROOT)) if p]
-    command = [sys.executable, "-P", "-m", _WORKER_MODULE, str(max_memory_bytes)]
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_PARENT)
-    try:
-        process = subprocess.Popen(  # noqa: S603  # our own interpreter
-            command,
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(paths)},
-            start_new_session=True,
-        )
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            os.set_blocking(pipe.fileno(), False)
-    return process
-
-
-def told(returncode: int) -> str:
-    """Say how a process ended, to follow "the process"."""
-    if returncode == _NO_THREAD:
-        return "found that no more processes or threads may be started"
-    if returncode >= 0:
-        return f"ended with status {returncode}"
-    name = signal.Signals(-returncode).name
-    return {
-        "SIGKILL": "was killed, most likely for want of memory",
-        "SIGABRT": "gave up, most likely for want of memory",
-        "SIGXCPU": "used up its processor time",
-    }.get(name, f"died of {name}")

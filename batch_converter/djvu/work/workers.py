@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from batch_converter.djvu.work.verdicts import SHORTAGE
+from batch_converter.djvu.jobs.verdicts import SHORTAGE
+from batch_converter.djvu.work.spawning import describe_end
 from batch_converter.djvu.work.worker_process import (
     WorkerGoneError,
     WorkerProcess,
     WorkerStartError,
-    told,
 )
 from batch_converter.errors import EngineError, MachineExhaustedError, OutputError
 from batch_converter.threads import DiskThreads
@@ -48,10 +48,10 @@ class _KilledError(Exception):
 def _fate(status: int, *, begun: bool) -> Exception:
     """Return what the end of a process means for its job."""
     if not begun:
-        return _NotBegunError(f"the last one, before it began, {told(status)}")
+        return _NotBegunError(f"the last one, before it began, {describe_end(status)}")
     if status == -signal.SIGKILL:
-        return _KilledError(told(status))
-    return EngineError(f"the process that converted it {told(status)}")
+        return _KilledError(describe_end(status))
+    return EngineError(f"the process that converted it {describe_end(status)}")
 
 
 @dataclass(slots=True)

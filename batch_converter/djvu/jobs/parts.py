@@ -1,0 +1,41 @@
+"""How a document is cut into parts, each drawn by itself.
+
+Each part stands for itself, so a long document needs the memory of one part and
+several workers can share it; the cuts depend on nothing but page numbers, so
+the bytes are the same whoever did the work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PAGES_A_PART: Final = 8
+_MOST_PARTS: Final = 32
+
+
+def parts_of(page_count: int) -> list[range]:
+    """Cut a document into runs of 0-based page numbers.
+
+    Each part looks at the whole directory, so there are not too many of them.
+    """
+    size = max(PAGES_A_PART, -(-page_count // _MOST_PARTS))
+    return [range(start, min(start + size, page_count)) for start in range(0, page_count, size)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartResult:
+    """What became of the pages of one part.
+
+    Attributes:
+        pages: How many it has.
+        lost: Page number (from 1) and reason of each page that cannot be decoded.
+        warnings: What else was lost, one sentence each.
+    """
+
+    pages: int
+    lost: Sequence[tuple[int, str]] = ()
+    warnings: Sequence[str] = ()

@@ -1,0 +1,94 @@
+"""What a worker process does at its start, and what it answers where a job has failed.
+
+Decoders of hostile files are kept out of the process that drives the run. Whatever
+happens in a worker (an abort, a panic, a page that takes for ever) ends that process
+and one document. It has its own session, so that a terminal's signals pass it by, limits
+of memory and processor time, and no life of its own: when its standard input
+closes, because its parent is gone or wants it gone, it ends at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from batch_converter.djvu.jobs.verdicts import OUT_OF_MEMORY, SHORTAGE
+from batch_converter.errors import ErrorCode, FileError
+from batch_converter.shortage import is_short_of_memory, shortage_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DISK_TROUBLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
+
+
+def begin(max_memory_bytes: int) -> TextIO:
+    """Hear the signals of nobody, limit memory, and return where answers go."""
+    # A supervisor's reach all; until here the parent has had them blocked.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+    answers = _private_answers()
+    with suppress(ValueError, OSError):  # macOS counts what all processes share: none fits
+        limit(resource.RLIMIT_AS, max_memory_bytes)
+    limit(resource.RLIMIT_DATA, resource.getrlimit(resource.RLIMIT_DATA)[1])
+    limit(resource.RLIMIT_CORE, 0)
+    return answers
+
+
+def _private_answers() -> TextIO:
+    """Keep the answers' pipe to ourselves: what libraries print goes nowhere."""
+    pipe = os.fdopen(os.dup(1), "w", encoding="ascii")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    return pipe
+
+
+def limit(kind: int, value: int) -> None:
+    """Lower a limit; one that is lower already stays."""
+    _, hard = resource.getrlimit(kind)
+    if hard == resource.RLIM_INFINITY or value < hard:
+        resource.setrlimit(kind, (value, hard))
+
+
+def limit_processor_time(seconds: float) -> None:
+    """End this process once it has used so much more processor time than it has by now."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + seconds) + 1)
+
+
+def answered(work: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
+    """Do a job; returns the answer, and whether this process can be trusted with more."""
+    try:
+        return work(), True
+    except Exception as error:  # noqa: BLE001  # the last line of defence: told, and the process replaced
+        return _failure(error), isinstance(error, FileError) and not is_short_of_memory(error)
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    """Return the answer for a failure: whose fault it is, the document's or the machine's."""
+    if is_short_of_memory(error):
+        message = "it needs more memory than local.max_memory_bytes allows"
+        return {"error": OUT_OF_MEMORY, "message": message}
+    if isinstance(error, ImportError):  # nothing in a document can cause that
+        return {"error": SHORTAGE, "message": f"a library could not be loaded ({error})"}
+    if (lack := shortage_of(error)) is not None:
+        return {"error": SHORTAGE, "message": lack}
+    if isinstance(error, FileError):
+        return {"error": error.code, "message": str(error), "errno": _number(error.__cause__)}
+    if isinstance(error, OSError) and error.errno in _DISK_TROUBLE:
+        message = f"the PDF cannot be written: {error.strerror}"
+        return {"error": ErrorCode.OUTPUT_ERROR, "message": message, "errno": error.errno}
+    return {
+        "error": ErrorCode.ENGINE_ERROR,
+        "message": f"the engine failed on it: {type(error).__name__}",
+    }
+
+
+def _number(cause: BaseException | None) -> int | None:
+    return cause.errno if isinstance(cause, OSError) else None

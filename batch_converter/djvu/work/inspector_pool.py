@@ -1,0 +1,113 @@
+"""A few processes that read headers, lent to the threads that ask, replaced when they die."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from batch_converter.djvu.work.inspector_process import (
+    InspectorEndedError,
+    InspectorProcess,
+    InspectorStartError,
+)
+from batch_converter.errors import EngineError
+from batch_converter.shortage import machine_exhausted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_TRIES: Final = 3
+_PAUSES_S: Final = (0.25, 1.0)
+
+
+class InspectorPool:
+    """At most `size` processes; they start when they are first needed. Thread-safe.
+
+    Args:
+        size: Processes at once.
+        max_memory_bytes: Address space of each.
+    """
+
+    def __init__(self, *, size: int, max_memory_bytes: int) -> None:
+        self._max_memory_bytes = max_memory_bytes
+        self._places = threading.Semaphore(size)
+        self._lock = threading.Lock()
+        self._lent = 0
+        self._idle: list[InspectorProcess] = []
+
+    def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Have a job done; blocks, and not in the main thread.
+
+        A job whose process was killed from outside, or that it never reached, goes to
+        another.
+
+        Raises:
+            EngineError: A process died at it by itself, or three were killed at it.
+            MachineExhaustedError: The machine starts no process.
+        """
+        for number in range(1, _TRIES + 1):
+            try:
+                with self._process() as process:
+                    return process.ask(job)
+            except InspectorEndedError as end:
+                if end.blames_job:
+                    raise EngineError(f"the process that read it {end}") from end
+                if number == _TRIES:
+                    raise EngineError(f"each of {_TRIES} processes that read it {end}") from end
+        raise AssertionError("the last try returns or raises")
+
+    def close(self) -> None:
+        """End all processes that have nothing to do."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for process in idle:
+            process.end()
+
+    @contextmanager
+    def _process(self) -> Iterator[InspectorProcess]:
+        process = self._take()
+        try:
+            yield process
+        except BaseException:
+            process.end()
+            raise
+        finally:
+            self._give_back(process)
+
+    def _take(self) -> InspectorProcess:
+        """Wait for an idle process or start one; done without while others are at work."""
+        pauses_s = iter(_PAUSES_S)
+        while True:
+            self._places.acquire()
+            with self._lock:
+                process = self._idle.pop() if self._idle else None
+                self._lent += 1
+            try:
+                return self._fit(process)
+            except InspectorStartError as error:
+                with self._lock:
+                    self._lent -= 1
+                    if self._lent:
+                        continue  # its place is not passed on: those that run have to do
+                self._places.release()
+                if (pause_s := next(pauses_s, None)) is None:
+                    raise machine_exhausted(str(error)) from error
+                time.sleep(pause_s)
+
+    def _fit(self, process: InspectorProcess | None) -> InspectorProcess:
+        if process is not None:
+            if process.alive:
+                return process
+            process.end()
+        return InspectorProcess.start(self._max_memory_bytes)
+
+    def _give_back(self, process: InspectorProcess) -> None:
+        if process.is_spent:
+            process.end()
+        with self._lock:
+            self._lent -= 1
+            if not process.is_spent:
+                self._idle.append(process)
+        self._places.release()
