@@ -1,0 +1,138 @@
+"""Runs and what they did with each file, as reports tell it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from batch_converter.errors import ExitCode
+    from batch_converter.models.calls import ApiCalls
+    from batch_converter.models.documents import DocumentState, Failure
+
+
+class RunKind(StrEnum):
+    """What a run was begun for; only `CONVERT` has files to report of."""
+
+    CONVERT = "convert"
+    CANCEL = "cancel"
+
+
+class FileStatus(StrEnum):
+    """What a run did with a file, as the report spells it."""
+
+    CONVERTED = "converted"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    REMAINING = "remaining"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What became of all files of a run, counted.
+
+    Attributes:
+        with_warnings: Those of any status with something said beside the result.
+    """
+
+    found: int = 0
+    converted: int = 0
+    skipped: int = 0
+    failed: int = 0
+    remaining: int = 0
+    with_warnings: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    pages: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReport:
+    """What a run did with one file; the entries of the report's `files`.
+
+    Attributes:
+        output: The PDF's path below the output folder.
+        attempts: Submissions in this run.
+        polls: Status requests in this run.
+        bytes_out: Size of the PDF; 0 where there is none.
+        pages: Pages, where they are known.
+        warnings: What the engine or a check said beside the result.
+    """
+
+    source: str
+    source_root: str
+    output: str | None
+    status: FileStatus
+    attempts: int = 0
+    polls: int = 0
+    task_id: str | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    pages: int | None = None
+    sha256: str | None = None
+    submitted_at: datetime | None = None
+    completed_at: datetime | None = None
+    error: Failure | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """A run without its files; `finished_at` and `exit_code` are None while it lasts.
+
+    Attributes:
+        submit_unknown: Submissions of this run whose answer was lost: each may
+            have been billed without a task that we know of.
+        unlisted: Sources that failed and whose names hold a line break, so that they
+            could not stand in the list of failures.
+    """
+
+    run_id: str
+    started_at: datetime
+    finished_at: datetime | None
+    engine: str
+    exit_code: ExitCode | None
+    totals: Totals
+    api_calls: ApiCalls
+    submit_unknown: int = 0
+    unlisted: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerStatus:
+    """What the ledger knows, counted over all runs.
+
+    Attributes:
+        states: Documents in each state.
+        failures: Failed documents by error code.
+        totals: The same documents in the words of a report; `remaining` are those
+            that are neither converted nor failed.
+        api_calls: Requests of all runs.
+        out_at_service: Documents whose task the service may still have, failed ones too.
+        last_run: The newest run, if there was one.
+    """
+
+    states: Mapping[DocumentState, int]
+    failures: Mapping[str, int]
+    totals: Totals
+    api_calls: ApiCalls
+    out_at_service: int
+    last_run: RunSummary | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a run would do: `remaining` would be converted, the rest would not be touched.
+
+    Attributes:
+        totals: `failed` are known failures and what is no DjVu.
+        api_calls: With each document asked for once.
+    """
+
+    engine: str
+    totals: Totals
+    api_calls: ApiCalls
