@@ -1,1 +1,1 @@
-"""DjVu → PDF: what a file is (`inspect`), and its conversion in a worker process."""
+"""DjVu → PDF, in worker processes: `work` over `draw` over `read` over `kernels`."""
