@@ -115,6 +115,57 @@ def test_hidden_text_in_utf8_is_left_alone_by_the_setting(tmp_path: Path) -> Non
         assert shown[0].get_textpage().get_text_bounded().split() == ["žluťoučký", "kůň"]
 
 
+DAMAGED = "Глава первая".encode() + b"\xff" + " мир".encode()
+
+
+@pytest.mark.parametrize("encoding", ["", "cp1251"])
+def test_a_stray_byte_does_not_cost_the_letters_of_utf8_around_it(encoding: str) -> None:
+    letters = Letters(encoding)
+    assert letters.text(DAMAGED) == "Глава первая\xff мир"
+    assert letters.warnings() == ["1 text with bytes that are no UTF-8, read as Latin-1"]
+
+
+@pytest.mark.parametrize(("stray", "is_utf8"), [(2, True), (3, False)])
+def test_few_sequences_among_stray_bytes_are_chance(stray: int, *, is_utf8: bool) -> None:
+    letters = Letters()
+    text = letters.text("жжжжжжжж".encode() + b"\xe4 " * stray)
+    assert ("жжжж" in text) == is_utf8
+    assert (letters.damaged, letters.unsure) == (int(is_utf8), int(not is_utf8))
+
+
+def _text_of(tmp_path: Path, raw: bytes) -> tuple[list[str], tuple[str, ...]]:
+    """The words of a page whose text layer says `raw`, and the warnings."""
+    filler = "a" * len(raw)
+    layer = dict(chunks_of(with_text(filler, [zone("Page", (0, 0, 900, 900), filler)])))["TXTz"]
+    plain = decompress(layer, max_bytes=1 << 16).replace(filler.encode(), raw)
+    done, pdf = convert_bytes(tmp_path, page(info(), chunk("TXTa", plain)))
+    pdf.close()
+    with pypdfium2.PdfDocument(tmp_path / "out.pdf") as shown:
+        return shown[0].get_textpage().get_text_bounded().split(), done.warnings
+
+
+def test_hidden_text_with_a_stray_byte_keeps_its_letters_and_is_told(tmp_path: Path) -> None:
+    words, warnings = _text_of(tmp_path, DAMAGED)
+    assert words == ["Глава", "первая\xff", "мир"]
+    assert warnings == (
+        "page 1: its text layer holds 1 text with bytes that are no UTF-8, read as Latin-1",
+    )
+
+
+def test_hidden_text_in_no_known_encoding_is_told(tmp_path: Path) -> None:
+    words, warnings = _text_of(tmp_path, "Глава первая".encode("cp1251"))
+    assert " ".join(words).encode("latin-1") == "Глава первая".encode("cp1251")
+    assert len(warnings) == 1
+    assert "in no known encoding, read as Latin-1" in warnings[0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_western_hidden_text_is_sure(tmp_path: Path, encoding: str) -> None:
+    words, warnings = _text_of(tmp_path, "Öl für das Gerät, déjà vu".encode(encoding))
+    assert words == ["Öl", "für", "das", "Gerät,", "déjà", "vu"]
+    assert warnings == ()
+
+
 @given(st.binary(max_size=40), st.sampled_from(["", *(name for name, _ in ENCODINGS)]))
 def test_any_bytes_become_letters(raw: bytes, encoding: str) -> None:
     text = Letters(parse_encoding(encoding)).text(raw)

@@ -207,6 +207,38 @@ def stencils(source: Path) -> dict[tuple[str, ...], int]:
     return found
 
 
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_what_ends_the_last_stripe_may_be_missing(tmp_path: Path, cut: int) -> None:
+    pixels = np.kron(np.eye(9, dtype=np.bool_), np.ones((20, 20), np.bool_))
+    data = fax(pixels, 25)[:-cut]
+    source = tmp_path / "page.djvu"
+    source.write_bytes(page(info(width=180, height=180), chunk("Smmr", data)))
+    theirs = mask_of(source)
+    assert theirs is not None
+    assert (drawn_ink(source) == theirs).all()
+
+
+@pytest.mark.parametrize(
+    ("kinds", "what"),
+    [("SS", "mask"), ("SM", "mask"), ("MM", "mask"), ("IS", "size"), ("IM", "size")],
+)
+def test_a_second_mask_or_size_is_damage(tmp_path: Path, kinds: str, what: str) -> None:
+    pixels = np.kron(np.eye(9, dtype=np.bool_), np.ones((20, 20), np.bool_))
+    mask = Jb2Writer().start(180, 180).direct(pixels, 0, 0).end()
+    chunks = {
+        "I": info(width=180, height=180),
+        "S": chunk("Sjbz", mask),
+        "M": chunk("Smmr", smmr(pixels)),
+    }
+    source = tmp_path / "page.djvu"
+    source.write_bytes(page(chunks["I"], *(chunks[kind] for kind in kinds)))
+    assert mask_of(source) is None  # nor does ddjvu draw it
+    with pytest.raises(EngineError, match=f"it has more than one {what} "):
+        drawn_ink(source)
+    source.write_bytes(page(chunks["I"], chunks[kinds[1]]))
+    assert (drawn_ink(source) == pixels).all()
+
+
 @pytest.mark.parametrize("size", [(300, 200), (8193, 8192)])
 def test_shapes_have_their_colours_on_pages_of_any_size(
     tmp_path: Path, size: tuple[int, int]
@@ -224,9 +256,33 @@ def test_a_palette_that_is_not_the_shapes_is_noticed_or_black(tmp_path: Path) ->
     source = tmp_path / "page.djvu"
     source.write_bytes(page(*colour_page(tmp_path, (8193, 8192), [0, 1])))
     assert stencils(source).keys() == {("0", "0", "0")}  # as ddjvu shows it
+    done = convert(source, tmp_path / "out.pdf", ConvertOptions())
+    assert done.warnings == ("page 1: its palette is not that of its shapes: it is drawn in black",)
     source.write_bytes(page(*colour_page(tmp_path, (8193, 8192), [0, 1, 2])))
     with pytest.raises(EngineError, match="its palette is damaged"):
         stencils(source)
+
+
+@pytest.mark.parametrize("difference", [-69, -1, 0, 1, 70])
+def test_more_or_fewer_numbers_of_colours_than_shapes_are_told(
+    tmp_path: Path, difference: int
+) -> None:
+    """A page that djvu-rs would draw in colours of other shapes, without a word."""
+    writer = Jb2Writer().start(900, 60).direct(LETTER, 10, 20)
+    for n in range(69):
+        writer.copy(0, 40 + 12 * n, 10 + n * n * 7 % 31)
+    numbers = [n % 2 for n in range(70 + difference)]
+    (tmp_path / "raw").write_bytes(struct.pack(f">{len(numbers)}H", *numbers))
+    made("bzz", "-e", tmp_path / "raw", tmp_path / "packed")
+    palette = b"\x80\0\x02" + bytes([60, 120, 200]) + bytes([200, 10, 20])
+    palette += len(numbers).to_bytes(3, "big") + (tmp_path / "packed").read_bytes()
+    mask = writer.end()
+    assert len(mask) > 48  # few bytes djvu-rs is not asked for
+    source = tmp_path / "page.djvu"
+    source.write_bytes(page(versioned(900, 60, 26), chunk("Sjbz", mask), chunk("FGbz", palette)))
+    done = convert(source, source.with_suffix(".pdf"), ConvertOptions())
+    assert (stencils(source).keys() == {("0", "0", "0")}) == bool(difference)
+    assert len(done.warnings) == bool(difference)
 
 
 def test_more_colours_than_one_look_can_tell_apart(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_a_hostile_depth_is_flattened_and_told(tmp_path: Path) -> None:
 @given(st.lists(st.integers(0, 3), max_size=30))
 def test_written_trees_have_the_depths_that_were_read(children: list[int]) -> None:
     plain = navm(*[(count, b"%d" % i, b"") for i, count in enumerate(children)])
-    bookmarks = outlines._bookmarks(plain, len(children), Letters())
+    bookmarks, _ = outlines._bookmarks(plain, Letters())
     with pikepdf.new() as pdf:
         pdf.add_blank_page()
         assert write_outline(pdf, bookmarks, Destinations([], 1, "")) == []
@@ -177,6 +177,39 @@ def test_what_stands_before_a_flaw_is_kept(lost: int) -> None:
 
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_reader(data: bytes) -> None:
-    count = int.from_bytes(data[:2], "big")
-    found = outlines._bookmarks(data, count, Letters())
-    assert len(found) <= count
+    found, end = outlines._bookmarks(data, Letters())
+    assert 2 + 7 * len(found) <= max(2, end) <= max(2, len(data))
+
+
+@pytest.mark.parametrize("counted", [0, 1, 3])
+def test_bookmarks_beyond_the_number_that_is_told_are_kept(counted: int) -> None:
+    """DjVuLibre writes more than 65,535 of them, and their number modulo 65,536."""
+    plain = counted.to_bytes(2, "big") + navm(*[(0, b"%d" % i, b"#1") for i in range(3)])[2:]
+    for padding in (b"", b"\0", b"\0" * 20):
+        found = read_outline(bzz(plain + padding), Letters())
+        assert [(b.title, b.depth) for b in found] == [("0", 0), ("1", 0), ("2", 0)]
+
+
+@pytest.mark.parametrize("behind", [b"x", b"\0\0\0\x09title"])
+def test_what_stands_behind_the_bookmarks_and_is_none_is_told(behind: bytes) -> None:
+    plain = navm((0, b"one", b"#1"), (0, b"two", b"#2"))
+    with pytest.raises(OutlineError, match=r"damaged behind the first 2$") as told:
+        read_outline(bzz(plain + behind), Letters())
+    assert [b.title for b in told.value.found] == ["one", "two"]
+
+
+def test_more_bookmarks_than_are_read_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = bzz(navm(*[(0, b"%d" % i, b"#1") for i in range(5)]))
+    monkeypatch.setattr(outlines, "_MAX_BOOKMARKS", 6)
+    assert len(read_outline(packed, Letters())) == 5
+    monkeypatch.setattr(outlines, "_MAX_BOOKMARKS", 4)
+    with pytest.raises(OutlineError, match=r"4 of 5 are kept$"):
+        read_outline(packed, Letters())
+
+
+def test_a_very_long_page_title_does_not_cost_the_directory(tmp_path: Path) -> None:
+    djvu = document([leaf(), leaf()], titles=[b"y" * 60_000, b"z" * 60_000])
+    done, pdf = convert_bytes(tmp_path, djvu)
+    with pdf:
+        assert [len(str(page.label)) for page in pdf.pages] == [60_000, 60_000]
+    assert done.warnings == ()

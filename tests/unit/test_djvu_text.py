@@ -17,7 +17,7 @@ from batch_converter.djvu.draw.convert import convert
 from batch_converter.djvu.draw.geometry import Box, Geometry
 from batch_converter.djvu.draw.text_layer import visual_order
 from batch_converter.djvu.jobs.options import ConvertOptions
-from tests.support.djvu_files import HEIGHT, WIDTH, with_text, zone
+from tests.support.djvu_files import HEIGHT, WIDTH, chunk, chunks_of, info, page, with_text, zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,3 +213,38 @@ def test_boxes_are_shown_and_stored_again(
     assert shown.left >= 0
     assert shown.left + shown.width <= geometry.shown_size[0]
     assert shown.bottom + shown.height <= geometry.shown_size[1]
+
+
+def _layer_chunk(text: str) -> bytes:
+    data = dict(chunks_of(with_text(text, [zone("Page", (0, 0, 900, 900), text)])))["TXTz"]
+    return chunk("TXTz", data)
+
+
+BROKEN = chunk("TXTz", b"no such stream")
+EMPTY = chunk("TXTa", b"\0\0\0")
+
+
+@pytest.mark.parametrize(
+    ("layers", "shown", "told"),
+    [
+        (["one"], "one", ()),
+        (["one", "one"], "one", ()),
+        (["one", "two"], "one", ("it has 2 text layers: the first is kept",)),
+        (["one", "two", "three"], "one", ("it has 3 text layers: the first is kept",)),
+        (["one", BROKEN], "one", ("a text layer is damaged: another is kept",)),
+        ([BROKEN, "two"], "two", ("a text layer is damaged: another is kept",)),
+        ([BROKEN, BROKEN], "", ("its text layer is damaged",)),
+        ([EMPTY, "two"], "two", ()),
+        (["one", EMPTY], "one", ()),
+        ([EMPTY], "", ()),
+    ],
+)
+def test_of_several_text_layers_one_is_kept_and_the_others_are_told(
+    tmp_path: Path, layers: list[str | bytes], shown: str, told: tuple[str, ...]
+) -> None:
+    chunks = [one if isinstance(one, bytes) else _layer_chunk(one) for one in layers]
+    (tmp_path / "in.djvu").write_bytes(page(info(), *chunks))
+    done = convert(tmp_path / "in.djvu", tmp_path / "out.pdf", ConvertOptions())
+    assert done.warnings == tuple(f"page 1: {sentence}" for sentence in told)
+    with pypdfium2.PdfDocument(tmp_path / "out.pdf") as pdf:
+        assert pdf[0].get_textpage().get_text_bounded().strip() == shown

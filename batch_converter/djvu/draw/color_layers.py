@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 _BACKGROUNDS: Final = ("BG44", "BGjp", "BG2k")
 _INKS: Final = ("FGbz", "FG44", "FGjp", "FG2k")
+_ONLY_ONE: Final = {
+    "size": ("INFO",),
+    "mask": ("Sjbz", "Smmr"),
+    "background": _BACKGROUNDS,
+    "foreground colour": _INKS,
+}
 _WAVELETS: Final = frozenset({"BG44", "FG44"})
 _JPEG_2000: Final = frozenset({"BG2k", "FG2k"})
 _MAX_REDUCTION: Final = 12
@@ -70,15 +76,16 @@ def info_of(page: PageChunks) -> bytes:
 
 
 def refuse_conflicts(page: PageChunks) -> None:
-    """Raise if it is not clear what has which colour.
+    """Raise if it is not clear what is drawn where, and what has which colour.
 
     Two layers of one kind are damage for DjVuLibre too. JPEG 2000 it passes over
     without a word, and draws black on white; here its loss is told.
 
     Raises:
-        PageError: There are two backgrounds, two layers of ink, or one in JPEG 2000.
+        PageError: There are two masks, two backgrounds, two layers of ink, two sizes, or
+            a layer in JPEG 2000.
     """
-    for what, kinds in (("background", _BACKGROUNDS), ("foreground colour", _INKS)):
+    for what, kinds in _ONLY_ONE.items():
         found = [kind for kind, _ in page.chunks if kind in kinds]
         for kind in _JPEG_2000.intersection(found):
             raise PageError(f"its {what} is coded as JPEG 2000 ({kind}), which is not supported")

@@ -29,7 +29,7 @@ from batch_converter.djvu.draw.masks import (
     needs_kernels,
     rendered_levels,
 )
-from batch_converter.djvu.draw.palette import CLEAR, LEVELS, Color, level_masks
+from batch_converter.djvu.draw.palette import CLEAR, LEVELS, Color, level_masks, shape_colors
 from batch_converter.djvu.read.decoder import PageError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 BLACK: Final[Color] = (0, 0, 0)
 WHITE: Final[Color] = (255, 255, 255)
+_CHECKED_SHAPES: Final = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,11 @@ Layer = Fill | Picture | Stencil
 
 
 def layers(
-    page: PageChunks, geometry: Geometry, options: ConvertOptions, words: Sequence[Box]
+    page: PageChunks,
+    geometry: Geometry,
+    options: ConvertOptions,
+    words: Sequence[Box],
+    lost: list[str],
 ) -> Iterator[Layer]:
     """Decode and encode what a page draws; nothing for an empty page.
 
@@ -96,6 +101,7 @@ def layers(
         geometry: Its size.
         options: How colours are coded.
         words: Where its hidden text stands on the stored page: ink is missed there.
+        lost: Gets a sentence for each colour that is lost.
 
     Raises:
         PageError: A layer is damaged, missing or too large.
@@ -104,7 +110,7 @@ def layers(
     refuse_conflicts(page)
     yield from _background(page, geometry, options)
     if page.has("Sjbz", "Smmr"):
-        yield from _foreground(page, geometry, options, words)
+        yield from _foreground(page, geometry, options, words, lost)
 
 
 def _background(
@@ -122,12 +128,16 @@ def _background(
 
 
 def _foreground(
-    page: PageChunks, geometry: Geometry, options: ConvertOptions, words: Sequence[Box]
+    page: PageChunks,
+    geometry: Geometry,
+    options: ConvertOptions,
+    words: Sequence[Box],
+    lost: list[str],
 ) -> Iterator[Stencil | Picture]:
     palette = ink_palette(page)
     colors = palette.colors
     if len(colors) > 1:
-        yield from _palette_layers(page, palette, geometry, options, words)
+        yield from _palette_layers(page, palette, geometry, options, words, lost=lost)
         return
     shade = ink_shade(page, geometry, options)
     color = colors[0] if colors else BLACK if shade is None else uniform_color(shade.image)
@@ -180,10 +190,18 @@ def _palette_layers(
     geometry: Geometry,
     options: ConvertOptions,
     words: Sequence[Box],
+    *,
+    lost: list[str],
 ) -> Sequence[Stencil]:
-    """Paint the shapes of a page in the colours that a palette gives each of them."""
+    """Paint the shapes of a page in the colours that a palette gives each of them.
+
+    djvu-rs never says that shapes and numbers of colours are not as many, and gives colours
+    to shapes that are not theirs. So it is asked only where our own decoder, which sees it,
+    would need seconds.
+    """
     colors = palette.colors
-    if not needs_kernels(page, geometry, options):
+    many = len(shape_colors(palette.data)) > _CHECKED_SHAPES
+    if many and not needs_kernels(page, geometry, options):
         with suppress(PageError):  # the other decoder knows more, or says the same
             levels = rendered_levels(page, palette.data, len(colors), geometry)
             stencils, ink = _separated(levels, colors, geometry, options)
@@ -192,6 +210,7 @@ def _palette_layers(
                 return stencils
     exact = exact_levels(page, palette.data, len(colors), geometry, options)
     if exact is None:
+        lost.append("its palette is not that of its shapes: it is drawn in black")
         return [_stencil(exact_mask(page, geometry, options).ink, BLACK, geometry, options)]
     return _separated(exact, colors, geometry, options)[0]
 

@@ -73,7 +73,7 @@ class PageWriter:
             words = []
             lost.append(str(error))
         places = [geometry.stored(word.box) for word in sample(words)]
-        drawn = self._drawn(page, geometry, places)
+        drawn = self._drawn(page, geometry, places, lost)
         lost += color_losses(page)
         annotations = read_annotations(page.chunks, self._options.encoding)
         text = text_operators(words, geometry, self._font)
@@ -84,9 +84,11 @@ class PageWriter:
             lost += self._keep_own_facts(added, annotations)
         return lost + self._annotate(added, annotations, geometry, index)
 
-    def _drawn(self, page: PageChunks, geometry: Geometry, places: Sequence[Box]) -> list[Layer]:
+    def _drawn(
+        self, page: PageChunks, geometry: Geometry, places: Sequence[Box], lost: list[str]
+    ) -> list[Layer]:
         try:
-            return list(layers(page, geometry, self._options, places))
+            return list(layers(page, geometry, self._options, places, lost))
         except PageError as error:
             raise PageError(page.lack or str(error)) from error
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batch_converter.djvu.draw.geometry import Box
 from batch_converter.djvu.draw.glyphless import ADVANCE_EM, DESCENT_EM, HEIGHT_EM, SPACE
-from batch_converter.djvu.read.bzz import BzzError, decompress
-from batch_converter.djvu.read.decoder import PageError, decoding, open_page
+from batch_converter.djvu.draw.text_chunks import read_layer
+from batch_converter.djvu.read.decoder import PageError
 from batch_converter.djvu.read.encodings import Letters
 
 if TYPE_CHECKING:
@@ -42,13 +42,6 @@ _RIGHT_TO_LEFT: Final = frozenset({"R", "AL"})
 _RUN_ENDS: Final = frozenset({"L", "EN", "AN", "ES", "ET", "CS"})
 _NO_LETTER: Final = re.compile(r"[\s\x00-\x1f]+")
 _FIRST_PRINTABLE: Final = "\x20"
-_MAX_TEXT_BYTES: Final = 16 << 20
-_LENGTH_BYTES: Final = 3
-_HALF_BASE: Final = 0x41
-_HALVES: Final = (
-    bytes(_HALF_BASE + (byte >> 4) for byte in range(256)),
-    bytes(_HALF_BASE + (byte & 15) for byte in range(256)),
-)
 
 
 class Word(NamedTuple):
@@ -61,7 +54,8 @@ class Word(NamedTuple):
 def words_of(page: PageChunks, geometry: Geometry, encoding: str) -> tuple[list[Word], list[str]]:
     """Read a page's text in DjVu's order; empty where it has none.
 
-    djvu-rs reads what is not UTF-8 as Windows-1252; a named encoding counts instead.
+    Of several layers that hold words the first is kept: two texts in one place would be
+    read as nonsense. (DjVuLibre then shows none.)
 
     Returns:
         The words, and what was not sure of them, a sentence each.
@@ -69,80 +63,35 @@ def words_of(page: PageChunks, geometry: Geometry, encoding: str) -> tuple[list[
     Raises:
         PageError: The text layer is damaged.
     """
-    chunks = [c for c in page.chunks if c[0] in {"TXTa", "TXTz"}][:1]
-    if not chunks:
+    found: list[tuple[list[Word], list[str]]] = []
+    damaged = 0
+    for chunk in dict.fromkeys(c for c in page.chunks if c[0] in {"TXTa", "TXTz"}):
+        try:
+            words, unsure = _words_of_layer(chunk, geometry, encoding)
+        except PageError:
+            damaged += 1
+        else:
+            found += [(words, unsure)] if words else []
+    if not found:
+        if damaged:
+            raise PageError("its text layer is damaged")
         return [], []
-    layer = _layer(chunks, geometry)
+    words, unsure = found[0]
+    several = [f"it has {len(found)} text layers: the first is kept"] if len(found) > 1 else []
+    broken = ["a text layer is damaged: another is kept"] if damaged else []
+    return words, [*unsure, *several, *broken]
+
+
+def _words_of_layer(
+    chunk: tuple[str, bytes], geometry: Geometry, encoding: str
+) -> tuple[list[Word], list[str]]:
+    letters = Letters(encoding)
+    layer = read_layer(chunk, geometry, letters)
     if layer is None:
         return [], []
-    letters = Letters(encoding)
-    if encoding and not layer["text"].isascii():
-        layer = _in_old_encoding(layer, chunks[0], geometry, letters)
     words = _Reading(geometry).words(layer)
-    unsure = [f"its text holds bytes that are no letters of {encoding}"] if letters.unsure else []
+    unsure = [f"its text layer holds {told}" for told in letters.warnings()]
     return [_apart(w, after) for w, after in zip(words, [*words[1:], None], strict=False)], unsure
-
-
-def _layer(chunks: Iterable[tuple[str, bytes]], geometry: Geometry) -> TextLayer | None:
-    with decoding("text layer"):
-        return open_page(chunks, width=geometry.width, height=geometry.height).text_layer()
-
-
-def _in_old_encoding(
-    layer: TextLayer, chunk: tuple[str, bytes], geometry: Geometry, letters: Letters
-) -> TextLayer:
-    """Read a layer again whose text is not UTF-8.
-
-    djvu-rs knows which bytes are whose zone's, and is asked twice: for a text of the
-    upper halves of the bytes, and for one of the lower halves.
-    """
-    kind, data = chunk
-    try:
-        plain = data if kind == "TXTa" else decompress(data, max_bytes=_MAX_TEXT_BYTES)
-    except BzzError as error:
-        raise PageError("its text layer is damaged") from error
-    end = _LENGTH_BYTES + int.from_bytes(plain[:_LENGTH_BYTES], "big")
-    raw = plain[_LENGTH_BYTES:end]
-    if _is_utf8(raw):
-        return layer
-    upper, lower = (
-        _layer([("TXTa", plain[:_LENGTH_BYTES] + raw.translate(half) + plain[end:])], geometry)
-        for half in _HALVES
-    )
-    if upper is None or lower is None:
-        return layer
-    zones = _joined_zones(upper["zones"], lower["zones"], letters, _MAX_DEPTH)
-    return {"text": letters.text(raw), "zones": zones}
-
-
-def _is_utf8(raw: bytes) -> bool:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _joined_zones(
-    upper: Sequence[TextZone], lower: Sequence[TextZone], letters: Letters, depth: int
-) -> list[TextZone]:
-    if not depth:
-        return []
-    return [
-        {
-            **one,
-            "text": letters.text(_joined(one["text"], other["text"])),
-            "children": _joined_zones(one["children"], other["children"], letters, depth - 1),
-        }
-        for one, other in zip(upper, lower, strict=True)
-    ]
-
-
-def _joined(upper: str, lower: str) -> bytes:
-    return bytes(
-        (ord(u) - _HALF_BASE) << 4 | (ord(v) - _HALF_BASE)
-        for u, v in zip(upper, lower, strict=True)
-    )
 
 
 class _Reading:

@@ -80,8 +80,9 @@ def _stripes(data: bytes, head: MmrHead) -> Iterator[tuple[bytes, int]]:
     for top in range(0, head.height, max(1, rows)):
         size = int.from_bytes(data[place : place + 4], "big")
         place += 4
-        if not rows or place + size > len(data):
+        if not rows or place >= len(data):
             raise MmrError("breaks off")
+        # of the last stripe what ends it may be missing, as it may where there is but one
         yield data[place : place + size], min(rows, head.height - top)
         place += size
 

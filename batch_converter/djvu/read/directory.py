@@ -30,6 +30,7 @@ _OLD_HAS_TITLE: Final = 0x04
 _NEWEST_VERSION: Final = 1
 _MAX_NAMES_BYTES: Final = 4 << 20
 _BYTES_A_COMPONENT: Final = 1024
+_SPARE_BYTES: Final = 256 << 10
 _KEPT_BYTES: Final = 64 << 10
 _KEPT_COMPONENTS: Final = 4096
 _KEPT_DIRECTORIES: Final = 8
@@ -140,7 +141,7 @@ def read_components(source: ByteSource, directory: Directory) -> tuple[Component
 def _components(
     packed: bytes, count: int, version: int, sizes: tuple[int, ...]
 ) -> tuple[Component, ...]:
-    limit = min(_MAX_NAMES_BYTES, _BYTES_A_COMPONENT * (count + 1))
+    limit = min(_MAX_NAMES_BYTES, _SPARE_BYTES + _BYTES_A_COMPONENT * count)
     plain = decompress(packed, max_bytes=limit)
     if version:
         table, plain = plain[: 3 * count], plain[3 * count :]

@@ -9,11 +9,20 @@ whoever knows the encoding can still tell what was meant.
 from __future__ import annotations
 
 import codecs
-from typing import Final
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SHIFTED: Final = {"iso2022": b"\x1b", "hz": b"~{"}
 _KEEP_BYTES: Final = "batch_converter.keep_bytes"
 _SURROGATES: Final = range(0xD800, 0xE000)
+_SEQUENCE: Final = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
+)
+_HIGH: Final = re.compile(rb"[\x80-\xff]")
+_SEQUENCES_A_STRAY_BYTE: Final = 4
 
 
 def _kept(error: UnicodeError) -> tuple[str, int]:
@@ -32,21 +41,30 @@ class Letters:
     Attributes:
         encoding: What texts are in that are not UTF-8; empty where nobody has said.
         unsure: How many texts hold bytes that are letters in no known encoding.
+        damaged: How many are UTF-8 but for single bytes.
     """
 
     def __init__(self, encoding: str = "") -> None:
         self.encoding = encoding
         self.unsure = 0
+        self.damaged = 0
         self._shift = next((m for k, m in _SHIFTED.items() if encoding.startswith(k)), b"")
 
     def text(self, raw: bytes) -> str:
         """Return a text; every byte of it is a letter, or part of one."""
+        return self.reader(raw)(raw)
+
+    def reader(self, raw: bytes) -> Callable[[bytes], str]:
+        """Return how a text is read, for who has to read pieces of it alike."""
         if self._shift and self._shift in raw:
-            return self._in_old_encoding(raw)
+            return self._old_reader(raw)
         try:
-            return raw.decode("utf-8")
+            raw.decode("utf-8")
         except UnicodeDecodeError:
-            return self._in_old_encoding(raw)
+            if not _is_damaged_utf8(raw):
+                return self._old_reader(raw)
+            self.damaged += 1
+        return _utf8
 
     def name(self, escaped: str) -> str:
         """Return the text of a directory's name, which holds undecodable bytes as surrogates."""
@@ -54,20 +72,37 @@ class Letters:
 
     def warnings(self) -> list[str]:
         """Return what a sentence on a place "holds" that was not sure, or nothing."""
-        if not self.unsure:
-            return []
-        texts = "1 text" if self.unsure == 1 else f"{self.unsure} texts"
-        return [f"{texts} in no known encoding, read as Latin-1 (local.encoding can name it)"]
+        told = []
+        if self.unsure:
+            how = "in no known encoding, read as Latin-1 (local.encoding can name it)"
+            told.append(f"{_counted(self.unsure)} {how}")
+        if self.damaged:
+            told.append(f"{_counted(self.damaged)} with bytes that are no UTF-8, read as Latin-1")
+        return told
+
+    def _old_reader(self, raw: bytes) -> Callable[[bytes], str]:
+        try:
+            raw.decode(self.encoding or "ascii")
+        except UnicodeDecodeError:
+            self.unsure += 1
+        return self._in_old_encoding
 
     def _in_old_encoding(self, raw: bytes) -> str:
-        if self.encoding:
-            try:
-                return _without_surrogates(raw.decode(self.encoding))
-            except UnicodeDecodeError:
-                self.unsure += 1
-                return _without_surrogates(raw.decode(self.encoding, _KEEP_BYTES))
-        self.unsure += 1
-        return raw.decode("latin-1")
+        return _without_surrogates(raw.decode(self.encoding or "latin-1", _KEEP_BYTES))
+
+
+def _utf8(raw: bytes) -> str:
+    return raw.decode("utf-8", _KEEP_BYTES)
+
+
+def _is_damaged_utf8(raw: bytes) -> bool:
+    """Whether what is no UTF-8 was that: an older text has few sequences of it, by chance."""
+    others, sequences = _SEQUENCE.subn(b"", raw)
+    return sequences >= _SEQUENCES_A_STRAY_BYTE * max(1, len(_HIGH.findall(others)))
+
+
+def _counted(texts: int) -> str:
+    return "1 text" if texts == 1 else f"{texts} texts"
 
 
 def _without_surrogates(text: str) -> str:

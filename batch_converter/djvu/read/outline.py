@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _MAX_BYTES: Final = 32 << 20
 _MAX_PACKED_BYTES: Final = 6 << 20
 _MAX_DEPTH: Final = 500
+_MAX_BOOKMARKS: Final = 200_000
 _LENGTH_BYTES: Final = 3
 
 
@@ -46,6 +47,9 @@ class OutlineError(ValueError):
 def read_outline(data: bytes, letters: Letters) -> tuple[Bookmark, ...]:
     """Read the bookmarks of a `NAVM` chunk in reading order.
 
+    Their number has 16 bits: of 100,000 bookmarks DjVuLibre writes all, counts 34,464, and
+    shows no more. So whole ones behind the last that is counted are bookmarks too.
+
     Raises:
         OutlineError: It is damaged, or too large; the message is a sentence.
     """
@@ -59,31 +63,36 @@ def read_outline(data: bytes, letters: Letters) -> tuple[Bookmark, ...]:
     except BzzError as error:
         plain, flaw = error.found, "damaged"
     count = int.from_bytes(plain[:2], "big")
-    found = _bookmarks(plain, count, letters)
+    found, end = _bookmarks(plain, letters)
     if flaw or len(found) < count or len(plain) < 2:  # noqa: PLR2004  # the count itself
         lost = f"the bookmarks are {flaw or 'damaged'}"
         raise OutlineError(f"{lost}: {len(found)} of {count} are kept" if found else lost, found)
+    if plain[end:].strip(b"\0"):
+        raise OutlineError(f"the bookmarks are damaged behind the first {len(found)}", found)
     return tuple(found)
 
 
-def _bookmarks(plain: bytes, count: int, letters: Letters) -> list[Bookmark]:
-    """Read up to `count` bookmarks, each with how many children follow it."""
+def _bookmarks(plain: bytes, letters: Letters) -> tuple[list[Bookmark], int]:
+    """Read all whole bookmarks, each with how many children follow it; tells where they end."""
+    count = int.from_bytes(plain[:2], "big")
+    last = len(plain.rstrip(b"\0"))  # zeros alone are no bookmarks, but what fills up
     found: list[Bookmark] = []
     remaining = [count]
     place = 2
-    while len(found) < count and place < len(plain):
+    while place < (len(plain) if len(found) < count else last) and len(found) < _MAX_BOOKMARKS:
         children = plain[place]
-        title, place = _text(plain, place + 1)
-        url, place = _text(plain, place)
-        if place > len(plain):
+        title, end = _text(plain, place + 1)
+        url, end = _text(plain, end)
+        if end > len(plain):
             break
+        place = end
         while len(remaining) > 1 and remaining[-1] == 0:
             remaining.pop()
         remaining[-1] -= 1
         depth = len(remaining) - 1
         found.append(Bookmark(depth=depth, title=letters.text(title), url=letters.text(url)))
         remaining.append(children)
-    return found
+    return found, place
 
 
 def _text(plain: bytes, place: int) -> tuple[bytes, int]:
