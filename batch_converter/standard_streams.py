@@ -22,9 +22,11 @@ def complete() -> None:
     for number in range(3):
         if not _is_open(number):
             _fill(number)
-    for name in ("stdout", "stderr"):
+    for name, number in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123  # for good
+            # On the descriptor itself, never closed: one of its own would be free for the next
+            # file once the stream is replaced, and what is printed would go there.
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115  # for good
 
 
 def _is_open(number: int) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from itertools import combinations
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 import pytest
 
-from tests.support.command import COMMAND, PATIENCE_S, Finished, run, wait_until
+from tests.support.command import COMMAND, PATIENCE_S, Finished, parsed_events, run, wait_until
 from tests.support.pdfs import make_archive
 
 if TYPE_CHECKING:
@@ -75,7 +77,21 @@ def test_a_list_on_standard_input_is_read_where_the_others_are_closed(
     assert len(list(output.glob("*.pdf"))) == 2
 
 
-@pytest.mark.parametrize("closed", [("<",), (">",), ("<", ">", "2>")])
+@pytest.mark.parametrize("closed", CLOSED)
+def test_what_is_printed_goes_to_no_descriptor_but_its_own(closed: tuple[str, ...]) -> None:
+    script = (
+        "import os, sys; from batch_converter import standard_streams;"
+        " from batch_converter.cli import output;"
+        " standard_streams.complete(); output.install();"
+        " new = os.open(os.devnull, os.O_RDONLY);"
+        " print('x', flush=True); print('x', file=sys.stderr, flush=True);"
+        " os._exit(10 * sys.stdout.fileno() + sys.stderr.fileno() if new > 2 else 99)"
+    )
+    shell = ["sh", "-c", f'exec "$@" {" ".join(f"{which}&-" for which in closed)}', "sh"]
+    assert subprocess.run([*shell, sys.executable, "-c", script], check=False).returncode == 12
+
+
+@pytest.mark.parametrize("closed", [("<",), (">",), ("2>",), ("<", ">", "2>")])
 def test_a_service_ends_when_it_is_told_to(tmp_path: Path, closed: tuple[str, ...]) -> None:
     log = tmp_path / "log"
     shell = ["sh", "-c", f'exec "$@" {" ".join(f"{which}&-" for which in closed)}', "sh"]
@@ -93,6 +109,15 @@ def test_a_service_ends_when_it_is_told_to(tmp_path: Path, closed: tuple[str, ..
     )
     try:
         wait_until(lambda: log.exists() and b"server." in log.read_bytes(), "the service")
+        wait_until(lambda: b"server.started" in log.read_bytes(), "its address")
+        [address] = [
+            event["address"]
+            for event in parsed_events(log.read_text())
+            if event["event"] == "server.started"
+        ]
+        for _ in range(3):
+            with urlopen(f"{address}/health") as answer:  # noqa: S310  # its own, on this machine
+                assert answer.status == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 143
     finally:
