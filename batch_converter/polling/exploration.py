@@ -18,16 +18,9 @@ _EARLY_PROBE_EVERY: Final = 4
 _EARLY_PROBE_SHARE: Final = 0.4
 _FAILED_ENOUGH: Final = 2
 """... more of them and earlier, until so many polls found a document unfinished."""
-_USUAL_SHARE: Final = 0.02
-"""Weight of the newest answer in what is usual."""
 _CHECK_EVERY: Final = 64
 _CHECK_AFTER: Final = 1.2
 """One document in so many is polled after so many times its own time."""
-_SLUMP: Final = 0.5
-"""The service is in a slump where its times' logarithm is so much above the usual: 1.6 times
-as long ..."""
-_SLUMP_PROBE: Final = 1.2
-"""... and one document in four is then polled after so many times its usual time."""
 
 
 class Exploration:
@@ -36,18 +29,10 @@ class Exploration:
     def __init__(self, particle_filter: ParticleFilter) -> None:
         self._filter = particle_filter
         self._failed = 0
-        self._learned = 0
-        self._usual_log_s = particle_filter.log_typical_s
 
     def failed(self) -> None:
         """Count a poll that came too early."""
         self._failed += 1
-
-    def learned(self) -> None:
-        """Let what is usual follow the particles, slowly."""
-        self._learned += 1
-        share = max(_USUAL_SHARE, 1.0 / self._learned)
-        self._usual_log_s += share * (self._filter.log_typical_s - self._usual_log_s)
 
     def idle_queue_check_s(self, document: OutstandingDocument) -> float:
         """Return when to poll a document as if nobody queued; infinity, for most.
@@ -64,20 +49,11 @@ class Exploration:
     def probe_s(self, document: OutstandingDocument, samples: list[CompletionSample]) -> float:
         """Return when to poll a document early; infinity, for most.
 
-        More are polled until two were polled too early, and in a slump.
+        More are polled, and earlier, until two were polled too early.
         """
         learning = self._failed < _FAILED_ENOUGH
         every = _EARLY_PROBE_EVERY if learning else _PROBE_EVERY
-        if document.sequence < _FIRST_PROBES or document.sequence % every == 0:
-            share = _EARLY_PROBE_SHARE if learning else _PROBE_SHARE
-            return samples[int(len(samples) * share)].at_s
-        if document.sequence % _EARLY_PROBE_EVERY == 0 and self._is_slump():
-            usual_s = document.relative_work * math.exp(self._usual_log_s)
-            return document.submitted_at_s + _SLUMP_PROBE * usual_s
-        return math.inf
-
-    def _is_slump(self) -> bool:
-        """Return whether the service is far slower, without a queue: it may be over soon."""
-        particle_filter = self._filter
-        slow = particle_filter.log_typical_s > self._usual_log_s + _SLUMP
-        return slow and particle_filter.servers >= particle_filter.forecast.max_in_flight
+        if document.sequence >= _FIRST_PROBES and document.sequence % every:
+            return math.inf
+        share = _EARLY_PROBE_SHARE if learning else _PROBE_SHARE
+        return samples[int(len(samples) * share)].at_s

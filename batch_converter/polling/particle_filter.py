@@ -1,8 +1,8 @@
 """Which service it is: a particle filter, sharpened by each answer.
 
 A particle is a service that takes documents in the order of their submission. An answer
-makes the particles likelier that foresaw it (weigh), they are drawn again by their
-likelihood (resample) and moved a little (shake). An answer that none foresaw scatters them.
+makes the particles likelier that foresaw it (weigh), and they are drawn again by their
+likelihood (resample). An answer that none foresaw scatters them before.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from batch_converter.polling.base import Answer
 from batch_converter.polling.forecast import NEARLY_ALL
 from batch_converter.polling.particle import Particle
 from batch_converter.polling.particle_factory import ParticleFactory
+from batch_converter.polling.resampling import Resampler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,20 +34,8 @@ _SURPRISE: Final = 0.06
 """An answer less likely than this scatters the particles; one more likely ..."""
 _SURE: Final = 0.97
 """... than this teaches nothing worth drawing them again."""
-_DRIFT_PER_S: Final = 2e-5
-"""Variance that a second adds to the logarithms of speeds: a service may change."""
-_SHRINK: Final = 0.98
-"""Liu and West's: drawn anew, a value keeps so much of its distance from the mean ..."""
-_LEAST_SHAKE: Final = 0.003
-"""... and is shaken by what that takes from the spread, and by this."""
 _UNEVEN: Final = 0.2
 """How unevenly servers work: standard deviation over a document's own."""
-_PULL: Final = 0.02
-"""Share of the way to a busy server's speed, at each draw."""
-_FORGETS: Final = 0.001
-"""Share of particles that begin anew at each draw."""
-_STEPS_ASIDE: Final = 0.05 - _FORGETS
-"""Share that takes a neighbouring number of servers at each draw."""
 _SCATTER: Final = 0.7
 """How far a surprise moves the logarithm of a speed: a factor of two either way."""
 _SCATTERED_ANEW: Final = 0.2
@@ -88,8 +77,8 @@ class ParticleFilter:
     ) -> None:
         self.forecast = forecast
         self._random = random
-        self._drawn_at_s = math.inf
         self._factory = ParticleFactory(forecast, random)
+        self._resampler = Resampler(self._factory, forecast.times, random)
         self._particles: list[Particle] = []
         prior = math.log(typical_s)
         self._keep(
@@ -186,7 +175,7 @@ class ParticleFilter:
         if foreseen < _SURPRISE:
             self._scatter(document, answer)
             self._weigh(document, answer, at_s)
-        self._resample(at_s)
+        self._keep(self._resampler.resample(self._particles, at_s))
 
     def _weigh(self, document: OutstandingDocument, answer: Answer, at_s: float) -> float:
         """Set each particle's likelihood; returns their mean."""
@@ -246,70 +235,6 @@ class ParticleFilter:
         if answer is Answer.PENDING:
             return min(particle.work_done, start - beside)
         return max(particle.work_done, start + beside)
-
-    def _resample(self, at_s: float) -> None:
-        """Draw the particles again by their likelihood, shaken a little about their means."""
-        drawn = self._drawn()
-        drift = math.sqrt(_DRIFT_PER_S * max(0.0, at_s - self._drawn_at_s))
-        self._drawn_at_s = at_s
-        queued = [particle for particle in drawn if particle.queue_index is not None]
-        free = [particle for particle in drawn if particle.queue_index is None]
-        particles = [*self._shaken(queued, drift), *self._shaken(free, drift)]
-        self._random.shuffle(particles)
-        self._keep(particles)
-
-    def _drawn(self) -> list[Particle]:
-        """Draw systematically: one random offset, equal steps of the summed likelihood."""
-        step = sum(particle.likelihood for particle in self._particles) / _PARTICLES
-        point = self._random.random() * step
-        drawn: list[Particle] = []
-        running = 0.0
-        for particle in self._particles:
-            running += particle.likelihood
-            while point < running and len(drawn) < _PARTICLES:
-                drawn.append(particle)
-                point += step
-        return drawn + [self._particles[-1]] * (_PARTICLES - len(drawn))
-
-    def _shaken(self, particles: list[Particle], drift: float) -> list[Particle]:
-        """Shrink towards the mean and shake by as much: the spread stays, ties part.
-
-        A busy server does in a second as much as a document's time says. Particles are pulled
-        there: else a service that idles, since it is polled late, passes for a slow one.
-        """
-        if not particles:
-            return []
-        busy = -math.log(self.forecast.times.residuals.mean_factor)
-        logs = [particle.log_typical_s for particle in particles]
-        paces = [math.log(each.work_per_s) + each.log_typical_s for each in particles]
-        return [
-            self._child(particle, log, math.exp(pace - log + _PULL * (busy - pace)))
-            for particle, log, pace in zip(
-                particles, self._stirred(logs, drift), self._stirred(paces, drift), strict=True
-            )
-        ]
-
-    def _stirred(self, values: list[float], drift: float) -> list[float]:
-        mean = sum(values) / len(values)
-        spread = math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
-        kernel = math.sqrt(1 - _SHRINK * _SHRINK) * spread
-        shake = math.hypot(kernel, drift) + _LEAST_SHAKE
-        gauss = self._random.gauss
-        return [mean + _SHRINK * (value - mean) + gauss(0.0, shake) for value in values]
-
-    def _child(self, particle: Particle, log_typical_s: float, work_per_s: float) -> Particle:
-        chance = self._random.random()
-        index = particle.queue_index
-        if chance < _FORGETS:
-            return self._factory.anew(log_typical_s)
-        if chance < _FORGETS + _STEPS_ASIDE and index is not None:
-            return self._factory.beside(particle, log_typical_s, work_per_s, index)
-        return Particle(
-            log_typical_s=log_typical_s,
-            queue_index=index,
-            work_per_s=work_per_s,
-            work_done=particle.work_done,
-        )
 
     def service_interval_s(
         self, document: OutstandingDocument, at_s: float

@@ -51,10 +51,6 @@ _WOKEN_REST: Final = 0.1
 _FEW: Final = 16
 """In the end all documents are planned again with each answer, once so few are left."""
 _REMEMBERED: Final = 200
-_BUSY_PER_S: Final = 100.0
-_BUSY_SHARE: Final = 0.9
-"""Where more documents than this are out for each second that one takes, each is polled at
-this quantile: to plan would take longer than to wait."""
 _INSTANT_S: Final = 0.1
 _INSTANT_SHARE: Final = 1.5
 _INSTANT_PROBE: Final = 0.3
@@ -203,8 +199,6 @@ class Predictive:
         soonest = samples[0].at_s - earliest_s
         if soonest > _LEAST_EARLIER * mean_s:
             return earliest_s + max(_EARLIER * soonest, _LEAST_EARLIER * mean_s)
-        if len(self._documents) > _BUSY_PER_S * mean_s:
-            return max(earliest_s, samples[int(len(samples) * _BUSY_SHARE)].at_s)
         poll_s = cheapest_poll_time_s(samples, not_before_s=earliest_s, floor_s=self._floor_s)
         if document.unfinished_at_s is None:
             poll_s = max(earliest_s, min(poll_s, self._exploration.probe_s(document, samples)))
@@ -249,7 +243,6 @@ class Predictive:
 
     def _learn(self, document: OutstandingDocument, answer: Answer, at_s: float) -> None:
         self._filter.learn(document, answer, at_s)
-        self._exploration.learned()
         if answer is not Answer.ENDED:
             return
         interval = self._filter.service_interval_s(document, at_s)

@@ -61,7 +61,7 @@ class Worth:
 
     @property
     def is_sure(self) -> bool:
-        """Whether it is more than chance makes of it, as far as the seeds can tell."""
+        """Whether it is more than chance makes of it: with one seed, nobody can tell."""
         return self.share > _SURE * self.error
 
 
@@ -111,7 +111,7 @@ def worths(costs: Mapping[Run, Cost], part: str, width: int, field: int) -> list
 def _worth(trace: str, pairs: Sequence[tuple[float, float]]) -> Worth:
     usual = fmean(whole for whole, _ in pairs)
     shares = [(without - whole) / usual for whole, without in pairs]
-    error = stdev(shares) / math.sqrt(len(shares)) if len(shares) > 1 else 0.0
+    error = stdev(shares) / math.sqrt(len(shares)) if len(shares) > 1 else math.inf
     return Worth(trace=trace, share=fmean(shares), error=error)
 
 

@@ -23,6 +23,7 @@ from batch_converter.polling import (
     poll_time,
     predictive,
     queue_model,
+    resampling,
     residuals,
     service_time,
     staleness_probe,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from batch_converter.polling.delay_cost import DelayCost
-    from batch_converter.polling.exploration import Exploration
     from batch_converter.polling.forecast import Forecast
     from batch_converter.polling.outstanding import OutstandingDocument
     from batch_converter.polling.particle import Particle
@@ -102,15 +102,6 @@ def _for_the_batch_alone(
     return self._watched_s(document)
 
 
-def _in_a_slump_alone(
-    self: Exploration, document: OutstandingDocument, _: list[CompletionSample]
-) -> float:
-    if document.sequence % exploration._EARLY_PROBE_EVERY == 0 and self._is_slump():
-        usual_s = document.relative_work * math.exp(self._usual_log_s)
-        return document.submitted_at_s + exploration._SLUMP_PROBE * usual_s
-    return math.inf
-
-
 def _due_next_if_faster(self: Predictive, document_id: int, at_s: float) -> Iterable[int]:
     if not self._is_faster(at_s):
         return ()
@@ -163,8 +154,6 @@ def _planned_once(
     check_s = max(earliest_s, self._exploration.idle_queue_check_s(document))
     if check_s < samples[0].at_s:
         return check_s
-    if len(self._documents) > predictive._BUSY_PER_S * self._filter.mean_s:
-        return max(earliest_s, samples[int(len(samples) * predictive._BUSY_SHARE)].at_s)
     poll_s = poll_time.cheapest_poll_time_s(samples, not_before_s=earliest_s, floor_s=self._floor_s)
     if document.unfinished_at_s is None:
         poll_s = max(earliest_s, min(poll_s, self._exploration.probe_s(document, samples)))
@@ -303,15 +292,10 @@ PARTS: Final[Mapping[str, Part]] = {
         "the longer a document is worked on, the rarer it is polled",
         (poll_bounds, "_SPACING_SHARE", 0.0),
     ),
-    "probes": _part(
-        "some documents are polled early, to learn", (_EXPLORATION, "probe_s", _in_a_slump_alone)
-    ),
+    "probes": _part("some documents are polled early, to learn", (_EXPLORATION, "probe_s", _never)),
     "idle-queue-check": _part(
         "one document in 64 is polled as if nobody queued",
         (_EXPLORATION, "idle_queue_check_s", _never),
-    ),
-    "slump-probes": _part(
-        "more are polled early while the service is slow", (_EXPLORATION, "_is_slump", _no)
     ),
     "overtaken": _part(
         "who was overtaken in the queue says nothing of it", (_PREDICTIVE, "_note_order", _none)
@@ -319,10 +303,6 @@ PARTS: Final[Mapping[str, Part]] = {
     "outliers": _part("who outlives nearly all proves nothing", (_FILTER, "is_outlier", _no)),
     "instant-path": _part(
         "no plan where the service is instant", (_PREDICTIVE, "_is_instant", _no)
-    ),
-    "busy-path": _part(
-        "a quantile for a plan where planning takes too long",
-        (predictive, "_BUSY_PER_S", math.inf),
     ),
     "wake-faster": _part(
         "who is due next is planned again when the service is faster",
@@ -354,11 +334,11 @@ PARTS: Final[Mapping[str, Part]] = {
         "each particle prices a second itself", (_COST, "_calls_per_s", _mean_price)
     ),
     "scatter": _part("a surprise scatters the particles", (_FILTER, "_scatter", _none)),
-    "drift": _part("speeds may change with time", (particle_filter, "_DRIFT_PER_S", 0.0)),
-    "pull": _part("particles are pulled to a busy server's speed", (particle_filter, "_PULL", 0.0)),
-    "forgetting": _part("a few particles begin anew", (particle_filter, "_FORGETS", 0.0)),
+    "drift": _part("speeds may change with time", (resampling, "_DRIFT_PER_S", 0.0)),
+    "pull": _part("particles are pulled to a busy server's speed", (resampling, "_PULL", 0.0)),
+    "forgetting": _part("a few particles begin anew", (resampling, "_FORGETS", 0.0)),
     "stepping-aside": _part(
-        "some take another number of servers", (particle_filter, "_STEPS_ASIDE", 0.0)
+        "some take another number of servers", (resampling, "_STEPS_ASIDE", 0.0)
     ),
     "doubt": _part("any answer is a little likely", (particle_filter, "_UNFORESEEN", 0.0)),
     "uneven-work": _part("servers work unevenly", (particle_filter, "_UNEVEN", 0.0)),

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from batch_converter.polling import Answer, Observation, Predictive
+from batch_converter.polling.exploration import Exploration
 from batch_converter.polling.forecast import Forecast
 from batch_converter.polling.outstanding import OutstandingDocument
 from batch_converter.polling.particle_filter import ParticleFilter
@@ -256,6 +257,26 @@ def test_who_is_planned_for_later_than_the_batch_can_wait_is_planned_again(
 
 def at(moment_s: float) -> list[CompletionSample]:
     return [CompletionSample(moment_s + each, 0.1) for each in (-1.0, 0.0, 9_000.0)]
+
+
+def test_some_are_polled_early_and_fewer_once_two_polls_came_too_early(
+    particle_filter: ParticleFilter,
+) -> None:
+    documents: dict[int, OutstandingDocument] = {}
+    samples = [CompletionSample(float(k), 0.1) for k in range(100)]
+    for number in range(30):
+        submit(particle_filter, documents, number + 1)
+    exploration = Exploration(particle_filter)
+
+    def probes() -> dict[int, float]:
+        moments = {each.sequence: exploration.probe_s(each, samples) for each in documents.values()}
+        return {number: at_s for number, at_s in moments.items() if at_s < math.inf}
+
+    assert probes() == dict.fromkeys((0, 1, 2, 4, 8, 12, 16, 20, 24, 28), 40.0)
+    exploration.failed()
+    assert probes()[4] == 40.0
+    exploration.failed()
+    assert probes() == dict.fromkeys((0, 1, 2, 14, 28), 75.0)
 
 
 def test_a_wait_is_at_most_five_times_the_expected_one(
