@@ -26,6 +26,8 @@ from batch_converter.config import AsposeSettings, RetrySettings
 from batch_converter.engines.aspose import AsposeEngine
 from batch_converter.engines.base import SourceDocument
 from batch_converter.errors import BudgetSpentError, OutputError
+from batch_converter.events import EventStream
+from batch_converter.logs import log_event
 from batch_converter.models import CallKind, CallOutcome, Task
 
 if TYPE_CHECKING:
@@ -274,6 +276,7 @@ class Bench:
             max_submissions=self.max_submissions,
             clock=self.clock,
             random=lambda: 0.0,
+            events=EventStream([log_event]),
         ) as engine:
             yield Driven(engine, self.calls)
 
