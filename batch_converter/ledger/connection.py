@@ -23,6 +23,11 @@ MIGRATIONS: Final = ("1_schema.sql", "2_parts.sql", "3_warnings.sql", "4_service
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 
+_MACHINE_TROUBLE: Final = frozenset(
+    {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM}
+)
+"""Primary result codes that say nothing of what is in the ledger."""
+
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """Open the ledger, creating it where it is missing and may be written.
@@ -72,13 +77,17 @@ def _explaining(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        msg = (
-            f"the ledger {path} cannot be used ({error}); nothing was touched. Restore it from a"
-            " backup, or move it away to start a new one"
-        )
+        msg = f"the ledger {path} cannot be used ({error}); nothing was touched. {_advice(error)}"
         raise LedgerError(msg) from error
     except OSError as error:
         raise LedgerError(f"the ledger {path} cannot be used: {error.strerror}") from error
+
+
+def _advice(error: sqlite3.Error) -> str:
+    """Say what to do: a ledger that finds no room beside it is whole, and must not be moved."""
+    if (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in _MACHINE_TROUBLE:
+        return "See that its disk is well and has space and inodes left (df, df -i), and run again"
+    return "Restore it from a backup, or move it away to start a new one"
 
 
 def _for_reading(path: Path) -> sqlite3.Connection:

@@ -101,3 +101,18 @@ def test_a_place_that_was_taken_in_vain_is_given_back(
     assert run("convert", source, "-o", output).code == 1
     assert [path.name for path in output.iterdir()] == [".batch-converter"]
     assert not list(output.rglob("*.part"))
+
+
+@pytest.mark.parametrize("inodes", [4, 5])
+def test_a_ledger_that_finds_no_inode_is_not_told_as_damaged(
+    cloud: Cloud, source: Path, tmp_path: Path, inodes: int
+) -> None:
+    make_archive(source, 2)
+    with small_disk(tmp_path / "disk", size_bytes=100 * MIB, inodes=inodes) as disk:
+        arguments = ("convert", source, "-o", disk.path / "pdfs")
+        done = run(*arguments)
+        assert (done.code, cloud.calls.total()) == (2, 0)
+        assert "inodes left" in done.err or "No space left" in done.err
+        assert "Restore" not in done.err
+        disk.remount("nr_inodes=1000")
+        assert run(*arguments).code == 0
