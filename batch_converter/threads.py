@@ -18,20 +18,20 @@ from anyio.lowlevel import checkpoint_if_cancelled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    _Trip = tuple[asyncio.Future[Any], Callable[[], Any]]
+    _Call = tuple[asyncio.Future[Any], Callable[[], Any]]
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 
-DISK_THREADS: Final = 6
+DISK_THREADS: Final = 4
 """Of a run, for all that it asks of the disk."""
 
 
 class Outbox(Generic[T]):
-    """What the event loop has for threads: all of one turn is sent when the turn is done.
+    """Sends threads all that one turn of the event loop has for them, when the turn is done.
 
-    A thread that were woken before would only be in the loop's way.
+    A thread that is woken earlier competes with the loop for the interpreter.
 
     Attributes:
         sent: Where the threads get it; None tells them to end.
@@ -55,11 +55,11 @@ class Outbox(Generic[T]):
 
 
 class DiskThreads:
-    """Few threads, since all of them want the interpreter between two looks at the disk.
+    """A pool of few threads: all of them need the interpreter between two system calls.
 
-    Unlike anyio's they can be left to work while nobody waits, and a trip costs a
+    Unlike anyio's they can be left to work while nobody waits, and a call costs a
     quarter. aiofiles rides on them (`executor`) wherever its price does not matter. Parts
-    of PDFs and uploads are not its affair: it makes a trip of each open, write, fsync and
+    of PDFs and uploads are not its affair: it makes a call of each open, write, fsync and
     close, where one function here does them all. Writing a PDF of 20 kB so took 1.39 ms of
     processor time in place of 0.94 (medians of eight blocks in turn), 48 % more, or 12 %
     of the 3.6 ms that a whole run spends on a file (`benchmarks.scale`, 400 files); for
@@ -71,22 +71,22 @@ class DiskThreads:
 
     def __init__(self, size: int = DISK_THREADS) -> None:
         self._size = size
-        self._trips: Outbox[_Trip] = Outbox()
-        self._returns: _Returns | None = None
+        self._calls: Outbox[_Call] = Outbox()
+        self._results: _Results | None = None
 
     def start(
         self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
         """Call the function as soon as the loop has done its turn and a thread is free."""
-        if self._returns is None:
-            returns = _Returns(asyncio.get_running_loop())
-            self._start_threads(returns)
-            self._returns = returns
-        future: asyncio.Future[T] = self._returns.loop.create_future()
-        self._trips.put((future, partial(function, *args, **kwargs)), self._returns.loop)
+        if self._results is None:
+            results = _Results(asyncio.get_running_loop())
+            self._start_threads(results)
+            self._results = results
+        future: asyncio.Future[T] = self._results.loop.create_future()
+        self._calls.put((future, partial(function, *args, **kwargs)), self._results.loop)
         return future
 
-    def _start_threads(self, returns: _Returns) -> None:
+    def _start_threads(self, results: _Results) -> None:
         """Start as many as the system lets us; one is enough, and without any nobody may wait.
 
         Raises:
@@ -96,7 +96,7 @@ class DiskThreads:
             try:
                 threading.Thread(
                     target=_serve,
-                    args=(self._trips.sent, returns),
+                    args=(self._calls.sent, results),
                     name=f"disk-{number}",
                     daemon=True,
                 ).start()
@@ -104,7 +104,7 @@ class DiskThreads:
                 if not number:
                     raise
                 break
-        weakref.finalize(self, _end, self._trips.sent, self._size)
+        weakref.finalize(self, _end, self._calls.sent, self._size)
 
     @property
     def executor(self) -> futures.Executor:
@@ -160,27 +160,27 @@ def _keep(promise: futures.Future[T], call: Callable[[], T]) -> None:
         promise.set_exception(error)
 
 
-class _Returns:
-    """What threads bring back to the loop: it is woken once for all that has come by then."""
+class _Results:
+    """Delivers what calls return to the loop, which is woken once for all that has come by then."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._ended: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
-        self._is_told = False
+        self._is_scheduled = False
 
-    def bring(self, future: asyncio.Future[T], call: Callable[[], T]) -> None:
+    def call(self, future: asyncio.Future[T], function: Callable[[], T]) -> None:
         """Call, in a thread; the future gets what comes of it, in the loop."""
         try:
-            self._ended.append((future, call(), None))
+            self._ended.append((future, function(), None))
         except BaseException as error:  # noqa: BLE001  # raised again where it is awaited
             self._ended.append((future, None, error))
-        if not self._is_told:
-            self._is_told = True
+        if not self._is_scheduled:
+            self._is_scheduled = True
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self.loop.call_soon_threadsafe(self._hand_out)
+                self.loop.call_soon_threadsafe(self._deliver)
 
-    def _hand_out(self) -> None:
-        self._is_told = False  # before looking: who comes after the last look tells again
+    def _deliver(self) -> None:
+        self._is_scheduled = False  # before looking: who comes after the last look tells again
         while self._ended:
             future, result, error = self._ended.popleft()
             if future.done():
@@ -191,12 +191,12 @@ class _Returns:
                 future.set_exception(error)
 
 
-def _serve(trips: SimpleQueue[_Trip | None], returns: _Returns) -> None:
-    while (trip := trips.get()) is not None:
-        returns.bring(*trip)
-        del trip  # nobody else may hold what it holds
+def _serve(calls: SimpleQueue[_Call | None], results: _Results) -> None:
+    while (call := calls.get()) is not None:
+        results.call(*call)
+        del call  # nobody else may hold what it holds
 
 
-def _end(trips: SimpleQueue[_Trip | None], size: int) -> None:
+def _end(calls: SimpleQueue[_Call | None], size: int) -> None:
     for _ in range(size):
-        trips.put(None)
+        calls.put(None)

@@ -100,7 +100,6 @@ async def open_context(
             threads=threads,
             clock=clock,
             events=events,
-            output_dir=target,
             inspector=inspector,
         )
 

@@ -6,7 +6,7 @@ from batch_converter.orchestrator.calls import CallBook
 from batch_converter.orchestrator.cancelling import Cancelling
 from batch_converter.orchestrator.context import RunContext
 from batch_converter.orchestrator.estimate import estimate
-from batch_converter.orchestrator.planning import Planner
+from batch_converter.orchestrator.planner import Planner
 from batch_converter.orchestrator.poll_schedule import PollSchedule
 from batch_converter.orchestrator.run import Run
 from batch_converter.orchestrator.stopping import StopReason

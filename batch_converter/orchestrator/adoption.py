@@ -7,41 +7,46 @@ DjVu's number of pages, and is not older than the DjVu.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch_converter.errors import BadPdfError, OutputError
 from batch_converter.ledger import Adopted
 from batch_converter.models import StoredPdf
-from batch_converter.output import check_pdf, hash_file, page_difference
+from batch_converter.output import page_difference
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.engines.base import Engine
     from batch_converter.models import Document
+    from batch_converter.output import OutputStore
 
 
-def examine(document: Document, target: Path, engine: Engine, inspector: DjvuInspector) -> Adopted:
-    """Look at the PDF at `target` and at the DjVu that it may have been made of.
+def examine(
+    document: Document, pdfs: OutputStore, engine: Engine, inspector: DjvuInspector
+) -> Adopted:
+    """Look at the PDF that is there and at the DjVu that it may have been made of.
 
     Raises:
         OutputError: It does not fit; the message says why.
         FileError: The DjVu itself cannot be used.
     """
-    source = inspector.identify(document.path)
+    address, source = pdfs.address(document.output), inspector.identify(document.path)
     pages = source.pages
     try:
-        pdf_pages = check_pdf(target).pages
+        pdf_pages = pdfs.check(document.output).pages
     except BadPdfError as error:
-        raise _misfit(target, str(error)) from error
+        raise _misfit(address, str(error)) from error
     if difference := page_difference(pdf_pages, pages):
-        raise _misfit(target, difference)
-    status = target.stat()
-    if status.st_mtime_ns < document.mtime_ns:
-        raise _misfit(target, "the DjVu was changed after it")
+        raise _misfit(address, difference)
+    found = pdfs.look(document.output)
+    if found.mtime_ns < document.mtime_ns:
+        raise _misfit(address, "the DjVu was changed after it")
     pdf = StoredPdf(
-        path=target, sha256=hash_file(target), size_bytes=status.st_size, pages=pdf_pages
+        path=Path(address),
+        sha256=pdfs.sha256(document.output),
+        size_bytes=found.size_bytes or 0,
+        pages=pdf_pages,
     )
     return Adopted(
         pdf=pdf,
@@ -53,8 +58,8 @@ def examine(document: Document, target: Path, engine: Engine, inspector: DjvuIns
     )
 
 
-def _misfit(target: Path, why: str) -> OutputError:
+def _misfit(address: str, why: str) -> OutputError:
     return OutputError(
-        f"{target} is there already and cannot be adopted: {why}; move it away, or use"
+        f"{address} is there already and cannot be adopted: {why}; move it away, or use"
         " --overwrite always to replace it"
     )

@@ -10,8 +10,6 @@ from batch_converter.orchestrator.disk_room import DiskRoom
 from batch_converter.threads import LimitedThreads
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from batch_converter.clock import Clock
     from batch_converter.config import Settings
     from batch_converter.djvu.work.inspection import DjvuInspector
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from batch_converter.ledger import Ledger
     from batch_converter.orchestrator.calls import CallBook
     from batch_converter.orchestrator.poll_schedule import PollSchedule
-    from batch_converter.output import PdfStore
+    from batch_converter.output import OutputStore
     from batch_converter.storage import ScratchFolder
     from batch_converter.threads import DiskThreads
 
@@ -50,12 +48,11 @@ class RunContext:
     ledger: Ledger
     calls: CallBook
     polling: PollSchedule
-    pdfs: PdfStore
+    pdfs: OutputStore
     scratch: ScratchFolder
     threads: DiskThreads
     clock: Clock
     events: EventStream
-    output_dir: Path
     inspector: DjvuInspector
     order: AdmissionOrder = field(default_factory=AdmissionOrder)
     preflight: LimitedThreads = field(init=False)

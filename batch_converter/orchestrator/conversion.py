@@ -20,7 +20,6 @@ from batch_converter.errors import (
 from batch_converter.models import Failure, FileStatus
 from batch_converter.orchestrator.outcome import DocumentOutcome
 from batch_converter.orchestrator.preflight import prepare, source_document
-from batch_converter.output import is_disk_failure
 from batch_converter.shortage import exhausted
 
 if TYPE_CHECKING:
@@ -228,7 +227,7 @@ class Conversion:
         self._outcome.failed(failure)
         if isinstance(error, NoRoomError):
             return
-        if isinstance(error, OutputError) and is_disk_failure(error, self._context.output_dir):
+        if isinstance(error, OutputError) and self._context.pdfs.is_failing(error):
             self._on_stop(OutputLostError(f"no PDF can be written any more: {error}"))
 
     async def _leave(self) -> None:

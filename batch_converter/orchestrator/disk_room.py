@@ -10,7 +10,7 @@ from batch_converter.output import wanted_bytes
 
 if TYPE_CHECKING:
     from batch_converter.models import Document
-    from batch_converter.output import PdfStore, PdfWriter
+    from batch_converter.output import OutputStore, PdfWriter
     from batch_converter.threads import DiskThreads
 
 
@@ -24,7 +24,7 @@ class DiskRoom:
         threads: Where the disk is asked.
     """
 
-    def __init__(self, pdfs: PdfStore, threads: DiskThreads) -> None:
+    def __init__(self, pdfs: OutputStore, threads: DiskThreads) -> None:
         self._pdfs = pdfs
         self._threads = threads
         self._promised: dict[int, int] = {}

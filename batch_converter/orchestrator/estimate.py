@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.models import Document
     from batch_converter.orchestrator.context import RunContext
-    from batch_converter.orchestrator.planning import Planner
+    from batch_converter.orchestrator.planner import Planner
 
 _PAGE: Final = 256
 

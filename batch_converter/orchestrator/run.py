@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from batch_converter.orchestrator.calls import DocumentCalls
     from batch_converter.orchestrator.context import RunContext
     from batch_converter.orchestrator.conversion import Conversion
-    from batch_converter.orchestrator.planning import Planner
+    from batch_converter.orchestrator.planner import Planner
 
 DEADLINE_GRACE_S: Final = 600.0
 """What is out at a deadline is given until the task timeout, at most this long."""
@@ -118,7 +118,7 @@ class Run:
             RunStarted(
                 engine=self._context.engine.name,
                 chosen_by="credentials" if settings.engine == "auto" else "the user",
-                output=str(self._context.output_dir),
+                output=self._context.pdfs.location,
                 **asdict(self._recovered),
             )
         )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from batch_converter.output.backlog import Backlog
 from batch_converter.output.checking import Verify, check_pdf, page_difference
 from batch_converter.output.expected import ExpectedPdf, PageSize
-from batch_converter.output.files import free_bytes, hash_file
+from batch_converter.output.files import free_bytes, hash_file, write_all
 from batch_converter.output.pdf_store import PdfStore, PdfWriter
+from batch_converter.output.store import OutputLook, OutputStore
 from batch_converter.output.writability import is_disk_failure, wanted_bytes
 from batch_converter.storage import nearest_folder
 
 __all__ = [
+    "Backlog",
     "ExpectedPdf",
+    "OutputLook",
+    "OutputStore",
     "PageSize",
     "PdfStore",
     "PdfWriter",
@@ -22,4 +27,5 @@ __all__ = [
     "nearest_folder",
     "page_difference",
     "wanted_bytes",
+    "write_all",
 ]

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from batch_converter.threads import DiskThreads
 
 TURN_BYTES: Final = 1 << 20
-"""A thread is given so much at once, where it is there: going there costs time too."""
+"""At most so much is written by one call in a thread; fewer calls cost less."""
 
 MAX_WAITING_BYTES: Final = 2 << 20
-"""What may wait while a turn is being written; it hides that either side stutters."""
+"""What may wait meanwhile, so that neither the service nor the disk waits for the other."""
 
 
 class Backlog:
-    """What was taken for one file and is not written yet; bounded.
+    """Writes pieces to one file in their order, in threads; what waits is bounded.
 
     All state is the event loop's; a thread is only ever given the pieces of a turn.
 

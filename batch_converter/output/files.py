@@ -42,6 +42,17 @@ def writing(path: Path) -> Iterator[None]:
         raise OutputError(f"{path} could not be written: {advice}{where}") from error
 
 
+def write_all(descriptor: int, data: bytes | bytearray) -> None:
+    """Write a piece, however much of it the system takes at once.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal digits.
 

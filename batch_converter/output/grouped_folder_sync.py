@@ -26,7 +26,7 @@ class _Sync:
 
 
 class GroupedFolderSync:
-    """Joins those who wait for the same folder: they share the next fsync to begin."""
+    """Syncs folders; all who wait for the same one share the next fsync that begins."""
 
     def __init__(self, threads: DiskThreads) -> None:
         self._threads = threads

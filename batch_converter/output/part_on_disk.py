@@ -12,7 +12,7 @@ from batch_converter.errors import BadPdfError, PageMismatchError
 from batch_converter.fault_points import reach
 from batch_converter.models import StoredPdf
 from batch_converter.output.checking import check_pdf, check_pdf_bytes, page_difference
-from batch_converter.output.files import hash_file, writing
+from batch_converter.output.files import hash_file, write_all, writing
 from batch_converter.output.writability import no_room, probe_room
 from batch_converter.storage import nearest_folder, sync_file
 
@@ -90,7 +90,7 @@ class PartOnDisk:
             if self._descriptor is None:
                 self._descriptor = self._open()
                 self._hash = hashlib.sha256()
-            _write_all(self._descriptor, data)
+            write_all(self._descriptor, data)
         reach("part.written")
         self._hash.update(data)
 
@@ -196,9 +196,3 @@ class PartOnDisk:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-
-
-def _write_all(descriptor: int, data: bytes | bytearray) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -12,12 +13,13 @@ import anyio
 
 from batch_converter.errors import OutputError, UsageError
 from batch_converter.output.backlog import Backlog
-from batch_converter.output.checking import ANYTHING
-from batch_converter.output.files import writing
+from batch_converter.output.checking import ANYTHING, check_pdf
+from batch_converter.output.files import hash_file, writing
 from batch_converter.output.grouped_folder_sync import GroupedFolderSync
 from batch_converter.output.new_folders import NewFolders
 from batch_converter.output.part_on_disk import PartOnDisk, PartPaths, Verification
-from batch_converter.output.writability import check_writable
+from batch_converter.output.store import OutputLook
+from batch_converter.output.writability import check_writable, is_disk_failure
 from batch_converter.storage import make_folder
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch_converter.models import StoredPdf
-    from batch_converter.output.checking import Verify
+    from batch_converter.output.checking import CheckedPdf, Verify
     from batch_converter.output.expected import ExpectedPdf
     from batch_converter.threads import DiskThreads
 
@@ -42,7 +44,7 @@ _PART: Final = re.compile(rf"\..+\.([0-9a-f]{{{_TOKEN_LETTERS}}})\.part(?:\..*)?
 
 
 class PdfStore:
-    """Gives out part files: hidden, beside their targets, as rsync and rclone do.
+    """The disk as an `OutputStore`: parts are hidden, beside their targets, as rsync has them.
 
     So a part is on its target's file system whatever is mounted where, inherits what the
     folder gives to new files, and a rename is all that is left to do. Its name ends in a
@@ -73,6 +75,48 @@ class PdfStore:
         self._threads = threads
         self._folders = NewFolders(self._output_dir)
         self._syncs = GroupedFolderSync(threads)
+
+    @property
+    def location(self) -> str:
+        """The output folder's absolute path."""
+        return os.fspath(self._output_dir)
+
+    def address(self, output: str) -> str:
+        """Return a PDF's absolute path."""
+        return os.fspath(self._output_dir / output)
+
+    def is_failing(self, error: OutputError) -> bool:
+        """Whether the error says that no other PDF can be written either."""
+        return is_disk_failure(error, self._output_dir)
+
+    def look(self, output: str) -> OutputLook:
+        """Look at what stands under a PDF's name; blocks."""
+        try:
+            status = (self._output_dir / output).stat()
+        except NotADirectoryError:
+            return OutputLook(obstacle="a file stands where its folder should be")
+        except OSError:
+            return OutputLook()
+        if stat.S_ISDIR(status.st_mode):
+            return OutputLook(obstacle="a folder stands in its place")
+        return OutputLook(size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+
+    def sha256(self, output: str) -> str:
+        """Return the digest of a PDF that is there; blocks.
+
+        Raises:
+            OutputError: It cannot be read.
+        """
+        return hash_file(self._output_dir / output)
+
+    def check(self, output: str) -> CheckedPdf:
+        """Make sure that a PDF which is there is whole; blocks.
+
+        Raises:
+            BadPdfError: It is none, or it has no pages.
+            OutputError: It cannot be read.
+        """
+        return check_pdf(self._output_dir / output)
 
     async def prepare(self) -> None:
         """Create the output folder.

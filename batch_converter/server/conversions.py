@@ -10,7 +10,7 @@ import structlog
 
 from batch_converter.engines.base import Failed, Ready
 from batch_converter.errors import BatchConverterError, MachineExhaustedError
-from batch_converter.server.files import PieceFile
+from batch_converter.server.files import FileWriter
 from batch_converter.wire import TaskStatus
 
 if TYPE_CHECKING:
@@ -92,18 +92,21 @@ class Conversions:
 
     async def _outcome(self, task: ServedTask) -> Ready | Failed:
         """Convert; whatever goes wrong is this task's end and no other's."""
-        target = PieceFile(task.result)
+        target = FileWriter(task.result, self._folder.threads)
         try:
-            return await self._convert_once_possible(task, target)
+            ready = await self._convert_once_possible(task, target)
+            await target.close()
         except BatchConverterError as error:
             return Failed(messages=(str(error),))
         except Exception:  # noqa: BLE001  # logged; one task's fault must not end the others
             _log.exception("server.task_crashed", task_id=task.task_id)
             return Failed(messages=("the conversion ended with an internal error",))
+        else:
+            return ready
         finally:
-            await target.close()
+            await target.discard()
 
-    async def _convert_once_possible(self, task: ServedTask, target: PieceFile) -> Ready:
+    async def _convert_once_possible(self, task: ServedTask, target: FileWriter) -> Ready:
         """Convert as soon as the machine has what that takes: no task fails for want of it."""
         while True:
             try:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from aiofiles.threadpool import wrap
-from anyio import CancelScope, to_thread
+from anyio import CancelScope
 
 from batch_converter.codec import READ_BYTES
 from batch_converter.errors import OutputError
+from batch_converter.output import Backlog, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
     from io import BufferedReader
     from pathlib import Path
     from types import TracebackType
@@ -26,25 +26,24 @@ if TYPE_CHECKING:
 PIECE_BYTES: Final = 1024 * 1024
 
 
-class PieceFile:
+class FileWriter:
     """A new file that is written in large pieces, off the event loop.
 
-    Small documents wait in memory and take one hop to a thread. It is a `PdfTarget`
+    Small documents wait in memory and take one trip to a thread. It is a `PdfTarget`
     too. Its methods raise OutputError if the disk does not do its part.
 
     Attributes:
         mtime_ns: Time of the last change, once it is closed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: DiskThreads) -> None:
         self.mtime_ns = 0
         self._path = path
+        self._threads = threads
         self._file: BinaryIO | None = None
-        self._waiting: list[bytes] = []
-        self._waiting_bytes = 0
-        # A handler that aiohttp cancels leaves its thread behind, still writing.
-        self._order = threading.Lock()
-        self._closed = False
+        self._gathered = bytearray()
+        self._backlog = Backlog(self._append, threads)
+        self._is_done = False
 
     @property
     def path(self) -> Path:
@@ -53,71 +52,69 @@ class PieceFile:
 
     async def restart(self) -> None:
         """Empty the file."""
-        self._take_waiting()
-        await self._in_thread(self._empty)
+        self._gathered = bytearray()
+        await self._backlog.drop()
+        await self._threads.run(self._empty)
 
     async def write(self, data: bytes) -> None:
-        """Append the data, sooner or later."""
-        self._waiting.append(data)
-        self._waiting_bytes += len(data)
-        if self._waiting_bytes >= PIECE_BYTES:
-            await self._in_thread(self._append, self._take_waiting())
+        """Append the data, sooner or later; what comes after `discard` is dropped."""
+        if self._is_done:
+            return
+        self._gathered += data
+        if len(self._gathered) >= PIECE_BYTES:
+            gathered, self._gathered = self._gathered, bytearray()
+            await self._backlog.put(gathered)
 
     async def close(self) -> None:
-        """Write what is waiting and close; closing twice is no error."""
+        """Write what is waiting and close; a file that was never written to is not made."""
+        if self._is_done:
+            return
         with CancelScope(shield=True):
-            await self._in_thread(self._finish, self._take_waiting())
+            await self._backlog.flush()
+            await self._threads.start(self._finish, self._gathered)
+            self._is_done = True
 
     async def discard(self) -> None:
-        """Close the file and delete it."""
-        self._take_waiting()
-        with CancelScope(shield=True):
-            await self._in_thread(self._delete)
-
-    def _take_waiting(self) -> bytes:
-        data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
-        self._waiting.clear()
-        self._waiting_bytes = 0
-        return data
-
-    async def _in_thread(self, step: Callable[..., None], *args: bytes) -> None:
-        try:
-            await to_thread.run_sync(self._one_by_one, step, *args)
-        except OSError as error:
-            msg = f"cannot write to the data folder: {error.strerror}"
-            raise OutputError(msg) from error
-
-    def _one_by_one(self, step: Callable[..., None], *args: bytes) -> None:
-        with self._order:
-            step(*args)
-
-    def _append(self, data: bytes) -> None:
-        if self._closed:
+        """Delete the file if it was not closed, once no thread is at it; nothing is raised."""
+        if self._is_done:
             return
-        if self._file is None:
-            self._file = self._path.open("wb")
-        self._file.write(data)
+        self._is_done = True
+        with CancelScope(shield=True):
+            await self._backlog.drop()
+            await self._threads.start(self._delete)
+
+    def _append(self, data: bytes | bytearray) -> None:
+        with _storing():
+            if self._file is None:
+                self._file = self._path.open("wb", buffering=0)
+            write_all(self._file.fileno(), data)
 
     def _empty(self) -> None:
-        if self._file is not None:
-            self._file.seek(0)
-            self._file.truncate()
+        with _storing():
+            if self._file is not None:
+                self._file.seek(0)
+                self._file.truncate()
 
-    def _finish(self, data: bytes) -> None:
-        if data:
-            self._append(data)
-        if self._file is not None and not self._closed:
-            self._closed = True
-            with self._file as file:
-                file.flush()
+    def _finish(self, rest: bytearray) -> None:
+        if rest:
+            self._append(rest)
+        if self._file is not None:
+            with _storing(), self._file as file:
                 self.mtime_ns = os.fstat(file.fileno()).st_mtime_ns
 
     def _delete(self) -> None:
-        """Delete the file even where its last bytes cannot be written."""
-        with suppress(OSError):
-            self._finish(b"")
-        self._closed = True
-        self._path.unlink(missing_ok=True)
+        if self._file is not None:
+            self._file.close()
+        with suppress(OSError):  # the next service in this folder clears it
+            self._path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _storing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write to the data folder: {error.strerror}") from error
 
 
 class PdfReader:

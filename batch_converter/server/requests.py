@@ -16,7 +16,7 @@ from batch_converter.server.tokens import Credentials
 from batch_converter.wire import FORM_TYPE, ID_PARAMETER
 
 if TYPE_CHECKING:
-    from batch_converter.server.files import PieceFile
+    from batch_converter.server.files import FileWriter
 
 _log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ def read_task_name(request: web.Request) -> str:
     raise web.HTTPBadRequest(text="the query holds no id")
 
 
-async def receive_document(request: web.Request, upload: PieceFile) -> int:
+async def receive_document(request: web.Request, upload: FileWriter) -> int:
     """Store the document as it arrives, in constant memory; return its size in bytes.
 
     Raises:

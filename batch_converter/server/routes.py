@@ -21,7 +21,7 @@ from batch_converter.server.answers import (
     state_response,
     token_refused,
 )
-from batch_converter.server.files import PdfReader, PieceFile
+from batch_converter.server.files import FileWriter, PdfReader
 from batch_converter.server.requests import read_credentials, read_task_name, receive_document
 from batch_converter.server.tasks import ServedTask
 from batch_converter.server.tokens import TokenRefusal
@@ -88,7 +88,7 @@ class Api:
     async def submit(self, request: web.Request) -> web.Response:
         """Take a document in and answer with its task id."""
         task_id = str(uuid.uuid4())
-        upload = PieceFile(self.folder.upload_path(task_id))
+        upload = FileWriter(self.folder.upload_path(task_id), self.folder.threads)
         try:
             size_bytes = await receive_document(request, upload)
         except BaseException:
@@ -97,7 +97,7 @@ class Api:
         self._take_in(task_id, self._document(upload, size_bytes))
         return web.Response(text=task_id)
 
-    def _document(self, upload: PieceFile, size_bytes: int) -> SourceDocument:
+    def _document(self, upload: FileWriter, size_bytes: int) -> SourceDocument:
         return SourceDocument(
             number=next(self.numbers),
             name=upload.path.name,

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
-_READERS: Final = 4
 LOCK_NAME: Final = "batch-converter-serve.lock"
 _OWN_NAME: Final = re.compile(
     r"task-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(?:djvu|pdf(?:\.\d+\.part)?)"
@@ -35,10 +34,10 @@ _OWN_NAME: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFolder:
-    """Where the files of all tasks stand, and the threads in which they are read."""
+    """Where the files of all tasks stand, and the threads in which they are read and written."""
 
     path: Path
-    threads: DiskThreads = field(default_factory=lambda: DiskThreads(_READERS), compare=False)
+    threads: DiskThreads = field(default_factory=DiskThreads, compare=False)
 
     def upload_path(self, task_id: str) -> Path:
         """Return where the task's DjVu stands."""

@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from structlog.testing import capture_logs
 
 from batch_converter.codec import READ_BYTES
 from batch_converter.errors import OutputError, StateLockedError, UsageError
-from batch_converter.server.files import PIECE_BYTES, PdfReader, PieceFile
+from batch_converter.server.files import PIECE_BYTES, FileWriter, PdfReader
 from batch_converter.server.storage import LOCK_NAME, open_data_folder
 from batch_converter.threads import DiskThreads
 
@@ -100,7 +101,7 @@ async def test_pieces_of_any_size_become_one_file(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]
 ) -> None:
     path = tmp_path_factory.mktemp("pieces") / "file"
-    file = PieceFile(path)
+    file = FileWriter(path, DiskThreads(2))
     for piece in pieces:
         await file.write(piece)
     await file.close()
@@ -108,7 +109,7 @@ async def test_pieces_of_any_size_become_one_file(
 
 
 async def test_a_closed_file_knows_its_time(tmp_path: Path) -> None:
-    file = PieceFile(tmp_path / "file")
+    file = FileWriter(tmp_path / "file", DiskThreads(2))
     await file.write(b"abc")
     await file.close()
     await file.close()
@@ -116,7 +117,7 @@ async def test_a_closed_file_knows_its_time(tmp_path: Path) -> None:
 
 
 async def test_restart_forgets_what_was_written(tmp_path: Path) -> None:
-    file = PieceFile(tmp_path / "file")
+    file = FileWriter(tmp_path / "file", DiskThreads(2))
     await file.restart()
     await file.write(b"x" * PIECE_BYTES)
     await file.write(b"y")
@@ -127,9 +128,10 @@ async def test_restart_forgets_what_was_written(tmp_path: Path) -> None:
 
 
 async def test_discarding_deletes_the_file_also_when_cancelled(tmp_path: Path) -> None:
-    file = PieceFile(tmp_path / "file")
+    file = FileWriter(tmp_path / "file", DiskThreads(2))
     await file.write(b"x" * PIECE_BYTES)
-    assert file.path.exists()
+    while not file.path.exists():
+        await anyio.lowlevel.checkpoint()
     with anyio.CancelScope() as scope:
         scope.cancel()
         await file.discard()
@@ -139,13 +141,22 @@ async def test_discarding_deletes_the_file_also_when_cancelled(tmp_path: Path) -
 
 
 async def test_a_disk_that_fails_is_an_output_error(tmp_path: Path) -> None:
-    file = PieceFile(tmp_path / "missing" / "file")
+    file = FileWriter(tmp_path / "missing" / "file", DiskThreads(2))
     await file.write(b"x")
     with pytest.raises(OutputError) as caught:
         await file.close()
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.__cause__.errno == errno.ENOENT
     assert str(tmp_path) not in str(caught.value)
+    await file.discard()
+
+
+async def test_what_was_closed_stays(tmp_path: Path) -> None:
+    file = FileWriter(tmp_path / "file", DiskThreads(2))
+    await file.write(b"abc")
+    await file.close()
+    await file.discard()
+    assert file.path.read_bytes() == b"abc"
 
 
 @pytest.mark.parametrize("size", [0, 1, READ_BYTES, READ_BYTES + 1, 3 * READ_BYTES])

@@ -86,7 +86,7 @@ async def test_the_threads_end_with_the_object() -> None:
 async def test_trips_set_out_when_the_loop_has_done_its_turn() -> None:
     threads, done = DiskThreads(1), threading.Event()
     threads.start(done.set)
-    assert threads._trips.sent.empty()
+    assert threads._calls.sent.empty()
     await anyio.lowlevel.checkpoint()
     assert await anyio.to_thread.run_sync(done.wait, 20)
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
 from batch_converter.discovery import Passed, UnreadableSource
-from batch_converter.errors import LASTING_CODES, ErrorCode, FileError, OutputError
+from batch_converter.errors import ErrorCode, FileError
 from batch_converter.events import (
     FileAdopted,
     FileDiscovered,
@@ -24,10 +22,10 @@ from batch_converter.events import (
     KnownFailure,
 )
 from batch_converter.ledger import Decision, Verdict
-from batch_converter.models import DocumentState, Failure, FileReport, FileStatus, SourceFile
+from batch_converter.models import Failure, FileReport, FileStatus, SourceFile
 from batch_converter.orchestrator.adoption import examine
-from batch_converter.orchestrator.comparison import compare
-from batch_converter.output import hash_file
+from batch_converter.orchestrator.found_facts import gather_facts
+from batch_converter.orchestrator.verdict import PlanOptions, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,15 +64,15 @@ class Planner:
     """
 
     def __init__(self, context: RunContext, *, any_engine: bool) -> None:
-        self._settings = context.settings
+        self._order = context.settings.input.order
         self._engine = context.engine
         self._ledger = context.ledger
         self._clock = context.clock
         self._inspector = context.inspector
         self._emit = context.events.emit
         self.counts = PlanCounts()
-        self._output_dir = context.output_dir
-        self._any_engine = any_engine
+        self._pdfs = context.pdfs
+        self._options = PlanOptions.of(context.settings, context.engine, any_engine=any_engine)
 
     async def plan(self, found: Iterator[Found], roots: Sequence[str]) -> int:
         """Record what is found, decide on each file, and line up the work.
@@ -94,7 +92,7 @@ class Planner:
         await self._ledger.assign_outputs()
         await self._tell_vanished(roots)
         await self._decide()
-        return await self._ledger.enqueue(self._engine.name, self._settings.input.order)
+        return await self._ledger.enqueue(self._engine.name, self._order)
 
     async def _record(self, batch: Sequence[Found]) -> None:
         files = [item for item in batch if isinstance(item, SourceFile)]
@@ -169,140 +167,24 @@ class Planner:
 
     def decide(self, planned: Planned) -> Decision:
         """Judge one file; looks at its PDF, and at its bytes where size or mtime differ."""
-        target = self._output_dir / planned.document.output
-        now = compare(planned, self._inspector)
-        changed = now.changed
-        verdict = self._verdict(planned, target, changed=changed)
-        if verdict is Verdict.REFUSE and self._settings.output.adopt and not _obstacle(target):
-            return self._adopt(planned, target, changed=changed)
-        return Decision(
+        facts = gather_facts(planned, self._pdfs, self._inspector, self._options)
+        chosen = verdict(facts, self._options)
+        decision = Decision(
             planned=planned,
-            verdict=verdict,
-            changed=changed,
-            parts_fingerprint=now.parts_fingerprint,
-            abandon_task=changed or self._is_elsewhere(planned),
-            failure=_refusal(target) if verdict is Verdict.REFUSE else planned.failure,
+            verdict=chosen,
+            changed=facts.changed,
+            parts_fingerprint=facts.parts_fingerprint,
+            abandon_task=facts.changed or self._options.is_other_engine(planned.engine),
+            failure=facts.refusal if chosen is Verdict.REFUSE else planned.failure,
         )
+        if chosen is Verdict.REFUSE and self._options.adopt and not facts.obstacle:
+            return self._adopted(decision)
+        return decision
 
-    def _adopt(self, planned: Planned, target: Path, *, changed: bool) -> Decision:
+    def _adopted(self, refused: Decision) -> Decision:
         """Take a PDF that this ledger did not write for the file's own, if it fits."""
-        refused = Decision(planned=planned, verdict=Verdict.REFUSE, changed=changed)
         try:
-            adopted = examine(planned.document, target, self._engine, self._inspector)
+            adopted = examine(refused.planned.document, self._pdfs, self._engine, self._inspector)
         except FileError as error:
             return replace(refused, failure=Failure(code=error.code, message=str(error)))
-        return replace(refused, verdict=Verdict.ADOPT, adopted=adopted)
-
-    def _verdict(self, planned: Planned, target: Path, *, changed: bool) -> Verdict:
-        overwrite = self._settings.output.overwrite
-        pdf_bytes = _size_bytes(target)
-        if overwrite == "never" and pdf_bytes is not None:
-            return Verdict.SKIP
-        if overwrite != "always" and pdf_bytes is not None and not changed:
-            if self._is_up_to_date(planned, pdf_bytes):
-                return Verdict.SKIP
-            if _was_published(planned, target, pdf_bytes):
-                return Verdict.ADOPT
-        if self._is_known_failure(planned, changed=changed):
-            return Verdict.KNOWN_FAILURE
-        if overwrite != "always" and pdf_bytes is not None and _is_foreign(planned, target):
-            return Verdict.REFUSE
-        return self._convert_or_leave(planned, target, changed=changed)
-
-    def _convert_or_leave(self, planned: Planned, target: Path, *, changed: bool) -> Verdict:
-        is_out = planned.document.state is DocumentState.SUBMITTED
-        if is_out and self._is_elsewhere(planned) and self._any_engine and not changed:
-            return Verdict.LEAVE
-        return Verdict.REFUSE if _obstacle(target) else Verdict.CONVERT
-
-    def _is_up_to_date(self, planned: Planned, pdf_bytes: int) -> bool:
-        return (
-            planned.document.state is DocumentState.CONVERTED
-            and planned.pdf_bytes == pdf_bytes
-            and self._is_as_wanted(planned)
-        )
-
-    def _is_as_wanted(self, planned: Planned) -> bool:
-        if self._is_elsewhere(planned):
-            return self._any_engine
-        return planned.options == self._engine.options_digest
-
-    def _is_elsewhere(self, planned: Planned) -> bool:
-        return planned.engine not in {None, self._engine.name}
-
-    def _is_known_failure(self, planned: Planned, *, changed: bool) -> bool:
-        return (
-            planned.document.state is DocumentState.FAILED
-            and planned.failure is not None
-            and planned.failure.code in LASTING_CODES
-            and not changed
-            and not self._settings.retry.retry_failed
-            and not self._has_its_parts_now(planned)
-        )
-
-    def _has_its_parts_now(self, planned: Planned) -> bool:
-        """Whether an index that failed for want of its parts may be tried again, unchanged."""
-        failure = planned.failure
-        if failure is None or failure.code is not ErrorCode.NOT_DJVU:
-            return False
-        try:
-            return self._inspector.parts_fingerprint(planned.document.path) is not None
-        except FileError:
-            return False
-
-
-def _is_foreign(planned: Planned, target: Path) -> bool:
-    """Whether this ledger put nothing there, nor was about to when its run died."""
-    if planned.was_converted:
-        return False
-    return planned.pdf_sha256 is None or planned.pdf_sha256 != _sha256(os.fspath(target))
-
-
-def _refusal(target: Path) -> Failure:
-    obstacle = _obstacle(target)
-    message = (
-        f"{target} cannot be written: {obstacle}; move it away"
-        if obstacle
-        else f"{target} is there already and this ledger did not write it; move it away, or use"
-        " --adopt to take it for this file's own, --overwrite always to replace it or"
-        " --overwrite never to keep it"
-    )
-    return Failure(code=ErrorCode.OUTPUT_ERROR, message=message)
-
-
-def _obstacle(target: Path) -> str | None:
-    """Say what will keep the PDF from its name, before it is paid for."""
-    try:
-        is_folder = stat.S_ISDIR(target.stat().st_mode)
-    except NotADirectoryError:
-        return "a file stands where its folder should be"
-    except OSError:
-        return None
-    return "a folder stands in its place" if is_folder else None
-
-
-def _was_published(planned: Planned, target: Path, pdf_bytes: int) -> bool:
-    """Whether a run died between naming the PDF and recording it."""
-    return (
-        planned.document.state is not DocumentState.CONVERTED
-        and planned.pdf_sha256 is not None
-        and planned.pdf_bytes == pdf_bytes
-        and planned.pdf_sha256 == _sha256(os.fspath(target))
-    )
-
-
-def _size_bytes(path: Path) -> int | None:
-    """Return the size of the file at `path`; None where there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return None if stat.S_ISDIR(status.st_mode) else status.st_size
-
-
-def _sha256(path: str) -> str | None:
-    """Return the digest of a file's bytes; None where they cannot be read."""
-    try:
-        return hash_file(Path(path))
-    except OutputError:
-        return None
+        return replace(refused, verdict=Verdict.ADOPT, adopted=adopted, failure=None)
