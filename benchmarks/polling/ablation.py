@@ -120,7 +120,7 @@ def table(costs: Mapping[Run, Cost], without: Sequence[str]) -> Iterator[str]:
     widths = sorted({run.max_in_flight for run in costs}, reverse=True)
     heads = [f"{width:,} in flight: {each}" for width in widths for each in ("calls", "makespan")]
     yield f"| without | {' | '.join(heads)} | processor, instant service |"
-    yield "| --- " * (len(heads) + 3) + "|"
+    yield "| --- " * (len(heads) + 2) + "|"
     for part in without:
         cells = [_cell(worths(costs, part, width, field)) for width in widths for field in (0, 1)]
         yield f"| {_title(part)} | {' | '.join(cells)} | {_processor(costs, part)} |"

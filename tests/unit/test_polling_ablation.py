@@ -52,7 +52,8 @@ def test_the_table_has_a_row_a_part_and_names_the_trace_on_which_it_is_worth_mos
     for run in runs:
         calls = 3.0 if run.trace == "hung" else 2.0
         costs[run._replace(without="pull")] = ablation.Cost(calls, 1.0, 1.0)
-    *_, row = ablation.table(costs, ["pull"])
+    head, rule, row = ablation.table(costs, ["pull"])
+    assert head.count("|") == rule.count("|") == row.count("|")
     cells = [each.strip() for each in row.strip("|").split("|")]
     assert cells[0].startswith("`pull`")
     assert cells[1:] == ["+25.0%; +50.0% ± 0.0% hung", "+0.0%", "2.0 x, 2.0 x"]
