@@ -111,7 +111,8 @@ class _Secret:
         self._encoded = (*dict.fromkeys(_in_base64(encoded)), encoded.hex())
         url_safe = [text.translate(_URL_SAFE) for text in self._encoded]
         self._literals = tuple(dict.fromkeys(t.lower() for t in (plain, *self._encoded, *url_safe)))
-        self._is_plain = plain.isascii() and not any(char.isspace() for char in plain)
+        odd = _ESCAPES.search(plain) or any(char.isspace() for char in plain)
+        self._is_plain = plain.isascii() and not odd
 
     def may_stand_in(self, lowered: str) -> bool:
         """Whether a text in lower case, its escapes undone, can hold it."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 import anyio
 import anyio.to_thread
 
-from batch_converter.engines.base import Converter, TaskService
+from batch_converter.engines.base import TaskService
 from batch_converter.errors import BudgetSpentError, LedgerWriteError, MachineExhaustedError
 from batch_converter.events import (
     BudgetExhausted,
@@ -79,8 +79,12 @@ class Run:
         self._failures = 0
         self._reasons: set[StopReason] = set()
         self._active: set[Conversion] = set()
+        # Asked once: to look whether an object keeps a Protocol costs as much as a log line.
+        engine = context.engine
+        self._service = engine if isinstance(engine, TaskService) else None
+        self._converter = None if isinstance(engine, TaskService) else engine
         self._affordable = 1
-        self._room = Room(lambda: min(self._affordable, _capacity(context)))
+        self._room = Room(lambda: min(self._affordable, self._capacity))
         self._planning = anyio.CancelScope()
         self._admission = anyio.CancelScope()
 
@@ -126,11 +130,27 @@ class Run:
     async def _look_at_limits(self) -> None:
         """Let fewer documents in where only few files may be open."""
         spare = await anyio.to_thread.run_sync(spare_descriptors)
-        self._affordable, wanted = _affordable(self._context, spare), _capacity(self._context)
+        self._affordable, wanted = self._affordable_by(spare), self._capacity
         if spare is not None and self._affordable < wanted:
             self._emit(
                 RunFewerAtOnce(documents=self._affordable, wanted=wanted, spare_descriptors=spare)
             )
+
+    @property
+    def _capacity(self) -> int:
+        """How many documents may be in flight at once, as of now."""
+        wanted = self._context.settings.concurrency.max_in_flight
+        return wanted if self._converter is None else min(wanted, self._converter.capacity)
+
+    def _affordable_by(self, spare: int | None) -> int:
+        """Return how many may be in flight where so many descriptors are left."""
+        concurrency = self._context.settings.concurrency
+        at_work = self._capacity
+        if self._service is not None:
+            at_work = concurrency.max_submissions + concurrency.max_pollers
+        if spare is None or spare >= _DESCRIPTORS_EACH * at_work + _DESCRIPTORS_BESIDE:
+            return concurrency.max_in_flight
+        return max(1, (spare - _DESCRIPTORS_BESIDE) // _DESCRIPTORS_EACH)
 
     async def _plan(self, found: Iterator[Found], roots: Sequence[str]) -> int:
         reach("run.begun")
@@ -179,10 +199,12 @@ class Run:
     ) -> Conversion:
         """Return the way of a document through the kind of engine that there is."""
         told: _Told = {"on_stop": self._on_stop, "on_failure": self._on_failure}
-        engine = self._context.engine
-        if isinstance(engine, TaskService):
-            return TaskConversion(self._context, engine, document, calls, ticket, **told)
-        return DirectConversion(self._context, engine, document, calls, ticket, **told)
+        context = self._context
+        if self._converter is not None:
+            return DirectConversion(context, self._converter, document, calls, ticket, **told)
+        if self._service is not None:
+            return TaskConversion(context, self._service, document, calls, ticket, **told)
+        raise TypeError(f"{context.engine.name} keeps neither contract of engines")
 
     async def _drive(self, conversion: Conversion) -> None:
         self._active.add(conversion)
@@ -263,9 +285,9 @@ class Run:
         return summary
 
     async def _record_end(self) -> RunSummary:
-        ledger, engine = self._context.ledger, self._context.engine
-        if isinstance(engine, TaskService):
-            await ledger.remember(engine.address, self._context.polling.observations())
+        ledger = self._context.ledger
+        if self._service is not None:
+            await ledger.remember(self._service.address, self._context.polling.observations())
         summary = await ledger.finish_run(at=self._context.clock.now())
         reach("run.counted")
         code = self._exit_code(summary.totals)
@@ -308,21 +330,3 @@ def _finished(summary: RunSummary) -> RunFinished:
         with_warnings=totals.with_warnings,
         billed=summary.api_calls.billed,
     )
-
-
-def _affordable(context: RunContext, spare: int | None) -> int:
-    """Return how many documents may be in flight: fewer where few files may be open."""
-    concurrency = context.settings.concurrency
-    at_work = _capacity(context)
-    if isinstance(context.engine, TaskService):
-        at_work = concurrency.max_submissions + concurrency.max_pollers
-    if spare is None or spare >= _DESCRIPTORS_EACH * at_work + _DESCRIPTORS_BESIDE:
-        return concurrency.max_in_flight
-    return max(1, (spare - _DESCRIPTORS_BESIDE) // _DESCRIPTORS_EACH)
-
-
-def _capacity(context: RunContext) -> int:
-    """Return how many documents may be in flight at once, as of now."""
-    wanted = context.settings.concurrency.max_in_flight
-    engine = context.engine
-    return min(wanted, engine.capacity) if isinstance(engine, Converter) else wanted

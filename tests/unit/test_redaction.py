@@ -52,6 +52,12 @@ def test_any_mixture_of_spellings_is_masked(data: st.DataObject, secret: str) ->
     assert Redactor(secret).redact(f"<<{echo}>>") == f"<<{MASK}>>"
 
 
+@pytest.mark.parametrize("sign", ["\\", "%", "&"])
+def test_a_secret_that_ends_like_an_escape_leaves_nothing_of_its_own(sign: str) -> None:
+    for spelled in SPELLINGS.values():
+        assert Redactor(f"000{sign}").redact(f"<<000{spelled(sign)}>>") == f"<<{MASK}>>"
+
+
 @given(st.text())
 def test_a_text_without_secrets_stays_as_it_is(text: str) -> None:
     assert Redactor("hunter2-hunter2-hunter2").redact(text) == text

@@ -626,7 +626,7 @@ async def test_see_other_leads_to_the_answer(bench: Bench, faults: type[Faults])
     async with bench.engine() as engine:
         await engine.cancel(bench.document(), task)
     assert bench.server.seen[-1][1].method == "GET"
-    assert bench.calls.of("cancel") == [("answered", 303), ("answered", 200)]
+    assert bench.calls.of("cancel") == [("refused", 303), ("answered", 200)]
 
 
 @pytest.mark.parametrize("place", ["http://[", "//user@127.0.0.1/x", "javascript:alert(1)"])
