@@ -186,6 +186,9 @@ def _any_spelling(char: str) -> str:
 def _spellings(char: str) -> Iterator[str]:
     if char == " ":
         yield r"\+"
+    # First: the escape of an escape begins like the escape alone.
+    numbers = rf"{_NUMBER}(?:0*{ord(char)}|x0*{ord(char):x})"
+    yield rf"{_AMPERSAND}(?:{'|'.join([numbers, *map(re.escape, _entities()[char])])}){_SEMICOLON}?"
     encoded = char.encode(errors="surrogateescape")
     yield "".join(f"%(?:25)*{byte:02x}" for byte in encoded)
     yield "".join(rf"\\+x{byte:02x}" for byte in encoded)  # ... and bytes
@@ -193,8 +196,6 @@ def _spellings(char: str) -> Iterator[str]:
         yield rf"\\+x{ord(char):02x}"
     units = char.encode("utf-16-be", errors="surrogatepass")
     yield "".join(rf"\\+u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
-    numbers = rf"{_NUMBER}(?:0*{ord(char)}|x0*{ord(char):x})"
-    yield rf"{_AMPERSAND}(?:{'|'.join([numbers, *map(re.escape, _entities()[char])])}){_SEMICOLON}?"
     # Last: the signs that escapes begin with may stand for themselves.
     yield _literal(char) if char.isalnum() else _BACKSLASHES + _literal(char)
 
