@@ -259,7 +259,7 @@ def test_sources_come_from_a_list(
     gone = files(report)["gone.djvu"]
     assert gone["status"] == "failed"
     assert gone["error"]["code"] == "unreadable"
-    assert failed_list.read_bytes() == os.fsencode(source / "gone.djvu") + b"\n"
+    assert failed_list.read_bytes() == os.fsencode(source / "gone.djvu") + separator
     assert cloud.calls["submit"] == 3
 
     list_file = tmp_path / "list"

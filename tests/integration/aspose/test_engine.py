@@ -512,7 +512,14 @@ async def test_a_burst_of_complaints_is_one(
     document, task = bench.document(), bench.make_task()
     async with bench.engine() as engine:
         await engine.fetch(document, task, bench.sink())
-        bench.server.plan["submit"].extend([faults.status(status, Retry_After="0")] * 8)
+        complaint = faults.status(status, Retry_After="0")
+
+        async def once_all_are_in(server: FaultServer, *rest: Any) -> web.StreamResponse:  # noqa: ANN401  # a fault's
+            while server.count()["submit"] < 8:
+                await anyio.lowlevel.checkpoint()
+            return await complaint(server, *rest)
+
+        bench.server.plan["submit"].extend([once_all_are_in] * 8)
         with capture_logs() as logs:
             async with anyio.create_task_group() as group:
                 for _ in range(8):
