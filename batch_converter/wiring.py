@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
@@ -15,13 +15,13 @@ from batch_converter.engines.base import TaskService
 from batch_converter.engines.spec import EngineResources
 from batch_converter.events import EventStream
 from batch_converter.ledger import Ledger
-from batch_converter.orchestrator import CallBook, PollSchedule, RunContext
+from batch_converter.orchestrator import CallBook, DiskRoom, PollSchedule, RunContext
 from batch_converter.output import PdfStore
 from batch_converter.polling import FixedInterval, Predictive
 from batch_converter.redaction import Redactor
 from batch_converter.state import LEDGER_NAME, SCRATCH_NAME, output_dir
 from batch_converter.storage import ScratchFolder
-from batch_converter.threads import DiskThreads
+from batch_converter.threads import DiskThreads, LimitedThreads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from batch_converter.engines.base import Engine
     from batch_converter.engines.spec import EngineSpec
     from batch_converter.polling import PollPolicy
+
+_PREFLIGHTS: Final = 2
+"""Sources looked at at once: hashing long ones in all threads would let uploads stall."""
 
 
 @asynccontextmanager
@@ -82,25 +85,27 @@ async def open_context(
         )
         engine = await anyio.to_thread.run_sync(spec.build, settings, resources)
         policy = policy or await _policy(settings, engine, ledger)
-        target = output_dir(settings)
+        pdfs = PdfStore(
+            output_dir=output_dir(settings),
+            state_dir=state,
+            run_id=run_id,
+            threads=threads,
+            verify=settings.output.verify,
+        )
         yield RunContext(
             settings=settings,
             engine=engine,
             ledger=ledger,
             calls=calls,
             polling=PollSchedule(policy, clock, max_pollers=settings.concurrency.max_pollers),
-            pdfs=PdfStore(
-                output_dir=target,
-                state_dir=state,
-                run_id=run_id,
-                threads=threads,
-                verify=settings.output.verify,
-            ),
+            pdfs=pdfs,
             scratch=ScratchFolder(state / SCRATCH_NAME),
             threads=threads,
             clock=clock,
             events=events,
             inspector=inspector,
+            preflight=LimitedThreads(threads, at_once=_PREFLIGHTS),
+            disk_room=DiskRoom(pdfs, threads, clock),
         )
 
 

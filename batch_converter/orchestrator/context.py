@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from batch_converter.orchestrator.admission import AdmissionOrder
-from batch_converter.orchestrator.disk_room import DiskRoom
-from batch_converter.threads import LimitedThreads
 
 if TYPE_CHECKING:
     from batch_converter.clock import Clock
@@ -17,13 +15,11 @@ if TYPE_CHECKING:
     from batch_converter.events import EventStream
     from batch_converter.ledger import Ledger
     from batch_converter.orchestrator.calls import CallBook
+    from batch_converter.orchestrator.disk_room import DiskRoom
     from batch_converter.orchestrator.poll_schedule import PollSchedule
     from batch_converter.output import OutputStore
     from batch_converter.storage import ScratchFolder
-    from batch_converter.threads import DiskThreads
-
-_PREFLIGHTS: Final = 2
-"""Sources looked at at once: hashing long ones in all threads would let uploads stall."""
+    from batch_converter.threads import DiskThreads, LimitedThreads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +50,6 @@ class RunContext:
     clock: Clock
     events: EventStream
     inspector: DjvuInspector
+    preflight: LimitedThreads
+    disk_room: DiskRoom
     order: AdmissionOrder = field(default_factory=AdmissionOrder)
-    preflight: LimitedThreads = field(init=False)
-    disk_room: DiskRoom = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Let sources and the disk be looked at in the run's threads."""
-        preflight = LimitedThreads(self.threads, at_once=_PREFLIGHTS)
-        object.__setattr__(self, "preflight", preflight)  # it is frozen
-        object.__setattr__(self, "disk_room", DiskRoom(self.pdfs, self.threads))

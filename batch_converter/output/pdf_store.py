@@ -181,16 +181,15 @@ class PdfStore:
         finally:
             await writer.discard()
 
-    def check_writable(self, output: str, *, source_bytes: int, promised_bytes: int = 0) -> bool:
+    def check_writable(self, output: str, *, source_bytes: int) -> float:
         """Find out whether the PDF of a document could be written, before it is paid for; blocks.
 
         Args:
             output: The PDF's path below the output folder.
             source_bytes: Of the DjVu.
-            promised_bytes: What others are about to need.
 
         Returns:
-            Whether there is room beside what others are about to need, too.
+            How many bytes PDFs may take; infinite where the file system does not tell.
 
         Raises:
             OutputError: It could not: no room, no permission, no such name.
@@ -200,7 +199,6 @@ class PdfStore:
             root=self._output_dir,
             state_dir=self._state_dir,
             source_bytes=source_bytes,
-            promised_bytes=promised_bytes,
         )
 
     def _target(self, output: str) -> Path:

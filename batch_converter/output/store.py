@@ -64,8 +64,8 @@ class OutputStore(Protocol):
         """
         ...
 
-    def check_writable(self, output: str, *, source_bytes: int, promised_bytes: int = 0) -> bool:
-        """Find out whether a PDF could be written; whether beside what others need, too.
+    def check_writable(self, output: str, *, source_bytes: int) -> float:
+        """Find out whether a PDF could be written; return how many bytes PDFs may take.
 
         Raises:
             OutputError: It could not.

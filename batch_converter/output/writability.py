@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -46,9 +47,7 @@ _CANNOT_ALLOCATE: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSY
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-def check_writable(
-    target: Path, *, root: Path, state_dir: Path, source_bytes: int, promised_bytes: int = 0
-) -> bool:
+def check_writable(target: Path, *, root: Path, state_dir: Path, source_bytes: int) -> float:
     """Make sure, as far as asking can, that a PDF of this source could get its name.
 
     Args:
@@ -56,10 +55,9 @@ def check_writable(
         root: The output folder.
         state_dir: Where ledger and part files lie.
         source_bytes: Of the DjVu.
-        promised_bytes: What others are about to need.
 
     Returns:
-        Whether there is room beside what others are about to need, too.
+        How many bytes PDFs may take; infinite where the file system does not tell.
 
     Raises:
         OutputError: It could not; see `is_disk_failure` for what that means for others.
@@ -73,12 +71,12 @@ def check_writable(
         _check_full(state_dir, os.statvfs(state_dir))
         free_bytes = _check_full(folder, status)
     needed_bytes = wanted_bytes(source_bytes) + MARGIN_BYTES
-    if free_bytes is not None and free_bytes < needed_bytes:
+    if free_bytes < needed_bytes:
         raise OutputError(
-            f"{target} may need {needed_bytes >> 20} MiB and {free_bytes >> 20} MiB are free;"
+            f"{target} may need {needed_bytes >> 20} MiB and {int(free_bytes) >> 20} MiB are free;"
             " nothing was paid for it: free some space and run again"
         )
-    return free_bytes is None or free_bytes - promised_bytes >= needed_bytes
+    return free_bytes - MARGIN_BYTES
 
 
 def wanted_bytes(source_bytes: int) -> int:
@@ -172,10 +170,10 @@ def _check_permission(folder: Path, status: os.statvfs_result) -> None:
         raise _refusal(errno.EROFS if status.f_flag & os.ST_RDONLY else errno.EACCES, folder)
 
 
-def _check_full(folder: Path, status: os.statvfs_result) -> int | None:
-    """Return the free bytes; None where the file system does not tell."""
+def _check_full(folder: Path, status: os.statvfs_result) -> float:
+    """Return the free bytes; infinitely many where the file system does not tell."""
     if not status.f_blocks:
-        return None
+        return math.inf
     free_bytes = status.f_bavail * status.f_frsize
     if free_bytes < MARGIN_BYTES:
         raise _refusal(errno.ENOSPC, folder)
