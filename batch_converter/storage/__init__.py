@@ -13,9 +13,21 @@ from batch_converter.storage.durable import (
 )
 from batch_converter.storage.reading import hash_file_in
 from batch_converter.storage.scratch import ScratchFolder
+from batch_converter.storage.source_bytes import (
+    FileBytes,
+    OpenSource,
+    SourceBytes,
+    SourceStatus,
+    file_status,
+)
 
 __all__ = [
+    "FileBytes",
+    "OpenSource",
     "ScratchFolder",
+    "SourceBytes",
+    "SourceStatus",
+    "file_status",
     "hash_file",
     "hash_file_in",
     "make_folder",

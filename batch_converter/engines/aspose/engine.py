@@ -26,6 +26,7 @@ from batch_converter.errors import BadResponseError, ConfigError, TooLargeError
 from batch_converter.events import EventStream
 from batch_converter.models import CallKind
 from batch_converter.redaction import Redactor
+from batch_converter.storage import FileBytes
 from batch_converter.threads import DiskThreads
 from batch_converter.wire import (
     CONVERT_PATH,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from batch_converter.codec import Envelope
     from batch_converter.config import AsposeSettings, RetrySettings
     from batch_converter.engines.base import CallRecorder, Fetched, PdfTarget, SourceDocument
+    from batch_converter.storage import OpenSource
     from batch_converter.wire import TaskAnswer
 
 NAME: Final = "aspose"
@@ -67,6 +69,7 @@ class AsposeEngine(TaskService):
         random: Returns a number from 0 to 1, for jitter.
         events: Told of throttling and of tokens.
         threads: Where documents are read; its own where absent.
+        open_source: Opens them; from this disk where absent.
 
     Raises:
         ConfigError: Credentials are missing, or recognition settings are not known.
@@ -84,6 +87,7 @@ class AsposeEngine(TaskService):
         random: Callable[[], float] = chance.random,
         events: EventStream | None = None,
         threads: DiskThreads | None = None,
+        open_source: OpenSource = FileBytes,
     ) -> None:
         if settings.client_id is None or settings.client_secret is None:
             raise ConfigError("the aspose engine needs client_id and client_secret")
@@ -99,6 +103,7 @@ class AsposeEngine(TaskService):
         self._random = random
         self._events = events or EventStream()
         self._threads = threads or DiskThreads()
+        self._open_source = open_source
         self._session: aiohttp.ClientSession | None = None
         self._client: Client | None = None
 
@@ -148,6 +153,7 @@ class AsposeEngine(TaskService):
             clock=self._clock,
             redactor=self._redactor,
             threads=self._threads,
+            open_source=self._open_source,
         )
         self._client = Client(
             exchange,

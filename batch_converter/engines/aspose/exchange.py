@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from batch_converter.engines.aspose.session import Proxy
     from batch_converter.engines.aspose.upload import DocumentBody
     from batch_converter.redaction import Redactor
+    from batch_converter.storage import OpenSource
     from batch_converter.threads import DiskThreads
 
 T = TypeVar("T")
@@ -82,6 +83,7 @@ class Exchange:
         clock: Clock,
         redactor: Redactor,
         threads: DiskThreads,
+        open_source: OpenSource,
     ) -> None:
         self._session = session
         self._proxy = proxy
@@ -90,6 +92,7 @@ class Exchange:
         self._clock = clock
         self._redactor = redactor
         self._threads = threads
+        self._open_source = open_source
         self._uploads = UploadOrder()
 
     async def send(
@@ -139,7 +142,13 @@ class Exchange:
     def _body(self, request: Request) -> AbstractAsyncContextManager[DocumentBody | None]:
         if request.source is None or not request.uploads:
             return nullcontext()
-        return opened(request.source, self._settings.settings, self._threads, self._uploads)
+        return opened(
+            request.source,
+            self._settings.settings,
+            self._threads,
+            self._uploads,
+            self._open_source,
+        )
 
     async def _converse(
         self,

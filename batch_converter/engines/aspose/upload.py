@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import aiohttp
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
 
     from batch_converter.engines.aspose.session import Departure
     from batch_converter.engines.base import SourceDocument
+    from batch_converter.storage import OpenSource
     from batch_converter.threads import DiskThreads
 
 T = TypeVar("T")
@@ -27,30 +26,29 @@ T = TypeVar("T")
 _CHECKS_PER_TIMEOUT: Final = 8
 
 
-class _SourceFile:
-    """The file, read in worker threads; the methods block.
+class _SourceReader:
+    """The document, read from its beginning to its end in worker threads; the methods block.
 
-    A small file is opened, read and closed with one trip to a thread.
+    A small one is opened, read and closed with one trip to a thread.
     """
 
-    def __init__(self, source: SourceDocument) -> None:
+    def __init__(self, source: SourceDocument, open_source: OpenSource) -> None:
         self._source = source
-        self._path = Path(source.path)
         self._offset = 0
         self._ahead = b""
-        self._file = self._guarded(lambda: self._path.open("rb", buffering=0))
+        self._bytes = self._guarded(lambda: open_source(source.path))
         try:
             self._check_unchanged()
             if source.size_bytes <= READ_BYTES:
                 self._ahead = self._all()
         except UnreadableError:
-            self._file.close()
+            self._bytes.close()
             raise
 
     def _all(self) -> bytes:
         data = self.read(self._source.size_bytes)
         if len(data) == self._source.size_bytes:
-            self._file.close()
+            self._bytes.close()
         return data
 
     def take_ahead(self) -> bytes:
@@ -59,27 +57,24 @@ class _SourceFile:
         return ahead
 
     def read(self, size: int) -> bytes:
-        """Return at most so many bytes; the last only if the file is still the same.
+        """Return at most so many bytes; the last only if the source is still the same.
 
         Raises:
             UnreadableError: It is not, or cannot be read.
         """
-        # `pread`: a read that outlives its request moves no other reader's position,
-        # even if the file was closed under it and its number given away.
-        data = self._guarded(lambda: os.pread(self._file.fileno(), size, self._offset))
+        data = self._guarded(lambda: self._bytes.at(self._offset, size))
         self._offset += len(data)
         if self._offset == self._source.size_bytes:
             self._check_unchanged()
         return data
 
     def close(self) -> None:
-        """Close the file; reads under way go on."""
-        self._file.close()
+        """Close it; reads under way go on."""
+        self._bytes.close()
 
     def _check_unchanged(self) -> None:
         source = self._source
-        status = self._guarded(self._path.stat)
-        if (status.st_size, status.st_mtime_ns) != (source.size_bytes, source.mtime_ns):
+        if self._guarded(self._bytes.status) != (source.size_bytes, source.mtime_ns):
             msg = f"{source.name} changed while it was read; the next run takes it up"
             raise UnreadableError(msg)
 
@@ -92,7 +87,7 @@ class _SourceFile:
 
 
 class DocumentBody:
-    """The body of one submission, made from the file once and never again.
+    """The body of one submission, made from the document once and never again.
 
     Attributes:
         content_length: Its exact length.
@@ -158,26 +153,28 @@ async def opened(
     settings: Mapping[str, object],
     threads: DiskThreads,
     order: UploadOrder,
+    open_source: OpenSource,
 ) -> AsyncGenerator[DocumentBody, None]:
     """Open the document for one submission, read in one of the threads.
 
     Args:
         source: What is sent.
         settings: What goes beside it.
-        threads: Where its file is read.
+        threads: Where it is read.
         order: Keeps it behind those that were handed over before.
+        open_source: Opens it.
 
     Raises:
         UnreadableError: It cannot be opened, or is not the file that was found.
     """
     with ExitStack() as stack:
         with order.turn() as come:
-            file = await threads.run(_SourceFile, source)
-            stack.callback(file.close)
+            reader = await threads.run(_SourceReader, source, open_source)
+            stack.callback(reader.close)
             await come.wait()
 
         async def read(size: int) -> bytes:
-            return file.take_ahead() or await threads.run(file.read, size)
+            return reader.take_ahead() or await threads.run(reader.read, size)
 
         yield DocumentBody(read, source.size_bytes, settings)
 
