@@ -100,16 +100,18 @@ class Conversion:
         with ExitStack() as stack:
             stack.enter_context(self._calls)
             stack.enter_context(self._ticket)
-            stack.callback(self._discard_prepared)
             stack.callback(self._context.disk_room.release, self._outcome.document.id)
             try:
                 await self._drive()
             except LedgerWriteError as error:
                 self._on_stop(error)
+            finally:
+                await self._discard_bundle()
 
-    def _discard_prepared(self) -> None:
-        if self._prepared is not None:
-            self._prepared.discard()
+    async def _discard_bundle(self) -> None:
+        if self._prepared is not None and self._prepared.bundle is not None:
+            with anyio.CancelScope(shield=True):
+                await self._context.threads.run(self._prepared.discard)
 
     async def _drive(self) -> None:
         try:
