@@ -23,7 +23,7 @@ from batch_converter.machine_limits import check_limits
 from batch_converter.models import RunKind
 from batch_converter.orchestrator import Cancelling, Planner, Run, estimate
 from batch_converter.report import check_report_files, write_report_files
-from batch_converter.sources import OpenSources, Sources
+from batch_converter.sources import OpenSources, Sources, SourceStores
 from batch_converter.state import (
     held_state_dir,
     ledger_path,
@@ -32,10 +32,10 @@ from batch_converter.state import (
     require_ledger,
     state_dir,
 )
-from batch_converter.wiring import open_context
+from batch_converter.wiring import SOURCE_STORES, open_context
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from batch_converter.models import Estimate, FileReport, RunSummary
     from batch_converter.polling import PollPolicy
     from batch_converter.redaction import Redactor
+    from batch_converter.sources import BuildStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +171,7 @@ async def open_run(
     on_event: Observer | None = None,
     redactor: Redactor | None = None,
     engines: Sequence[EngineSpec] = ENGINES,
+    source_stores: Mapping[str, BuildStore] = SOURCE_STORES,
     clock: Clock | None = None,
     policy: PollPolicy | None = None,
 ) -> AsyncIterator[tuple[Run, OpenSources]]:
@@ -182,6 +184,7 @@ async def open_run(
         on_event: Told each event as it happens, beside the log.
         redactor: The log's, so that it learns tokens before they are used.
         engines: What there is to choose from.
+        source_stores: Where sources may lie.
         clock: The time; the system's where absent.
         policy: When tasks are asked for; the settings' where absent.
 
@@ -191,7 +194,8 @@ async def open_run(
         StateLockedError: Another run holds the state directory.
     """
     spec, run_id = choose_engine(settings, engines), run_id or new_run_id()
-    opened = await anyio.to_thread.run_sync(_open_sources, sources, settings)
+    stores = SourceStores(source_stores, settings)
+    opened = await anyio.to_thread.run_sync(_open_sources, sources, settings, stores)
     await anyio.to_thread.run_sync(check_report_files, settings)
     events = EventStream([log_event] if on_event is None else [log_event, on_event])
     async with AsyncExitStack() as stack:
@@ -202,6 +206,7 @@ async def open_run(
                 spec,
                 state=state,
                 run_id=run_id,
+                sources=stores,
                 events=events,
                 redactor=redactor,
                 clock=clock,
@@ -217,13 +222,18 @@ async def open_run(
         yield Run(context, planner, recovered), opened
 
 
-def _open_sources(sources: Sources, settings: Settings) -> OpenSources:
+def _open_sources(sources: Sources, settings: Settings, stores: SourceStores) -> OpenSources:
     output_dir(settings)
-    return sources.open(settings.input, excluded_dirs=[os.fspath(state_dir(settings))])
+    excluded_dirs = [os.fspath(state_dir(settings))]
+    return sources.open(settings.input, stores, excluded_dirs=excluded_dirs)
 
 
 async def dry_run(
-    sources: Sources, settings: Settings, *, engines: Sequence[EngineSpec] = ENGINES
+    sources: Sources,
+    settings: Settings,
+    *,
+    engines: Sequence[EngineSpec] = ENGINES,
+    source_stores: Mapping[str, BuildStore] = SOURCE_STORES,
 ) -> Estimate:
     """Say what a run would do and cost; nothing is changed, not even the ledger.
 
@@ -231,12 +241,18 @@ async def dry_run(
         UsageError: A source or a setting cannot be used.
     """
     spec = choose_engine(settings, engines)
-    opened = await anyio.to_thread.run_sync(_open_sources, sources, settings)
+    stores = SourceStores(source_stores, settings)
+    opened = await anyio.to_thread.run_sync(_open_sources, sources, settings, stores)
     async with AsyncExitStack() as stack:
         state = ledger_path(settings).parent
         context = await stack.enter_async_context(
             open_context(
-                settings, spec, state=state, run_id="dry-run", open_ledger=Ledger.open_copy
+                settings,
+                spec,
+                state=state,
+                run_id="dry-run",
+                sources=stores,
+                open_ledger=Ledger.open_copy,
             )
         )
         await context.ledger.begin_run("dry-run", spec.name, at=context.clock.now())

@@ -10,7 +10,6 @@ import anyio.to_thread
 
 from batch_converter.budget import Budget, month_start
 from batch_converter.clock import SystemClock
-from batch_converter.djvu.work.inspection import DjvuInspector
 from batch_converter.engines.base import TaskService
 from batch_converter.engines.spec import EngineResources
 from batch_converter.events import EventStream
@@ -19,12 +18,13 @@ from batch_converter.orchestrator import CallBook, DiskRoom, PollSchedule, RunCo
 from batch_converter.output import PdfStore
 from batch_converter.polling import FixedInterval, Predictive
 from batch_converter.redaction import Redactor
+from batch_converter.sources import DISK, DiskSources, SourceStores
 from batch_converter.state import LEDGER_NAME, SCRATCH_NAME, output_dir
 from batch_converter.storage import ScratchFolder
 from batch_converter.threads import DiskThreads, LimitedThreads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -33,9 +33,15 @@ if TYPE_CHECKING:
     from batch_converter.engines.base import Engine
     from batch_converter.engines.spec import EngineSpec
     from batch_converter.polling import PollPolicy
+    from batch_converter.sources import BuildStore
 
 _PREFLIGHTS: Final = 2
 """Sources looked at at once: hashing long ones in all threads would let uploads stall."""
+
+SOURCE_STORES: Final[Mapping[str, BuildStore]] = {
+    DISK: lambda _settings, inspector: DiskSources(inspector),
+}
+"""Where sources may lie: the scheme of their addresses, and what builds the store."""
 
 
 @asynccontextmanager
@@ -45,6 +51,7 @@ async def open_context(
     *,
     state: Path,
     run_id: str,
+    sources: SourceStores | None = None,
     events: EventStream | None = None,
     redactor: Redactor | None = None,
     clock: Clock | None = None,
@@ -58,6 +65,7 @@ async def open_context(
         spec: The engine's row of the registry.
         state: The state directory, held by the caller.
         run_id: The run's name.
+        sources: Where documents lie, closed with the rest; anywhere they may where absent.
         events: Told what happens.
         redactor: Learns the secrets that turn up; of its own where absent.
         clock: The time; the system's where absent.
@@ -68,8 +76,8 @@ async def open_context(
         UsageError: The ledger or a setting cannot be used.
     """
     async with AsyncExitStack() as stack:
-        inspector = DjvuInspector()
-        stack.push_async_callback(inspector.aclose)
+        sources = sources or SourceStores(SOURCE_STORES, settings)
+        stack.push_async_callback(sources.aclose)
         opening = (open_ledger or Ledger.open)(state / LEDGER_NAME)
         ledger = await stack.enter_async_context(await opening)
         clock, events = clock or SystemClock(), events or EventStream()
@@ -82,6 +90,7 @@ async def open_context(
             events=events,
             redactor=redactor or Redactor(),
             threads=threads,
+            open_source=sources.open,
         )
         engine = await anyio.to_thread.run_sync(spec.build, settings, resources)
         policy = policy or await _policy(settings, engine, ledger)
@@ -98,12 +107,12 @@ async def open_context(
             ledger=ledger,
             calls=calls,
             polling=PollSchedule(policy, clock, max_pollers=settings.concurrency.max_pollers),
+            sources=sources,
             pdfs=pdfs,
             scratch=ScratchFolder(state / SCRATCH_NAME),
             threads=threads,
             clock=clock,
             events=events,
-            inspector=inspector,
             preflight=LimitedThreads(threads, at_once=_PREFLIGHTS),
             disk_room=DiskRoom(pdfs, threads, clock),
         )

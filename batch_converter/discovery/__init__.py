@@ -6,10 +6,11 @@ from batch_converter.discovery.found import Found, Passed, PassedKind, Unreadabl
 from batch_converter.discovery.lists import read_files_from
 from batch_converter.discovery.selection import Selection
 from batch_converter.discovery.sources import absolute_path, check_sources
-from batch_converter.discovery.walk import walk_sources
+from batch_converter.discovery.walk import DiskWalk
 from batch_converter.naming import clash_key, clash_name, wanted_output
 
 __all__ = [
+    "DiskWalk",
     "Found",
     "Passed",
     "PassedKind",
@@ -20,6 +21,5 @@ __all__ = [
     "clash_key",
     "clash_name",
     "read_files_from",
-    "walk_sources",
     "wanted_output",
 ]

@@ -25,7 +25,7 @@ from batch_converter.models import SourceFile
 from batch_converter.naming import is_djvu_name, is_hidden_name, wanted_output
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
     from batch_converter.discovery.found import Found
     from batch_converter.discovery.selection import Selection
@@ -34,29 +34,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _LEADS_NOWHERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-
-
-def walk_sources(
-    sources: Iterable[str], selection: Selection, *, excluded_dirs: Collection[str] = ()
-) -> Iterator[Found]:
-    """Yield every DjVu file below the sources, and what stood in the way.
-
-    The real folders of all sources come first, each source in code point order of
-    its paths, then the linked folders that nothing else led to: a link that is
-    added takes no file away from the name that it had. A file that two sources hold
-    is yielded for each. A source that is a file is taken whatever its name. How much
-    was passed over for its hidden name is told at the end, at debug level.
-
-    Args:
-        sources: Files and folders; one that does not exist is an `UnreadableSource`.
-        selection: Which files are meant; sources that are files pass it too.
-        excluded_dirs: Folders not to be searched, such as the state directory.
-    """
-    walk = _Walk(selection, excluded_dirs)
-    for given in sources:
-        yield from walk.source(given)
-    yield from walk.linked_folders()
-    walk.tell_hidden()
 
 
 class _WalkPath(NamedTuple):
@@ -137,8 +114,21 @@ class _Folder:
             self.names.append(entry.name)
 
 
-class _Walk:
-    def __init__(self, selection: Selection, excluded_dirs: Collection[str]) -> None:
+class DiskWalk:
+    """A walk over files and folders: every DjVu file below them, and what stood in the way.
+
+    The real folders of all sources come first, each source in code point order of
+    its paths, then the linked folders that nothing else led to: a link that is
+    added takes no file away from the name that it had. A file that two sources hold
+    is yielded for each. A source that is a file is taken whatever its name. How much
+    was passed over for its hidden name is told at the end, at debug level.
+
+    Args:
+        selection: Which files are meant; sources that are files pass it too.
+        excluded_dirs: Folders not to be searched, such as the state directory.
+    """
+
+    def __init__(self, selection: Selection, excluded_dirs: Collection[str] = ()) -> None:
         self._selection = selection
         self._excluded = frozenset(map(os.path.realpath, excluded_dirs))
         self._excluded_names = {path.rpartition("/")[2] for path in self._excluded}
@@ -147,6 +137,7 @@ class _Walk:
         self._hidden = 0
 
     def source(self, given: str) -> Iterator[Found]:
+        """Yield what a file or folder holds; one that does not exist is an `UnreadableSource`."""
         location = _WalkPath(absolute_path(given), given, "")
         try:
             status = _stat(location)
@@ -160,11 +151,10 @@ class _Walk:
         if self._selection.wants(location.source) and (found := self._file(location, status)):
             yield found
 
-    def linked_folders(self) -> Iterator[Found]:
+    def rest(self) -> Iterator[Found]:
+        """Yield what the linked folders hold, once all sources are walked."""
         while self._links:
             yield from self._tree(self._links.popleft(), by_link=True)
-
-    def tell_hidden(self) -> None:
         if self._hidden:
             log.debug("discovery.hidden_passed_over", count=self._hidden)
 

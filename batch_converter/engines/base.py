@@ -28,7 +28,8 @@ class SourceDocument:
     Attributes:
         number: Tells documents of one run apart.
         name: What messages call it; its path below the source.
-        path: Absolute path of the file.
+        path: Absolute path of a file with all of it; for a service that may also be the
+            address of one elsewhere, for who opens sources.
         size_bytes: Its length; a file of another length is another file.
         mtime_ns: Its time of change, likewise.
         pages: Its pages, where they are known.

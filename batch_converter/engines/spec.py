@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from batch_converter.engines.base import CallRecorder, Engine
     from batch_converter.events import EventStream
     from batch_converter.redaction import Redactor
+    from batch_converter.storage import OpenSource
     from batch_converter.threads import DiskThreads
 
 
@@ -41,6 +42,8 @@ class EngineResources:
         events: Told what an engine has to tell beside its answers.
         redactor: Learns secrets and tokens before they are used, and masks them.
         threads: The run's few, for reading what it converts.
+        open_source: Opens a document by its `path`, wherever it is, for an engine that sends
+            bytes; blocks.
     """
 
     clock: Clock
@@ -48,6 +51,7 @@ class EngineResources:
     events: EventStream
     redactor: Redactor
     threads: DiskThreads
+    open_source: OpenSource
 
 
 def _nothing_to_check(_settings: Settings) -> None:

@@ -18,7 +18,7 @@ from batch_converter.naming import clash_key, clash_name
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from batch_converter.ledger.rows import Row
     from batch_converter.models import SourceFile
@@ -48,13 +48,18 @@ class FoundFiles(LedgerPart):
         )
 
     @durable
-    def assign_outputs(self, connection: sqlite3.Connection) -> int:
-        """Give every new file its document and output; returns how many files were found."""
+    def assign_outputs(
+        self, connection: sqlite3.Connection, exists: Callable[[str], bool] = os.path.lexists
+    ) -> int:
+        """Give every new file its document and output; returns how many files were found.
+
+        A file may have been moved where nothing has (`exists`) the path that it had.
+        """
         connection.execute(query("follow_sources"))
         new, after = query("found_without_document"), b""
         while rows := list(named(connection.execute(new, {"after": after, "limit": _BATCH}))):
             for row in rows:
-                _assign_output(connection, row)
+                _assign_output(connection, row, exists)
             after = rows[-1].path
         (count,) = connection.execute(query("count_found")).fetchone()
         return int(count)
@@ -72,7 +77,9 @@ class FoundFiles(LedgerPart):
         return [(path_text(row.path), path_text(row.source), path_text(row.output)) for row in rows]
 
 
-def _assign_output(connection: sqlite3.Connection, found: Row) -> None:
+def _assign_output(
+    connection: sqlite3.Connection, found: Row, exists: Callable[[str], bool]
+) -> None:
     wanted = _avoid_pdf_folders(connection, path_text(found.wanted))
     for name in _candidates(wanted, path_text(found.source)):
         key = _key(name)
@@ -88,7 +95,7 @@ def _assign_output(connection: sqlite3.Connection, found: Row) -> None:
             }
             connection.execute(query("insert_document"), values)
             return
-        if _adopt_moved_source(connection, key, found):
+        if _adopt_moved_source(connection, key, found, exists):
             return
 
 
@@ -129,11 +136,13 @@ def _is_output(connection: sqlite3.Connection, key: bytes) -> bool:
     return bool(taken)
 
 
-def _adopt_moved_source(connection: sqlite3.Connection, key: bytes, found: Row) -> bool:
+def _adopt_moved_source(
+    connection: sqlite3.Connection, key: bytes, found: Row, exists: Callable[[str], bool]
+) -> bool:
     """Recognise an archive that was moved: same place in it, same bytes, old path gone."""
     holders = connection.execute(query("absent_holder_of_output"), {"key": key})
     holder = next(named(holders), None)
-    if holder is None or _looks(holder) != _looks(found) or os.path.lexists(holder.path):
+    if holder is None or _looks(holder) != _looks(found) or exists(path_text(holder.path)):
         return False
     values = {"document": holder.id, "path": found.path, "source_root": found.source_root}
     connection.execute(query("move_source"), values)

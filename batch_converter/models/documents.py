@@ -50,7 +50,7 @@ class SourceFile:
     """A DjVu file as discovery found it.
 
     Attributes:
-        path: Absolute path, links not resolved; the file's identity.
+        path: Its address, which is its identity: the absolute path, links not resolved.
         source_root: The source as the user gave it.
         source: Path below the source folder; of a file source, its name.
         wanted_output: The PDF's path below the output folder, before clashes

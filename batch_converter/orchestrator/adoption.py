@@ -16,14 +16,14 @@ from batch_converter.models import StoredPdf
 from batch_converter.output import page_difference
 
 if TYPE_CHECKING:
-    from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.engines.base import Engine
     from batch_converter.models import Document
     from batch_converter.output import OutputStore
+    from batch_converter.sources import SourceInspector
 
 
 def examine(
-    document: Document, pdfs: OutputStore, engine: Engine, inspector: DjvuInspector
+    document: Document, pdfs: OutputStore, engine: Engine, inspector: SourceInspector
 ) -> Adopted:
     """Look at the PDF that is there and at the DjVu that it may have been made of.
 

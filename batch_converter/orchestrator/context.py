@@ -10,7 +10,6 @@ from batch_converter.orchestrator.admission import AdmissionOrder
 if TYPE_CHECKING:
     from batch_converter.clock import Clock
     from batch_converter.config import Settings
-    from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.engines.base import Engine
     from batch_converter.events import EventStream
     from batch_converter.ledger import Ledger
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from batch_converter.orchestrator.disk_room import DiskRoom
     from batch_converter.orchestrator.poll_schedule import PollSchedule
     from batch_converter.output import OutputStore
+    from batch_converter.sources import SourceStores
     from batch_converter.storage import ScratchFolder
     from batch_converter.threads import DiskThreads, LimitedThreads
 
@@ -30,11 +30,12 @@ class RunContext:
         events: Tells observers what happens.
         calls: Records requests; gives each document its own recorder.
         polling: When tasks are asked for; of no use to a converter.
+        sources: Where documents lie; they also tell what is inside, which nobody else in
+            this process reads.
         pdfs: Where PDFs get their names.
-        scratch: Where the bundled forms of indirect documents lie.
+        scratch: Where the bundled forms of indirect documents lie, and copies.
         threads: Where the disk is asked.
-        inspector: Reads DjVu files, which nobody else in this process does.
-        preflight: Where the answers of the disk, and of the inspector, are waited for.
+        preflight: Where the answers of the stores, and of inspectors, are waited for.
         disk_room: For what is about to be paid for.
         order: In which documents are let in and submitted.
     """
@@ -44,12 +45,12 @@ class RunContext:
     ledger: Ledger
     calls: CallBook
     polling: PollSchedule
+    sources: SourceStores
     pdfs: OutputStore
     scratch: ScratchFolder
     threads: DiskThreads
     clock: Clock
     events: EventStream
-    inspector: DjvuInspector
     preflight: LimitedThreads
     disk_room: DiskRoom
     order: AdmissionOrder = field(default_factory=AdmissionOrder)

@@ -197,9 +197,8 @@ class Conversion:
         self._check_writable()
         document = self._outcome.document
         bundle_path = self._context.scratch.file(f"bundle-{document.id}")
-        return prepare(
-            document, self._context.inspector, bundle_path, keep_damaged=self._keeps_damaged
-        )
+        inspector = self._context.sources.inspector(document.path)
+        return prepare(document, inspector, bundle_path, keep_damaged=self._keeps_damaged)
 
     @property
     def _keeps_damaged(self) -> bool:

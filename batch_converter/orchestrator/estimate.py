@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from batch_converter.discovery import Found
-    from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.models import Document
     from batch_converter.orchestrator.context import RunContext
     from batch_converter.orchestrator.planner import Planner
+    from batch_converter.sources import SourceStores
 
 _PAGE: Final = 256
 
@@ -38,7 +38,7 @@ async def estimate(
     position = 0
     while page := await context.ledger.take(position, _PAGE):
         documents = [document for _, document in page]
-        measured = await anyio.to_thread.run_sync(_pages, documents, context.inspector)
+        measured = await anyio.to_thread.run_sync(_pages, documents, context.sources)
         for document, pages in zip(documents, measured, strict=True):
             totals, calls = _with(totals, calls, document, pages)
         position, _ = page[-1]
@@ -47,14 +47,14 @@ async def estimate(
     return Estimate(engine=context.engine.name, totals=totals, api_calls=calls)
 
 
-def _pages(documents: Sequence[Document], inspector: DjvuInspector) -> list[int | None]:
-    return [_count(document, inspector) for document in documents]
+def _pages(documents: Sequence[Document], sources: SourceStores) -> list[int | None]:
+    return [_count(document, sources) for document in documents]
 
 
-def _count(document: Document, inspector: DjvuInspector) -> int | None:
+def _count(document: Document, sources: SourceStores) -> int | None:
     """Count pages by the headers; None for what would fail before any call."""
     try:
-        return inspector.count_pages(document.path)
+        return sources.inspector(document.path).count_pages(document.path)
     except FileError:
         return None
 

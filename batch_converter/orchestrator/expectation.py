@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,8 +9,8 @@ from batch_converter.errors import FileError
 from batch_converter.output import ExpectedPdf, PageSize
 
 if TYPE_CHECKING:
-    from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.models import Document
+    from batch_converter.sources import SourceInspector, SourceStores
 
 
 class Expectation(NamedTuple):
@@ -21,7 +20,7 @@ class Expectation(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def expectation(document: Document, path: str, inspector: DjvuInspector) -> Expectation:
+def expectation(document: Document, path: str, sources: SourceStores) -> Expectation:
     """Look at the DjVu again, when its PDF is there.
 
     Sizes of pages need not be kept while a document is out at a service, perhaps since
@@ -32,11 +31,12 @@ def expectation(document: Document, path: str, inspector: DjvuInspector) -> Expe
     Args:
         document: As its bytes were sent.
         path: Where those bytes are: its own file, or its bundled form.
-        inspector: Reads it.
+        sources: Where both lie.
     """
     known = Expectation(ExpectedPdf(pages=document.pages))
+    inspector = sources.inspector(path)
     try:
-        if not _is_unchanged(document):
+        if sources.status(document.path) != (document.size_bytes, document.mtime_ns):
             return known
         outlook = inspector.outlook(path)
     except (FileError, OSError):
@@ -49,12 +49,7 @@ def expectation(document: Document, path: str, inspector: DjvuInspector) -> Expe
     return Expectation(pdf, outlook.warnings)
 
 
-def _is_unchanged(document: Document) -> bool:
-    status = os.stat(document.path)  # noqa: PTH116  # a path as str, its bytes kept
-    return (status.st_size, status.st_mtime_ns) == (document.size_bytes, document.mtime_ns)
-
-
-def _has_words(inspector: DjvuInspector, path: str) -> bool:
+def _has_words(inspector: SourceInspector, path: str) -> bool:
     """Whether the DjVu has words; one that cannot be read has none that anybody misses."""
     try:
         return inspector.has_words(path)

@@ -13,10 +13,10 @@ from batch_converter.errors import ErrorCode, FileError, OutputError
 from batch_converter.models import DocumentState, Failure
 
 if TYPE_CHECKING:
-    from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.ledger import Planned
     from batch_converter.orchestrator.verdict import PlanOptions
     from batch_converter.output import OutputStore
+    from batch_converter.sources import SourceInspector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class FoundFacts:
 
 
 def gather_facts(
-    planned: Planned, pdfs: OutputStore, inspector: DjvuInspector, options: PlanOptions
+    planned: Planned, pdfs: OutputStore, inspector: SourceInspector, options: PlanOptions
 ) -> FoundFacts:
     """Look at a found file and at its PDF."""
     changed, parts = _compared(planned, inspector)
@@ -92,14 +92,14 @@ def _sha256(pdfs: OutputStore, output: str) -> str | None:
         return None
 
 
-def _has_parts_now(planned: Planned, inspector: DjvuInspector) -> bool:
+def _has_parts_now(planned: Planned, inspector: SourceInspector) -> bool:
     failure = planned.failure
     if failure is None or failure.code is not ErrorCode.NOT_DJVU:
         return False
     return _parts_fingerprint(planned.document.path, inspector) is not None
 
 
-def _compared(planned: Planned, inspector: DjvuInspector) -> tuple[bool, str | None]:
+def _compared(planned: Planned, inspector: SourceInspector) -> tuple[bool, str | None]:
     """Compare size and time; the bytes are read only where the size is the same and a time is not.
 
     Parts of an indirect document that have gone are no change: its PDF is all that is left.
@@ -118,14 +118,14 @@ def _compared(planned: Planned, inspector: DjvuInspector) -> tuple[bool, str | N
     return differs, parts
 
 
-def _parts_fingerprint(path: str, inspector: DjvuInspector) -> str | None:
+def _parts_fingerprint(path: str, inspector: SourceInspector) -> str | None:
     try:
         return inspector.parts_fingerprint(path)
     except FileError:
         return None
 
 
-def _differs(planned: Planned, inspector: DjvuInspector, *, with_parts: bool) -> bool:
+def _differs(planned: Planned, inspector: SourceInspector, *, with_parts: bool) -> bool:
     if planned.source_sha256 is None:
         return True
     try:

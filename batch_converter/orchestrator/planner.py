@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from batch_converter.discovery import Found
     from batch_converter.ledger import Planned
     from batch_converter.orchestrator.context import RunContext
+    from batch_converter.sources import SourceInspector
 
 _BATCH: Final = 1_000
 
@@ -68,7 +68,7 @@ class Planner:
         self._engine = context.engine
         self._ledger = context.ledger
         self._clock = context.clock
-        self._inspector = context.inspector
+        self._sources = context.sources
         self._emit = context.events.emit
         self.counts = PlanCounts()
         self._pdfs = context.pdfs
@@ -89,7 +89,7 @@ class Planner:
         """
         while batch := await anyio.to_thread.run_sync(lambda: list(islice(found, _BATCH))):
             await self._record(batch)
-        await self._ledger.assign_outputs()
+        await self._ledger.assign_outputs(self._sources.exists)
         await self._tell_vanished(roots)
         await self._decide()
         return await self._ledger.enqueue(self._engine.name, self._order)
@@ -130,7 +130,7 @@ class Planner:
     async def _tell_vanished(self, roots: Sequence[str]) -> None:
         known = await self._ledger.vanished(roots)
         gone = await anyio.to_thread.run_sync(
-            lambda: [item for item in known if not os.path.lexists(item[0])]
+            lambda: [item for item in known if not self._sources.exists(item[0])]
         )
         for _, source, output in gone:
             self._emit(FileVanished(source=source, output=output))
@@ -167,7 +167,8 @@ class Planner:
 
     def decide(self, planned: Planned) -> Decision:
         """Judge one file; looks at its PDF, and at its bytes where size or mtime differ."""
-        facts = gather_facts(planned, self._pdfs, self._inspector, self._options)
+        inspector = self._sources.inspector(planned.document.path)
+        facts = gather_facts(planned, self._pdfs, inspector, self._options)
         chosen = verdict(facts, self._options)
         decision = Decision(
             planned=planned,
@@ -178,13 +179,13 @@ class Planner:
             failure=facts.refusal if chosen is Verdict.REFUSE else planned.failure,
         )
         if chosen is Verdict.REFUSE and self._options.adopt and not facts.obstacle:
-            return self._adopted(decision)
+            return self._adopted(decision, inspector)
         return decision
 
-    def _adopted(self, refused: Decision) -> Decision:
+    def _adopted(self, refused: Decision, inspector: SourceInspector) -> Decision:
         """Take a PDF that this ledger did not write for the file's own, if it fits."""
         try:
-            adopted = examine(refused.planned.document, self._pdfs, self._engine, self._inspector)
+            adopted = examine(refused.planned.document, self._pdfs, self._engine, inspector)
         except FileError as error:
             return replace(refused, failure=Failure(code=error.code, message=str(error)))
         return replace(refused, verdict=Verdict.ADOPT, adopted=adopted, failure=None)

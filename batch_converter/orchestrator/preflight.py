@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch_converter.djvu.jobs.document_facts import DocumentIdentity
-    from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.models import Document
+    from batch_converter.sources import SourceInspector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Prepared:
     Attributes:
         document: With its pages, and size and mtime as they are now.
         source: What the engine is given: the same, or the bundled form of an
-            indirect document, in a file of its own.
+            indirect document, or a copy, in a file of its own.
         bundle: That file, to be removed when the engine is done with it.
         warnings: What is amiss in it although it is fit, one sentence each.
     """
@@ -42,7 +42,7 @@ class Prepared:
 
 def prepare(
     document: Document,
-    inspector: DjvuInspector,
+    inspector: SourceInspector,
     bundle_path: Path,
     *,
     keep_damaged: bool = False,
@@ -52,7 +52,7 @@ def prepare(
     Args:
         document: What is to be converted.
         inspector: Reads it.
-        bundle_path: Where the bundled form of an indirect document goes.
+        bundle_path: Where the bundled form of an indirect document goes, or a copy.
         keep_damaged: Whether the engine makes the best of pages that are damaged.
 
     Returns:
@@ -62,7 +62,7 @@ def prepare(
         NotDjvuError: It is none, is cut off, or lacks parts.
         UnreadableError: It cannot be read.
         EngineError: Reading it takes too much time or memory.
-        OutputError: The bundled form cannot be written.
+        OutputError: That cannot be written.
     """
     try:
         found = inspector.identify(

@@ -72,7 +72,7 @@ class Publication:
         if not self._made_elsewhere:
             return Expectation(ExpectedPdf(pages=document.pages))
         return await self._context.preflight.run(
-            expectation, document, source.path, self._context.inspector
+            expectation, document, source.path, self._context.sources
         )
 
     async def publish(self, pdf: StoredPdf) -> None:

@@ -8,6 +8,7 @@ import sys
 import tracemalloc
 import unicodedata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_converter.discovery import (
+    DiskWalk,
     Found,
     Passed,
     PassedKind,
@@ -25,11 +27,13 @@ from batch_converter.discovery import (
     clash_key,
     clash_name,
     read_files_from,
-    walk_sources,
     wanted_output,
 )
 from batch_converter.errors import UsageError
 from batch_converter.models import SourceFile
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
 
 EVERYTHING = Selection()
 
@@ -40,6 +44,15 @@ def grow(root: Path, *names: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"AT&TFORM")
     return root
+
+
+def walk_sources(
+    sources: Iterable[str], selection: Selection, *, excluded_dirs: Collection[str] = ()
+) -> Iterator[Found]:
+    walk = DiskWalk(selection, excluded_dirs)
+    for source in sources:
+        yield from walk.source(source)
+    yield from walk.rest()
 
 
 def found(*sources: Path | str, selection: Selection = EVERYTHING) -> list[Found]:

@@ -47,6 +47,7 @@ def _build(settings: Settings, resources: EngineResources) -> TaskService:
         events=resources.events,
         redactor=resources.redactor,
         threads=resources.threads,
+        open_source=resources.open_source,
     )
 
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch_converter.config import parse_shard
-from batch_converter.discovery import (
-    Selection,
-    absolute_path,
-    check_sources,
-    read_files_from,
-    walk_sources,
-)
+from batch_converter.discovery import Selection, read_files_from
 from batch_converter.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from batch_converter.config import InputSettings
     from batch_converter.discovery import Found
+    from batch_converter.sources.store import SourceStore, SourceStores, SourceWalk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +22,7 @@ class Sources:
     """What is to be converted.
 
     Attributes:
-        paths: Files and folders.
+        paths: Files and folders, or what another store has of that kind.
         files_from: A file that lists more, `-` for standard input.
         null: The list is NUL-separated.
     """
@@ -37,8 +31,15 @@ class Sources:
     files_from: str | None = None
     null: bool = False
 
-    def open(self, settings: InputSettings, *, excluded_dirs: Collection[str]) -> OpenSources:
+    def open(
+        self, settings: InputSettings, stores: SourceStores, *, excluded_dirs: Collection[str]
+    ) -> OpenSources:
         """Check what is given and begin the walk; blocking.
+
+        Args:
+            settings: The filters.
+            stores: Where sources may lie.
+            excluded_dirs: Folders of this disk not to be searched.
 
         Raises:
             UsageError: Nothing is given, a path or the list does not exist, or a
@@ -50,7 +51,8 @@ class Sources:
             raise UsageError(
                 "--null says how --files-from is read; give that, or --failed-list, too"
             )
-        check_sources(self.paths)
+        for path in self.paths:
+            stores.of(path).check(path)
         selection = Selection(
             include=settings.include,
             exclude=settings.exclude,
@@ -64,10 +66,10 @@ class Sources:
         if self.files_from is not None:
             listed = read_files_from(self.files_from, null=self.null)
         return OpenSources(
-            found=walk_sources(
-                _chained(self.paths, listed), selection, excluded_dirs=excluded_dirs
+            found=_walked(_chained(self.paths, listed), stores, selection, excluded_dirs),
+            roots=tuple(
+                root for path in self.paths if (root := stores.of(path).root(path)) is not None
             ),
-            roots=tuple(absolute_path(path) for path in self.paths if os.path.isdir(path)),  # noqa: PTH112  # bytes kept
         )
 
 
@@ -77,7 +79,7 @@ class OpenSources:
 
     Attributes:
         found: What it finds; blocking, to be driven in a worker thread.
-        roots: Absolute paths of the source folders.
+        roots: Absolute paths of the source folders, and what other stores have of that kind.
     """
 
     found: Iterator[Found]
@@ -88,3 +90,20 @@ def _chained(paths: tuple[str, ...], listed: Iterator[str] | None) -> Iterator[s
     yield from paths
     if listed is not None:
         yield from listed
+
+
+def _walked(
+    sources: Iterable[str],
+    stores: SourceStores,
+    selection: Selection,
+    excluded_dirs: Collection[str],
+) -> Iterator[Found]:
+    """Walk each source in its store, with one walk a store, and then what those have left."""
+    walks: dict[SourceStore, SourceWalk] = {}
+    for given in sources:
+        store = stores.of(given)
+        if store not in walks:
+            walks[store] = store.walk(selection, excluded_dirs=excluded_dirs)
+        yield from walks[store].source(given)
+    for walk in walks.values():
+        yield from walk.rest()
