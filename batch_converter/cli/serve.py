@@ -11,6 +11,7 @@ import click
 import structlog
 
 from batch_converter.cli.allocator import keep_freed_memory
+from batch_converter.cli.clients import change_clients
 from batch_converter.cli.draining import stopped_by_signals
 from batch_converter.cli.options import (
     PATH,
@@ -47,14 +48,14 @@ log = structlog.get_logger()
     "serve.client_id",
     "--client-id",
     metavar="ID",
-    help="The client that is let in; without a pair everybody is, and only this machine served.",
+    help="A client that is let in, beside those of --add-client.",
 )
 @option(
-    "serve.client_secret",
-    "--client-secret",
-    metavar="SECRET",
-    help="Its secret; others may see it in the process list:"
-    " the configuration or BATCH_CONVERTER_SERVE__CLIENT_SECRET keep it better.",
+    "serve.client_secret_file",
+    "--client-secret-file",
+    type=PATH,
+    metavar="FILE",
+    help="Where its secret stands alone; or set BATCH_CONVERTER_SERVE__CLIENT_SECRET.",
 )
 @option(
     "serve.data_dir",
@@ -63,21 +64,42 @@ log = structlog.get_logger()
     metavar="DIR",
     help="Where documents stand for 24 hours at most (default: a temporary folder).",
 )
+@click.option(
+    "--add-client",
+    metavar="NAME",
+    help="Let one more client in, print its secret (this once), and end;"
+    " a service that runs need not be started again.",
+)
+@click.option(
+    "--remove-client",
+    metavar="NAME",
+    help="Let that client in no more, and end: its tokens and sessions are over, too.",
+)
 @config_option
 @logging_options
 def serve(
     config_file: Path | None,
     verbose: int,
     quiet: int,
+    add_client: str | None,
+    remove_client: str | None,
     **given: Any,  # noqa: ANN401  # one parameter a setting, typed by the settings
 ) -> None:
     """Serve the interface of Aspose.OCR Cloud's DjVu conversion, with the embedded engine.
 
     Prints one line when it is ready: listening on http://HOST:PORT
+
+    Without --client-id and without a file of clients everybody is let in, and only this machine
+    served. --add-client and --remove-client keep that file: serve.clients_file, or clients.json
+    in the data folder.
     """
     keep_freed_memory()
     check_limits()
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
+    if add_client is not None or remove_client is not None:
+        with logging_session(loaded):
+            change_clients(loaded.settings.serve, add=add_client, remove=remove_client)
+        return
     workers = loaded.settings.local.workers or usable_processors()
     with logging_session(loaded):
         code = anyio.run(_serve, loaded.settings, workers)

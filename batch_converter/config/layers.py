@@ -38,8 +38,8 @@ _CREDENTIALS: Final = {
     "ASPOSE_CLIENT_SECRET": "aspose.client_secret",
 }
 _PROXY: Final = "aspose.proxy"
-_SECRET: Final = "aspose.client_secret"  # noqa: S105  # a key, not a secret
-_SECRET_FILE: Final = "aspose.client_secret_file"  # noqa: S105  # a key, no secret
+_SECRETS: Final = ("aspose.client_secret", "serve.client_secret")
+"""Each can stand in a file of its own, whose key ends with `_file`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,8 @@ def load_settings(
     given |= _from_environment(env, keys, warnings)
     given |= _from_flags(flags or {})
     warnings += [] if path is None else exposure_warnings(path, "configuration file")
-    warnings += _resolve_secret_file(given)
+    for key in _SECRETS:
+        warnings += _resolve_secret_file(given, key)
     settings = _build(given, model)
     origins = {key: item.origin for key, item in given.items()}
     return LoadedSettings(settings=settings, origins=origins, warnings=tuple(warnings))
@@ -182,18 +183,19 @@ def _from_flags(flags: Mapping[str, object]) -> dict[str, Given]:
     }
 
 
-def _resolve_secret_file(given: dict[str, Given]) -> list[str]:
-    """Read the secret from its file, unless a stronger layer gave it directly."""
-    file, direct = given.get(_SECRET_FILE), given.get(_SECRET)
+def _resolve_secret_file(given: dict[str, Given], key: str) -> list[str]:
+    """Read the secret `key` from its file, unless a stronger layer gave it directly."""
+    file_key = f"{key}_file"
+    file, direct = given.get(file_key), given.get(key)
     order = ("file", "environment", "flag")
     if file is None or (direct and _rank(direct, order) >= _rank(file, order)):
         return []
     try:
         path = Path(str(expand_user(str(file.value))))
     except ValueError as error:
-        raise ConfigError(f"{_SECRET_FILE} ({file.origin}): {error}") from error
-    secret = read_secret(path, _SECRET_FILE)
-    given[_SECRET] = Given(value=SecretStr(secret), origin=f"{file.origin}, read from {path}")
+        raise ConfigError(f"{file_key} ({file.origin}): {error}") from error
+    secret = read_secret(path, file_key)
+    given[key] = Given(value=SecretStr(secret), origin=f"{file.origin}, read from {path}")
     return exposure_warnings(path, "secret file")
 
 

@@ -224,6 +224,8 @@ class ServeSettings(Section):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
     client_id: ClientId = None
     client_secret: ClientSecret = None
+    client_secret_file: UserPath | None = None
+    clients_file: UserPath | None = None
     data_dir: UserPath | None = None
 
 

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import math
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from batch_converter.server.credentials import Credentials
 from batch_converter.wire import TokenAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+__all__ = ["TOKEN_LIFETIME_S", "Credentials", "TokenDesk", "TokenRefusal"]
+
 TOKEN_LIFETIME_S: Final = 3600.0
 FAILURES_ALLOWED: Final = 5
 LOCKOUT_S: Final = 600.0
 _MAX_STRANGERS: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """A client id and its secret."""
-
-    client_id: str
-    client_secret: str = field(repr=False)
-
-    @property
-    def digest(self) -> bytes:
-        """The pair as a number that tells nothing about it and compares in constant time."""
-        parts = (self.client_id, self.client_secret)
-        hashes = (hashlib.sha256(part.encode(errors="surrogatepass")).digest() for part in parts)
-        return b"".join(hashes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

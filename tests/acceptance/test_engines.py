@@ -101,7 +101,8 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
     """`serve` with an account, and an environment that knows it."""
     monkeypatch.setenv("ASPOSE_CLIENT_ID", "me")
     monkeypatch.setenv("ASPOSE_CLIENT_SECRET", "my-secret-of-the-test")
-    account = ("--client-id", "me", "--client-secret", "my-secret-of-the-test")
+    monkeypatch.setenv("BATCH_CONVERTER_SERVE__CLIENT_SECRET", "my-secret-of-the-test")
+    account = ("--client-id", "me")
     with started(tmp_path / "serve", "serve", "--port", "0", *account) as service:
         service.wait_until(lambda: service.out, "the service")
         yield service

@@ -113,10 +113,15 @@ def test_convert_gets_the_same_pdfs_through_the_service(tmp_path: Path) -> None:
         (["--host", ".".join("0000")], "--client-id and --client-secret"),
         (["--client-id", "me"], "both --client-id and --client-secret"),
         (["--port", "99999"], "serve.port"),
-        (["--host", "192.0.2.1", "--client-id", "me", "--client-secret", "x"], "cannot listen"),
+        (["--host", "192.0.2.1", "--client-id", "me", "--client-secret-file"], "cannot listen"),
+        (["--client-id", "me", "--client-secret", "x"], "No such option"),
+        (["--client-id", "me", "--client-secret=wonderful"], "No such option"),
     ],
 )
-def test_what_cannot_be_served_is_refused(options: list[str], message: str) -> None:
-    done = run("serve", *options)
+def test_what_cannot_be_served_is_refused(tmp_path: Path, options: list[str], message: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("my-secret-of-the-test\n")
+    done = run("serve", *options, *([secret] if options[-1] == "--client-secret-file" else []))
     assert (done.code, done.out) == (2, "")
     assert message in done.err
+    assert "wonderful" not in done.err

@@ -362,7 +362,16 @@ def test_a_user_without_a_home_has_no_file_of_settings() -> None:
 
 
 @pytest.mark.usefixtures("nobody")
-@pytest.mark.parametrize("key", ["output.dir", "report.file", "aspose.client_secret_file"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "output.dir",
+        "report.file",
+        "aspose.client_secret_file",
+        "serve.client_secret_file",
+        "serve.clients_file",
+    ],
+)
 def test_a_home_that_nobody_knows_is_told(key: str) -> None:
     section, name = key.split(".")
     message = error(f'[{section}]\n{name} = "~/x"')
@@ -421,6 +430,19 @@ def test_the_secret_is_read_from_its_file_without_the_line_end() -> None:
     loaded = load(secret_file())
     assert loaded.settings.aspose.client_secret == SecretStr(SECRET)
     assert loaded.origins["aspose.client_secret"] == "file given.toml, read from secret"
+
+
+def test_the_secret_of_the_service_is_read_from_a_file_of_its_own() -> None:
+    private(Path("other"), "the service's\n")
+    both = secret_file() + '[serve]\nclient_secret_file = "other"'
+    settings = load(both).settings
+    assert settings.aspose.client_secret == SecretStr(SECRET)
+    assert settings.serve.client_secret == SecretStr("the service's")
+    assert "the service's" in set(settings.secrets())
+    Path("other").chmod(0o644)
+    assert "others may read the secret file other" in repr(load(both).warnings)
+    Path("other").unlink()
+    assert error(both).startswith("cannot read serve.client_secret_file other")
 
 
 @pytest.mark.parametrize(
