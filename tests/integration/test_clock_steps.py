@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,28 +9,21 @@ import pytest
 from batch_converter.config import Settings
 from batch_converter.engines.base import NotReady
 from batch_converter.errors import ExitCode, NetworkError
+from tests.support.clocks import LeapingClock
 from tests.support.pdfs import make_archive
-from tests.support.runs import FakeClock, Stage
+from tests.support.runs import Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class SteppingClock(FakeClock):
-    """A clock whose time of day can be set."""
-
-    def step(self, *, hours: float) -> None:
-        """Set the time of day forth or back; what is measured goes on as before."""
-        self._start += timedelta(hours=hours)
+@pytest.fixture
+def clock() -> LeapingClock:
+    return LeapingClock()
 
 
 @pytest.fixture
-def clock() -> SteppingClock:
-    return SteppingClock()
-
-
-@pytest.fixture
-def stage(tmp_path: Path, clock: SteppingClock) -> Stage:
+def stage(tmp_path: Path, clock: LeapingClock) -> Stage:
     source = tmp_path / "scans"
     source.mkdir()
     return Stage(source, tmp_path / "out", Settings(), clock)
@@ -39,7 +31,7 @@ def stage(tmp_path: Path, clock: SteppingClock) -> Stage:
 
 @pytest.mark.parametrize("hours", [-30, -1, 1, 30])
 async def test_a_step_in_mid_run_changes_nothing(
-    stage: Stage, clock: SteppingClock, hours: float
+    stage: Stage, clock: LeapingClock, hours: float
 ) -> None:
     paths = make_archive(stage.source, 3)
     async with stage.run() as (run, engine):
@@ -61,7 +53,7 @@ async def test_a_step_in_mid_run_changes_nothing(
 
 @pytest.mark.parametrize(("hours", "submits"), [(-48, 0), (23, 0), (25, 1)])
 async def test_a_step_between_runs_matters_only_for_the_24_hours(
-    stage: Stage, clock: SteppingClock, hours: float, submits: int
+    stage: Stage, clock: LeapingClock, hours: float, submits: int
 ) -> None:
     [path] = make_archive(stage.source, 1)
     async with stage.run() as (run, engine):

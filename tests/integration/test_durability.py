@@ -13,8 +13,9 @@ import pytest
 
 from batch_converter.config import STATE_DIR_NAME, Settings
 from batch_converter.engines.base import NotReady
+from tests.support.clocks import LeapingClock
 from tests.support.pdfs import make_archive
-from tests.support.runs import FakeClock, Stage
+from tests.support.runs import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def stage(tmp_path: Path) -> Stage:
     source = tmp_path / "scans"
     source.mkdir()
-    return Stage(source, tmp_path / "out", Settings(), FakeClock())
+    return Stage(source, tmp_path / "out", Settings(), LeapingClock())
 
 
 def found_in_a_copy(stage: Stage, folder: Path, source: str) -> tuple[Any, ...]:

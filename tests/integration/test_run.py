@@ -29,9 +29,10 @@ from batch_converter.models import FileStatus
 from batch_converter.orchestrator import Run, StopReason
 from batch_converter.testing import FakeTaskService
 from tests.support.bundles import bundle_of, pages
+from tests.support.clocks import LeapingClock
 from tests.support.djvu_files import chunk, info, page
 from tests.support.pdfs import djvu_bytes, make_archive, pdf_bytes
-from tests.support.runs import FakeClock, Stage
+from tests.support.runs import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 def stage(tmp_path: Path) -> Stage:
     source = tmp_path / "scans"
     source.mkdir()
-    return Stage(source, tmp_path / "out", Settings(), FakeClock())
+    return Stage(source, tmp_path / "out", Settings(), LeapingClock())
 
 
 def with_settings(stage: Stage, **sections: dict[str, object]) -> None:
@@ -362,7 +363,7 @@ async def test_tasks_older_than_a_day_are_known_to_be_gone(stage: Stage) -> None
     async with stage.run() as (run, engine):
         engine.fetches[path.name].append(NetworkError("weather"))
         await stage.execute(run)
-    stage.clock.advance(25 * 3600)
+    stage.clock.at_s += 25 * 3600
     summary = await stage.convert()
     assert (summary.api_calls.submit, summary.api_calls.poll) == (1, 1)
 

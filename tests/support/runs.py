@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import anyio
 import anyio.to_thread
 
 from batch_converter.api import open_run
@@ -22,50 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from anyio import Event
-
     from batch_converter.config import Settings
     from batch_converter.models import FileReport, RunSummary
     from batch_converter.orchestrator import Run
     from batch_converter.sources import OpenSources
-
-
-class FakeClock:
-    """A clock that leaps to the next moment that is waited for, once all documents wait.
-
-    Attributes:
-        counters: Of the run whose documents wait; a document that is in flight and
-            does not wait is still at work, and its time has not come.
-    """
-
-    def __init__(self) -> None:
-        self._at_s = 1_000.0
-        self._start = datetime(2026, 1, 1, tzinfo=UTC)
-        self._waiting: list[float] = []
-        self.counters = RunCounters()
-
-    def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._at_s)
-
-    def monotonic_s(self) -> float:
-        return self._at_s
-
-    def advance(self, seconds: float) -> None:
-        self._at_s += seconds
-
-    async def wait_until(self, at_s: float, wake: Event) -> None:
-        """Let others run until everybody waits; then the earliest waiter's time comes."""
-        self._waiting.append(at_s)
-        try:
-            while self._at_s < at_s and not wake.is_set():
-                await anyio.sleep(0.001)
-                if at_s == min(self._waiting) and self._all_wait():
-                    self._at_s = max(self._at_s, at_s)
-        finally:
-            self._waiting.remove(at_s)
-
-    def _all_wait(self) -> bool:
-        return len(self._waiting) >= self.counters.in_flight
+    from tests.support.clocks import LeapingClock
 
 
 @dataclass(slots=True)
@@ -81,7 +41,7 @@ class Stage:
     source: Path
     output: Path
     settings: Settings
-    clock: FakeClock
+    clock: LeapingClock
     asked_by_name: bool = True
     options: str = "0"
     found: OpenSources | None = None
@@ -105,7 +65,7 @@ class Stage:
 
     @asynccontextmanager
     async def _opened(self, engine: FakeTaskService | FakeConverter) -> AsyncIterator[Run]:
-        self.clock.advance(1)
+        self.clock.at_s += 1
         self.clock.counters = RunCounters()
         settings = self.settings.model_copy(
             update={

@@ -7,7 +7,6 @@ import io
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
@@ -17,6 +16,7 @@ from aiohttp.test_utils import TestServer
 from batch_converter.config.settings import ServeSettings
 from batch_converter.engines.base import Ready
 from batch_converter.server import open_application
+from tests.support.clocks import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from aiohttp.client import _RequestContextManager as Answering
-    from anyio import Event
 
     from batch_converter.engines.base import PdfTarget, SourceDocument
 
@@ -34,20 +33,6 @@ TOKEN = "/connect/token"
 PDF = b"%PDF-1.7 made up %%EOF"
 DJVU = b"AT&TFORM made up"
 ACCOUNT = {"client_id": "me", "client_secret": "right"}
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.s = 5000.0
-
-    def now(self) -> datetime:
-        return datetime(2030, 1, 1, tzinfo=UTC)
-
-    def monotonic_s(self) -> float:
-        return self.s
-
-    async def wait_until(self, at_s: float, wake: Event) -> None:
-        raise NotImplementedError
 
 
 class HandConverter:
@@ -120,7 +105,7 @@ class Client:
 
     session: ClientSession
     engine: HandConverter
-    clock: HandClock
+    clock: ManualClock
     data: Path
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -211,7 +196,7 @@ def serve_settings(data: Path | None = None, **changes: object) -> ServeSettings
 async def running(
     data: Path, engine: HandConverter, *, workers: int = 2, log_in: bool = True, **changes: object
 ) -> AsyncIterator[Client]:
-    clock, settings = HandClock(), serve_settings(data, **changes)
+    clock, settings = ManualClock(), serve_settings(data, **changes)
     async with (
         open_application(settings, engine, workers=workers, clock=clock) as app,
         TestServer(app) as server,

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import anyio
@@ -8,40 +7,14 @@ import pytest
 
 from batch_converter.engines.aspose.limits import AdaptiveWindow, Outage, Throttle
 from batch_converter.errors import NetworkError, ServiceUnavailableError
+from tests.support.clocks import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-class SteppedClock:
-    """Stands still until `run_down` moves it from one waiter's moment to the next."""
-
-    def __init__(self) -> None:
-        self.at_s = 1000.0
-        self.waiting: list[tuple[float, anyio.Event]] = []
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.at_s, UTC)
-
-    def monotonic_s(self) -> float:
-        return self.at_s
-
-    async def wait_until(self, at_s: float, wake: anyio.Event) -> None:
-        self.waiting.append((at_s, wake))
-        await wake.wait()
-
-    async def run_down(self) -> None:
-        await anyio.wait_all_tasks_blocked()
-        while self.waiting:
-            self.waiting.sort(key=lambda entry: entry[0])
-            at_s, wake = self.waiting.pop(0)
-            self.at_s = max(self.at_s, at_s)
-            wake.set()
-            await anyio.wait_all_tasks_blocked()
-
-
 def throttle_of(
-    clock: SteppedClock, *, requests_per_second: float | None = None, patience_s: float = 10_000
+    clock: ManualClock, *, requests_per_second: float | None = None, patience_s: float = 10_000
 ) -> Throttle:
     """Return a throttle with an outage of its own, in which a request has failed."""
     outage = Outage(unavailable_after_s=patience_s, clock=clock)
@@ -55,7 +28,7 @@ def complain(throttle: Throttle, seconds: float, *, turn: int, asked_s: float = 
 
 
 async def start_times(
-    clock: SteppedClock, turn: Callable[[], Awaitable[object]], count: int
+    clock: ManualClock, turn: Callable[[], Awaitable[object]], count: int
 ) -> list[float]:
     """Ask for so many turns at once; return when each was given, rounded to a ms."""
     given: list[float] = []
@@ -73,13 +46,13 @@ async def start_times(
 
 
 async def test_without_limits_everybody_goes_at_once() -> None:
-    clock = SteppedClock()
+    clock = ManualClock()
     throttle = throttle_of(clock)
     assert await start_times(clock, throttle.turn, 4) == [0, 0, 0, 0]
 
 
 async def test_a_rate_spaces_the_starts() -> None:
-    clock = SteppedClock()
+    clock = ManualClock()
     throttle = throttle_of(clock, requests_per_second=4)
     assert await start_times(clock, throttle.turn, 4) == [0, 0.25, 0.5, 0.75]
     clock.at_s += 100
@@ -87,14 +60,14 @@ async def test_a_rate_spaces_the_starts() -> None:
 
 
 async def test_a_pause_holds_everybody_and_ends_without_a_stampede() -> None:
-    clock = SteppedClock()
+    clock = ManualClock()
     throttle = throttle_of(clock)
     assert complain(throttle, 10, turn=0)
     assert await start_times(clock, throttle.turn, 3) == [10, 10.05, 10.1]
 
 
 async def test_a_pause_also_holds_those_who_wait_already() -> None:
-    clock = SteppedClock()
+    clock = ManualClock()
     throttle = throttle_of(clock, requests_per_second=1)
     turn = await throttle.turn()
     given: list[float] = []
@@ -112,7 +85,7 @@ async def test_a_pause_also_holds_those_who_wait_already() -> None:
 
 
 async def test_complaints_of_requests_that_left_together_slow_down_once() -> None:
-    clock = SteppedClock()
+    clock = ManualClock()
     throttle = throttle_of(clock)
     turns = [await throttle.turn() for _ in range(20)]
     assert [complain(throttle, 1, turn=turn) for turn in turns] == [True] + [False] * 19
@@ -120,7 +93,7 @@ async def test_complaints_of_requests_that_left_together_slow_down_once() -> Non
 
 
 async def test_a_complaint_that_comes_after_the_pause_of_its_burst_is_no_news() -> None:
-    clock = SteppedClock()
+    clock = ManualClock()
     throttle = throttle_of(clock)
     early, late = await throttle.turn(), await throttle.turn()
     assert complain(throttle, 1, turn=early)
@@ -130,7 +103,7 @@ async def test_a_complaint_that_comes_after_the_pause_of_its_burst_is_no_news() 
 
 
 async def test_a_complaint_of_a_request_that_left_after_the_pause_is_news() -> None:
-    clock = SteppedClock()
+    clock = ManualClock()
     throttle = throttle_of(clock)
     assert complain(throttle, 0, turn=await throttle.turn())
     throttle.succeeded()
@@ -139,7 +112,7 @@ async def test_a_complaint_of_a_request_that_left_after_the_pause_is_news() -> N
 
 
 async def test_a_service_that_refuses_everything_makes_the_pace_no_slower() -> None:
-    clock = SteppedClock()
+    clock = ManualClock()
     throttle = throttle_of(clock)
     for turn in range(30):
         assert complain(throttle, 0, turn=turn)
@@ -147,7 +120,7 @@ async def test_a_service_that_refuses_everything_makes_the_pace_no_slower() -> N
 
 
 async def test_what_is_asked_for_lengthens_the_pause_of_a_burst_and_nothing_else_does() -> None:
-    clock = SteppedClock()
+    clock = ManualClock()
     throttle = throttle_of(clock)
     turns = [await throttle.turn() for _ in range(4)]
     complain(throttle, 1, turn=turns[0])
@@ -158,7 +131,7 @@ async def test_what_is_asked_for_lengthens_the_pause_of_a_burst_and_nothing_else
 
 
 async def test_the_pace_never_falls_below_one_request_in_five_seconds() -> None:
-    clock = SteppedClock()
+    clock = ManualClock()
     throttle = throttle_of(clock)
     for turn in range(30):
         throttle.succeeded()
@@ -168,7 +141,7 @@ async def test_the_pace_never_falls_below_one_request_in_five_seconds() -> None:
 
 
 async def test_success_restores_full_speed() -> None:
-    clock = SteppedClock()
+    clock = ManualClock()
     throttle = throttle_of(clock)
     complain(throttle, 0, turn=0)
     for _ in range(20):
@@ -180,7 +153,7 @@ async def test_success_restores_full_speed() -> None:
 async def test_a_pause_is_not_waited_out_beyond_all_patience(
     patience_s: float, *, is_given_up: bool
 ) -> None:
-    clock = SteppedClock()
+    clock = ManualClock()
     throttle = throttle_of(clock, patience_s=patience_s)
     complain(throttle, 601 if is_given_up else 600, turn=0)
     ends: list[str] = []
@@ -201,7 +174,7 @@ async def test_a_pause_is_not_waited_out_beyond_all_patience(
 
 
 async def test_the_users_own_rate_is_waited_out_however_slow() -> None:
-    clock = SteppedClock()
+    clock = ManualClock()
     throttle = throttle_of(clock, requests_per_second=0.001, patience_s=300)
     complain(throttle, 10, turn=0)
     assert await start_times(clock, throttle.turn, 3) == [10, 1010, 2010]
@@ -267,7 +240,7 @@ async def test_the_window_never_closes_and_grows_again_by_one_a_round() -> None:
 
 
 def test_an_outage_lasts_from_the_first_failure_to_the_next_success() -> None:
-    clock = SteppedClock()
+    clock = ManualClock()
     outage = Outage(unavailable_after_s=300, clock=clock)
     assert [outage.never_reached] == [True]
     clock.at_s = 1500  # idle time is no outage
@@ -287,7 +260,7 @@ def test_an_outage_lasts_from_the_first_failure_to_the_next_success() -> None:
 
 
 async def test_a_success_while_others_wait_begins_the_time_anew() -> None:
-    clock = SteppedClock()
+    clock = ManualClock()
     outage = Outage(unavailable_after_s=300, clock=clock)
     outage.failed(NetworkError("503"))
     ends: list[float] = []

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,27 +9,12 @@ from batch_converter.engines.aspose.tokens import TokenKeeper
 from batch_converter.errors import AccountRefusedError, NetworkError
 from batch_converter.events import EventStream, TokenObtained
 from batch_converter.wire import TokenAnswer
+from tests.support.clocks import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batch_converter.events import RunEvent
-
-
-class SetClock:
-    """Shows what the test sets."""
-
-    def __init__(self) -> None:
-        self.at_s = 0.0
-
-    def now(self) -> datetime:
-        return datetime(2025, 1, 1, tzinfo=UTC)
-
-    def monotonic_s(self) -> float:
-        return self.at_s
-
-    async def wait_until(self, at_s: float, wake: anyio.Event) -> None:
-        raise NotImplementedError
 
 
 class Endpoint:
@@ -61,7 +45,7 @@ async def at_once(count: int, get: Callable[[], object]) -> None:
 async def test_all_share_one_request() -> None:
     endpoint = Endpoint()
     told: list[RunEvent] = []
-    keeper = TokenKeeper(endpoint, clock=SetClock(), events=EventStream([told.append]))
+    keeper = TokenKeeper(endpoint, clock=ManualClock(0.0), events=EventStream([told.append]))
     tokens: list[str] = []
 
     async def get() -> None:
@@ -77,7 +61,7 @@ async def test_all_share_one_request() -> None:
 async def test_the_token_is_renewed_a_little_before_its_end(
     lifetime_s: float, margin_s: float
 ) -> None:
-    clock, endpoint = SetClock(), Endpoint(lifetime_s=lifetime_s)
+    clock, endpoint = ManualClock(0.0), Endpoint(lifetime_s=lifetime_s)
     keeper = TokenKeeper(endpoint, clock=clock, events=EventStream())
     await keeper.current()
     clock.at_s = lifetime_s - margin_s - 0.01
@@ -87,7 +71,7 @@ async def test_the_token_is_renewed_a_little_before_its_end(
 
 
 async def test_the_token_lives_from_the_question_not_from_the_answer() -> None:
-    clock, endpoint = SetClock(), Endpoint(lifetime_s=100)
+    clock, endpoint = ManualClock(0.0), Endpoint(lifetime_s=100)
     keeper = TokenKeeper(endpoint, clock=clock, events=EventStream())
     endpoint.before_answer = lambda: setattr(clock, "at_s", 50.0)
     await keeper.current()
@@ -97,7 +81,7 @@ async def test_the_token_lives_from_the_question_not_from_the_answer() -> None:
 
 async def test_a_refused_token_is_renewed_once_for_all() -> None:
     endpoint = Endpoint()
-    keeper = TokenKeeper(endpoint, clock=SetClock(), events=EventStream())
+    keeper = TokenKeeper(endpoint, clock=ManualClock(0.0), events=EventStream())
     stale = await keeper.current()
     tokens: list[str] = []
 
@@ -114,7 +98,7 @@ async def test_a_refused_token_is_renewed_once_for_all() -> None:
 async def test_a_refusal_of_the_credentials_is_final() -> None:
     endpoint = Endpoint()
     endpoint.failures = [AccountRefusedError("wrong client_id or client_secret")]
-    keeper = TokenKeeper(endpoint, clock=SetClock(), events=EventStream())
+    keeper = TokenKeeper(endpoint, clock=ManualClock(0.0), events=EventStream())
     refused = 0
 
     async def get() -> None:
@@ -130,7 +114,7 @@ async def test_a_refusal_of_the_credentials_is_final() -> None:
 async def test_after_a_passing_failure_the_next_one_asks_again() -> None:
     endpoint = Endpoint()
     endpoint.failures = [NetworkError("reset")]
-    keeper = TokenKeeper(endpoint, clock=SetClock(), events=EventStream())
+    keeper = TokenKeeper(endpoint, clock=ManualClock(0.0), events=EventStream())
     with pytest.raises(NetworkError):
         await keeper.current()
     assert await keeper.current() == "token-2"
@@ -138,7 +122,7 @@ async def test_after_a_passing_failure_the_next_one_asks_again() -> None:
 
 async def test_a_waiter_takes_over_from_one_that_is_cancelled() -> None:
     endpoint = Endpoint()
-    keeper = TokenKeeper(endpoint, clock=SetClock(), events=EventStream())
+    keeper = TokenKeeper(endpoint, clock=ManualClock(0.0), events=EventStream())
     tokens: list[str] = []
 
     async def get() -> None:
@@ -154,6 +138,6 @@ async def test_a_waiter_takes_over_from_one_that_is_cancelled() -> None:
 
 
 async def test_the_token_stands_in_no_repr() -> None:
-    keeper = TokenKeeper(Endpoint(), clock=SetClock(), events=EventStream())
+    keeper = TokenKeeper(Endpoint(), clock=ManualClock(0.0), events=EventStream())
     await keeper.current()
     assert "token-1" not in repr(vars(keeper))

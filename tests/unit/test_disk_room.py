@@ -11,7 +11,7 @@ from batch_converter.orchestrator import DiskRoom
 from batch_converter.orchestrator.disk_room import LOOK_LIFETIME_S
 from batch_converter.output import wanted_bytes
 from batch_converter.threads import DiskThreads
-from tests.support.runs import FakeClock
+from tests.support.clocks import ManualClock
 
 if TYPE_CHECKING:
     from batch_converter.output import OutputStore, PdfWriter
@@ -45,7 +45,7 @@ class Part:
 
 class Bench:
     def __init__(self, spare_bytes: float) -> None:
-        self.disk, self.part, self.clock = Disk(spare_bytes), Part(), FakeClock()
+        self.disk, self.part, self.clock = Disk(spare_bytes), Part(), ManualClock()
         self.room = DiskRoom(cast("OutputStore", self.disk), DiskThreads(), self.clock)
 
     async def take(self, number: int, folder: str = "") -> None:
@@ -80,7 +80,7 @@ async def test_a_look_serves_all_in_the_same_folder_for_a_while() -> None:
 async def test_a_look_grows_old(after_s: float, looks: int) -> None:
     bench = Bench(1e9)
     await bench.take(1)
-    bench.clock.advance(after_s)
+    bench.clock.at_s += after_s
     await bench.take(2)
     assert bench.disk.looks == looks
 

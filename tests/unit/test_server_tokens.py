@@ -11,27 +11,20 @@ from batch_converter.server.tokens import (
     TokenRefusal,
 )
 from batch_converter.wire import TokenAnswer
+from tests.support.clocks import ManualClock
 
 RIGHT = Credentials(client_id="me", client_secret="right")
 WRONG = Credentials(client_id="me", client_secret="wrong")
 
 
-class HandClock:
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def desk(clock: HandClock) -> TokenDesk:
-    return TokenDesk(RIGHT, clock=clock)
+def desk(clock: ManualClock) -> TokenDesk:
+    return TokenDesk(RIGHT, clock=clock.monotonic_s)
 
 
 def issued(desk: TokenDesk, pair: Credentials = RIGHT) -> str:
@@ -41,12 +34,12 @@ def issued(desk: TokenDesk, pair: Credentials = RIGHT) -> str:
 
 
 def test_the_right_pair_gets_a_token_that_is_admitted_for_an_hour(
-    desk: TokenDesk, clock: HandClock
+    desk: TokenDesk, clock: ManualClock
 ) -> None:
     token = issued(desk)
-    clock.now_s += TOKEN_LIFETIME_S - 1
+    clock.at_s += TOKEN_LIFETIME_S - 1
     assert desk.admits(token)
-    clock.now_s += 1
+    clock.at_s += 1
     assert not desk.admits(token)
 
 
@@ -57,10 +50,10 @@ def test_every_token_is_another_and_strangers_are_not_admitted(desk: TokenDesk) 
     assert not TokenDesk(RIGHT).admits(issued(desk))
 
 
-def test_expired_tokens_are_forgotten(desk: TokenDesk, clock: HandClock) -> None:
+def test_expired_tokens_are_forgotten(desk: TokenDesk, clock: ManualClock) -> None:
     for _ in range(3):
         issued(desk)
-        clock.now_s += TOKEN_LIFETIME_S / 2
+        clock.at_s += TOKEN_LIFETIME_S / 2
     issued(desk)
     assert len(desk._ends_s) == 2
 
@@ -84,14 +77,14 @@ def test_without_an_account_any_pair_will_do() -> None:
 
 
 def test_the_sixth_failure_of_a_pair_is_locked_out_for_ten_minutes(
-    desk: TokenDesk, clock: HandClock
+    desk: TokenDesk, clock: ManualClock
 ) -> None:
     for _ in range(FAILURES_ALLOWED):
         assert desk.issue(WRONG) == TokenRefusal()
     assert desk.issue(WRONG) == TokenRefusal(retry_after_s=600)
-    clock.now_s += 1.5
+    clock.at_s += 1.5
     assert desk.issue(WRONG) == TokenRefusal(retry_after_s=599)
-    clock.now_s += LOCKOUT_S - 1.5
+    clock.at_s += LOCKOUT_S - 1.5
     assert desk.issue(WRONG) == TokenRefusal()
     assert desk.issue(WRONG) == TokenRefusal()
 
@@ -103,10 +96,10 @@ def test_a_lockout_is_the_pairs_own(desk: TokenDesk) -> None:
     assert desk.issue(Credentials(client_id="you", client_secret="wrong")) == TokenRefusal()
 
 
-def test_old_failures_do_not_add_up(desk: TokenDesk, clock: HandClock) -> None:
+def test_old_failures_do_not_add_up(desk: TokenDesk, clock: ManualClock) -> None:
     for _ in range(FAILURES_ALLOWED - 1):
         desk.issue(WRONG)
-    clock.now_s += LOCKOUT_S
+    clock.at_s += LOCKOUT_S
     assert desk.issue(WRONG) == TokenRefusal()
     assert desk.issue(WRONG) == TokenRefusal()
 

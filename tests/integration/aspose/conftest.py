@@ -12,7 +12,6 @@ import uuid
 from collections import Counter, defaultdict, deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from batch_converter.errors import BudgetSpentError, OutputError
 from batch_converter.events import EventStream
 from batch_converter.logs import log_event
 from batch_converter.models import CallKind, CallOutcome, Task
+from tests.support.clocks import LeapingClock
 
 if TYPE_CHECKING:
     import ssl
@@ -162,27 +162,6 @@ class FaultServer:
 
 
 @dataclass
-class HastyClock:
-    """Lets no time pass where somebody waits, and remembers how long they would have."""
-
-    skipped_s: float = 0.0
-    waits: list[float] = field(default_factory=list)
-
-    def now(self) -> datetime:
-        return datetime(2025, 3, 1, 12, tzinfo=UTC)
-
-    def monotonic_s(self) -> float:
-        return self.skipped_s
-
-    async def wait_until(self, at_s: float, wake: anyio.Event) -> None:
-        del wake
-        wait_s = max(0.0, at_s - self.skipped_s)
-        self.waits.append(wait_s)
-        self.skipped_s += wait_s
-        await anyio.lowlevel.checkpoint()
-
-
-@dataclass
 class RecordedCalls:
     """A `CallRecorder` that remembers all."""
 
@@ -256,7 +235,7 @@ class Bench:
 
     server: FaultServer
     folder: Path
-    clock: HastyClock = field(default_factory=HastyClock)
+    clock: LeapingClock = field(default_factory=lambda: LeapingClock(0.0))
     calls: RecordedCalls = field(default_factory=RecordedCalls)
     retry: dict[str, Any] = field(default_factory=dict)
     max_submissions: int = 8

@@ -135,7 +135,7 @@ async def test_what_passes_is_tried_again_at_every_endpoint(
     await act(bench, endpoint)
     assert bench.calls.of(endpoint) == [PASSING[name], ("answered", 200)]
     assert bench.calls.left() == bench.server.count()
-    assert bench.clock.waits[0] == pytest.approx(0.5)
+    assert bench.clock.waits_s[0] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("endpoint", ["token", "poll"])
@@ -184,7 +184,7 @@ async def test_out_of_tries_is_a_network_error_for_the_document(
     with pytest.raises(NetworkError, match="with 500: boom"):
         await act(bench, "poll")
     assert bench.server.count()["poll"] == 6
-    assert bench.clock.waits == [0.5, 1, 2, 4, 8]
+    assert bench.clock.waits_s == [0.5, 1, 2, 4, 8]
 
 
 # Submissions: never bought twice unseen
@@ -366,7 +366,7 @@ async def test_a_short_lived_token_is_renewed_before_its_end(bench: Bench) -> No
     document, task = bench.document(), bench.make_task()
     async with bench.engine() as engine:
         await engine.fetch(document, task, bench.sink())
-        bench.clock.skipped_s += 91
+        bench.clock.at_s += 91
         await engine.fetch(document, task, bench.sink())
     assert bench.server.count() == {"token": 2, "poll": 2}
     assert bench.calls.of("poll") == [("answered", 200)] * 2
@@ -422,7 +422,7 @@ async def test_retry_after_holds_everybody_back(
         bench.server.plan["submit"].append(faults.status(status, Retry_After="120"))
         with capture_logs() as logs:
             await engine.submit(document)
-        began_s = bench.clock.skipped_s
+        began_s = bench.clock.at_s
         assert began_s >= 120
     (throttled,) = [entry for entry in logs if entry["event"] == "service.throttled"]
     assert (throttled["wait_s"], throttled["endpoint"]) == (120, "submit")
@@ -434,7 +434,7 @@ async def test_retry_after_may_be_a_date(bench: Bench, faults: type[Faults]) -> 
     )
     bench.server.plan["poll"].append(asked)
     await act(bench, "poll")
-    assert bench.clock.skipped_s == pytest.approx(120)
+    assert bench.clock.at_s == pytest.approx(120)
 
 
 async def test_retry_after_counts_for_other_statuses_too(
@@ -442,7 +442,7 @@ async def test_retry_after_counts_for_other_statuses_too(
 ) -> None:
     bench.server.plan["poll"].append(faults.status(500, Retry_After="77"))
     await act(bench, "poll")
-    assert bench.clock.waits == [77]
+    assert bench.clock.waits_s == [77]
 
 
 async def test_a_service_that_wants_to_be_left_alone_for_long_ends_the_run(
@@ -459,7 +459,7 @@ async def test_the_token_endpoints_retry_after_is_obeyed(
 ) -> None:
     bench.server.plan["token"].append(faults.status(429, Retry_After="299"))
     await act(bench, "poll")
-    assert bench.clock.skipped_s == pytest.approx(299, abs=0.1)
+    assert bench.clock.at_s == pytest.approx(299, abs=0.1)
     assert bench.server.count()["token"] == 2
 
 
@@ -472,7 +472,7 @@ async def test_a_pause_beyond_all_patience_is_not_waited_out(
     bench.server.plan[endpoint].append(faults.status(status, Retry_After="600"))
     with pytest.raises(ServiceUnavailableError, match=rf"for 300 s; last: .* with {status}"):
         await act(bench, "poll" if endpoint == "poll" else "submit")
-    assert bench.clock.skipped_s == 300
+    assert bench.clock.at_s == 300
     assert bench.server.count()[endpoint] == 1
 
 
@@ -493,7 +493,7 @@ async def test_the_service_cannot_have_all_tries_made_at_once(
     refusal = faults.status(status, Retry_After=asked, Date="Sat, 01 Mar 2025 12:00:00 GMT")
     bench.server.plan[endpoint].extend([refusal] * 4)
     await act(bench, "poll" if endpoint == "poll" else "submit")
-    assert bench.clock.skipped_s == pytest.approx(2 + 4 + 8 + 16, abs=0.2)
+    assert bench.clock.at_s == pytest.approx(2 + 4 + 8 + 16, abs=0.2)
 
 
 async def test_a_wait_that_is_too_long_to_be_meant_ends_the_run(
@@ -728,7 +728,7 @@ async def test_requests_keep_to_the_users_rate(bench: Bench) -> None:
     async with bench.engine(requests_per_second=4) as engine:
         for _ in range(3):
             await engine.fetch(document, task, bench.sink())
-    assert bench.clock.waits == [0.25, 0.25, 0.25]
+    assert bench.clock.waits_s == [0.25, 0.25, 0.25]
 
 
 async def test_undocumented_recognition_settings_are_refused(bench: Bench) -> None:

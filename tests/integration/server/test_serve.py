@@ -14,9 +14,9 @@ from aiohttp import ClientConnectorError, ClientSession
 
 from batch_converter.errors import StateLockedError, UsageError
 from batch_converter.server import serve
+from tests.support.clocks import ManualClock
 from tests.support.service import (
     Client,
-    HandClock,
     HandConverter,
     running,
     serve_settings,
@@ -79,7 +79,7 @@ async def test_stopping_ends_conversions_and_clears_the_folder(
 ) -> None:
     async with served(serve_settings(tmp_path), engine) as address:
         async with ClientSession(address) as session:
-            client = Client(session=session, engine=engine, clock=HandClock(), data=tmp_path)
+            client = Client(session=session, engine=engine, clock=ManualClock(), data=tmp_path)
             await client.log_in()
             await client.ask_until(await client.submit(), "Processing")
         assert client.files() == [".djvu"]

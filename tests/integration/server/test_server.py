@@ -218,10 +218,10 @@ async def test_results_are_kept_for_24_hours_after_submission(
     async with running(tmp_path, engine) as client:
         task_id = await client.submit()
         await client.end(task_id)
-        client.clock.s += RETENTION_S - 1
+        client.clock.at_s += RETENTION_S - 1
         await client.log_in()
         assert (await client.ask(task_id))["taskStatus"] == "Completed"
-        client.clock.s += 1
+        client.clock.at_s += 1
         assert (await client.ask(task_id))["taskStatus"] == "NotExist"
         assert client.files() == []
 

@@ -45,7 +45,7 @@ async def test_wrong_pairs_get_400_and_after_five_429_for_ten_minutes(
             async with client.session.post(TOKEN, data=wrong) as response:
                 assert (await response.json()) == {"error": "invalid_client"}
                 seen.append((response.status, response.headers.get("Retry-After")))
-        client.clock.s += 600
+        client.clock.at_s += 600
         async with client.session.post(TOKEN, data=wrong) as response:
             seen.append((response.status, response.headers.get("Retry-After")))
     assert seen == [(400, None)] * 5 + [(429, "600"), (400, None)]
@@ -107,7 +107,7 @@ async def test_without_a_token_nothing_is_answered(
 
 async def test_a_token_ends_after_its_hour(tmp_path: Path, engine: HandConverter) -> None:
     async with running(tmp_path, engine) as client:
-        client.clock.s += TOKEN_LIFETIME_S
+        client.clock.at_s += TOKEN_LIFETIME_S
         async with client.post_body(submission(DJVU)) as response:
             assert response.status == 401
         await client.log_in()
