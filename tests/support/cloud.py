@@ -1,39 +1,29 @@
-"""A small cloud of the tests' own: the vendor's API as its documentation tells it.
+"""A small cloud of the tests' own, for clients that are processes.
 
-It shares nothing with the package. It runs in a thread, does what a test tells it,
-and counts what a client did, so that a client's own counts can be held against it.
+It runs in a thread, does what a test tells it, and counts what a client did, so that a
+client's own counts can be held against it.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 import threading
 from collections import Counter, defaultdict, deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self
-from uuid import uuid4
+from typing import TYPE_CHECKING, Self
 
 import anyio
 from aiohttp import web
 from anyio.from_thread import start_blocking_portal
+
+from tests.support.cloud_api import LARGEST_BODY_BYTES, CloudApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from anyio.from_thread import BlockingPortal
-
-_LARGEST_BODY: Final = 256 << 20
-_KINDS: Final = {
-    ("POST", "/connect/token"): "token",
-    ("POST", "/v5.0/ocr/djvu2pdf"): "submit",
-    ("GET", "/v5.0/ocr/djvu2pdf"): "poll",
-    ("DELETE", "/v5.0/ocr/djvu2pdf"): "cancel",
-    ("GET", "/v5.0/ocr/utilities/gettaskstatus"): "poll",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,55 +52,33 @@ class Seen:
     task_id: str | None
 
 
-@dataclass(slots=True)
-class CloudTask:
-    """A document at the service."""
-
-    document: bytes
-    asked: int = 0
-    fetched: bool = False
-
-
-class Cloud:
+class Cloud(CloudApi):
     """The service; a context manager.
 
     Attributes:
-        client_id, client_secret: The one account.
-        questions_needed: The question that finds a document done.
         latency_s: What every request takes at least, so that requests overlap.
         fillers: How much longer the PDF of a document is made, in bytes.
-        fates: Document to the `taskStatus` answer that it gets instead of its PDF.
         calls: Requests by endpoint: token, submit, poll, cancel.
         peaks: The most of them at once.
-        next_token: What is given out as token; a new one each time where absent.
         peak_in_flight: The most documents accepted and not fetched at once.
         submissions: How often each document came in, by its bytes.
         seen: Every request.
-        surprises: What no client should have done.
     """
 
     def __init__(self) -> None:
-        self.client_id = "acceptance-client"
-        self.client_secret = "s3cr3t+of/the=tests"
+        super().__init__(client_id="acceptance-client", client_secret="s3cr3t+of/the=tests")
         self.base_url = ""
-        self.questions_needed = 1
         self.latency_s = 0.0
         self.fillers: Counter[bytes] = Counter()
-        self.fates: dict[bytes, Mapping[str, Any]] = {}
         self.calls: Counter[str] = Counter()
         self.peaks: Counter[str] = Counter()
         self.active: Counter[str] = Counter()
         self.peak_in_flight = 0
         self.submissions: Counter[bytes] = Counter()
-        self.tasks: dict[str, CloudTask] = {}
-        self.tokens: list[str] = []
-        self.next_token: str | None = None
         self.seen: list[Seen] = []
-        self.surprises: list[str] = []
         self._script: defaultdict[str, deque[Reply]] = defaultdict(deque)
         self._always: dict[str, Reply] = {}
         self._gates: dict[str, anyio.Event] = {}
-        self._revoked: set[str] = set()
 
     def __enter__(self) -> Self:
         self._portal_scope = start_blocking_portal("asyncio")
@@ -134,7 +102,7 @@ class Cloud:
         self._portal_scope.__exit__(exc_type, exc, traceback)
 
     async def _serve(self, ready: threading.Event) -> None:
-        app = web.Application(client_max_size=_LARGEST_BODY)
+        app = web.Application(client_max_size=LARGEST_BODY_BYTES)
         app.router.add_route("*", "/{path:.*}", self._answer)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
@@ -171,10 +139,6 @@ class Cloud:
         if gate := self._gates.pop(kind, None):
             self._portal.call(gate.set)
 
-    def revoke_tokens(self) -> None:
-        """No token that was given out is good any more."""
-        self._revoked |= set(self.tokens)
-
     def forget_tasks(self) -> None:
         """Lose every document, as the service does after a day."""
         self.tasks.clear()
@@ -199,13 +163,12 @@ class Cloud:
         return {**kinds, "billed": self.billed}
 
     def expected(self, document: bytes) -> bytes:
-        """Return the PDF that is delivered for a document."""
         return pdf_for(document, filler_bytes=self.fillers[document])
 
     # What it does
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        kind = _KINDS.get((request.method, request.path.lower()))
+        kind = self.kind_of(request)
         if kind is None:
             self.surprises.append(f"{request.method} {request.path}")
             return web.Response(status=404)
@@ -231,12 +194,12 @@ class Cloud:
             self.active[kind] -= 1
 
     async def _handled(self, kind: str, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
+        await request.read()
         if gate := self._gates.get(kind):
             await gate.wait()
         await anyio.sleep(self.latency_s)
         reply = self._next_reply(kind)
-        usual = None if reply and not reply.acts else await self._usual(kind, request, body)
+        usual = None if reply and not reply.acts else await self.answer(kind, request)
         if reply is None:
             assert usual is not None
             return usual
@@ -247,74 +210,11 @@ class Cloud:
     def _next_reply(self, kind: str) -> Reply | None:
         return self._script[kind].popleft() if self._script[kind] else self._always.get(kind)
 
-    async def _usual(self, kind: str, request: web.Request, body: bytes) -> web.Response:
-        if kind == "token":
-            return self._token(dict((await request.post()).items()))
-        if not self._is_authorised(request):
-            return web.json_response({"title": "Unauthorized", "status": 401}, status=401)
-        if kind == "submit":
-            return self._submit(request, body)
-        task_id = request.query.get("id", "")
-        if kind == "cancel":
-            self.tasks.pop(task_id, None)
-            return web.Response()
-        return self._poll(task_id, fetches="djvu2pdf" in request.path.lower())
-
-    def _token(self, form: Mapping[str, object]) -> web.Response:
-        wanted = {
-            "grant_type": "client_credentials",
-            "client_id": self.client_id,
-            "client_secret": self.client_secret,
-        }
-        if form != wanted:
-            return web.json_response({"error": "invalid_client"}, status=400)
-        self.tokens.append(self.next_token or f"token-{uuid4().hex}")
-        return web.json_response(
-            {"access_token": self.tokens[-1], "expires_in": 3600, "token_type": "bearer"}
-        )
-
-    def _is_authorised(self, request: web.Request) -> bool:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        return scheme == "Bearer" and token in self.tokens and token not in self._revoked
-
-    def _submit(self, request: web.Request, body: bytes) -> web.Response:
-        if "Content-Length" not in request.headers:
-            self.surprises.append("an upload without Content-Length")
-        fields = json.loads(body)
-        if set(fields) != {"image", "settings"} or request.content_type != "application/json":
-            self.surprises.append(f"a submission with {sorted(fields)}")
-        document = base64.b64decode(fields["image"], validate=True)
+    def take_in(self, document: bytes, settings: object = None) -> str:
+        task_id = super().take_in(document, settings)
         self.submissions[document] += 1
-        task_id = str(uuid4())
-        self.tasks[task_id] = CloudTask(document=document)
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
-        return web.Response(text=task_id)
-
-    def _poll(self, task_id: str, *, fetches: bool) -> web.Response:
-        task = self.tasks.get(task_id)
-        if task is None:
-            return _envelope(task_id, "NotExist", "TaskNotFound")
-        task.asked += 1
-        if task.asked < self.questions_needed:
-            return _envelope(task_id, "Processing" if task.asked > 1 else "Pending", "NotReady")
-        task.fetched = True
-        if fate := self.fates.get(task.document):
-            return web.json_response({"id": task_id, "results": None, **fate})
-        data = base64.b64encode(self.expected(task.document)).decode()
-        results = [{"type": "Pdf", "data": data}] if fetches else None
-        return _envelope(task_id, "Completed", "Ok", results)
-
-
-def _envelope(task_id: str, status: str, code: str, results: object = None) -> web.Response:
-    return web.json_response(
-        {
-            "id": task_id,
-            "taskStatus": status,
-            "responseStatusCode": code,
-            "results": results,
-            "error": None,
-        }
-    )
+        return task_id
 
 
 def pdf_for(document: bytes, *, filler_bytes: int = 0) -> bytes:

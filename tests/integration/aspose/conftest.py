@@ -1,14 +1,7 @@
-"""A service that goes wrong on request, written from the documentation alone.
-
-It shares no code with the package: `json` and `base64` of the standard library make
-its answers, so that client and server cannot be wrong together.
-"""
+"""A service that goes wrong on request, in the loop of the engine that is tested."""
 
 from __future__ import annotations
 
-import base64
-import json
-import uuid
 from collections import Counter, defaultdict, deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +22,7 @@ from batch_converter.events import EventStream
 from batch_converter.logs import log_event
 from batch_converter.models import CallKind, CallOutcome, Task
 from tests.support.clocks import LeapingClock
+from tests.support.cloud_api import LARGEST_BODY_BYTES, CloudApi
 
 if TYPE_CHECKING:
     import ssl
@@ -41,44 +35,24 @@ if TYPE_CHECKING:
 
 CLIENT_ID = "an-id"
 SECRET = "s3cret/with+signs&more"
-ENDPOINTS = {
-    ("POST", "/connect/token"): "token",
-    ("POST", "/v5.0/ocr/djvu2pdf"): "submit",
-    ("GET", "/v5.0/ocr/djvu2pdf"): "poll",
-    ("DELETE", "/v5.0/ocr/djvu2pdf"): "cancel",
-}
 
 
-def pdf_of(djvu: bytes) -> bytes:
-    """Return what the service makes of a document: different bytes for each."""
-    return b"%PDF-1.7\n" + djvu[::-1] + b"\n%%EOF\n"
-
-
-@dataclass(slots=True)
-class ServerTask:
-    """A task at the service."""
-
-    djvu: bytes
-    settings: object
-    polls_left: int
-
-
-@dataclass
-class FaultServer:
+class FaultServer(CloudApi):
     """The service; `plan` says which requests go wrong, in order."""
 
-    polls_before_ready: int = 0
-    plan: defaultdict[str, deque[Fault | None]] = field(default_factory=lambda: defaultdict(deque))
-    storm: Callable[[str], Fault | None] = lambda _: None
-    seen: list[tuple[str, web.Request]] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    tasks: dict[str, ServerTask] = field(default_factory=dict)
-    tokens: set[str] = field(default_factory=set)
-    lifetime_s: float = 3600
-    uploads: int = 0
-    most_uploads: int = 0
-    halted: anyio.Event = field(default_factory=anyio.Event)
-    url: str = ""
+    def __init__(self) -> None:
+        super().__init__(client_id=CLIENT_ID, client_secret=SECRET)
+        self.plan: defaultdict[str, deque[Fault | None]] = defaultdict(deque)
+        self.storm: Callable[[str], Fault | None] = lambda _: None
+        self.seen: list[tuple[str, web.Request]] = []
+        self.bodies: list[bytes] = []
+        self.uploads = 0
+        self.most_uploads = 0
+        self.halted = anyio.Event()
+        self.url = ""
+
+    def expected(self, document: bytes) -> bytes:
+        return b"%PDF-1.7\n" + document[::-1] + b"\n%%EOF\n"
 
     def count(self) -> Counter[str]:
         """Count the requests that arrived, by endpoint."""
@@ -86,7 +60,7 @@ class FaultServer:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer as planned, else as documented."""
-        name = ENDPOINTS.get((request.method, request.path), "other")
+        name = self.kind_of(request) or "other"
         self.seen.append((name, request))
         planned = self.plan[name]
         fault = planned.popleft() if planned else self.storm(name)
@@ -94,71 +68,24 @@ class FaultServer:
             return await self.answer(name, request)
         return await fault(self, request, lambda: self.answer(name, request))
 
-    async def answer(self, name: str, request: web.Request) -> web.StreamResponse:
-        """Answer as the documentation says."""
-        if name == "token":
-            return await self._token(request)
-        bearer = request.headers.get("Authorization", "")
-        if bearer.removeprefix("Bearer ") not in self.tokens:
-            body = {"title": "Unauthorized", "status": 401}
-            return web.json_response(body, status=401, content_type="application/problem+json")
-        if name == "submit":
-            return await self._submit(request)
-        task_id = request.query.get("id", "")
-        if name == "cancel":
-            self.tasks.pop(task_id, None)
-            return web.Response()
-        return web.json_response(self.envelope(task_id))
+    async def answer(self, kind: str, request: web.Request) -> web.Response:
+        """Answer as the documentation says; an upload is one until it is there."""
+        if kind == "submit":
+            await self._upload(request)
+        return await super().answer(kind, request)
 
-    async def _token(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
-        wanted = {
-            "grant_type": "client_credentials",
-            "client_id": CLIENT_ID,
-            "client_secret": SECRET,
-        }
-        if dict(form) != wanted:
-            return web.json_response({"error": "invalid_client"}, status=400)
-        token = f"token-{uuid.uuid4()}"
-        self.tokens.add(token)
-        return web.json_response(
-            {"access_token": token, "expires_in": self.lifetime_s, "token_type": "bearer"}
-        )
-
-    async def _submit(self, request: web.Request) -> web.StreamResponse:
+    async def _upload(self, request: web.Request) -> None:
         self.uploads += 1
         self.most_uploads = max(self.most_uploads, self.uploads)
         try:
-            body = await request.read()
+            await request.read()
             await anyio.lowlevel.checkpoint()
         finally:
             self.uploads -= 1
-        self.bodies.append(body)
-        fields = json.loads(body)
-        task_id = str(uuid.uuid4())
-        djvu = base64.b64decode(fields["image"], validate=True)
-        self.tasks[task_id] = ServerTask(djvu, fields["settings"], self.polls_before_ready)
-        return web.Response(text=task_id)
 
-    def envelope(self, task_id: str) -> dict[str, Any]:
-        """Return the documented answer to the question for a task."""
-        task = self.tasks.get(task_id)
-        status, code, results, error = "NotExist", "Error", None, None
-        if task is None:
-            error = {"messages": ["The requested conversion task was not found."]}
-        elif task.polls_left:
-            task.polls_left -= 1
-            status, code = "Processing", "NotReady"
-        else:
-            data = base64.b64encode(pdf_of(task.djvu)).decode()
-            status, code, results = "Completed", "Ok", [{"type": "Pdf", "data": data}]
-        return {
-            "id": task_id,
-            "taskStatus": status,
-            "responseStatusCode": code,
-            "results": results,
-            "error": error,
-        }
+    def submit(self, request: web.Request, body: bytes) -> web.Response:
+        self.bodies.append(body)
+        return super().submit(request, body)
 
 
 @dataclass
@@ -284,9 +211,7 @@ class Bench:
 
     def make_task(self, data: bytes = b"AT&TFORM") -> Task:
         """Put a finished task into the server."""
-        task_id = str(uuid.uuid4())
-        self.server.tasks[task_id] = ServerTask(data, {}, 0)
-        return self.task(task_id)
+        return self.task(self.server.take_in(data))
 
 
 @asynccontextmanager
@@ -294,7 +219,7 @@ async def serving(
     server: FaultServer, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[FaultServer]:
     """Run a server on a free port."""
-    app = web.Application(client_max_size=2**30)
+    app = web.Application(client_max_size=LARGEST_BODY_BYTES)
     app.router.add_route("*", "/{path:.*}", server.handle)
     running = TestServer(app, scheme="http" if tls is None else "https", port=0)
     await running.start_server(ssl=tls)

@@ -38,15 +38,15 @@ PDF_OF_FORM = b"%PDF-1.7\n" + b"AT&TFORM"[::-1] + b"\n%%EOF\n"
 
 async def test_a_document_goes_out_and_comes_back(bench: Bench) -> None:
     djvu = b"AT&TFORM" + bytes(range(256)) * 5000
-    bench.server.polls_before_ready = 2
+    bench.server.questions_needed = 3
     document, sink = bench.document(djvu), bench.sink()
     async with bench.engine(settings={"language": "German", "Rotate": 90}) as engine:
         task = bench.task(await engine.submit(document))
-        assert await engine.fetch(document, task, sink) == NotReady(status="Processing")
+        assert await engine.fetch(document, task, sink) == NotReady(status="Pending")
         assert await engine.fetch(document, task, sink) == NotReady(status="Processing")
         assert await engine.fetch(document, task, sink) == Ready()
     assert sink.pdf == b"%PDF-1.7\n" + djvu[::-1] + b"\n%%EOF\n"
-    assert bench.server.tasks[task.task_id].djvu == djvu
+    assert bench.server.tasks[task.task_id].document == djvu
     assert bench.server.tasks[task.task_id].settings == {"language": "German", "Rotate": 90}
     assert bench.calls.of("submit") == [("answered", 200)]
     assert bench.calls.left() == bench.server.count() == {"token": 1, "submit": 1, "poll": 3}
@@ -225,7 +225,7 @@ async def test_an_upload_that_broke_off_half_way_is_sent_again_from_the_start(
     bench.server.plan["submit"].extend([faults.reset, faults.reset_in_body])
     async with bench.engine() as engine:
         task_id = await engine.submit(document)
-    assert bench.server.tasks[task_id].djvu == b"AT&TFORM" + bytes(4 * BIG)
+    assert bench.server.tasks[task_id].document == b"AT&TFORM" + bytes(4 * BIG)
     assert bench.calls.of("submit") == [("lost", None), ("lost", None), ("answered", 200)]
 
 
@@ -234,7 +234,7 @@ async def test_a_service_that_stops_reading_is_noticed(bench: Bench, faults: typ
     bench.server.plan["submit"].append(faults.deaf)
     async with bench.engine(read_timeout_s=2) as engine:
         task_id = await engine.submit(document)
-    assert len(bench.server.tasks[task_id].djvu) == 8 * BIG
+    assert len(bench.server.tasks[task_id].document) == 8 * BIG
     assert bench.calls.of("submit") == [("lost", None), ("answered", 200)]
 
 
@@ -320,7 +320,7 @@ async def test_a_revoked_token_is_renewed_once_for_all(bench: Bench) -> None:
     document, task = bench.document(), bench.make_task()
     async with bench.engine() as engine:
         await engine.submit(document)
-        bench.server.tokens.clear()
+        bench.server.revoke_tokens()
         async with anyio.create_task_group() as group:
             for _ in range(10):
                 group.start_soon(engine.submit, document)
@@ -556,7 +556,7 @@ async def test_a_token_that_fails_later_fails_the_document_only(
     document, task = bench.document(), bench.make_task()
     async with bench.engine() as engine:
         await engine.fetch(document, task, bench.sink())
-        bench.server.tokens.clear()
+        bench.server.revoke_tokens()
         bench.server.plan["token"].extend([faults.status(500)] * 6)
         with pytest.raises(NetworkError, match="the request for a token with 500"):
             await engine.fetch(document, task, bench.sink())
@@ -594,7 +594,7 @@ async def test_a_redirect_within_the_origin_is_followed_and_counted(
     async with bench.engine() as engine:
         if endpoint in {"token", "submit"}:
             task_id = await engine.submit(document)
-            assert len(bench.server.tasks[task_id].djvu) == BIG
+            assert len(bench.server.tasks[task_id].document) == BIG
         elif endpoint == "poll":
             await engine.fetch(document, task, sink)
             assert sink.pdf == PDF_OF_FORM

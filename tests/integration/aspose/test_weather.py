@@ -77,7 +77,7 @@ async def test_a_storm_loses_nothing_and_every_request_is_counted(
     bench: Bench, faults: type[Faults], seed: int
 ) -> None:
     bench.server.storm = storm(faults, seed)
-    bench.server.polls_before_ready = 1
+    bench.server.questions_needed = 2
     bench.retry = {"request_attempts": 12, "unavailable_after_s": 100_000}
     chance = random.Random(seed)  # the same storm each time
     sources = {
