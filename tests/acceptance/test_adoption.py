@@ -6,6 +6,8 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.command import run
 from tests.support.pdfs import djvu_bytes, make_archive, pdf_bytes
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from tests.support.cloud import Cloud
 
 
+@pytest.mark.slow
 def test_a_lost_ledger_is_rebuilt_from_the_pdfs_when_asked(
     cloud: Cloud, source: Path, output: Path
 ) -> None:

@@ -149,6 +149,7 @@ def test_a_burst_of_complaints_slows_down_once(
     assert cloud.calls["submit"] == 24 + 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("kind", ["token", "submit"])
 def test_no_pause_is_longer_than_an_unavailable_service_is_borne(
@@ -164,6 +165,7 @@ def test_no_pause_is_longer_than_an_unavailable_service_is_borne(
     assert run("convert", source, "-o", output).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lifetime", ["0", '"soon"', "9" * 400, "0.0001"])
 def test_no_lifetime_of_a_token_makes_it_useless(
     cloud: Cloud, source: Path, output: Path, lifetime: str
@@ -187,6 +189,7 @@ def test_a_token_that_is_refused_when_fresh_ends_the_run_with_3(
     assert cloud.calls["token"] == 2
 
 
+@pytest.mark.slow
 def test_a_service_that_stays_away_ends_the_run_with_6(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -250,6 +253,7 @@ def test_unusable_results_are_asked_for_once_more_then_submitted_again(
     assert not list(output.glob("*.pdf"))
 
 
+@pytest.mark.slow
 def test_warnings_beside_a_result_are_recorded(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -275,6 +279,7 @@ def completed(document: bytes, *, warnings: list[str]) -> Reply:
     return Reply(body=json.dumps(answer, indent=2), headers={"Content-Type": "application/json"})
 
 
+@pytest.mark.slow
 def test_secrets_stand_nowhere(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

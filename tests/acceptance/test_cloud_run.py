@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.cloud import pdf_for
 from tests.support.command import run
 from tests.support.pdfs import djvu_bytes, make_archive
@@ -13,11 +15,10 @@ from tests.support.pdfs import djvu_bytes, make_archive
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
     from tests.support.cloud import Cloud
 
 
+@pytest.mark.slow
 def test_two_hundred_documents_keep_within_the_limits_as_the_service_counts(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:

@@ -176,6 +176,7 @@ def test_an_output_folder_that_vanishes_is_not_made_anew(
     assert_all_are_fetched_and_none_paid_twice(cloud, paths, source, output, *state)
 
 
+@pytest.mark.slow
 def test_a_limit_on_the_size_of_files_fails_what_exceeds_it(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -239,6 +240,7 @@ def test_a_state_directory_that_may_not_be_written_starts_nothing(
     assert not cloud.calls
 
 
+@pytest.mark.slow
 def test_a_ledger_may_be_looked_at_where_nothing_may_be_written(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:

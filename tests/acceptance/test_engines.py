@@ -81,6 +81,7 @@ def test_times_are_preserved_where_wanted(source: Path, output: Path) -> None:
     assert (output / "00000.pdf").stat().st_mtime == 1_000_000_000
 
 
+@pytest.mark.slow
 def test_a_signal_ends_an_offline_run_too(source: Path, output: Path, tmp_path: Path) -> None:
     make_archive(source, 400)
     with started(tmp_path / "p", "convert", source, "-o", output, "--json") as process:
@@ -115,6 +116,7 @@ def address(service: Running) -> str:
     return match[1]
 
 
+@pytest.mark.slow
 def test_the_same_pdfs_come_through_the_service(
     service: Running, output: Path, tmp_path: Path
 ) -> None:

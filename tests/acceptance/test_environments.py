@@ -60,6 +60,7 @@ SURROUNDINGS: Final = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SURROUNDINGS)
 def test_the_suite_passes_in_any_surroundings(name: str) -> None:
     variables, umask = SURROUNDINGS[name]

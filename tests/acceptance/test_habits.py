@@ -46,6 +46,7 @@ def closed_home(tmp_path: Path) -> Iterator[Path]:
     config.chmod(0o700)
 
 
+@pytest.mark.slow
 def test_a_closed_configuration_folder_keeps_nothing_from_running(
     source: Path, output: Path, closed_home: Path
 ) -> None:
@@ -60,6 +61,7 @@ def test_a_closed_configuration_folder_keeps_nothing_from_running(
     assert "cannot look for a configuration file" in done.err
 
 
+@pytest.mark.slow
 def test_a_configuration_that_is_named_and_closed_is_the_cause(tmp_path: Path) -> None:
     path = tmp_path / "closed.toml"
     path.touch(mode=0)
@@ -70,6 +72,7 @@ def test_a_configuration_that_is_named_and_closed_is_the_cause(tmp_path: Path) -
         assert "readable" in done.err
 
 
+@pytest.mark.slow
 def test_a_working_folder_that_is_closed_is_not_missed(
     source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -90,6 +93,7 @@ def in_a_deleted_folder(folder: Path) -> tuple[str, ...]:
     return ("sh", "-c", f'mkdir "{gone}" && cd "{gone}" && rmdir "{gone}" && exec "$@"', "sh")
 
 
+@pytest.mark.slow
 def test_a_working_folder_that_is_gone_is_not_missed_where_paths_are_absolute(
     source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -100,6 +104,7 @@ def test_a_working_folder_that_is_gone_is_not_missed_where_paths_are_absolute(
         assert done.code == 0, (command, done)
 
 
+@pytest.mark.slow
 def test_a_relative_path_in_a_folder_that_is_gone_is_the_cause(
     source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -135,6 +140,7 @@ def test_a_home_that_is_none_keeps_nothing_from_running(
         assert done.code == 0, (command, done)
 
 
+@pytest.mark.slow
 def test_a_temporary_folder_that_is_none_keeps_nothing_from_running(
     source: Path, output: Path
 ) -> None:
@@ -147,6 +153,7 @@ def test_a_temporary_folder_that_is_none_keeps_nothing_from_running(
 # Halves and strangers
 
 
+@pytest.mark.slow
 def test_half_an_account_is_2_and_nothing_is_converted(source: Path, output: Path) -> None:
     make_archive(source, 1)
     halves = {
@@ -192,6 +199,7 @@ def test_an_account_that_is_dirty_at_its_ends_is_let_in(
     assert run("convert", source, "-o", output, env={**env, **by_file}).code == 0
 
 
+@pytest.mark.slow
 def test_a_list_that_windows_wrote_is_read_or_named_as_the_cause(
     source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -206,6 +214,7 @@ def test_a_list_that_windows_wrote_is_read_or_named_as_the_cause(
     assert run(*command).json["totals"]["converted"] == 2
 
 
+@pytest.mark.slow
 def test_a_clusters_links_are_passed_over(source: Path, output: Path) -> None:
     make_archive(source, 1)
     links = {
@@ -242,6 +251,7 @@ def unread(*arguments: str | Path, both: bool = False) -> Finished:
     return Finished(code=done.returncode, out="", err=told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("both", [False, True])
 def test_a_reader_who_has_gone_does_not_change_how_a_command_ends(
     source: Path, output: Path, *, both: bool

@@ -70,6 +70,7 @@ def test_the_first_signal_remembers_what_is_out(
     assert_all_converted(paths, output)
 
 
+@pytest.mark.slow
 def test_an_upload_under_way_brings_its_id_home(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -128,6 +129,7 @@ def test_a_list_that_does_not_end_holds_nobody_up(
     assert done.json["exit_code"] == 130
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cloud")
 @pytest.mark.parametrize(("number", "code"), [("INT", 130), ("TERM", 143), ("HUP", 143)])
 def test_whatever_is_interrupted_says_so_by_its_code(
@@ -151,6 +153,7 @@ def is_open(pid: int, path: Path) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_killed_between_submission_and_fetch_nothing_is_submitted_again(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -174,6 +177,7 @@ def test_killed_between_submission_and_fetch_nothing_is_submitted_again(
     assert_all_converted(paths, output)
 
 
+@pytest.mark.slow
 def test_killed_during_an_upload_the_call_is_counted_and_made_again(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -192,6 +196,7 @@ def test_killed_during_an_upload_the_call_is_counted_and_made_again(
     assert_all_converted(paths, output)
 
 
+@pytest.mark.slow
 def test_what_is_out_is_fetched_before_anything_new_is_paid_for(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -216,6 +221,7 @@ def test_what_is_out_is_fetched_before_anything_new_is_paid_for(
     assert kinds.count("submit") == 20
 
 
+@pytest.mark.slow
 def test_what_the_service_has_lost_is_submitted_again(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -234,6 +240,7 @@ def test_what_the_service_has_lost_is_submitted_again(
     assert_all_converted(paths, output)
 
 
+@pytest.mark.slow
 def test_while_a_run_goes_on_others_may_look_and_not_run(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -271,6 +278,7 @@ def test_while_a_run_goes_on_others_may_look_and_not_run(
     assert run("convert", source, "-o", output).code == 0  # the lock died with its process
 
 
+@pytest.mark.slow
 def test_two_state_directories_do_not_meet(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -283,6 +291,7 @@ def test_two_state_directories_do_not_meet(
     assert cloud.calls["submit"] == 1
 
 
+@pytest.mark.slow
 def test_cancel_deletes_what_is_out_and_puts_it_back(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -316,6 +325,7 @@ def test_cancel_deletes_what_is_out_and_puts_it_back(
     assert cloud.calls["cancel"] == 6
 
 
+@pytest.mark.slow
 def test_cancel_calls_off_what_failed_while_it_was_out(
     cloud: Cloud, source: Path, output: Path
 ) -> None:
@@ -339,6 +349,7 @@ def test_cancel_calls_off_what_failed_while_it_was_out(
     assert (again["run_id"], len(again["files"])) == (known["run_id"], 2)
 
 
+@pytest.mark.slow
 def test_a_budget_is_kept_to_the_call(cloud: Cloud, source: Path, output: Path) -> None:
     make_archive(source, 10)
 
@@ -396,6 +407,7 @@ def test_after_so_many_errors_nothing_new_is_begun(
     assert cloud.calls["submit"] == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [["--max-errors", "3"], ["--fail-fast"]])
 @pytest.mark.parametrize("engine", ["aspose", "local"])
 def test_errors_that_cost_nothing_count_too(
@@ -511,6 +523,7 @@ def test_a_dry_run_changes_nothing_and_tells_the_price(
     assert cloud.calls["submit"] == 3
 
 
+@pytest.mark.slow
 def test_orders_sizes_and_shards_choose_what_comes(
     cloud: Cloud, source: Path, output: Path
 ) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.support.cloud import Cloud
     from tests.support.command import Finished
 
+pytestmark = pytest.mark.slow
+
 KILLS: Final = int(os.environ.get("SOAK_KILLS", "25"))
 SEED: Final = int(os.environ.get("SOAK_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 FAULT_POINT: Final = "_BATCH_CONVERTER_FAULT_POINT"
@@ -98,7 +100,6 @@ def kill_and_resume(archive: Archive, tmp_path: Path, step: str) -> None:
         assert_nothing_is_left_to_do(archive)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(480 + 3 * KILLS)
 def test_killed_at_random_moments(archive: Archive, tmp_path: Path) -> None:
     chance = random.Random(SEED)  # a moment, no secret

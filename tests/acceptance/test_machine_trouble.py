@@ -71,6 +71,7 @@ def convert_twice(
     return limited
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [5, 9, 20, 28, 29, 31, 36, 48])
 def test_too_few_open_files(source: Path, output: Path, limit: int) -> None:
     make_archive(source, 12)
@@ -89,6 +90,7 @@ def test_a_soft_limit_is_raised(source: Path, output: Path) -> None:
     assert "fewer_at_once" not in limited.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 2, 8, 9, 12, 15, 17, 18, 19])
 def test_too_few_processes(open_folder: Path, limit: int) -> None:
     source, output = open_folder / "scans", open_folder / "pdfs"
@@ -109,6 +111,7 @@ def test_too_little_memory(source: Path, output: Path, limit_mib: int) -> None:
         assert limited.err.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [20, 29, 34, 40])
 def test_too_few_open_files_cost_nothing_at_the_service(
     cloud: Cloud, source: Path, output: Path, limit: int

@@ -40,6 +40,7 @@ def ended(done: subprocess.CompletedProcess[bytes]) -> Finished:
     return Finished(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", CLOSED)
 def test_a_run_writes_into_no_file_of_its_own(
     source: Path, output: Path, closed: tuple[str, ...]

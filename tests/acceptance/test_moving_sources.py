@@ -24,6 +24,7 @@ def files(report: Path) -> dict[str, dict[str, Any]]:
     return {file["source"]: file for file in json.loads(report.read_bytes())["files"]}
 
 
+@pytest.mark.slow
 def test_a_document_that_changes_at_the_service_is_converted_again_by_the_next_run(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -45,6 +46,7 @@ def test_a_document_that_changes_at_the_service_is_converted_again_by_the_next_r
     assert run(*arguments).json["totals"]["skipped"] == 1
 
 
+@pytest.mark.slow
 def test_a_document_that_changes_between_two_runs_gives_up_its_task(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -63,6 +65,7 @@ def test_a_document_that_changes_between_two_runs_gives_up_its_task(
     assert cloud.submissions == {old: 1, new: 1}
 
 
+@pytest.mark.slow
 def test_sources_that_vanish_in_mid_run_are_not_paid_for_and_lose_no_pdf(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -98,6 +101,7 @@ def delivered(pdf: bytes) -> Reply:
     return Reply(body=json.dumps(answer), headers={"Content-Type": "application/json"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verify", ["full", "quick"])
 def test_other_pages_than_the_djvu_has_fail_for_good_and_are_not_published(
     cloud: Cloud, source: Path, output: Path, verify: str
@@ -121,6 +125,7 @@ def test_other_pages_than_the_djvu_has_fail_for_good_and_are_not_published(
     assert (taken_up.code, taken_up.json["totals"]["converted"]) == (0, 1)
 
 
+@pytest.mark.slow
 def test_other_pages_are_published_with_a_warning_that_every_account_tells(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ def names_without_end() -> bytes:
     return b"AT&T" + form("DJVM", chunk("DIRM", offsets + names))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["aspose", "local"])
 def test_the_main_process_loads_nothing_that_could_parse(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path, engine: str

@@ -25,6 +25,7 @@ def totals(done: Any) -> dict[str, int]:  # noqa: ANN401  # a Finished
     return {name: counts[name] for name in names if counts[name]}
 
 
+@pytest.mark.slow
 def test_a_second_run_calls_nothing_and_every_change_is_noticed(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -64,6 +65,7 @@ def test_a_second_run_calls_nothing_and_every_change_is_noticed(
     assert totals(run("convert", source, "-o", output, "--json")) == {"skipped": 6}
 
 
+@pytest.mark.slow
 def test_other_recognition_settings_convert_again(cloud: Cloud, source: Path, output: Path) -> None:
     make_archive(source, 1)
     for language in ("English", "English", "Czech"):
@@ -73,6 +75,7 @@ def test_other_recognition_settings_convert_again(cloud: Cloud, source: Path, ou
     assert cloud.calls["submit"] == 2
 
 
+@pytest.mark.slow
 def test_overwrite_modes(cloud: Cloud, source: Path, output: Path) -> None:
     [path] = make_archive(source, 1)
     pdf = output / "00000.pdf"
@@ -111,6 +114,7 @@ TOO_DARK = {
 }
 
 
+@pytest.mark.slow
 def test_a_lasting_failure_is_known_and_not_paid_for_again(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -143,6 +147,7 @@ def test_a_lasting_failure_is_known_and_not_paid_for_again(
     assert cloud.calls["submit"] == 3
 
 
+@pytest.mark.slow
 def test_a_list_of_failures_is_the_next_list_of_files(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -210,6 +215,7 @@ def test_a_passing_failure_is_tried_again_by_the_next_run(
     assert cloud.calls["submit"] == 2  # fetched, not paid for again
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cloud")
 def test_manifest_verify_and_report_stand_on_the_ledger(
     source: Path, output: Path, tmp_path: Path

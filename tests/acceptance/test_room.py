@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inodes", [12, 14, 15])
 @pytest.mark.parametrize("flat", [True, False])
 def test_nothing_is_paid_for_that_finds_no_inode(

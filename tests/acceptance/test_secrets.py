@@ -70,6 +70,7 @@ def assert_untold(texts: dict[str, str], secrets: tuple[str, ...]) -> None:
             assert spelling.lower() not in lowered, name
 
 
+@pytest.mark.slow
 def test_an_echo_in_any_answer_reaches_no_log_report_ledger_or_stream(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path, secrets: tuple[str, ...]
 ) -> None:
@@ -132,6 +133,7 @@ def test_an_echo_in_a_result_reaches_no_log_report_ledger_or_stream(
     assert_untold(texts, secrets)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refusal", [("token", 400), ("submit", 401), ("submit", 403)])
 def test_an_account_that_is_refused_with_an_echo_is_told_without_it(
     cloud: Cloud,

@@ -83,6 +83,7 @@ def test_a_hangup_that_was_silenced_does_not_end_it(tmp_path: Path) -> None:
     assert [event["signal"] for event in done.named("server.stopping")] == ["SIGTERM"]
 
 
+@pytest.mark.slow
 def test_convert_gets_the_same_pdfs_through_the_service(tmp_path: Path) -> None:
     sources = [SAMPLES / name for name in ("bitonal.djvu", "book.djvu", "languages.djvu")]
     direct, through = tmp_path / "direct", tmp_path / "through"

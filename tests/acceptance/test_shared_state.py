@@ -32,6 +32,7 @@ def modes(folder: Path) -> dict[Path, int]:
     return {path: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*"))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("umask", [0o002, 0o007, 0o022, 0o077])
 @pytest.mark.parametrize("apart", [False, True])
 def test_all_that_a_run_makes_has_the_mode_of_the_umask(
@@ -79,6 +80,7 @@ def test_pdfs_take_the_group_of_a_folder_that_hands_it_on(
     assert (output / "box").stat().st_mode & stat.S_ISGID
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ledger.sqlite3", "lock", "."])
 def test_a_user_who_may_not_write_is_told_so(
     cloud: Cloud, source: Path, output: Path, name: str
@@ -103,6 +105,7 @@ def test_a_user_who_may_not_write_is_told_so(
     assert run("convert", source, "-o", output).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cloud")
 @pytest.mark.parametrize("name", ["ledger.sqlite3", "."])
 def test_a_user_who_may_not_read_is_told_so(source: Path, output: Path, name: str) -> None:

@@ -65,6 +65,7 @@ def test_trees_and_single_files_land_where_the_contract_says(
     assert cloud.calls["submit"] == 5
 
 
+@pytest.mark.slow
 def test_clashes_are_settled_by_path_and_stay_settled(
     cloud: Cloud, source: Path, output: Path
 ) -> None:
@@ -110,6 +111,7 @@ def test_of_x_djv_and_x_djvu_the_second_keeps_its_whole_name(
     assert cloud.calls["submit"] == 4
 
 
+@pytest.mark.slow
 def test_names_are_bytes(cloud: Cloud, source: Path, output: Path, tmp_path: Path) -> None:
     latin, newline = "b\udcfccher/\udce9tude.djvu", "two\nlines.djvu"
     write(source, latin, newline, "  spaces and ' quotes \".djvu", "-o.djvu")
@@ -128,6 +130,7 @@ def test_names_are_bytes(cloud: Cloud, source: Path, output: Path, tmp_path: Pat
     assert cloud.calls["submit"] == 4
 
 
+@pytest.mark.slow
 def test_a_file_that_fails_may_have_a_name_that_is_not_utf8(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -173,6 +176,7 @@ def test_what_is_no_file_is_passed_over_with_a_warning(
     assert cloud.calls["submit"] == 3
 
 
+@pytest.mark.slow
 def test_the_output_may_lie_inside_the_source(cloud: Cloud, source: Path) -> None:
     write(source, "a.djvu")
     output = source / "pdfs"
@@ -196,6 +200,7 @@ def test_filters_use_gitignore_syntax_on_the_path_below_the_source(
     assert cloud.calls["submit"] == 2
 
 
+@pytest.mark.slow
 def test_what_systems_leave_behind_is_neither_converted_nor_paid_for(
     cloud: Cloud, source: Path, output: Path
 ) -> None:
@@ -222,6 +227,7 @@ def test_what_systems_leave_behind_is_neither_converted_nor_paid_for(
     assert by_key.json["totals"] | {"found": 5, "skipped": 3} == by_key.json["totals"]
 
 
+@pytest.mark.slow
 def test_a_file_that_an_earlier_version_took_in_spite_of_its_name_is_as_if_removed(
     cloud: Cloud, source: Path, output: Path
 ) -> None:
@@ -240,6 +246,7 @@ def test_a_file_that_an_earlier_version_took_in_spite_of_its_name_is_as_if_remov
     assert run("status", "-o", output, "--json").json["states"]["converted"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("null", [False, True])
 def test_sources_come_from_a_list(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path, *, null: bool
@@ -271,6 +278,7 @@ def test_sources_come_from_a_list(
     assert done.json["totals"]["converted"] == 1
 
 
+@pytest.mark.slow
 def test_an_empty_list_or_folder_is_nothing_to_do(cloud: Cloud, source: Path, output: Path) -> None:
     assert run("convert", "--files-from", "-", "-o", output).code == 0
     done = run("convert", source, "-o", output)
@@ -334,6 +342,7 @@ def index(source: Path) -> Path:
     return source / "index.djvu"
 
 
+@pytest.mark.slow
 def test_a_changed_part_of_an_indirect_document_is_noticed(
     cloud: Cloud, index: Path, output: Path
 ) -> None:
@@ -361,6 +370,7 @@ def test_parts_that_have_gone_leave_the_pdf_alone(cloud: Cloud, index: Path, out
     assert cloud.calls["submit"] == 1
 
 
+@pytest.mark.slow
 def test_an_index_is_tried_again_once_its_parts_are_there(
     cloud: Cloud, index: Path, output: Path
 ) -> None:

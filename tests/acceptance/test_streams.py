@@ -10,6 +10,8 @@ import subprocess
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.support.cloud import Reply
 from tests.support.command import COMMAND, PATIENCE_S, parsed_events, run, run_each
 from tests.support.pdfs import make_archive
@@ -60,6 +62,7 @@ def eventful_run(cloud: Cloud, source: Path, output: Path, log_file: Path) -> tu
     return done.out, done.err
 
 
+@pytest.mark.slow
 def test_events_are_json_lines_with_the_keys_of_the_contract(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -101,6 +104,7 @@ def assert_well_formed(line: dict[str, Any]) -> None:
         assert line["task_id"]
 
 
+@pytest.mark.slow
 def test_more_and_less_is_told(cloud: Cloud, source: Path, output: Path) -> None:
     make_archive(source, 1)
     wishes = ("-v", "--log-level=debug", "-q", "--log-level=error", "--log-format=console")

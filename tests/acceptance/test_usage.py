@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.command import Finished, run, run_each
 from tests.support.pdfs import make_archive
 
@@ -32,6 +34,7 @@ BAD_USAGE: list[tuple[list[str], str]] = [
 ]
 
 
+@pytest.mark.slow
 def test_bad_usage_is_2_and_starts_nothing(source: Path, output: Path) -> None:
     make_archive(source, 1)
     commands = [
@@ -47,6 +50,7 @@ def test_bad_usage_is_2_and_starts_nothing(source: Path, output: Path) -> None:
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_without_credentials_the_local_engine_is_chosen_and_aspose_refused(
     source: Path, output: Path
 ) -> None:
@@ -111,6 +115,7 @@ def test_flags_win_over_environment_over_file_over_defaults(tmp_path: Path) -> N
     assert "chmod 600" in done.err  # others may read it, and there is a secret in it
 
 
+@pytest.mark.slow
 def test_the_flag_wins_in_a_run(cloud: Cloud, source: Path, output: Path, tmp_path: Path) -> None:
     make_archive(source, 4)
     cloud.latency_s = 0.01
@@ -147,6 +152,7 @@ def test_commands_on_a_ledger_that_is_not_there_say_so(output: Path) -> None:
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_doctor_says_a_line_for_each_check(cloud: Cloud, output: Path) -> None:
     healthy = run("doctor", "-o", output)
     assert healthy.code == 0, healthy.out

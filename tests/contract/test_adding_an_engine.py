@@ -198,6 +198,7 @@ def test_secrets_of_all_sections_are_known_to_the_logs() -> None:
 # One module and one row
 
 
+@pytest.mark.slow
 def test_with_its_module_and_its_row_in_place_the_command_has_it(tmp_path: Path) -> None:
     package = tmp_path / "site" / "batch_converter"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -292,6 +292,7 @@ async def test_workers_that_never_begin_are_not_started_for_ever(
     assert len((tmp_path / "python.starts").read_text()) == 4
 
 
+@pytest.mark.slow
 async def test_a_signal_for_all_processes_harms_no_document_even_as_workers_start(
     tmp_path: Path,
 ) -> None:
@@ -370,6 +371,7 @@ def is_blank(page: pypdfium2.PdfPage) -> bool:
     return bool(low > 240)
 
 
+@pytest.mark.slow
 async def test_no_damage_crashes_hangs_or_passes_for_a_blank_page(tmp_path: Path) -> None:
     names = ["bitonal", "colour", "mixed", "book", "rotated"]
     originals = [(SAMPLES / f"{name}.djvu").read_bytes() for name in names]

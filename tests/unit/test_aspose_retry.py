@@ -138,6 +138,7 @@ def test_retry_after_date_is_counted_on_the_services_clock() -> None:
     assert retry_after_s(asked, date="nonsense", now=NOW) == 3 * 3600 + 30
 
 
+@pytest.mark.slow
 @given(st.text() | st.from_regex(r"\A[A-Z][a-z]{2}, \d{1,20} Mar \d{1,9} \d+:\d+:\d+ [+-]?\w+\Z"))
 def test_whatever_the_service_writes_is_a_wait_or_none(value: str) -> None:
     for date in (None, value):

@@ -447,6 +447,7 @@ def test_a_jbig2_program_that_fails_is_done_without(tmp_path: Path, body: str) -
 needs_ocr = pytest.mark.skipif(bool(missing_tools("eng")), reason=missing_tools("eng"))
 
 
+@pytest.mark.slow
 @needs_ocr
 def test_text_is_recognised_where_there_is_none(tmp_path: Path) -> None:
     written = []
@@ -468,6 +469,7 @@ def test_documents_with_text_are_not_recognised_again(tmp_path: Path) -> None:
     assert (tmp_path / "out.pdf").read_bytes() == plain
 
 
+@pytest.mark.slow
 @needs_ocr
 def test_recognition_that_fails_is_told(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="OCRmyPDF failed"):

@@ -286,6 +286,7 @@ def test_a_stream_that_ends_before_its_bytes_do_is_noticed() -> None:
         ink(whole + bytes(range(1, 56)))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 3), st.data())
 @settings(deadline=None)
 def test_changed_streams_are_drawn_or_refused(seed: int, data: st.DataObject) -> None:

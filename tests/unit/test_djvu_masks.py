@@ -83,6 +83,7 @@ def test_pages_of_any_size_are_drawn(tmp_path: Path, size: tuple[int, int]) -> N
     assert (drawn_ink(tmp_path / "page.djvu") == pixels).all()
 
 
+@pytest.mark.slow
 def test_a_book_with_a_large_page_has_all_its_pages(tmp_path: Path) -> None:
     names = []
     for number, size in enumerate([(600, 800), (7016, 9921), (600, 800)]):
@@ -303,6 +304,7 @@ def test_more_colours_than_one_look_can_tell_apart(tmp_path: Path) -> None:
     assert list(stencils(source).values()) == [4] * 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reduction", [3, 12])
 def test_large_pages_have_their_pictures(tmp_path: Path, reduction: int) -> None:
     width, height = 8400, 8160

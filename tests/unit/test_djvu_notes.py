@@ -218,6 +218,7 @@ def test_what_is_said_of_printing_or_in_unknown_words_is_told(tmp_path: Path) ->
     )
 
 
+@pytest.mark.slow
 def test_annotations_above_4_mib_are_read(tmp_path: Path) -> None:
     text = b'(metadata (Title "kept"))(maparea "#1" "" (rect 1 2 3 4))(metadata (long "%s"))'
     data = text % (b"many letters " * 400_000)

@@ -110,6 +110,7 @@ def test_outlines_are_as_deep_as_they_are(tmp_path: Path, depth: int) -> None:
     assert done.warnings == ()
 
 
+@pytest.mark.slow
 def test_a_hostile_depth_is_flattened_and_told(tmp_path: Path) -> None:
     chain = [(1, b"", b"") for _ in range(60_000)]
     done, pdf = convert_bytes(tmp_path, document([leaf()], outline=navm(*chain)))
@@ -134,6 +135,7 @@ def test_written_trees_have_the_depths_that_were_read(children: list[int]) -> No
             assert int(pdf.Root.Outlines.Count) == len(bookmarks)
 
 
+@pytest.mark.slow
 def test_bookmarks_above_4_mib_come_through(tmp_path: Path) -> None:
     filler = b"x" * 450
     marks = [(0, b"%06d%s" % (i, filler), b"#%d" % (i % 2 + 1)) for i in range(10_000)]

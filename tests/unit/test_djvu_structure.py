@@ -333,6 +333,7 @@ def test_a_picture_that_needs_a_missing_part_is_lost(
         assert done.warnings == (f"page 1 is blank: {MISSING}",)
 
 
+@pytest.mark.slow
 def test_masks_that_need_shapes_are_told_by_their_first_byte(tmp_path: Path) -> None:
     size = info(width=WIDTH, height=HEIGHT)
     for first in range(0, 256, 3):
@@ -423,6 +424,7 @@ def test_an_outline_that_is_damaged_costs_no_page(tmp_path: Path) -> None:
     assert done == Converted(pages=3, warnings=("the bookmarks are damaged",))
 
 
+@pytest.mark.slow
 def test_a_page_of_very_many_chunks_is_drawn_to_its_end(tmp_path: Path) -> None:
     size = info(width=WIDTH, height=HEIGHT)
     many = form("DJVU", size, chunk("ABCD", b"") * 5000, mask())
@@ -515,6 +517,7 @@ def bundles(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 @given(data=bundles())
 @settings(max_examples=60, deadline=None)
 def test_all_who_count_pages_agree_and_none_goes_missing_without_a_word(

@@ -192,6 +192,7 @@ def test_right_to_left_runs_are_turned(word: str, seen: str) -> None:
     assert visual_order(word) == seen
 
 
+@pytest.mark.slow
 @given(st.text(max_size=12))
 @settings(max_examples=200)
 def test_turning_loses_no_character(word: str) -> None:

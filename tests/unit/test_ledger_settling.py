@@ -146,6 +146,7 @@ _SOURCES = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(runs=st.lists(st.sets(_SOURCES, min_size=1, max_size=8), min_size=1, max_size=3))
 async def test_outputs_never_meet_and_never_change(

@@ -125,6 +125,7 @@ def test_the_first_question_comes_in_seconds_while_nothing_is_known() -> None:
     assert 0.0 < now_s <= 15.0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unmeasured")
 def test_the_same_seed_asks_at_the_same_moments() -> None:
     runs = [Service(predictive(), noisy(40, 20.0), servers=4) for _ in range(2)]
@@ -133,6 +134,7 @@ def test_the_same_seed_asks_at_the_same_moments() -> None:
     assert runs[0].asked == runs[1].asked
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("servers", [2, 8, 1_000])
 def test_few_questions_find_the_end_soon(servers: int) -> None:
@@ -161,6 +163,7 @@ def test_unknown_pages_are_estimated_from_the_size() -> None:
     assert service.polls <= 1.6 * 60
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("seed", range(1, 7))
 def test_a_service_that_stops_for_ten_minutes_is_heard_again_soon(seed: int) -> None:
@@ -174,6 +177,7 @@ def test_a_service_that_stops_for_ten_minutes_is_heard_again_soon(seed: int) -> 
     assert max(service.fetched_s.values()) <= 1.5 * max(service.done_s.values())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unmeasured")
 def test_what_stays_pending_for_good_costs_few_questions_and_holds_nobody_up() -> None:
     lost = frozenset({3, 20})
@@ -184,6 +188,7 @@ def test_what_stays_pending_for_good_costs_few_questions_and_holds_nobody_up() -
     assert all(1 <= len(service.asked[number]) <= 30 for number in lost)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unmeasured")
 def test_a_hundred_times_slower_than_the_prior_costs_few_questions() -> None:
     service = Service(predictive(), noisy(20, 750.0))
@@ -202,6 +207,7 @@ def test_what_an_earlier_run_saw_places_the_first_question() -> None:
     assert service.polls <= 2 * 20
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unmeasured")
 def test_observations_bound_the_real_times_and_are_few() -> None:
     policy = predictive()

@@ -361,6 +361,7 @@ def test_in_the_end_the_last_is_planned_again_with_each_answer_also_in_a_great_b
     assert 100 in policy.answered(4, Answer.ENDED, at_s=41.0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
     ("trace", "seed", "count"),

@@ -47,6 +47,7 @@ def test_no_sequence_of_questions_costs_less(at: list[float], price: float) -> N
     assert best.calls + price * best.delay == pytest.approx(min(costs))
 
 
+@pytest.mark.slow
 @given(points, st.floats(min_value=1.0, max_value=100.0))
 def test_no_policy_undercuts_the_bound(at: list[float], line_s: float) -> None:
     odds = equally_likely(at)

@@ -52,6 +52,7 @@ def test_base64_is_masked_wherever_the_secret_begins_in_it(secret: str, around: 
             assert len(told) - len(MASK) <= len(echo) - len(secret.encode()) * 8 // 6 + 4
 
 
+@pytest.mark.slow
 @given(st.data(), st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=4))
 def test_any_mixture_of_spellings_is_masked(data: st.DataObject, secret: str) -> None:
     chosen = [data.draw(st.sampled_from(CHARACTER_BY_CHARACTER)) for _ in secret]
