@@ -54,10 +54,11 @@ serve: $(READY) ## Run the API-compatible service on PORT (8080)
 	$(BIN)/batch-converter serve --port $(PORT)
 
 .PHONY: test
-test: check ## Set up what is needed and pass all tests: what CI runs
+test: $(DEV_READY) lint types imports ## Lint, types, import layers and all tests that are not slow
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not slow'
 
 .PHONY: check
-check: lint types imports cov ## Lint, types, import layers, tests with coverage
+check: lint types imports cov ## All of it, slow tests too, with coverage: what CI runs
 
 .PHONY: lint
 lint: $(DEV_READY) ## Check style and formatting
