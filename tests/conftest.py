@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import hypothesis
@@ -14,6 +15,7 @@ from blockbuster import blockbuster_ctx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # How long an example takes says how busy the machine is, nothing about the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -71,15 +73,21 @@ def unmeasured() -> Iterator[None]:
     sys.settrace(tracer)
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders to be, one a test; `mktemp` would list those of all tests before for its number."""
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def clean_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch, homes: Iterator[Path]) -> None:
     """Hide the developer's account, proxies, terminal and home; subprocesses inherit that."""
     for name in list(os.environ):
         if _MEANT_FOR_US.fullmatch(name):
             monkeypatch.delenv(name)
-    home = tmp_path_factory.mktemp("home")
+    home = next(homes)
+    home.mkdir()
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
