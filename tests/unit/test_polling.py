@@ -145,6 +145,7 @@ def test_few_questions_find_the_end_soon(servers: int) -> None:
     assert max(service.fetched_s.values()) <= 1.1 * max(service.done_s.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("typical_s", [0.3, 3.0, 300.0])
 def test_no_document_is_asked_twice_within_the_floor(typical_s: float) -> None:
     service = Service(predictive(), noisy(40, typical_s), servers=4)
@@ -156,6 +157,7 @@ def test_no_document_is_asked_twice_within_the_floor(typical_s: float) -> None:
     assert min(gaps) >= FLOOR_S - 1e-9  # clocks round
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unmeasured")
 def test_unknown_pages_are_estimated_from_the_size() -> None:
     service = Service(predictive(), noisy(60, 30.0), servers=4, known_pages=False)

@@ -55,6 +55,7 @@ def test_no_policy_undercuts_the_bound(at: list[float], line_s: float) -> None:
         assert floor.least_delay_s(odds, [line_s], calls) <= line_s * delay + 1e-6
 
 
+@pytest.mark.slow
 def test_the_bound_is_reached_at_the_prices_that_it_tries() -> None:
     odds = floor.odds_of(lambda random: random.lognormvariate(0.0, 0.1))
     best = floor.best_asking(odds, math.exp(1.5))
