@@ -97,6 +97,12 @@ def _startable_threads(wanted: int) -> int:
     return len(threads)
 
 
+def inherited_file_bytes() -> int | None:
+    """Return how long a file may become that this process's children write; None for no limit."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
 def inherited_memory_bytes() -> int | None:
     """Return the least limit on memory that this process's children cannot raise; None for none."""
     limits = [resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]

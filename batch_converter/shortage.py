@@ -65,6 +65,14 @@ def machine_exhausted(lack: str) -> MachineExhaustedError:
     )
 
 
+def machine_trouble(what: str) -> OSError:
+    """Return the cause of an error that the machine is to blame for, where the system gave none.
+
+    It is no shortage for `exhausted`: it concerns one document, and none that is at fault.
+    """
+    return OSError(errno.EBUSY, what)
+
+
 def _lack(error: BaseException) -> str | None:
     if isinstance(error, OSError):
         return _LACKS.get(error.errno or 0)

@@ -21,7 +21,7 @@ from batch_converter.cli.options import (
     settings_from,
 )
 from batch_converter.cli.session import logging_session
-from batch_converter.engines.local import LocalEngine
+from batch_converter.engines.local import serving_engine
 from batch_converter.errors import ExitCode
 from batch_converter.machine_limits import check_limits
 from batch_converter.processors import usable_processors
@@ -108,7 +108,7 @@ def serve(
 
 async def _serve(settings: Settings, workers: int) -> ExitCode:
     """Serve until the first signal; the second leaves at once."""
-    engine = LocalEngine(settings.local, workers=workers)
+    engine = serving_engine(settings, workers=workers)
     scope, code = anyio.CancelScope(), ExitCode.OK
 
     def stop(number: int) -> None:

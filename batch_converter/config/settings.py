@@ -218,7 +218,13 @@ class LocalSettings(Section):
 
 
 class ServeSettings(Section):
-    """The API-compatible service."""
+    """The API-compatible service.
+
+    Attributes:
+        max_pages: Pages of a document; 0 is no limit, here and in the next two.
+        max_pdf_bytes: Length of a document's PDF.
+        max_document_s: Time that workers spend on a document, all together.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
@@ -227,6 +233,9 @@ class ServeSettings(Section):
     client_secret_file: UserPath | None = None
     clients_file: UserPath | None = None
     data_dir: UserPath | None = None
+    max_pages: Annotated[int, Field(ge=0)] = 10_000
+    max_pdf_bytes: Size = 4 << 30
+    max_document_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3600
 
 
 class Settings(Section):

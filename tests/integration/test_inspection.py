@@ -124,7 +124,7 @@ def test_time_is_granted_by_the_bytes_that_are_hashed(monkeypatch: pytest.Monkey
     granted: list[float] = []
     monkeypatch.setattr(child, "limit_processor_time", granted.append)
     book = SAMPLES / "book.djvu"
-    job = {"path": os.fspath(book), "headers_s": 3, "bundle_path": None}
+    job = {"path": os.fspath(book), "headers_s": 3, "bundle_path": None, "bundled_only": False}
     inspector_process._identify(os.fspath(book), job)
     assert granted == [3 + book.stat().st_size / 10_000_000]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import math
+import os
 from contextlib import ExitStack
 from functools import cache, partial
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -16,7 +19,7 @@ from batch_converter.djvu.draw.page_loss import merge_part_results, refuse_known
 from batch_converter.djvu.draw.pages import PageWriter
 from batch_converter.djvu.jobs.options import Converted, ConvertOptions
 from batch_converter.djvu.jobs.part_files import part_names, remove_parts
-from batch_converter.djvu.jobs.parts import PartResult, parts_of
+from batch_converter.djvu.jobs.parts import SPARE_BYTES_A_PART, PartResult, parts_of
 from batch_converter.djvu.read.decoder import PageError
 from batch_converter.djvu.read.document import open_djvu
 from batch_converter.djvu.read.encodings import Letters
@@ -27,8 +30,8 @@ from batch_converter.djvu.read.outline import OutlineError, read_outline, write_
 from batch_converter.errors import OutputError
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from typing_extensions import Buffer
 
@@ -53,7 +56,7 @@ def convert(
         EngineError: Pages cannot be decoded; the message names them.
         OutputError: `target` cannot be written.
     """
-    info = inspect(source)
+    info = inspect(source, bundled_only=options.bundled_only)
     refuse_known_damage(info, options)
     parts = parts_of(info.page_count)
     if len(parts) == 1 and not _wants_ocr(info, options):
@@ -61,6 +64,12 @@ def convert(
     else:
         warnings = _convert_in_parts(source, target, parts, options)
     return Converted(pages=info.page_count, warnings=tuple(warnings))
+
+
+def _opened(
+    source: str | os.PathLike[str], options: ConvertOptions
+) -> AbstractContextManager[DjvuReader]:
+    return open_djvu(source, bundled_only=options.bundled_only)
 
 
 def _wants_ocr(info: DjvuInfo, options: ConvertOptions) -> bool:
@@ -73,10 +82,10 @@ def _convert_at_once(
     info: DjvuInfo,
     options: ConvertOptions,
 ) -> list[str]:
-    with open_djvu(source) as reader, Pdf.new() as pdf:
+    with _opened(source, options) as reader, Pdf.new() as pdf:
         result = _add_pages(pdf, reader, info, range(info.page_count), options)
         warnings = merge_part_results([result], options) + _complete(pdf, reader, options)
-        _save(pdf, target)
+        _save(pdf, target, max_bytes=options.max_pdf_bytes)
     return warnings
 
 
@@ -110,10 +119,11 @@ def convert_part(
     Raises:
         FileError: As `convert`, but no `EngineError`.
     """
-    info = inspect(source)
-    with open_djvu(source) as reader, Pdf.new() as pdf:
+    info = inspect(source, bundled_only=options.bundled_only)
+    with _opened(source, options) as reader, Pdf.new() as pdf:
         result = _add_pages(pdf, reader, info, pages, options)
-        _save(pdf, target)
+        spare_bytes = SPARE_BYTES_A_PART if options.max_pdf_bytes else 0
+        _save(pdf, target, max_bytes=options.max_pdf_bytes + spare_bytes)
     if _wants_ocr(info, options):
         recognise(target, options.ocr)
     return result
@@ -165,7 +175,7 @@ def assemble(
     Raises:
         FileError: As `convert`.
     """
-    with ExitStack() as stack, open_djvu(source) as reader:
+    with ExitStack() as stack, _opened(source, options) as reader:
         # Opened here: pikepdf takes no name that is not UTF-8.
         files = [stack.enter_context(open(path, "rb")) for path in parts]  # noqa: PTH123  # a path as str, its bytes kept
         pdf, *others = [stack.enter_context(Pdf.open(part)) for part in files]
@@ -174,7 +184,7 @@ def assemble(
         forget_origin(pdf)
         settle_names(pdf)
         warnings = _complete(pdf, reader, options)
-        _save(pdf, target)
+        _save(pdf, target, max_bytes=options.max_pdf_bytes)
     return warnings
 
 
@@ -224,11 +234,17 @@ def _write_labels(pdf: Pdf, destinations: Destinations) -> None:
 
 
 class _Disk(io.RawIOBase):
-    """A file that qpdf writes to; qpdf aborts the process on an error, so none may reach it."""
+    """A file that qpdf writes to; qpdf aborts the process on an error, so none may reach it.
 
-    def __init__(self, file: BinaryIO) -> None:
+    Args:
+        file: Open for writing.
+        max_bytes: How long it may become; 0 is no limit.
+    """
+
+    def __init__(self, file: BinaryIO, max_bytes: int) -> None:
         super().__init__()
         self._file = file
+        self._left_bytes = max_bytes or math.inf
         self.error: OSError | None = None
 
     def writable(self) -> bool:
@@ -239,16 +255,22 @@ class _Disk(io.RawIOBase):
         """Write, or remember why not."""
         if self.error is None:
             try:
-                self._file.write(data)
+                self._write(data)
             except OSError as error:
                 self.error = error
         return memoryview(data).nbytes
 
+    def _write(self, data: Buffer) -> None:
+        self._left_bytes -= memoryview(data).nbytes
+        if self._left_bytes < 0:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        self._file.write(data)
 
-def _save(pdf: Pdf, target: str | os.PathLike[str]) -> None:
+
+def _save(pdf: Pdf, target: str | os.PathLike[str], *, max_bytes: int) -> None:
     try:
         with open(target, "wb") as file:  # noqa: PTH123  # surrogates and PathLike alike
-            disk = _Disk(file)
+            disk = _Disk(file, max_bytes)
             with io.BufferedWriter(disk, _WRITE_BYTES) as out:
                 pdf.save(
                     out,

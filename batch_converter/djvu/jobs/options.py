@@ -25,6 +25,9 @@ class ConvertOptions:
             and a warning, instead of failing the document.
         max_memory_bytes: Address space of the worker; larger pages are refused
             before they are decoded.
+        max_pdf_bytes: No PDF is written that is longer; 0 is no limit.
+        bundled_only: Whether nothing beside the document's own file is looked for: an
+            index is refused, and what a single page shares is missing.
     """
 
     color_dpi: int = 300
@@ -34,6 +37,8 @@ class ConvertOptions:
     encoding: str = ""
     keep_damaged: bool = False
     max_memory_bytes: int = 2048 * MIB
+    max_pdf_bytes: int = 0
+    bundled_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,11 @@ def text_name(path: str | os.PathLike[str]) -> str:
     return f"{os.fspath(path)}.ocr"
 
 
+def unfinished_name(path: str | os.PathLike[str]) -> str:
+    """Name the picture of a page until all of it is written."""
+    return f"{os.fspath(path)}.part"
+
+
 def remove_parts(paths: Sequence[str]) -> None:
     """Remove part files, and what OCR began beside them; what is not there is no error."""
     for name in (name for path in paths for name in (path, text_name(path))):

@@ -17,12 +17,22 @@ PAGES_A_PART: Final = 8
 _MOST_PARTS: Final = 32
 
 
-def parts_of(page_count: int) -> list[range]:
+SPARE_BYTES_A_PART: Final = 64 << 10
+"""What a part may have beyond its share of the PDF: a file's head and end, a font, facts."""
+
+
+def parts_of(page_count: int, *, max_pages: int | None = None) -> list[range]:
     """Cut a document into runs of 0-based page numbers.
 
     Each part looks at the whole directory, so there are not too many of them.
+
+    Args:
+        page_count: Pages of the document.
+        max_pages: Of each part, where others are not to wait for long ones.
     """
     size = max(PAGES_A_PART, -(-page_count // _MOST_PARTS))
+    if max_pages is not None:
+        size = min(size, max_pages)
     return [range(start, min(start + size, page_count)) for start in range(0, page_count, size)]
 
 

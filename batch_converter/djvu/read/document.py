@@ -14,6 +14,7 @@ from batch_converter.djvu.read.decoder import PageError
 from batch_converter.djvu.read.directory import ComponentKind
 from batch_converter.djvu.read.iff import ByteSource, Chunk, chunk_data, open_source, read_top_form
 from batch_converter.djvu.read.index_parts import is_beside
+from batch_converter.djvu.read.inspect import folder_of
 from batch_converter.djvu.read.layout import read_layout
 from batch_converter.djvu.read.page_form import (
     MAX_CHUNKS,
@@ -64,25 +65,29 @@ class PageChunks:
 
 
 @contextmanager
-def open_djvu(path: str | os.PathLike[str]) -> Iterator[DjvuReader]:
+def open_djvu(path: str | os.PathLike[str], *, bundled_only: bool = False) -> Iterator[DjvuReader]:
     """Open a bundled or single-page document.
+
+    Args:
+        path: Its file.
+        bundled_only: Whether what a single page shares is missing, whatever lies beside it.
 
     Raises:
         NotDjvuError: It is no DjVu, or is cut off.
         UnreadableError: It cannot be opened or read.
     """
     with open_source(path) as source:
-        yield DjvuReader(source, os.path.dirname(os.fspath(path)))  # noqa: PTH120  # a path as str, its bytes kept
+        yield DjvuReader(source, folder_of(path, bundled_only=bundled_only))
 
 
 class DjvuReader:
     """Reads the pages of a bundled or single-page document from `source`.
 
     What a single page shares with others, as a page of an indirect document does,
-    is looked for in `folder`.
+    is looked for in `folder`, if there is one.
     """
 
-    def __init__(self, source: ByteSource, folder: str) -> None:
+    def __init__(self, source: ByteSource, folder: str | None) -> None:
         self._source = source
         self._folder = folder
         self._layout = read_layout(source)
@@ -160,7 +165,7 @@ class DjvuReader:
     def _read_part(self, name: str) -> _Part:
         if self._layout.directory is not None:
             return _read_shared(self._source, self._layout.shared.get(name))
-        if not is_beside(self._folder, name):
+        if self._folder is None or not is_beside(self._folder, name):
             return _Part(fault=_PART_MISSING)
         try:
             with open_source(os.path.join(self._folder, name)) as source:  # noqa: PTH118  # surrogates

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch_converter.djvu.read.iff import open_source
-from batch_converter.djvu.read.inspect import inspect, inspect_source
+from batch_converter.djvu.read.inspect import folder_of, inspect, inspect_source
 from batch_converter.errors import FileError
 
 if TYPE_CHECKING:
@@ -35,11 +35,17 @@ class Identity:
     parts_fingerprint: str | None
 
 
-def identify(path: str, *, on_inspected: Callable[[DjvuInfo], None] | None = None) -> Identity:
+def identify(
+    path: str,
+    *,
+    bundled_only: bool = False,
+    on_inspected: Callable[[DjvuInfo], None] | None = None,
+) -> Identity:
     """Inspect and hash a document; blocking, as long as it takes to read it.
 
     Args:
         path: Its file; of an indirect document, its index.
+        bundled_only: Whether an index is refused, see `inspect`.
         on_inspected: Told what its headers say, before its bytes are hashed.
 
     Raises:
@@ -47,7 +53,7 @@ def identify(path: str, *, on_inspected: Callable[[DjvuInfo], None] | None = Non
         UnreadableError: It or a part of it cannot be read.
     """
     with open_source(path) as source:
-        info = inspect_source(source, os.path.dirname(path))  # noqa: PTH120  # a path as str, its bytes kept
+        info = inspect_source(source, folder_of(path, bundled_only=bundled_only))
         if on_inspected is not None:
             on_inspected(info)
         fingerprint = parts_fingerprint(info.parts)
@@ -91,13 +97,13 @@ def _look(path: str) -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def indirect_parts(path: str) -> tuple[str, ...]:
+def indirect_parts(path: str, *, bundled_only: bool = False) -> tuple[str, ...]:
     """Return the files beside an index; none of a bundled document, or where some are amiss.
 
     What is broken is told where the document is converted.
     """
     try:
-        info = inspect(path)
+        info = inspect(path, bundled_only=bundled_only)
     except FileError:
         return ()
     return info.parts if info.all_parts_whole else ()

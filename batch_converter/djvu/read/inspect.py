@@ -141,18 +141,25 @@ class DjvuInfo:
         return tuple(c for c in self.components if c.kind is ComponentKind.PAGE)
 
 
-def inspect(path: str | os.PathLike[str]) -> DjvuInfo:
+def inspect(path: str | os.PathLike[str], *, bundled_only: bool = False) -> DjvuInfo:
     """Look at a file's headers; blocking, some milliseconds.
 
     Args:
         path: The file; of an indirect document, its index.
+        bundled_only: Whether an index is refused before any of its parts is looked for:
+            where files of others lie beside it, not even whether they are there is told.
 
     Raises:
         NotDjvuError: It is no DjVu, is cut off, or lacks parts (named in the message).
         UnreadableError: It cannot be opened or read.
     """
     with open_source(path) as source:
-        return inspect_source(source, os.path.dirname(os.fspath(path)))  # noqa: PTH120  # a path as str, its bytes kept
+        return inspect_source(source, folder_of(path, bundled_only=bundled_only))
+
+
+def folder_of(path: str | os.PathLike[str], *, bundled_only: bool) -> str | None:
+    """Return where what belongs to a file is looked for; None where nothing is."""
+    return None if bundled_only else os.path.dirname(os.fspath(path))  # noqa: PTH120  # a path as str, its bytes kept
 
 
 def inspect_bytes(data: bytes) -> DjvuInfo:
@@ -164,15 +171,20 @@ def inspect_bytes(data: bytes) -> DjvuInfo:
     return inspect_source(ByteSource.of_bytes(data), "")
 
 
-def inspect_source(source: ByteSource, folder: str) -> DjvuInfo:
+def inspect_source(source: ByteSource, folder: str | None) -> DjvuInfo:
     """Look at what is open already; see `inspect`.
 
     Args:
         source: The file; of an indirect document, its index.
-        folder: Where the parts of an indirect document lie.
+        folder: Where the parts of an indirect document lie; None refuses one.
     """
     layout = read_layout(source)
     if layout.is_index:
+        if folder is None:
+            raise NotDjvuError(
+                f"{source.name} is an index, and its pages are other files: bundle them into one"
+                " (djvmcvt -b)"
+            )
         return _inspect_index(source, find_parts(source.name, folder, layout.components))
     pages = [_page(source, place, pages=len(layout.pages)) for place in layout.pages]
     info = _info(source, pages, layout.components, layout.warnings)

@@ -28,13 +28,14 @@ _DECODED_BYTES: Final = 64 << 10
 """What is decoded at most, packed: half a second's work. Empty chunks are some 20 bytes each."""
 
 
-def has_words(path: str) -> bool:
+def has_words(path: str, *, bundled_only: bool = False) -> bool:
     """Whether any page has text that is more than white space; blocking.
 
     A chunk that cannot be decoded says nothing, and so does a document that cannot be read.
     """
     try:
-        return any(_has_words(part) for part in inspect(path).parts or (path,))
+        parts = inspect(path, bundled_only=bundled_only).parts
+        return any(_has_words(part) for part in parts or (path,))
     except FileError:
         return False
 

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from batch_converter.djvu.jobs.verdicts import OUT_OF_MEMORY, SHORTAGE
+from batch_converter.djvu.work.confinement import confine
 from batch_converter.errors import ErrorCode, FileError
 from batch_converter.shortage import is_short_of_memory, shortage_of
 
@@ -24,14 +25,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _DISK_TROUBLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
+_INHERITED_FILE_BYTES: Final = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
 
 
 def begin(max_memory_bytes: int) -> TextIO:
-    """Hear the signals of nobody, limit memory, and return where answers go."""
+    """Hear the signals of nobody, give up what is not needed, and return where answers go."""
     # A supervisor's reach all; until here the parent has had them blocked.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+    confine()
     answers = _private_answers()
     with suppress(ValueError, OSError):  # macOS counts what all processes share: none fits
         limit(resource.RLIMIT_AS, max_memory_bytes)
@@ -54,6 +57,19 @@ def limit(kind: int, value: int) -> None:
     _, hard = resource.getrlimit(kind)
     if hard == resource.RLIM_INFINITY or value < hard:
         resource.setrlimit(kind, (value, hard))
+
+
+def limit_file_bytes(max_bytes: int) -> None:
+    """Let no file become longer from now on: a write beyond that fails with `EFBIG`.
+
+    CPython passes over SIGXFSZ, so the process lives on and can tell.
+
+    Args:
+        max_bytes: How long; 0 is as long as this process was let from its start.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    known = [size for size in (max_bytes or -1, _INHERITED_FILE_BYTES) if size >= 0]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (min(known, default=resource.RLIM_INFINITY), hard))
 
 
 def limit_processor_time(seconds: float) -> None:

@@ -47,12 +47,17 @@ class DjvuInspector:
     Args:
         max_memory_bytes: Address space of each process.
         headers_s: Processor time for headers, beside what hashing and bundling take.
+        bundled_only: Whether indexes are refused before their parts are looked for.
     """
 
     def __init__(
-        self, *, max_memory_bytes: int = MAX_MEMORY_BYTES, headers_s: float = HEADERS_S
+        self,
+        *,
+        max_memory_bytes: int = MAX_MEMORY_BYTES,
+        headers_s: float = HEADERS_S,
+        bundled_only: bool = False,
     ) -> None:
-        self._headers_s = headers_s
+        self._settled = {"headers_s": headers_s, "bundled_only": bundled_only}
         self._max_memory_bytes = max_memory_bytes
         self._pool = InspectorPool(size=_MOST_PROCESSES, max_memory_bytes=max_memory_bytes)
 
@@ -149,9 +154,7 @@ class DjvuInspector:
 
     def _ask(self, job: str, path: str, **details: object) -> dict[str, Any]:
         try:
-            answer = self._pool.ask(
-                {"job": job, "path": path, "headers_s": self._headers_s, **details}
-            )
+            answer = self._pool.ask({"job": job, "path": path, **self._settled, **details})
         except EngineError as error:
             raise EngineError(f"{_name(path)}: {error}") from error
         if "error" in answer:

@@ -70,7 +70,11 @@ def _run(job: Job) -> dict[str, Any]:
 
 
 def _identify(path: str, job: Job) -> dict[str, Any]:
-    found = identify(path, on_inspected=lambda info: _allow_for_bytes(job, info.parts))
+    found = identify(
+        path,
+        bundled_only=job["bundled_only"],
+        on_inspected=lambda info: _allow_for_bytes(job, info.parts),
+    )
     info = found.info
     answer = {
         "size_bytes": info.size_bytes,
@@ -105,12 +109,12 @@ def _bundle(path: str, target: Path, *, keep_damaged: bool) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _count_pages(path: str, _job: Job) -> dict[str, Any]:
-    return {"pages": inspect(path).page_count}
+def _count_pages(path: str, job: Job) -> dict[str, Any]:
+    return {"pages": inspect(path, bundled_only=job["bundled_only"]).page_count}
 
 
-def _outlook(path: str, _job: Job) -> dict[str, Any]:
-    info = inspect(path)
+def _outlook(path: str, job: Job) -> dict[str, Any]:
+    info = inspect(path, bundled_only=job["bundled_only"])
     return {
         "pages": info.certain_page_count,
         "page_sizes": [page.shown_size for page in info.pages],
@@ -119,16 +123,20 @@ def _outlook(path: str, _job: Job) -> dict[str, Any]:
     }
 
 
-def _has_words(path: str, _job: Job) -> dict[str, Any]:
-    return {"has_words": has_words(path)}
+def _has_words(path: str, job: Job) -> dict[str, Any]:
+    return {"has_words": has_words(path, bundled_only=job["bundled_only"])}
 
 
-def _parts_fingerprint(path: str, _job: Job) -> dict[str, Any]:
-    return {"parts_fingerprint": parts_fingerprint(indirect_parts(path))}
+def _parts_fingerprint(path: str, job: Job) -> dict[str, Any]:
+    return {"parts_fingerprint": parts_fingerprint(_parts(path, job))}
+
+
+def _parts(path: str, job: Job) -> Sequence[str]:
+    return indirect_parts(path, bundled_only=job["bundled_only"])
 
 
 def _digest(path: str, job: Job) -> dict[str, Any]:
-    parts: Sequence[str] = indirect_parts(path) if job["with_parts"] else ()
+    parts = _parts(path, job) if job["with_parts"] else ()
     _allow_for_bytes(job, parts)
     with open_source(path) as source:
         return {"sha256": content_sha256(source, parts)}

@@ -10,20 +10,11 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import Final
 
+from batch_converter.djvu.work.environment import worker_environment
 from batch_converter.djvu.work.statuses import NO_THREAD
 
-_IMPORT_ROOT: Final = Path(__file__).resolve().parents[3]
-# A page's bitmap is freed and wanted again for each page: glibc is told to keep it.
-# numpy's linear algebra, which nobody wants here, starts no threads.
-_ENVIRONMENT: Final = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(512 << 20),
-    "MALLOC_TOP_PAD_": str(32 << 20),
-}
 _FOR_THE_PARENT: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -40,7 +31,6 @@ def spawn(module: str, max_memory_bytes: int) -> subprocess.Popen[bytes]:
     Raises:
         OSError: The system starts no process.
     """
-    paths = [p for p in (os.environ.get("PYTHONPATH"), os.fspath(_IMPORT_ROOT)) if p]
     command = [sys.executable, "-P", "-m", module, str(max_memory_bytes)]
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_PARENT)
     try:
@@ -50,7 +40,7 @@ def spawn(module: str, max_memory_bytes: int) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(paths)},
+            env=worker_environment(os.environ),
             start_new_session=True,
         )
     finally:

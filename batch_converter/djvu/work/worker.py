@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batch_converter.djvu.draw.convert import assemble, convert, convert_part
 from batch_converter.djvu.draw.page_loss import merge_part_results, refuse_known_damage
+from batch_converter.djvu.draw.picture import draw_first_page
 from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.jobs.parts import PartResult
 from batch_converter.djvu.read.inspect import inspect
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _BEGUN: Final = "\n"
+_SCRATCH_BYTES: Final = 512 << 20
+"""A page's bitmap as text recognition and `jbig2` take it from a file, and more."""
 
 
 def main() -> None:
@@ -42,6 +45,7 @@ def main() -> None:
         answers.write(_BEGUN)
         answers.flush()
         child.limit_processor_time(job["cpu_limit_s"])
+        child.limit_file_bytes(_most_file_bytes(job))
         answer, intact = child.answered(partial(_run, job))
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
@@ -63,7 +67,12 @@ def _run(job: Mapping[str, Any]) -> dict[str, Any]:
             return _inspected(job["source"], options)
         case "part":
             pages = range(job["start"], job["stop"])
-            return asdict(convert_part(job["source"], job["target"], pages, options))
+            result = convert_part(job["source"], job["target"], pages, options)
+            size_bytes = os.stat(job["target"]).st_size  # noqa: PTH116  # a path as str, its bytes kept
+            return {"result": asdict(result), "size_bytes": size_bytes}
+        case "picture":
+            draw_first_page(job["source"], job["target"], job["max_side_px"], options)
+            return {}
         case "assemble":
             results = [PartResult(**result) for result in job["results"]]
             warnings = merge_part_results(results, options)
@@ -73,9 +82,19 @@ def _run(job: Mapping[str, Any]) -> dict[str, Any]:
             return {"warnings": convert(job["source"], job["target"], options).warnings}
 
 
+def _most_file_bytes(job: Mapping[str, Any]) -> int:
+    """Return how long any file may become that is written for a job; 0 is no limit.
+
+    No less than what a page takes on its way through other programs: what is exactly too
+    long of a PDF, its writer knows.
+    """
+    max_pdf_bytes: int = job["options"]["max_pdf_bytes"]
+    return max_pdf_bytes and max(max_pdf_bytes, _SCRATCH_BYTES)
+
+
 def _inspected(source: str, options: ConvertOptions) -> dict[str, Any]:
     """Count pages, unless headers tell already that the document cannot be converted."""
-    info = inspect(source)
+    info = inspect(source, bundled_only=options.bundled_only)
     refuse_known_damage(info, options)
     return {"pages": info.page_count}
 

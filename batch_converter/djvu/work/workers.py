@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import signal
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -20,17 +20,21 @@ from batch_converter.djvu.work.worker_process import (
     WorkerStartError,
 )
 from batch_converter.errors import EngineError, MachineExhaustedError, OutputError
+from batch_converter.shortage import machine_trouble
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from contextlib import AbstractContextManager
 
 _PAUSES_S: Final = (0.0, 0.25, 1.0)  # after one that died idle, unnoticed, and two fresh ones
-_KILLS_A_JOB: Final = 3
+MAX_KILLS: Final = 3
+"""The kernel picks its victims by their size, and by nobody's fault: one or two may be bad luck."""
+
 _GROW_AFTER_S: Final = 60.0
 _MOST_THREADS: Final = 4
 
-Priority = tuple[int, ...]
+Priority = tuple[float, ...]
 
 
 class _NotBegunError(Exception):
@@ -59,11 +63,13 @@ class _History:
     """What has happened to a job so far.
 
     Attributes:
+        max_kills: So many are the job's own fault.
         failures: Processes that never began it, or lacked something.
         kills: Processes that were killed at it.
         last: What the last one failed with.
     """
 
+    max_kills: int
     failures: int = 0
     kills: int = 0
     last: Exception | None = None
@@ -79,8 +85,9 @@ class _History:
             self.failures += 1
             return
         self.kills += 1
-        if self.kills == _KILLS_A_JOB:
-            raise EngineError(f"each of {self.kills} processes that converted it {error}")
+        if self.kills >= self.max_kills:
+            tries = "the process" if self.max_kills == 1 else f"each of {self.kills} processes"
+            raise EngineError(f"{tries} that converted it {error}")
 
     def pause_s(self) -> float:
         """Return how long to wait before the next try.
@@ -92,7 +99,9 @@ class _History:
         if self.failures <= len(_PAUSES_S):
             return _PAUSES_S[max(0, self.failures - 1)]
         if isinstance(self.last, _LackError):
-            raise OutputError(f"the machine lacks what its conversion needs: {self.last}")
+            raise OutputError(
+                f"the machine lacks what its conversion needs: {self.last}"
+            ) from machine_trouble(str(self.last))
         raise MachineExhaustedError(
             f"the embedded engine can start no process that converts: {self.last}; no file is at"
             " fault. See the limits on open files, processes and memory (ulimit -n, ulimit -u,"
@@ -117,22 +126,36 @@ class WorkerPool:
         size: Processes at once.
         max_memory_bytes: Address space of each.
         max_jobs: After so many a process is replaced, so that nothing piles up.
+        max_kills: So many processes that are killed at a job are the job's own fault.
     """
 
-    def __init__(self, *, size: int, max_memory_bytes: int, max_jobs: int = 200) -> None:
+    def __init__(
+        self,
+        *,
+        size: int,
+        max_memory_bytes: int,
+        max_jobs: int = 200,
+        max_kills: int = MAX_KILLS,
+    ) -> None:
         self.size = self._size = self._free = size
         self._surplus = 0  # places that are given up with their turn
         self._is_proven = False
         self._grow_at_s = 0.0
         self._max_memory_bytes = max_memory_bytes
         self._max_jobs = max_jobs
+        self._max_kills = max_kills
         self._threads = DiskThreads(min(size, _MOST_THREADS))  # each starts or ends a process
         self._idle: list[WorkerProcess] = []
         self._waiting: list[_Waiter] = []
         self._numbers = count()
 
     async def run(
-        self, job: Mapping[str, Any], *, priority: Priority, timeout_s: float
+        self,
+        job: Mapping[str, Any],
+        *,
+        priority: Priority,
+        timeout_s: float,
+        at_work: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> dict[str, Any]:
         """Have a job done; the smallest priority that waits is served first.
 
@@ -140,18 +163,25 @@ class WorkerPool:
         process was killed from outside, or for which the machine lacked something, goes
         to another process. While others work, one that cannot be started is done without.
 
+        Args:
+            job: What a worker is told.
+            priority: Its place in the queue.
+            timeout_s: Patience with each process that works on it.
+            at_work: Entered whenever one is at it, and left when that ends.
+
         Raises:
-            EngineError: A process died at it by itself, three were killed at it, or one
-                took longer than `timeout_s`.
+            EngineError: A process died at it by itself, `max_kills` were killed at it, or
+                one took longer than `timeout_s`.
             OutputError: The machine lacked what the job needs, again and again.
             MachineExhaustedError: Process after process could not even begin.
         """
-        history = _History()
+        history = _History(self._max_kills)
         while True:
             async with self._turn(priority):
                 try:
-                    worker = await self._take()
-                    answer = await self._have_done(job, worker, timeout_s)
+                    with at_work():
+                        worker = await self._take()
+                        answer = await self._have_done(job, worker, timeout_s)
                 except (WorkerStartError, _NotBegunError, _KilledError) as error:
                     history.note(error)
                 else:

@@ -1,0 +1,208 @@
+"""The embedded engine: documents, in parts where they are long, to worker processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from batch_converter.djvu.jobs.part_files import remove_parts, unfinished_name
+from batch_converter.djvu.work.ocr_tools import missing_tools
+from batch_converter.djvu.work.workers import MAX_KILLS, WorkerPool
+from batch_converter.engines.base import Converter, Ready
+from batch_converter.engines.local.asking import Workers
+from batch_converter.engines.local.conversion import DocumentConversion
+from batch_converter.engines.local.limits import DocumentLimits
+from batch_converter.engines.local.options import NAME, digest_of, options_of
+from batch_converter.engines.local.turns import Turns
+from batch_converter.engines.local.work_time import WorkTime
+from batch_converter.errors import ConfigError, FileError
+from batch_converter.processors import usable_processors
+from batch_converter.threads import DiskThreads
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from batch_converter.config import LocalSettings
+    from batch_converter.engines.base import PdfTarget, SourceDocument
+
+_BASE_TIMEOUT_S: Final = 60
+_SPARE_DOCUMENTS: Final = 4  # being read, checked or recorded
+_SHARED_PART_PAGES: Final = 64
+"""Where workers are shared: nobody waits for more pages of another document at once."""
+
+_NO_LIMITS: Final = DocumentLimits()
+_PICTURE_PX: Final = 240
+
+
+class LocalEngine(Converter):
+    """Converts with djvu-rs and pikepdf; no call leaves the machine.
+
+    A long document is shared among the workers.
+    """
+
+    def __init__(
+        self,
+        settings: LocalSettings,
+        *,
+        workers: int | None = None,
+        base_timeout_s: float = _BASE_TIMEOUT_S,
+        threads: DiskThreads | None = None,
+        limits: DocumentLimits = _NO_LIMITS,
+        bundled_only: bool = False,
+        shares_workers: bool = False,
+        max_kills: int = MAX_KILLS,
+    ) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            settings: The `[local]` section.
+            workers: Overrides `settings.workers`; 0 is one for each core.
+            base_timeout_s: Patience for each job, before its pages are counted.
+            threads: Where files are looked at; its own where absent.
+            limits: Bounds of each document.
+            bundled_only: Whether files beside a document are nothing to it: an index is
+                refused before its parts are looked for.
+            shares_workers: Whether documents take turns, part by part; else each is done
+                as early as it can be.
+            max_kills: A document fails when so many workers were killed at the same job.
+        """
+        self._settings = settings
+        self._part_pages = _SHARED_PART_PAGES if shares_workers else None
+        wanted = settings.workers if workers is None else workers
+        self._pool = WorkerPool(
+            size=wanted or usable_processors(),
+            max_memory_bytes=settings.max_memory_bytes,
+            max_kills=max_kills,
+        )
+        self._workers = Workers(
+            self._pool,
+            replace(
+                options_of(settings), max_pdf_bytes=limits.max_pdf_bytes, bundled_only=bundled_only
+            ),
+            limits,
+            base_timeout_s=base_timeout_s,
+            page_timeout_s=settings.page_timeout_s,
+        )
+        self._turns = Turns(are_shared=shares_workers)
+        self._pictures = anyio.Semaphore(1)
+        self._threads = threads or DiskThreads()
+
+    @property
+    def name(self) -> str:
+        """`local`."""
+        return NAME
+
+    @property
+    def capacity(self) -> int:
+        """A few more documents than workers, which keep those busy.
+
+        Any more would only have been admitted to queue here, beyond the reach of a
+        deadline or of `--fail-fast`.
+        """
+        return 2 * self._pool.size + _SPARE_DOCUMENTS
+
+    @property
+    def keeps_damaged(self) -> bool:
+        """As `local.on_damage` says."""
+        return self._workers.options.keep_damaged
+
+    @property
+    def options_digest(self) -> str:
+        """Changes with every option, and with every version, that changes the PDF."""
+        return digest_of(self._workers.options, self._settings)
+
+    async def __aenter__(self) -> Self:
+        """Look for the programs that are wanted; workers start when they are first needed.
+
+        Raises:
+            ConfigError: Something that OCR needs is missing; the message names it.
+        """
+        await anyio.to_thread.run_sync(self._look_for_programs)
+        return self
+
+    def _look_for_programs(self) -> None:
+        languages = self._settings.ocr
+        if languages and (lacking := missing_tools(languages)):
+            raise ConfigError(f"local.ocr = {languages!r}: {lacking}")
+        if self._settings.jbig2 == "auto":
+            program = shutil.which("jbig2") or ""
+            self._workers.options = replace(self._workers.options, jbig2=program)
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the workers."""
+        await self._pool.aclose()
+
+    async def convert(self, source: SourceDocument, target: PdfTarget) -> Ready:
+        """Convert the document into `target.path`; cancelling kills the workers at it.
+
+        Raises:
+            NotDjvuError: It is no DjVu, is cut off, or is an index.
+            UnreadableError: It cannot be read.
+            TooLargeError: It has too many pages, or its PDF would be too long.
+            EngineError: It cannot be converted; a worker died, or took too long.
+            OutputError: The PDF cannot be written, or the machine or a limit on it is in the
+                way; its cause is the `OSError` that told so.
+            MachineExhaustedError: The machine starts no worker that converts anything.
+        """
+        try:
+            with self._turns.of_document() as turns:
+                warnings = await DocumentConversion(
+                    source.path,
+                    os.fspath(target.path),
+                    self._workers,
+                    turns=turns,
+                    time=WorkTime(self._workers.limits.max_seconds),
+                    max_part_pages=self._part_pages,
+                    threads=self._threads,
+                ).run()
+        except FileError as error:
+            told = _about(source.name, error)
+            raise told from told.__cause__
+        return Ready(warnings=tuple(warnings))
+
+    async def picture(
+        self, source_path: str, target_path: str, max_side_px: int = _PICTURE_PX
+    ) -> None:
+        """Draw a document's first page as a small JPEG: one at a time, behind all conversions.
+
+        Args:
+            source_path: The document.
+            target_path: Where the picture goes; replaced when all of it is written, not synced.
+            max_side_px: Its longer side; smaller pages are not enlarged.
+
+        Raises:
+            FileError: There is none; as `convert`, the page beyond a limit being no reason.
+            MachineExhaustedError: The machine starts no worker.
+        """
+        job = {
+            "job": "picture",
+            "source": source_path,
+            "target": target_path,
+            "max_side_px": max_side_px,
+        }
+        async with self._pictures:
+            try:
+                await self._workers.ask(job, self._turns.of_picture(), pages=1)
+            except BaseException:  # a worker that was killed has left its own
+                with anyio.CancelScope(shield=True):
+                    await self._threads.start(remove_parts, [unfinished_name(target_path)])
+                raise
+
+
+def _about(name: str, error: FileError) -> FileError:
+    """Name the file, where the message does not yet."""
+    message = str(error)
+    told = type(error)(message if name in message else f"{name}: {message}")
+    told.__cause__ = error.__cause__
+    return told
