@@ -180,6 +180,13 @@ class LedgerWriteError(RunStoppedError):
     code = ErrorCode.OUTPUT_ERROR
 
 
+class QueueWriteError(RunStoppedError):
+    """The queue of the service cannot be written: nothing may be accepted until it can."""
+
+    exit_code = ExitCode.SOME_FAILED
+    code = ErrorCode.OUTPUT_ERROR
+
+
 class MachineExhaustedError(RunStoppedError):
     """The machine has no more descriptors, processes or memory; no file is at fault."""
 

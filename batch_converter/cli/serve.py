@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ log = structlog.get_logger()
     "--data-dir",
     type=PATH,
     metavar="DIR",
-    help="Where documents stand for 24 hours at most (default: a temporary folder).",
+    help="Where documents and results are kept, and found again (default: a temporary folder).",
 )
 @click.option(
     "--add-client",
@@ -95,6 +96,7 @@ def serve(
     """
     keep_freed_memory()
     check_limits()
+    os.umask(0o077)  # what clients send is theirs: workers inherit it
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
     if add_client is not None or remove_client is not None:
         with logging_session(loaded):

@@ -224,6 +224,11 @@ class ServeSettings(Section):
         max_pages: Pages of a document; 0 is no limit, here and in the next two.
         max_pdf_bytes: Length of a document's PDF.
         max_document_s: Time that workers spend on a document, all together.
+        retention_hours: How long a document and its PDF are kept from its submission.
+        max_body_bytes: The longest document.
+        max_disk_bytes: What all documents and PDFs together may take.
+        max_queued: Documents that have not ended, of all clients.
+        max_queued_per_client: The same of one.
     """
 
     host: str = "127.0.0.1"
@@ -236,6 +241,11 @@ class ServeSettings(Section):
     max_pages: Annotated[int, Field(ge=0)] = 10_000
     max_pdf_bytes: Size = 4 << 30
     max_document_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3600
+    retention_hours: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 24
+    max_body_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=1)] = 512 << 20
+    max_disk_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=1)] = 20 << 30
+    max_queued: Count = 10_000
+    max_queued_per_client: Count = 5_000
 
 
 class Settings(Section):

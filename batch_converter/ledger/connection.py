@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.errors import LedgerError
 from batch_converter.fault_points import reach
 from batch_converter.ledger.permissions import check_permission, create
-from batch_converter.ledger.reserve import Reserve
+from batch_converter.storage.reserve import Reserve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

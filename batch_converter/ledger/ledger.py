@@ -14,9 +14,9 @@ from batch_converter.ledger.observations import Observations
 from batch_converter.ledger.outputs import FoundFiles
 from batch_converter.ledger.outstanding import Outstanding
 from batch_converter.ledger.plan import Plan
-from batch_converter.ledger.reserve import Reserve
 from batch_converter.ledger.runs import Runs
 from batch_converter.ledger.store import Store
+from batch_converter.storage.reserve import Reserve
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,14 +6,18 @@ from batch_converter.output.backlog import Backlog
 from batch_converter.output.checking import Verify, check_pdf, page_difference
 from batch_converter.output.expected import ExpectedPdf, PageSize
 from batch_converter.output.files import free_bytes, hash_file, write_all
+from batch_converter.output.grouped_folder_sync import GroupedFolderSync
 from batch_converter.output.pdf_store import PdfStore, PdfWriter
 from batch_converter.output.store import OutputLook, OutputStore
-from batch_converter.output.writability import is_disk_failure, wanted_bytes
+from batch_converter.output.writability import GROWTH, MARGIN_BYTES, is_disk_failure, wanted_bytes
 from batch_converter.storage import nearest_folder
 
 __all__ = [
+    "GROWTH",
+    "MARGIN_BYTES",
     "Backlog",
     "ExpectedPdf",
+    "GroupedFolderSync",
     "OutputLook",
     "OutputStore",
     "PageSize",

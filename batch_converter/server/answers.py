@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from batch_converter.server.queue import DocumentState
 from batch_converter.wire import (
     JSON_TYPE,
     ResponseCode,
@@ -16,12 +17,23 @@ from batch_converter.wire import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batch_converter.codec import Base64Frame
     from batch_converter.server.files import PdfReader
-    from batch_converter.server.tasks import ServedTask
+    from batch_converter.server.queue import QueuedDocument
     from batch_converter.server.tokens import TokenRefusal
 
-_FAILED: Final = frozenset({TaskStatus.ERROR, TaskStatus.NOT_EXIST})
+STATUSES: Final[Mapping[DocumentState, TaskStatus]] = {
+    DocumentState.UPLOADING: TaskStatus.NOT_EXIST,
+    DocumentState.WAITING: TaskStatus.PENDING,
+    DocumentState.CONVERTING: TaskStatus.PROCESSING,
+    DocumentState.READY: TaskStatus.COMPLETED,
+    DocumentState.FAILED: TaskStatus.ERROR,
+    DocumentState.CANCELLED: TaskStatus.NOT_EXIST,
+}
+"""The API's word for each state; what is not in the queue, or not any more, does not exist."""
+
 _NOT_FOUND: Final = "The requested conversion task was not found."
 _LOST: Final = "The result is not there any more."
 
@@ -41,14 +53,15 @@ def token_refused(refusal: TokenRefusal) -> web.Response:
     return json_response(write_token_refusal(), status=429, headers=headers)
 
 
-def state_of(task: ServedTask) -> TaskAnswer:
+def state_of(document: QueuedDocument) -> TaskAnswer:
     """Return where the task stands."""
+    status = STATUSES[document.state]
     return TaskAnswer(
-        task_id=task.task_id,
-        status_word=task.status,
-        code_word=ResponseCode.ERROR if task.status in _FAILED else ResponseCode.OK,
-        messages=task.messages,
-        warnings=task.warnings,
+        task_id=document.id,
+        status_word=status,
+        code_word=ResponseCode.ERROR if status is TaskStatus.ERROR else ResponseCode.OK,
+        messages=document.messages,
+        warnings=document.warnings,
     )
 
 
@@ -62,15 +75,17 @@ def not_exist(name: str) -> TaskAnswer:
     )
 
 
-def state_response(name: str, task: ServedTask | None) -> web.Response:
+def state_response(name: str, document: QueuedDocument | None) -> web.Response:
     """Return the answer without a result; `name` is the id as it was asked for."""
-    return json_response(write_task_answer(not_exist(name) if task is None else state_of(task)))
+    if document is None or STATUSES[document.state] is TaskStatus.NOT_EXIST:
+        return json_response(write_task_answer(not_exist(name)))
+    return json_response(write_task_answer(state_of(document)))
 
 
-def lost_response(task: ServedTask) -> web.Response:
+def lost_response(document: QueuedDocument) -> web.Response:
     """Return that the task is complete and its PDF has vanished."""
     answer = TaskAnswer(
-        task_id=task.task_id,
+        task_id=document.id,
         status_word=TaskStatus.COMPLETED,
         code_word=ResponseCode.RESULT_DATA_LOST,
         messages=(_LOST,),

@@ -12,16 +12,19 @@ from aiohttp import web
 
 from batch_converter.clock import SystemClock
 from batch_converter.errors import UsageError
+from batch_converter.server.admission import Admission
 from batch_converter.server.answers import json_response
 from batch_converter.server.conversions import Conversions
 from batch_converter.server.guards import admitting, counting, explaining
-from batch_converter.server.metrics import CONTENT_TYPE, ServerMetrics
+from batch_converter.server.health import Health
+from batch_converter.server.metrics import CONTENT_TYPE, ServerMetrics, task_counts
 from batch_converter.server.openapi import BODY, VERSION
 from batch_converter.server.page import PAGE
+from batch_converter.server.queue import DocumentQueue
 from batch_converter.server.requests import MAX_FORM_BYTES
+from batch_converter.server.retention import Retention
 from batch_converter.server.routes import Api
 from batch_converter.server.storage import open_data_folder
-from batch_converter.server.tasks import TaskBoard
 from batch_converter.server.tokens import Credentials, TokenDesk
 
 if TYPE_CHECKING:
@@ -30,8 +33,8 @@ if TYPE_CHECKING:
     from batch_converter.clock import Clock
     from batch_converter.config.settings import ServeSettings
     from batch_converter.engines.base import Converter
+    from batch_converter.server.queue import Totals
 
-_SWEEP_INTERVAL: Final = timedelta(minutes=1)
 _PAGE_POLICY: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
@@ -45,8 +48,8 @@ async def open_application(
 ) -> AsyncIterator[web.Application]:
     """Open the data folder and the converter, and give the application that works on them.
 
-    At the end conversions are called off and all files of the service deleted; the
-    application must have stopped answering by then.
+    At the end conversions are called off; their documents wait for the next service in the
+    folder. The application must have stopped answering by then.
 
     Args:
         settings: Credentials and data folder; host and port are not looked at.
@@ -62,22 +65,36 @@ async def open_application(
     clock = clock or SystemClock()
     async with (
         open_data_folder(settings.data_dir) as folder,
+        await DocumentQueue.open(folder.queue_path) as queue,
         converter,
         anyio.create_task_group() as tasks,
     ):
-        board = TaskBoard()
-        metrics = ServerMetrics(board)
-        conversions = Conversions(converter, folder, workers=workers, metrics=metrics, clock=clock)
+        metrics, health = ServerMetrics(queue.totals), Health()
+        conversions = Conversions(
+            converter,
+            queue,
+            folder,
+            workers=workers,
+            metrics=metrics,
+            health=health,
+            clock=clock,
+        )
+        kept = timedelta(hours=settings.retention_hours)
+        retention = Retention(queue, folder, conversions, clock=clock, kept=kept)
+        await retention.clear_leftovers()
         api = Api(
             desk=TokenDesk(account, clock=clock.monotonic_s),
-            board=board,
+            queue=queue,
             folder=folder,
+            admission=Admission(settings, queue.totals, folder, health),
+            conversions=conversions,
+            retention=retention,
             metrics=metrics,
             clock=clock,
-            start=lambda task: tasks.start_soon(conversions.run, task),
         )
-        tasks.start_soon(_sweep, api)
-        yield _application(api)
+        tasks.start_soon(conversions.run)
+        tasks.start_soon(retention.run)
+        yield _application(api, health)
         tasks.cancel_scope.cancel()
 
 
@@ -95,29 +112,23 @@ def account_of(settings: ServeSettings) -> Credentials | None:
     raise UsageError("give both --client-id and --client-secret, or neither of them")
 
 
-async def _sweep(api: Api) -> None:
-    """Forget expired tasks also while nobody asks."""
-    while True:
-        await anyio.sleep(_SWEEP_INTERVAL.total_seconds())
-        await api.expire()
-
-
-def _application(api: Api) -> web.Application:
+def _application(api: Api, health: Health) -> web.Application:
     app = web.Application(
         middlewares=[counting(api.metrics), explaining, admitting(api.desk)],
         client_max_size=MAX_FORM_BYTES,
     )
     app.add_routes(api.routes())
-    app.add_routes(About(api.board, api.metrics).routes())
+    app.add_routes(About(api.queue.totals, api.metrics, health).routes())
     return app
 
 
 class About:
     """What the service tells about itself; no token is asked for."""
 
-    def __init__(self, board: TaskBoard, metrics: ServerMetrics) -> None:
-        self._board = board
+    def __init__(self, totals: Totals, metrics: ServerMetrics, health: Health) -> None:
+        self._totals = totals
         self._metrics = metrics
+        self._health = health
 
     def routes(self) -> list[web.RouteDef]:
         """Return the endpoints."""
@@ -133,9 +144,15 @@ class About:
         return web.Response(text=PAGE, content_type="text/html", headers=_PAGE_POLICY)
 
     async def health(self, _request: web.Request) -> web.Response:
-        """Return that the service is up, and how much it has to do."""
-        health = {"status": "ok", "version": VERSION, "tasks": self._board.counts()}
-        return json_response(json.dumps(health).encode())
+        """Return whether the service can do its work, and how much it has to do."""
+        reasons = self._health.reasons
+        health = {
+            "status": "degraded" if reasons else "ok",
+            "version": VERSION,
+            "tasks": task_counts(self._totals),
+            "reasons": reasons,
+        }
+        return json_response(json.dumps(health).encode(), status=503 if reasons else 200)
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """Return all counters."""

@@ -1,28 +1,40 @@
-"""The work itself: each task through the engine, as many at once as there are workers."""
+"""The work itself: waiting documents through the engine, as many at once as there are workers."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import anyio
 import structlog
 
-from batch_converter.engines.base import Failed, Ready
-from batch_converter.errors import BatchConverterError, MachineExhaustedError
+from batch_converter.engines.base import SourceDocument
+from batch_converter.errors import (
+    BatchConverterError,
+    FileError,
+    OutputError,
+    QueueWriteError,
+    RunStoppedError,
+    UnreadableError,
+)
+from batch_converter.output import check_pdf
 from batch_converter.server.files import FileWriter
-from batch_converter.wire import TaskStatus
+from batch_converter.server.queue import DocumentState
+from batch_converter.shortage import shortage_of
+from batch_converter.storage import sync_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from pathlib import Path
 
     from batch_converter.clock import Clock
-    from batch_converter.engines.base import Converter
+    from batch_converter.engines.base import Converter, Ready
+    from batch_converter.server.health import Health
     from batch_converter.server.metrics import ServerMetrics
+    from batch_converter.server.queue import DocumentQueue, QueuedDocument
     from batch_converter.server.storage import DataFolder
-    from batch_converter.server.tasks import ServedTask
 
 _log = structlog.get_logger()
+T = TypeVar("T")
 
 PUBLIC_NAME: Final = "document.djvu"
 """What messages call the document: the client knows no name of ours."""
@@ -30,110 +42,251 @@ PUBLIC_NAME: Final = "document.djvu"
 PUBLIC_PDF: Final = "document.pdf"
 """The same for its PDF."""
 
-_EXHAUSTED_S: Final = 5.0
-"""Between two tries of what the machine has no processes or memory for."""
+PAUSE_S: Final = 5.0
+"""Between two tries where the machine, not a document, is in trouble."""
+
+_MAX_CRASHES: Final = 2
+"""Times that something unforeseen may end a conversion before the document is blamed."""
+
+_PLACE: Final = "conversions"
+
+
+class _Settled(NamedTuple):
+    """How a document ended, and what its row says of that."""
+
+    state: DocumentState
+    columns: Mapping[str, object]
+
+
+def _failed(code: str, *messages: str) -> _Settled:
+    return _Settled(DocumentState.FAILED, {"error_code": code, "messages": messages})
+
+
+class _Unsettled(Exception):  # noqa: N818  # no error of the document's
+    """The conversion said nothing about the document: it is tried again.
+
+    Attributes:
+        crashed: Whether nobody has foreseen that.
+    """
+
+    def __init__(self, reason: str, *, crashed: bool) -> None:
+        super().__init__(reason)
+        self.crashed = crashed
 
 
 class Conversions:
-    """Takes tasks from Pending to their end."""
+    """Takes documents from waiting to their end.
 
-    def __init__(
+    Trouble of the machine is never a document's end: the document waits again, everything
+    pauses, and the service says that it is degraded until a conversion gets through.
+
+    Args:
+        converter: Where documents are converted.
+        queue: Gives out documents, and learns what became of them.
+        folder: Where they stand.
+        workers: Conversions at once.
+        metrics: Counts.
+        health: Told of trouble.
+        clock: Time.
+    """
+
+    def __init__(  # the parts of the service that it ties together
         self,
         converter: Converter,
+        queue: DocumentQueue,
         folder: DataFolder,
         *,
         workers: int,
         metrics: ServerMetrics,
+        health: Health,
         clock: Clock,
     ) -> None:
         self._converter = converter
+        self._queue = queue
         self._folder = folder
-        self._workers = anyio.CapacityLimiter(workers)
+        self._workers = workers
         self._metrics = metrics
+        self._health = health
         self._clock = clock
+        self._come = anyio.Event()
+        self._resume_at_s = 0.0
+        self._scopes: dict[str, anyio.CancelScope] = {}
 
-    async def run(self, task: ServedTask) -> None:
-        """Convert the document, waiting for a free worker first.
+    def wake(self) -> None:
+        """Say that a document waits."""
+        come, self._come = self._come, anyio.Event()
+        come.set()
 
-        However it ends, the upload is deleted; of a task that was called off, so is
-        the result.
-        """
-        with task.scope:
-            async with self._workers:
-                await self._convert(task)
-        if task.status is TaskStatus.NOT_EXIST:
-            await self._folder.remove(task.task_id)
+    def call_off(self, document_id: str) -> None:
+        """End the conversion of a document that is not wanted any more, if it is under way."""
+        if scope := self._scopes.get(document_id):
+            scope.cancel()
 
-    async def _convert(self, task: ServedTask) -> None:
-        task.move(TaskStatus.PROCESSING)
+    async def run(self) -> None:
+        """Convert until cancelled; what is under way then waits for the next service."""
+        async with anyio.create_task_group() as tasks:
+            for _ in range(self._workers):
+                tasks.start_soon(self._work)
+
+    async def _work(self) -> None:
+        while True:
+            await self._wait_out_pause()
+            come = self._come
+            document = await self._recorded(lambda: self._queue.claim(self._clock.now()))
+            if document is None:
+                await come.wait()
+            else:
+                await self._convert(document)
+
+    async def _wait_out_pause(self) -> None:
+        while self._clock.monotonic_s() < self._resume_at_s:
+            await self._clock.wait_until(self._resume_at_s, anyio.Event())
+
+    def _pause(self, reason: str) -> None:
+        self._health.report(_PLACE, reason)
+        self._resume_at_s = self._clock.monotonic_s() + PAUSE_S
+
+    async def _recorded(self, record: Callable[[], Awaitable[T]]) -> T:
+        """Have something recorded, however long the queue cannot be written."""
+        while True:
+            try:
+                return await record()
+            except QueueWriteError as error:
+                self._pause(str(error))
+            await self._wait_out_pause()
+
+    async def _convert(self, document: QueuedDocument) -> None:
+        scope = self._scopes[document.id] = anyio.CancelScope()
         began_s = self._clock.monotonic_s()
-        outcome = await self._outcome(task)
-        await self._clear(task, outcome)
-        if task.status is TaskStatus.NOT_EXIST:
+        try:
+            with scope:
+                settled = await self._attempt(document)
+                self._health.clear(_PLACE)
+                await self._settle(document, settled, began_s)
+        except _Unsettled as trouble:
+            await self._wait_again(document, trouble)
+        finally:
+            del self._scopes[document.id]
+        if scope.cancelled_caught:
+            await self._folder.remove_result(document.id)
+
+    async def _settle(self, document: QueuedDocument, settled: _Settled, began_s: float) -> None:
+        """Record the document's end, and delete what is not kept."""
+        ended = {"ended_at": self._clock.now(), **settled.columns}
+        recorded = await self._recorded(
+            lambda: self._queue.change(document.id, settled.state, **ended)
+        )
+        if recorded is None or settled.state is DocumentState.FAILED:
+            await self._folder.remove_result(document.id)
+        if recorded is None:  # called off meanwhile
             return
-        self._settle(task, outcome)
+        if not recorded.keeps_source:
+            await self._folder.remove_upload(document.id)
         seconds = self._clock.monotonic_s() - began_s
-        self._metrics.conversion_ended(task.status, seconds)
+        self._metrics.conversion_ended(recorded.state, seconds)
         _log.info(
             "server.task_ended",
-            task_id=task.task_id,
-            status=task.status,
-            bytes_in=task.document.size_bytes,
+            task_id=document.id,
+            owner=document.owner,
+            state=recorded.state,
+            bytes_in=document.size_bytes,
+            bytes_out=recorded.pdf_bytes,
             seconds=round(seconds, 3),
-            messages=task.messages,
+            messages=recorded.messages,
         )
 
-    async def _clear(self, task: ServedTask, outcome: Ready | Failed) -> None:
-        """Keep nothing but a whole PDF; an engine that failed may have left half of one."""
-        if isinstance(outcome, Ready):
-            await self._folder.remove_upload(task.task_id)
-        else:
-            await self._folder.remove(task.task_id)
+    async def _wait_again(self, document: QueuedDocument, trouble: _Unsettled) -> None:
+        """Put the document back, and pause, unless it is to blame in the end."""
+        if trouble.crashed and document.crashes + 1 >= _MAX_CRASHES:
+            message = f"the conversion ended {_MAX_CRASHES} times with an internal error"
+            await self._settle(document, _failed("engine_error", message), 0.0)
+            return
+        await self._folder.remove_result(document.id)
+        if not trouble.crashed:
+            self._pause(str(trouble))
+        await self._recorded(lambda: self._queue.put_back(document, crashed=trouble.crashed))
+        self.wake()
 
-    async def _outcome(self, task: ServedTask) -> Ready | Failed:
-        """Convert; whatever goes wrong is this task's end and no other's."""
-        target = FileWriter(task.result, self._folder.threads)
+    async def _attempt(self, document: QueuedDocument) -> _Settled:
+        """Convert once.
+
+        Raises:
+            _Unsettled: That has said nothing about the document.
+        """
+        target = FileWriter(self._folder.result_path(document.id), self._folder.threads)
         try:
-            ready = await self._convert_once_possible(task, target)
+            ready = await self._converter.convert(self._source(document), target)
             await target.close()
+            return await self._pdf(document, ready)
         except BatchConverterError as error:
-            return Failed(messages=(str(error),))
-        except Exception:  # noqa: BLE001  # logged; one task's fault must not end the others
-            _log.exception("server.task_crashed", task_id=task.task_id)
-            return Failed(messages=("the conversion ended with an internal error",))
-        else:
-            return ready
+            if (reason := _machine_reason(error)) is not None:
+                raise _Unsettled(reason, crashed=False) from error
+            code = error.code.value if isinstance(error, FileError) else "engine_error"
+            return _failed(code, *self._public(document, (str(error),)))
+        except Exception as error:
+            if (reason := shortage_of(error) or _disk_reason(error)) is not None:
+                raise _Unsettled(reason, crashed=False) from error
+            _log.exception("server.task_crashed", task_id=document.id)
+            raise _Unsettled(type(error).__name__, crashed=True) from error
         finally:
             await target.discard()
 
-    async def _convert_once_possible(self, task: ServedTask, target: FileWriter) -> Ready:
-        """Convert as soon as the machine has what that takes: no task fails for want of it."""
-        while True:
-            try:
-                return await self._converter.convert(task.document, target)
-            except MachineExhaustedError as error:
-                _log.warning("server.machine_exhausted", task_id=task.task_id, message=str(error))
-            await anyio.sleep(_EXHAUSTED_S)
+    async def _pdf(self, document: QueuedDocument, ready: Ready) -> _Settled:
+        """Look at the PDF and bring it to the disk with its name."""
+        path = self._folder.result_path(document.id)
+        pages, pdf_bytes = await self._folder.threads.run(_sealed, path)
+        await self._folder.sync()
+        warnings = self._public(document, ready.warnings)
+        columns = {"pages": pages, "pdf_bytes": pdf_bytes, "warnings": warnings}
+        return _Settled(DocumentState.READY, {**columns, "error_code": None, "messages": ()})
 
-    def _settle(self, task: ServedTask, outcome: Ready | Failed) -> None:
-        match outcome:
-            case Ready(warnings=warnings):
-                task.warnings = _public(task, warnings)
-                task.move(TaskStatus.COMPLETED)
-            case Failed(messages=messages):
-                task.messages = _public(task, messages) or ("the document could not be converted",)
-                task.move(TaskStatus.ERROR)
+    def _source(self, document: QueuedDocument) -> SourceDocument:
+        path = self._folder.upload_path(document.id)
+        return SourceDocument(
+            number=document.number,
+            name=path.name,
+            path=str(path),
+            size_bytes=document.size_bytes,
+            mtime_ns=document.mtime_ns,
+        )
+
+    def _public(self, document: QueuedDocument, texts: Iterable[str]) -> tuple[str, ...]:
+        """Take our own names and paths, and control characters, out of what a client is told."""
+        upload = self._folder.upload_path(document.id)
+        result = self._folder.result_path(document.id)
+        names = {str(upload): PUBLIC_NAME, str(result): PUBLIC_PDF}
+        names |= {upload.name: PUBLIC_NAME, result.name: PUBLIC_PDF}
+        return tuple(_replaced(text, names) for text in texts)
 
 
-def _public(task: ServedTask, texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Take our own names and paths out of what a client is told."""
-    upload, result = Path(task.document.path), task.result
-    names = {str(upload): PUBLIC_NAME, str(result): PUBLIC_PDF}
-    names |= {upload.name: PUBLIC_NAME, result.name: PUBLIC_PDF}
-    return tuple(_replaced(text, names) for text in texts)
+def _machine_reason(error: BatchConverterError) -> str | None:
+    """Say what troubles the machine, where an error is that and not the document's."""
+    if (lack := shortage_of(error)) is not None:
+        return lack
+    if isinstance(error, OutputError | UnreadableError):
+        return _disk_reason(error.__cause__) or "the disk does not do its part"
+    return str(error) if isinstance(error, RunStoppedError) else None
+
+
+def _disk_reason(cause: BaseException | None) -> str | None:
+    """Say what the disk does not do, without a path of ours."""
+    if not isinstance(cause, OSError):
+        return None
+    return f"the disk of the data folder does not do its part: {cause.strerror}"
+
+
+def _sealed(path: Path) -> tuple[int | None, int]:
+    """Look at the PDF and bring it to the disk; returns its pages and its bytes. Blocks.
+
+    It is the engine's own, made in a process that had read a hostile file: it is only looked at.
+    """
+    checked = check_pdf(path, verify="quick")
+    with path.open("rb") as file:
+        sync_file(file.fileno())
+        return checked.pages, file.seek(0, 2)
 
 
 def _replaced(text: str, names: Mapping[str, str]) -> str:
     for old, new in names.items():
         text = text.replace(old, new)
-    return text
+    return "".join(letter if letter.isprintable() else " " for letter in text)

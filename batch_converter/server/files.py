@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -13,6 +14,7 @@ from anyio import CancelScope
 from batch_converter.codec import READ_BYTES
 from batch_converter.errors import OutputError
 from batch_converter.output import Backlog, write_all
+from batch_converter.storage import sync_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,17 +29,20 @@ PIECE_BYTES: Final = 1024 * 1024
 
 
 class FileWriter:
-    """A new file that is written in large pieces, off the event loop.
+    """A new file that is written and hashed in large pieces, off the event loop.
 
     Small documents wait in memory and take one trip to a thread. It is a `PdfTarget`
     too. Its methods raise OutputError if the disk does not do its part.
 
     Attributes:
         mtime_ns: Time of the last change, once it is closed.
+        sha256: Of what was written, in hexadecimal digits, once it is closed.
     """
 
     def __init__(self, path: Path, threads: DiskThreads) -> None:
         self.mtime_ns = 0
+        self.sha256 = ""
+        self._hash = hashlib.sha256()
         self._path = path
         self._threads = threads
         self._file: BinaryIO | None = None
@@ -66,7 +71,10 @@ class FileWriter:
             await self._backlog.put(gathered)
 
     async def close(self) -> None:
-        """Write what is waiting and close; a file that was never written to is not made."""
+        """Bring all to the disk and close; a file that was never written to is not made.
+
+        Its name is not on the disk yet.
+        """
         if self._is_done:
             return
         with CancelScope(shield=True):
@@ -88,19 +96,23 @@ class FileWriter:
             if self._file is None:
                 self._file = self._path.open("wb", buffering=0)
             write_all(self._file.fileno(), data)
+        self._hash.update(data)
 
     def _empty(self) -> None:
         with _storing():
             if self._file is not None:
                 self._file.seek(0)
                 self._file.truncate()
+        self._hash = hashlib.sha256()
 
     def _finish(self, rest: bytearray) -> None:
         if rest:
             self._append(rest)
         if self._file is not None:
             with _storing(), self._file as file:
+                sync_file(file.fileno())
                 self.mtime_ns = os.fstat(file.fileno()).st_mtime_ns
+            self.sha256 = self._hash.hexdigest()
 
     def _delete(self) -> None:
         if self._file is not None:

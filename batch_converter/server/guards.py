@@ -23,6 +23,17 @@ SECURED: Final = frozenset({"submit", "fetch", "cancel", "status"})
 
 _ABORTED: Final = "aborted"
 
+OWNER: Final = web.RequestKey("owner", str)
+"""Where a request holds whose documents it is about."""
+
+ANYBODY: Final = "client:*"
+"""The owner where the service asks for no account."""
+
+
+def owner_of(request: web.Request) -> str:
+    """Return whose documents the request is about; it has been let in."""
+    return request[OWNER]
+
 
 def endpoint_of(request: web.Request) -> str:
     """Return the endpoint's name, as the metrics have it."""
@@ -67,7 +78,7 @@ def _problem(status: int, detail: str, error: web.HTTPException | None = None) -
         body=write_problem(status=status, title=HTTPStatus(status).phrase, detail=detail),
         content_type=PROBLEM_TYPE,
     )
-    for name in ("Allow", "WWW-Authenticate"):
+    for name in ("Allow", "Retry-After", "WWW-Authenticate"):
         if error is not None and name in error.headers:
             response.headers[name] = error.headers[name]
     return response
@@ -83,6 +94,7 @@ def admitting(desk: TokenDesk) -> Middleware:
                 text="the access token is missing, unknown or expired",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+        request[OWNER] = ANYBODY
         return await handler(request)
 
     return admit

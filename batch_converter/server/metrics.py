@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from batch_converter.server.answers import STATUSES
 from batch_converter.wire import TaskStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from batch_converter.server.tasks import TaskBoard
+    from batch_converter.server.queue import DocumentState, Totals
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 _PREFIX: Final = "batch_converter_server_"
@@ -25,9 +26,9 @@ _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1
 class ServerMetrics:
     """Counters and gauges of one service."""
 
-    def __init__(self, board: TaskBoard) -> None:
+    def __init__(self, totals: Totals) -> None:
         self._registry = CollectorRegistry()
-        self._board = board
+        self._totals = totals
         self._at_once: Tally[str] = Tally()
         self._peaks: Tally[str] = Tally()
         self._requests = self._counter("requests", "Requests answered.", "endpoint", "status")
@@ -41,7 +42,7 @@ class ServerMetrics:
             registry=self._registry,
             buckets=_SECONDS,
         )
-        self._watch_board()
+        self._watch_totals()
 
     def _counter(self, name: str, about: str, *labels: str) -> Counter:
         return Counter(_PREFIX + name, about, labels, registry=self._registry)
@@ -49,16 +50,18 @@ class ServerMetrics:
     def _gauge(self, name: str, about: str, *labels: str) -> Gauge:
         return Gauge(_PREFIX + name, about, labels, registry=self._registry)
 
-    def _watch_board(self) -> None:
+    def _watch_totals(self) -> None:
         """Tasks are counted when they are asked for."""
-        board = self._board
+        totals = self._totals
         tasks = self._gauge("tasks", "Tasks known.", "status")
         for status in _SHOWN:
-            tasks.labels(status).set_function(_counts_of(board, status))
+            tasks.labels(status).set_function(_count_of(totals, status))
         unfetched = self._gauge("tasks_unfetched", "Tasks whose end no client has seen.")
-        unfetched.set_function(lambda: board.unfetched)
+        unfetched.set_function(lambda: totals.unfetched)
         peak = self._gauge("tasks_unfetched_peak", "The most of those at once.")
-        peak.set_function(lambda: board.unfetched_peak)
+        peak.set_function(lambda: totals.unfetched_peak)
+        stored = self._gauge("stored_bytes", "What documents and PDFs take of the disk.")
+        stored.set_function(lambda: totals.all.stored_bytes)
 
     @contextmanager
     def request(self, endpoint: str) -> Iterator[None]:
@@ -80,9 +83,9 @@ class ServerMetrics:
         """Count an answered request; `aborted` stands for one whose client went away."""
         self._requests.labels(endpoint, status).inc()
 
-    def conversion_ended(self, status: TaskStatus, seconds: float) -> None:
+    def conversion_ended(self, state: DocumentState, seconds: float) -> None:
         """Count a conversion."""
-        self._ended.labels(status).inc()
+        self._ended.labels(STATUSES[state]).inc()
         self._seconds.observe(seconds)
 
     def document_received(self, size_bytes: int) -> None:
@@ -98,5 +101,13 @@ class ServerMetrics:
         return generate_latest(self._registry)
 
 
-def _counts_of(board: TaskBoard, status: TaskStatus) -> Callable[[], float]:
-    return lambda: board.counts()[status]
+def _count_of(totals: Totals, status: TaskStatus) -> Callable[[], float]:
+    return lambda: task_counts(totals)[status]
+
+
+def task_counts(totals: Totals) -> Tally[TaskStatus]:
+    """Return how many tasks stand where, in the API's words."""
+    counts: Tally[TaskStatus] = Tally()
+    for state, count in totals.all.states.items():
+        counts[STATUSES[state]] += count
+    return counts

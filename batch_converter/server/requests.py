@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
@@ -11,11 +13,15 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from batch_converter.codec import SubmissionScanner
-from batch_converter.errors import OutputError, RejectedError
+from batch_converter.errors import OutputError, QueueWriteError, RejectedError
 from batch_converter.server.tokens import Credentials
+from batch_converter.storage.grouped_store import is_full
 from batch_converter.wire import FORM_TYPE, ID_PARAMETER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batch_converter.server.admission import Admission
     from batch_converter.server.files import FileWriter
 
 _log = structlog.get_logger()
@@ -23,6 +29,8 @@ _log = structlog.get_logger()
 MAX_FORM_BYTES: Final = 64 * 1024
 _MAX_FIELDS: Final = 20
 _DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL: Final = "the disk of the service is full"
+_RETRY_AFTER_S: Final = 60
 
 
 async def read_credentials(request: web.Request) -> Credentials | str:
@@ -61,33 +69,57 @@ def read_task_name(request: web.Request) -> str:
     raise web.HTTPBadRequest(text="the query holds no id")
 
 
-async def receive_document(request: web.Request, upload: FileWriter) -> int:
+def announced_document_bytes(request: web.Request) -> int:
+    """Return about how long the document is that a submission's body holds; 0 where unknown."""
+    return (request.content_length or 0) * 3 // 4
+
+
+async def receive_document(request: web.Request, upload: FileWriter, admission: Admission) -> int:
     """Store the document as it arrives, in constant memory; return its size in bytes.
 
     Raises:
         HTTPBadRequest: The body is not the documented JSON, or was cut off.
+        HTTPRequestEntityTooLarge: It is longer than a document may be.
         HTTPInsufficientStorage: The disk is full.
-        HTTPInternalServerError: The disk fails otherwise.
+        HTTPServiceUnavailable: The disk fails otherwise.
     """
-    scanner = SubmissionScanner()
-    try:
-        async for chunk in request.content.iter_any():
-            for piece in scanner.feed(chunk):
-                await upload.write(piece)
-        submission = scanner.finish()
+    scanner, size_bytes = SubmissionScanner(), 0
+    with storing():
+        try:
+            async for chunk in request.content.iter_any():
+                for piece in scanner.feed(chunk):
+                    size_bytes += len(piece)
+                    admission.check_size(size_bytes)
+                    await upload.write(piece)
+            submission = scanner.finish()
+        except RejectedError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+        except (web.RequestPayloadError, HttpProcessingError) as error:
+            raise web.HTTPBadRequest(text="the request's body is cut off or damaged") from error
         await upload.close()
-    except RejectedError as error:
-        raise web.HTTPBadRequest(text=str(error)) from error
-    except (web.RequestPayloadError, HttpProcessingError) as error:
-        raise web.HTTPBadRequest(text="the request's body is cut off or damaged") from error
-    except OutputError as error:
-        raise _unstorable(error) from error
     return submission.size_bytes
 
 
-def _unstorable(error: OutputError) -> web.HTTPException:
-    cause = error.__cause__
-    _log.error("server.upload_failed", message=str(error))
+@contextmanager
+def storing() -> Iterator[None]:
+    """Tell a client that what it has sent could not be kept: nothing was accepted.
+
+    Raises:
+        HTTPInsufficientStorage: The disk is full.
+        HTTPServiceUnavailable: It fails otherwise.
+    """
+    try:
+        yield
+    except (OutputError, QueueWriteError) as error:
+        _log.error("server.upload_failed", message=str(error))
+        raise _unstorable(error) from error
+
+
+def _unstorable(error: OutputError | QueueWriteError) -> web.HTTPException:
+    cause, headers = error.__cause__, {"Retry-After": str(_RETRY_AFTER_S)}
     if isinstance(cause, OSError) and cause.errno in _DISK_FULL:
-        return web.HTTPInsufficientStorage(text="the disk of the service is full")
-    return web.HTTPInternalServerError(text="the service cannot store the document")
+        return web.HTTPInsufficientStorage(text=_FULL, headers=headers)
+    if isinstance(cause, sqlite3.Error) and is_full(cause):
+        return web.HTTPInsufficientStorage(text=_FULL, headers=headers)
+    text = "the service cannot store the document; its log says why"
+    return web.HTTPServiceUnavailable(text=text, headers=headers)

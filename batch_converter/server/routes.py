@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
 
 from batch_converter.codec import Base64Frame
-from batch_converter.engines.base import SourceDocument
 from batch_converter.server.answers import (
     json_response,
     lost_response,
@@ -22,26 +20,33 @@ from batch_converter.server.answers import (
     token_refused,
 )
 from batch_converter.server.files import FileWriter, PdfReader
-from batch_converter.server.requests import read_credentials, read_task_name, receive_document
-from batch_converter.server.tasks import ServedTask
+from batch_converter.server.guards import owner_of
+from batch_converter.server.queue import DocumentState, NewDocument
+from batch_converter.server.requests import (
+    announced_document_bytes,
+    read_credentials,
+    read_task_name,
+    receive_document,
+    storing,
+)
 from batch_converter.server.tokens import TokenRefusal
 from batch_converter.wire import (
     CONVERT_PATH,
     STATUS_PATH,
     TOKEN_PATH,
-    TaskStatus,
     completed_frame,
     write_token_answer,
     write_token_refusal,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from batch_converter.clock import Clock
+    from batch_converter.server.admission import Admission
+    from batch_converter.server.conversions import Conversions
     from batch_converter.server.metrics import ServerMetrics
+    from batch_converter.server.queue import DocumentQueue, QueuedDocument
+    from batch_converter.server.retention import Retention
     from batch_converter.server.storage import DataFolder
-    from batch_converter.server.tasks import TaskBoard
     from batch_converter.server.tokens import TokenDesk
 
 _log = structlog.get_logger()
@@ -49,20 +54,16 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """The vendor's interface.
-
-    Attributes:
-        start: Begins the conversion of a task that has been taken in.
-        numbers: Gives each document the number that engines tell it by.
-    """
+    """The vendor's interface."""
 
     desk: TokenDesk
-    board: TaskBoard
+    queue: DocumentQueue
     folder: DataFolder
+    admission: Admission
+    conversions: Conversions
+    retention: Retention
     metrics: ServerMetrics
     clock: Clock
-    start: Callable[[ServedTask], object]
-    numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def routes(self) -> list[web.RouteDef]:
         """Return the endpoints; their paths match in any case."""
@@ -86,61 +87,62 @@ class Api:
         return json_response(write_token_answer(answer), headers={"Cache-Control": "no-store"})
 
     async def submit(self, request: web.Request) -> web.Response:
-        """Take a document in and answer with its task id."""
-        task_id = str(uuid.uuid4())
-        upload = FileWriter(self.folder.upload_path(task_id), self.folder.threads)
-        try:
-            size_bytes = await receive_document(request, upload)
-        except BaseException:
-            await upload.discard()
-            raise
-        self._take_in(task_id, self._document(upload, size_bytes))
+        """Take a document in and answer with its task id, once it is on the disk for good."""
+        owner, announced_bytes = owner_of(request), announced_document_bytes(request)
+        await self.admission.check(owner, announced_bytes)
+        with self.admission.coming(owner, announced_bytes):
+            task_id = str(uuid.uuid4())
+            upload = FileWriter(self.folder.upload_path(task_id), self.folder.threads)
+            try:
+                size_bytes = await receive_document(request, upload, self.admission)
+                await self._take_in(task_id, owner, upload, size_bytes)
+            except BaseException:
+                await upload.discard()
+                await self.folder.remove_upload(task_id)
+                raise
+        self.conversions.wake()
         return web.Response(text=task_id)
 
-    def _document(self, upload: FileWriter, size_bytes: int) -> SourceDocument:
-        return SourceDocument(
-            number=next(self.numbers),
-            name=upload.path.name,
-            path=str(upload.path),
-            size_bytes=size_bytes,
-            mtime_ns=upload.mtime_ns,
-        )
-
-    def _take_in(self, task_id: str, document: SourceDocument) -> None:
-        task = ServedTask(
-            task_id=task_id,
-            submitted_at_s=self.clock.monotonic_s(),
-            document=document,
-            result=self.folder.result_path(task_id),
-        )
-        self.board.add(task)
-        self.metrics.document_received(document.size_bytes)
-        self.start(task)
-        _log.info("server.task_submitted", task_id=task_id, bytes_in=document.size_bytes)
+    async def _take_in(self, task_id: str, owner: str, upload: FileWriter, size_bytes: int) -> None:
+        with storing():
+            await self.folder.sync()
+            await self.queue.add(
+                NewDocument(
+                    id=task_id,
+                    owner=owner,
+                    submitted_at=self.clock.now(),
+                    size_bytes=size_bytes,
+                    received_bytes=size_bytes,
+                    mtime_ns=upload.mtime_ns,
+                    sha256=upload.sha256,
+                )
+            )
+        self.metrics.document_received(size_bytes)
+        _log.info("server.task_submitted", task_id=task_id, owner=owner, bytes_in=size_bytes)
 
     async def fetch(self, request: web.Request) -> web.StreamResponse:
         """Answer with the task's state and, once it is there, the PDF."""
-        name, task = await self._find(request)
-        if task is None or task.status is not TaskStatus.COMPLETED:
-            if task is not None and task.status is TaskStatus.ERROR:
-                self.board.mark_fetched(task)
-            return state_response(name, task)
+        name, document = await self._find(request)
+        if document is None or document.state is not DocumentState.READY:
+            if document is not None and document.state is DocumentState.FAILED:
+                await self.queue.mark_fetched(document)
+            return state_response(name, document)
         try:
-            reader = await PdfReader.open(task.result, self.folder.threads)
+            reader = await PdfReader.open(self.folder.result_path(document.id), self.folder.threads)
         except OSError as error:
-            _log.error("server.result_lost", task_id=task.task_id, reason=error.strerror)
-            return lost_response(task)
+            _log.error("server.result_lost", task_id=document.id, reason=error.strerror)
+            return lost_response(document)
         with reader:
-            return await self._send(request, task, reader)
+            return await self._send(request, document, reader)
 
     async def _send(
-        self, request: web.Request, task: ServedTask, reader: PdfReader
+        self, request: web.Request, document: QueuedDocument, reader: PdfReader
     ) -> web.StreamResponse:
-        before, after = completed_frame(state_of(task))
+        before, after = completed_frame(state_of(document))
         frame = Base64Frame(before=before, payload_bytes=reader.size_bytes, after=after)
         response = await pdf_response(request, frame, reader)
         self.metrics.document_sent(reader.size_bytes)
-        self.board.mark_fetched(task)
+        await self.queue.mark_fetched(document)
         return response
 
     async def status(self, request: web.Request) -> web.Response:
@@ -149,25 +151,31 @@ class Api:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Call the task off, or delete its PDF; one that is gone already is no error."""
-        _, task = await self._find(request)
-        if task is not None:
-            self.board.forget(task)
-            await self.folder.remove(task.task_id)
-            _log.info("server.task_cancelled", task_id=task.task_id)
+        _, document = await self._find(request)
+        if document is not None and await self.queue.remove_one(document.id):
+            self.conversions.call_off(document.id)
+            await self.folder.remove(document.id)
+            _log.info("server.task_cancelled", task_id=document.id, owner=document.owner)
         return web.Response()
 
-    async def _find(self, request: web.Request) -> tuple[str, ServedTask | None]:
-        """Return the id as it was asked for, and its task unless unknown or expired."""
+    async def _find(self, request: web.Request) -> tuple[str, QueuedDocument | None]:
+        """Return the id as it was asked for, and its task unless unknown, foreign or expired."""
         name = read_task_name(request)
-        await self.expire()
-        return name, self.board.find(name)
+        task_id = canonical_id(name)
+        if task_id is None:
+            return name, None
+        document = await self.queue.find(task_id, owner_of(request))
+        if document is None or self.retention.is_over(document):
+            return name, None
+        return name, document
 
-    async def expire(self) -> None:
-        """Forget what is older than 24 hours, files and all."""
-        expired = self.board.forget_expired(self.clock.monotonic_s())
-        if expired:
-            await self.folder.remove(*(task.task_id for task in expired))
-            _log.info("server.tasks_expired", count=len(expired))
+
+def canonical_id(text: str) -> str | None:
+    """Return a GUID as we write it, whatever its spelling; None of what is none."""
+    try:
+        return str(uuid.UUID(text.strip()))
+    except ValueError:
+        return None
 
 
 def _any_case(path: str) -> str:

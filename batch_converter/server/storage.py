@@ -1,16 +1,17 @@
-"""The service's folder: documents that came in and PDFs that wait to be fetched.
+"""The service's folder: its queue, documents that came in, PDFs that wait to be fetched.
 
-All names are made here. Only files of these names are ever deleted, so the folder
-may hold other things too.
+All names are made here. Only files of these names are ever deleted, so the folder may hold
+other things too. A file counts once its row says so: what has no row is swept at the start.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
+import stat
 import tempfile
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,46 +20,96 @@ from anyio import CancelScope, to_thread
 from filelock import FileLock, Timeout
 
 from batch_converter.errors import StateLockedError, UsageError
+from batch_converter.output import GroupedFolderSync
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import Set as AbstractSet
 
 _log = structlog.get_logger()
 
 LOCK_NAME: Final = "batch-converter-serve.lock"
+QUEUE_NAME: Final = "queue.sqlite3"
 _OWN_NAME: Final = re.compile(
-    r"task-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(?:djvu|pdf(?:\.\d+\.part)?)"
+    r"task-(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"\.(?P<kind>djvu|pdf|jpg)(?P<rest>(?:\.\d+)?(?:\.part)?(?:\.ocr)?)"
 )
+_THREADS: Final = 16
+"""Many wait for a flush of the disk at once, and share it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFolder:
-    """Where the files of all tasks stand, and the threads in which they are read and written."""
+    """Where the files of all documents stand, and the threads that read and write them."""
 
     path: Path
-    threads: DiskThreads = field(default_factory=DiskThreads, compare=False)
+    threads: DiskThreads
+    syncs: GroupedFolderSync
 
-    def upload_path(self, task_id: str) -> Path:
-        """Return where the task's DjVu stands."""
-        return self.path / f"task-{task_id}.djvu"
+    @property
+    def queue_path(self) -> Path:
+        """Where the rows are."""
+        return self.path / QUEUE_NAME
 
-    def result_path(self, task_id: str) -> Path:
-        """Return where the task's PDF stands."""
-        return self.path / f"task-{task_id}.pdf"
+    def upload_path(self, document_id: str) -> Path:
+        """Return where a document's DjVu stands."""
+        return self.path / f"task-{document_id}.djvu"
 
-    async def remove(self, *task_ids: str) -> None:
-        """Delete the files of these tasks; those that are gone already are no error."""
-        uploads = [self.upload_path(task_id) for task_id in task_ids]
-        await _unlink_off_loop(uploads + [self.result_path(task_id) for task_id in task_ids])
+    def result_path(self, document_id: str) -> Path:
+        """Return where its PDF stands."""
+        return self.path / f"task-{document_id}.pdf"
 
-    async def remove_upload(self, task_id: str) -> None:
-        """Delete the task's DjVu, if it is there."""
-        await _unlink_off_loop([self.upload_path(task_id)])
+    def picture_path(self, document_id: str) -> Path:
+        """Return where the picture of its first page stands."""
+        return self.path / f"task-{document_id}.jpg"
 
-    def clear(self) -> None:
-        """Delete what a service left here, and nothing else. Blocks."""
-        _unlink_all([path for path in self.path.iterdir() if _OWN_NAME.fullmatch(path.name)])
+    async def sync(self) -> None:
+        """Bring the names of all files to the disk, together with whoever else waits for that.
+
+        Raises:
+            OutputError: The disk does not say so.
+        """
+        with CancelScope(shield=True):
+            await self.syncs.sync(self.path)
+
+    async def remove(self, *document_ids: str) -> None:
+        """Delete all files of these documents; those that are gone already are no error."""
+        ways = (self.upload_path, self.result_path, self.picture_path)
+        await _unlink_off_loop([way(name) for name in document_ids for way in ways])
+
+    async def remove_upload(self, document_id: str) -> None:
+        """Delete the document's DjVu, if it is there."""
+        await _unlink_off_loop([self.upload_path(document_id)])
+
+    async def remove_result(self, document_id: str) -> None:
+        """Delete the document's PDF, whole or not, if it is there."""
+        await _unlink_off_loop([self.result_path(document_id)])
+
+    def sweep(self, uploads: AbstractSet[str], results: AbstractSet[str]) -> int:
+        """Delete what a dead service left half done; returns how many files. Blocks.
+
+        Args:
+            uploads: Ids of the documents whose DjVu is wanted.
+            results: Ids of those whose PDF is.
+        """
+        wanted = {"djvu": uploads, "pdf": results, "jpg": results}
+        stale = [
+            path
+            for path in self.path.iterdir()
+            if (found := _OWN_NAME.fullmatch(path.name))
+            and (found["rest"] or found["id"] not in wanted[found["kind"]])
+        ]
+        _unlink_all(stale)
+        return len(stale)
+
+    def free_bytes(self) -> int:
+        """Return how much more the disk takes. Blocks.
+
+        Raises:
+            OSError: It does not tell.
+        """
+        return shutil.disk_usage(self.path).free
 
 
 async def _unlink_off_loop(paths: list[Path]) -> None:
@@ -66,7 +117,7 @@ async def _unlink_off_loop(paths: list[Path]) -> None:
         await to_thread.run_sync(_unlink_all, paths)
 
 
-def _unlink_all(paths: list[Path]) -> None:
+def _unlink_all(paths: Iterable[Path]) -> None:
     """Delete what can be deleted; the next service in this folder tries the rest again."""
     for path in paths:
         try:
@@ -77,18 +128,26 @@ def _unlink_all(paths: list[Path]) -> None:
 
 @asynccontextmanager
 async def open_data_folder(path: Path | None) -> AsyncIterator[DataFolder]:
-    """Open the folder for one service alone; its files are gone at the end.
+    """Open the folder for one service alone.
 
     Args:
-        path: The folder, made if it is missing; None makes a temporary one.
+        path: The folder, made if it is missing; None makes a temporary one, gone at the end.
 
     Raises:
         StateLockedError: Another service works in the folder.
         UsageError: It cannot be made or written.
     """
     opened = await to_thread.run_sync(_OpenedFolder.open, path)
+    threads = DiskThreads(_THREADS)
+    folder = DataFolder(path=opened.path, threads=threads, syncs=GroupedFolderSync(threads))
+    if opened.is_temporary:
+        _log.warning(
+            "server.temporary_folder",
+            message="documents and results are lost when the service ends; give --data-dir",
+            path=str(opened.path),
+        )
     try:
-        yield opened.folder
+        yield folder
     finally:
         with CancelScope(shield=True):
             await to_thread.run_sync(opened.close)
@@ -96,9 +155,9 @@ async def open_data_folder(path: Path | None) -> AsyncIterator[DataFolder]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OpenedFolder:
-    folder: DataFolder
+    path: Path
     lock: FileLock
-    temporary: bool
+    is_temporary: bool
 
     @classmethod
     def open(cls, path: Path | None) -> _OpenedFolder:
@@ -115,14 +174,23 @@ class _OpenedFolder:
     @classmethod
     def _lock(cls, used: Path, given: Path | None) -> _OpenedFolder:
         used.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _close_to_others(used)
         lock = FileLock(used / LOCK_NAME, thread_local=False)
         lock.acquire(blocking=False)
-        opened = cls(folder=DataFolder(path=used.resolve()), lock=lock, temporary=given is None)
-        opened.folder.clear()
-        return opened
+        return cls(path=used.resolve(), lock=lock, is_temporary=given is None)
 
     def close(self) -> None:
-        self.folder.clear()
         self.lock.release()
-        if self.temporary:
-            shutil.rmtree(self.folder.path, ignore_errors=True)
+        if self.is_temporary:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _close_to_others(folder: Path) -> None:
+    """Say that others may look into the folder; its owner may have meant that."""
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o077:
+        _log.warning(
+            "server.folder_is_open",
+            path=str(folder),
+            message=f"others may look into it (mode {mode:04o}); chmod 700 keeps documents private",
+        )

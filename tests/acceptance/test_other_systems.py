@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch_converter.ledger.reserve import RESERVE_BYTES
+from batch_converter.storage.reserve import RESERVE_BYTES
 from tests.support.command import run, started
 from tests.support.pdfs import make_archive
 

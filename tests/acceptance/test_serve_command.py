@@ -48,6 +48,7 @@ def test_it_listens_until_a_signal_and_leaves_nothing(
     assert done.code == code
     assert done.out == f"listening on {address}\n"
     assert [event["event"] for event in done.events] == [
+        "server.temporary_folder",
         "server.started",
         "server.stopping",
         "server.stopped",
@@ -104,7 +105,7 @@ def test_convert_gets_the_same_pdfs_through_the_service(tmp_path: Path) -> None:
         name = f"{source.stem}.pdf"
         assert (through / name).read_bytes() == (direct / name).read_bytes()
     assert len(served.named("server.task_submitted")) == done.json["api_calls"]["submit"]
-    assert not list((tmp_path / "data").glob("task-*"))
+    assert {path.suffix for path in (tmp_path / "data").glob("task-*")} == {".pdf"}
     assert ACCOUNT["ASPOSE_CLIENT_SECRET"] not in served.err
 
 

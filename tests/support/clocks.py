@@ -35,6 +35,14 @@ class ManualClock:
         """Set the time of day forth or back; what is measured goes on as before."""
         self._began += timedelta(hours=hours)
 
+    def advance(self, seconds: float) -> None:
+        """Let time pass: whose moment has come is woken."""
+        self.at_s += seconds
+        for at_s, wake in self._waiting:
+            if at_s <= self.at_s:
+                wake.set()
+        self._waiting = [entry for entry in self._waiting if entry[0] > self.at_s]
+
     async def wait_until(self, at_s: float, wake: Event) -> None:
         self._waiting.append((at_s, wake))
         await wake.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -31,6 +32,13 @@ CONVERT = "/v5.0/ocr/djvu2pdf"
 STATUS = "/v5.0/ocr/Utilities/GetTaskStatus"
 TOKEN = "/connect/token"
 PDF = b"%PDF-1.7 made up %%EOF"
+
+
+def pdf_bytes(size: int) -> bytes:
+    """Return what a quick look takes for a PDF, so long."""
+    return b"%PDF-1.7\n" + os.urandom(size - 14) + b"%%EOF"
+
+
 DJVU = b"AT&TFORM made up"
 ACCOUNT = {"client_id": "me", "client_secret": "right"}
 
@@ -165,7 +173,8 @@ class Client:
                 await self.breathe()
 
     def files(self) -> list[str]:
-        return sorted(path.suffix for path in self.data.iterdir() if path.suffix != ".lock")
+        """Return the suffixes of the documents' files."""
+        return sorted(path.suffix for path in self.data.glob("task-*"))
 
     async def files_until(self, *suffixes: str) -> None:
         with anyio.fail_after(20):
@@ -194,9 +203,15 @@ def serve_settings(data: Path | None = None, **changes: object) -> ServeSettings
 
 @asynccontextmanager
 async def running(
-    data: Path, engine: HandConverter, *, workers: int = 2, log_in: bool = True, **changes: object
+    data: Path,
+    engine: HandConverter,
+    *,
+    workers: int = 2,
+    log_in: bool = True,
+    clock: ManualClock | None = None,
+    **changes: object,
 ) -> AsyncIterator[Client]:
-    clock, settings = ManualClock(), serve_settings(data, **changes)
+    clock, settings = clock or ManualClock(), serve_settings(data, **changes)
     async with (
         open_application(settings, engine, workers=workers, clock=clock) as app,
         TestServer(app) as server,

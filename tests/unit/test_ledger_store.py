@@ -15,8 +15,8 @@ import pytest
 from batch_converter.errors import LedgerError, LedgerWriteError
 from batch_converter.ledger import Ledger, LedgerReader
 from batch_converter.ledger.connection import _forget_predecessor, connect, migrate
-from batch_converter.ledger.reserve import RESERVE_BYTES, Reserve
 from batch_converter.ledger.store import Store
+from batch_converter.storage.reserve import RESERVE_BYTES, Reserve
 from tests.support.ledgers import ENGINE, NOON, admitted, opened, source_file
 
 if TYPE_CHECKING:

@@ -34,18 +34,21 @@ async def test_without_a_folder_a_temporary_one_is_made_and_removed() -> None:
     assert not folder.path.exists()
 
 
-async def test_a_given_folder_is_made_and_only_our_files_are_ever_deleted(tmp_path: Path) -> None:
-    data = tmp_path / "a" / "b"
-    data.mkdir(parents=True)
+async def test_a_sweep_deletes_our_own_files_that_nobody_wants_and_no_others(
+    tmp_path: Path,
+) -> None:
+    waiting, ready = str(uuid.uuid4()), str(uuid.uuid4())
     foreign = {"book.djvu", "task-1.pdf", f"task-{uuid.uuid4()}.pdf.txt", "notes"}
-    for name in foreign:
-        (data / name).write_bytes(b"keep")
-    for suffix in ("djvu", "pdf", "pdf.12.part"):
-        (data / f"task-{uuid.uuid4()}.{suffix}").write_bytes(b"of a dead service")
-    async with open_data_folder(data) as folder:
-        assert names(data) == foreign | {LOCK_NAME}
-        folder.result_path(str(uuid.uuid4())).write_bytes(b"x")
-    assert names(data) - {LOCK_NAME} == foreign
+    kept = foreign | {f"task-{waiting}.djvu", f"task-{ready}.pdf", f"task-{ready}.jpg"}
+    stale = {f"task-{waiting}.pdf", f"task-{waiting}.pdf.0.part", f"task-{ready}.djvu"}
+    stale |= {f"task-{uuid.uuid4()}.{kind}" for kind in ("djvu", "pdf", "pdf.12.part", "jpg.part")}
+    stale |= {f"task-{ready}.pdf.3.part.ocr"}
+    for name in kept | stale:
+        (tmp_path / name).write_bytes(b"x")
+    async with open_data_folder(tmp_path) as folder:
+        swept = await folder.threads.run(folder.sweep, {waiting}, {ready})
+    assert swept == len(stale)
+    assert names(tmp_path) - {LOCK_NAME} == kept
 
 
 async def test_a_missing_folder_is_made(tmp_path: Path) -> None:

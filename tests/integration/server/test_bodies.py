@@ -6,13 +6,14 @@ import base64
 import json
 import os
 import re
+import uuid
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
+from batch_converter.server.queue import DocumentQueue
 from batch_converter.server.storage import DataFolder
-from batch_converter.server.tasks import TaskBoard
 from tests.support.service import (
     CONVERT,
     DJVU,
@@ -51,7 +52,7 @@ async def test_a_malformed_submission_is_refused_and_leaves_nothing(
             assert response.status == 400
             assert response.content_type == "application/problem+json"
             assert json.loads(await response.read())["detail"]
-        assert client.files() == []
+        await client.files_until()
         assert await client.submit()
 
 
@@ -126,18 +127,19 @@ async def test_a_disk_that_fails_otherwise_is_an_error_of_ours(
         running(tmp_path, engine) as client,
         client.post_body(submission(DJVU)) as response,
     ):
-        assert response.status == 500
+        assert response.status == 503
+        assert response.headers["Retry-After"]
 
 
 async def test_a_fault_of_ours_is_logged_and_told_in_the_documented_form(
     tmp_path: Path, engine: HandConverter, monkeypatch: pytest.MonkeyPatch, logs: list[EventDict]
 ) -> None:
-    def fail(_board: TaskBoard, _name: str) -> None:
+    async def fail(_queue: DocumentQueue, _id: str, _owner: str) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(TaskBoard, "find", fail)
+    monkeypatch.setattr(DocumentQueue, "find", fail)
     async with running(tmp_path, engine) as client:
-        url = f"{CONVERT}?id=x"
+        url = f"{CONVERT}?id={uuid.uuid4()}"
         async with client.session.get(url, headers=client.headers) as response:
             assert response.status == 500
             assert b"a fault of ours" not in await response.read()

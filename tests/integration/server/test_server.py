@@ -15,7 +15,6 @@ import pytest
 from batch_converter.codec import READ_BYTES
 from batch_converter.engines.base import Ready
 from batch_converter.errors import EngineError
-from batch_converter.server.tasks import RETENTION_S
 from tests.support.service import (
     CONVERT,
     DJVU,
@@ -23,6 +22,7 @@ from tests.support.service import (
     STATUS,
     HandConverter,
     StreamingConverter,
+    pdf_bytes,
     pdf_of,
     running,
     submission,
@@ -43,7 +43,7 @@ async def test_a_document_goes_in_and_its_pdf_comes_out(
         task_id = await client.submit(settings={"language": "Czech"})
         assert str(uuid.UUID(task_id)) == task_id
         answer = await client.end(task_id)
-        assert client.files() == [".pdf"]
+        await client.files_until(".pdf")
     assert pdf_of(answer) == PDF
     assert answer == {
         "id": task_id,
@@ -54,7 +54,7 @@ async def test_a_document_goes_in_and_its_pdf_comes_out(
     }
     assert engine.documents == [DJVU]
     assert not engine.opened
-    assert client.files() == []
+    assert client.files() == [".pdf"]
 
 
 async def test_paths_and_the_id_parameter_match_in_any_case(
@@ -98,7 +98,7 @@ async def test_tasks_wait_as_pending_until_a_worker_is_free(
 
 
 async def test_a_large_document_goes_through_in_pieces(tmp_path: Path) -> None:
-    document, pdf = os.urandom(5_000_001), PDF + os.urandom(3 * READ_BYTES + 1)
+    document, pdf = os.urandom(5_000_001), pdf_bytes(3 * READ_BYTES + 1)
     engine = HandConverter(pdf=pdf)
     body = submission(document)
 
@@ -116,7 +116,7 @@ async def test_a_large_document_goes_through_in_pieces(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [READ_BYTES - 1, READ_BYTES, READ_BYTES + 1, READ_BYTES + 2])
 async def test_the_length_is_exact_around_the_size_of_a_piece(tmp_path: Path, size: int) -> None:
-    pdf = os.urandom(size)
+    pdf = pdf_bytes(size)
     async with running(tmp_path, HandConverter(pdf=pdf)) as client:
         assert pdf_of(await client.end(await client.submit())) == pdf
 
@@ -141,7 +141,7 @@ async def test_an_engine_that_streams_has_its_pdf_stored(tmp_path: Path) -> None
     ("outcome", "message"),
     [
         (EngineError("the worker died"), "the worker died"),
-        (RuntimeError("a fault of ours"), "the conversion ended with an internal error"),
+        (RuntimeError("a fault of ours"), "the conversion ended 2 times with an internal error"),
     ],
 )
 async def test_a_failed_conversion_is_an_error_that_says_why(
@@ -150,7 +150,7 @@ async def test_a_failed_conversion_is_an_error_that_says_why(
     engine = HandConverter(outcome)
     async with running(tmp_path, engine) as client:
         answer = await client.end(await client.submit())
-        assert client.files() == []
+        await client.files_until()
         engine.outcome = Ready()
         assert pdf_of(await client.end(await client.submit())) == PDF
         ended = 'batch_converter_server_conversions_total{status="Error"}'
@@ -218,12 +218,12 @@ async def test_results_are_kept_for_24_hours_after_submission(
     async with running(tmp_path, engine) as client:
         task_id = await client.submit()
         await client.end(task_id)
-        client.clock.at_s += RETENTION_S - 1
+        client.clock.at_s += 24 * 3600 - 1
         await client.log_in()
         assert (await client.ask(task_id))["taskStatus"] == "Completed"
-        client.clock.at_s += 1
+        client.clock.advance(1)
         assert (await client.ask(task_id))["taskStatus"] == "NotExist"
-        assert client.files() == []
+        await client.files_until()
 
 
 async def test_a_result_that_was_taken_away_is_said_to_be_lost(

@@ -1,4 +1,4 @@
-"""Room on the ledger's disk that is given up when nothing else is left.
+"""Room on a disk that is given up when nothing else is left.
 
 A run that meets a full disk can so still record the task ids that it has paid for.
 """
@@ -21,7 +21,7 @@ class Reserve:
     """A file that holds the room; it stays there between runs. Blocks.
 
     Args:
-        path: Of the ledger; the file lies beside it.
+        path: Of the database; the file lies beside it.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,0 +1,116 @@
+"""What the service takes in: bounded in documents and in bytes, for all and for each client."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from batch_converter.output import GROWTH, MARGIN_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batch_converter.config.settings import ServeSettings
+    from batch_converter.server.health import Health
+    from batch_converter.server.queue import Totals
+    from batch_converter.server.storage import DataFolder
+
+_FULL_QUEUE_S: Final = 30
+_FULL_DISK_S: Final = 60
+_BESIDE_BYTES: Final = 64 << 10
+"""What may stand in a body beside its document, and so be announced with it."""
+
+_PLACE: Final = "disk"
+
+
+class Admission:
+    """Says whether one more document is taken in, before its bytes are.
+
+    Args:
+        settings: The limits.
+        totals: What there is already.
+        folder: Where it would stand.
+        health: Told when the disk has no room.
+    """
+
+    def __init__(
+        self, settings: ServeSettings, totals: Totals, folder: DataFolder, health: Health
+    ) -> None:
+        self._settings = settings
+        self._totals = totals
+        self._folder = folder
+        self._health = health
+        self._coming: Counter[str] = Counter()
+        self._coming_bytes = 0
+
+    @contextmanager
+    def coming(self, owner: str, size_bytes: int) -> Iterator[None]:
+        """Count a document that is on its way in, until its row does."""
+        self._coming[owner] += 1
+        self._coming_bytes += size_bytes
+        try:
+            yield
+        finally:
+            self._coming_bytes -= size_bytes
+            self._coming[owner] -= 1
+            if not self._coming[owner]:
+                del self._coming[owner]
+
+    async def check(self, owner: str, size_bytes: int) -> None:
+        """Refuse a document that there is no place for.
+
+        Args:
+            owner: Whose it would be.
+            size_bytes: Of the DjVu, about; what it really has is checked as it comes.
+
+        Raises:
+            HTTPRequestEntityTooLarge: It is larger than any may be.
+            HTTPTooManyRequests: The queue, or this owner's part of it, is full.
+            HTTPInsufficientStorage: There is no room for it and its PDF.
+        """
+        self.check_size(size_bytes - _BESIDE_BYTES)
+        self._check_queue(owner)
+        await self._check_disk(size_bytes)
+
+    def check_size(self, size_bytes: int) -> None:
+        """Refuse what is larger than any document may be.
+
+        Raises:
+            HTTPRequestEntityTooLarge: It is.
+        """
+        limit_bytes = self._settings.max_body_bytes
+        if size_bytes > limit_bytes:
+            raise web.HTTPRequestEntityTooLarge(
+                max_size=limit_bytes,
+                actual_size=size_bytes,
+                text=f"a document may have {limit_bytes} bytes here (serve.max_body_bytes)",
+            )
+
+    def _check_queue(self, owner: str) -> None:
+        settings, totals = self._settings, self._totals
+        if totals.all.open + self._coming.total() >= settings.max_queued:
+            raise _busy(f"{settings.max_queued} documents wait already (serve.max_queued)")
+        if totals.of(owner).open + self._coming[owner] >= settings.max_queued_per_client:
+            most = settings.max_queued_per_client
+            raise _busy(f"{most} documents of yours wait already (serve.max_queued_per_client)")
+
+    async def _check_disk(self, size_bytes: int) -> None:
+        needed_bytes = (1 + GROWTH) * (size_bytes + self._coming_bytes)
+        stored_bytes = self._totals.all.stored_bytes + self._coming_bytes + size_bytes
+        if stored_bytes > self._settings.max_disk_bytes:
+            raise _full("the service stores as much as it may (serve.max_disk_bytes)")
+        if await self._folder.threads.run(self._folder.free_bytes) < needed_bytes + MARGIN_BYTES:
+            self._health.report(_PLACE, "the disk of the data folder is full")
+            raise _full("the disk of the service is full")
+        self._health.clear(_PLACE)
+
+
+def _busy(text: str) -> web.HTTPException:
+    return web.HTTPTooManyRequests(text=text, headers={"Retry-After": str(_FULL_QUEUE_S)})
+
+
+def _full(text: str) -> web.HTTPException:
+    return web.HTTPInsufficientStorage(text=text, headers={"Retry-After": str(_FULL_DISK_S)})

@@ -1,0 +1,330 @@
+"""Documents that were accepted: each change is on disk before anybody is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import anyio.to_thread
+
+from batch_converter.errors import QueueWriteError
+from batch_converter.server.queue.changes import Changes
+from batch_converter.server.queue.database import connect, query
+from batch_converter.server.queue.documents import (
+    MOVES,
+    DocumentState,
+    document_of,
+    values_of,
+)
+from batch_converter.server.queue.totals import Totals
+from batch_converter.storage.grouped_store import GroupedStore
+from batch_converter.storage.reserve import Reserve
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from batch_converter.server.queue.documents import QueuedDocument
+
+_AT_ONCE: Final = 500
+_S = DocumentState
+
+Change = tuple["QueuedDocument", "QueuedDocument"]
+"""A document before and after."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDocument:
+    """A document on its way in; see `QueuedDocument`."""
+
+    id: str
+    owner: str
+    submitted_at: datetime
+    size_bytes: int
+    name: str = ""
+    state: DocumentState = DocumentState.WAITING
+    received_bytes: int = 0
+    mtime_ns: int = 0
+    sha256: str | None = None
+    keeps_source: bool = False
+
+
+class DocumentQueue:
+    """The rows of one service; what is awaited is on disk when it returns.
+
+    Attributes:
+        totals: How many documents stand where.
+        changes: Who is told of changes.
+    """
+
+    def __init__(self, store: GroupedStore, documents: Sequence[QueuedDocument]) -> None:
+        self._store = store
+        self.totals = Totals()
+        for document in documents:
+            self.totals.change(None, document)
+        latest = max((document.sequence for document in documents), default=0)
+        self._sequences = count(latest + 1)
+        self.sequence = latest
+        self.changes = Changes(latest)
+        self._served = ""
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open the queue, or make it; conversions that a dead service had begun wait again.
+
+        Raises:
+            UsageError: It cannot be used.
+            QueueWriteError: It cannot be written.
+        """
+        connection = await anyio.to_thread.run_sync(connect, path)
+        store = GroupedStore(connection, name="queue", lost=_lost, reserve=Reserve(path))
+        try:
+            documents = await store.execute(_recovered)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await store.close()
+            raise
+        return cls(store, documents)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._store.close()
+
+    # What changes documents
+
+    async def add(self, new: NewDocument) -> QueuedDocument:
+        """Take a document in.
+
+        Raises:
+            QueueWriteError: It cannot be recorded: it was not accepted.
+        """
+        values = {name: getattr(new, name) for name in NewDocument.__slots__}
+        values |= {"submitted_at": new.submitted_at.timestamp(), "sequence": next(self._sequences)}
+
+        def add(connection: sqlite3.Connection) -> QueuedDocument:
+            connection.execute(query("add"), values)
+            return _by_id(connection, new.id)
+
+        document = await self._store.execute(add)
+        self._note(None, document)
+        return document
+
+    async def change(
+        self, document_id: str, to: DocumentState, **changes: object
+    ) -> QueuedDocument | None:
+        """Move a document and set what else has changed; None where it may not move, or is gone.
+
+        Raises:
+            QueueWriteError: It cannot be recorded.
+        """
+
+        def change(connection: sqlite3.Connection) -> Change | None:
+            before = _found(connection, document_id)
+            if before is None or to not in MOVES[before.state]:
+                return None
+            return before, self._save(connection, before, state=to, **changes)
+
+        return self._noted(await self._store.execute(change))
+
+    async def claim(self, at: datetime) -> QueuedDocument | None:
+        """Take the next document to be converted; owners take turns.
+
+        Raises:
+            QueueWriteError: It cannot be recorded.
+        """
+
+        def claim(connection: sqlite3.Connection) -> Change | None:
+            before = self._next(connection)
+            if before is None:
+                return None
+            self._served = before.owner
+            begun = {"started_at": at, "ended_at": None, "attempts": before.attempts + 1}
+            return before, self._save(connection, before, state=_S.CONVERTING, **begun)
+
+        return self._noted(await self._store.execute(claim))
+
+    def _next(self, connection: sqlite3.Connection) -> QueuedDocument | None:
+        for after in (self._served, ""):
+            owner = connection.execute(query("next_owner_after"), {"after": after}).fetchone()
+            if owner["owner"] is not None:
+                row = connection.execute(query("next_of_owner"), dict(owner)).fetchone()
+                return document_of(row)
+        return None
+
+    async def put_back(self, document: QueuedDocument, *, crashed: bool) -> None:
+        """Let a document wait again whose conversion ended without a verdict.
+
+        Raises:
+            QueueWriteError: It cannot be recorded.
+        """
+        crashes = document.crashes + crashed
+        await self.change(document.id, _S.WAITING, started_at=None, crashes=crashes)
+
+    async def remove(
+        self, wanted: Callable[[sqlite3.Connection], Sequence[QueuedDocument]]
+    ) -> Sequence[QueuedDocument]:
+        """Remove documents; returns them, so that their files can follow.
+
+        Raises:
+            QueueWriteError: It cannot be recorded.
+        """
+
+        def remove(connection: sqlite3.Connection) -> Sequence[QueuedDocument]:
+            documents = wanted(connection)
+            for document in documents:
+                connection.execute(query("remove"), {"number": document.number})
+            return documents
+
+        removed = await self._store.execute(remove)
+        for document in removed:
+            self.totals.change(document, None)
+            self.sequence = next(self._sequences)
+            self.changes.removed(document, self.sequence)
+        return removed
+
+    async def remove_one(self, document_id: str) -> QueuedDocument | None:
+        """Remove one document; None where it is gone already."""
+
+        def wanted(connection: sqlite3.Connection) -> Sequence[QueuedDocument]:
+            found = _found(connection, document_id)
+            return [] if found is None else [found]
+
+        return next(iter(await self.remove(wanted)), None)
+
+    async def remove_submitted_before(self, moment: datetime) -> Sequence[QueuedDocument]:
+        """Remove some of the documents that were accepted before, the oldest first."""
+        values = {"before": moment.timestamp(), "limit": _AT_ONCE}
+        return await self.remove(lambda connection: _all(connection, "submitted_before", values))
+
+    async def mark_fetched(self, document: QueuedDocument) -> None:
+        """Note that a client has seen the document's end.
+
+        Raises:
+            QueueWriteError: It cannot be recorded.
+        """
+        if not document.is_fetched:
+            await self.change(document.id, document.state, is_fetched=True)
+
+    # What asks for documents
+
+    async def find(self, document_id: str, owner: str) -> QueuedDocument | None:
+        """Return a document of this owner's."""
+        found = await self._store.execute(lambda connection: _found(connection, document_id))
+        return found if found is not None and found.owner == owner else None
+
+    async def page(  # one parameter a condition
+        self, owner: str, *, offset: int, limit: int, text: str = "", state: str = ""
+    ) -> tuple[Sequence[QueuedDocument], int]:
+        """Return some of an owner's documents, oldest first, and how many there are in all.
+
+        Args:
+            owner: Whose.
+            offset: How many are left out before.
+            limit: The most that are returned.
+            text: A piece of the name, in any case.
+            state: Only those in this state.
+        """
+        values: dict[str, object] = {"owner": owner, "state": state, "filter": text.lower()}
+        values |= {"offset": offset, "limit": limit}
+
+        def page(connection: sqlite3.Connection) -> tuple[Sequence[QueuedDocument], int]:
+            (total,) = connection.execute(query("page_total"), values).fetchone()
+            return _all(connection, "page", values), int(total)
+
+        return await self._store.execute(page)
+
+    async def of_owner(self, owner: str, *, after: int, limit: int) -> Sequence[QueuedDocument]:
+        """Return an owner's documents whose number is greater, in order."""
+        return await self._ask("of_owner_after", owner=owner, after=after, limit=limit)
+
+    async def changed(self, owner: str, *, after: int, limit: int) -> Sequence[QueuedDocument]:
+        """Return an owner's documents that changed after a sequence number, in order."""
+        return await self._ask("changed_after", owner=owner, after=after, limit=limit)
+
+    async def same_bytes(self, owner: str, sha256: str, size_bytes: int) -> QueuedDocument | None:
+        """Return an owner's document of these very bytes that is whole and has not failed."""
+        found = await self._ask("same_bytes", owner=owner, sha256=sha256, size_bytes=size_bytes)
+        return next(iter(found), None)
+
+    async def place(self, document: QueuedDocument) -> int | None:
+        """Return a waiting document's place in the queue, from 1."""
+        if document.state is not DocumentState.WAITING:
+            return None
+        values = values_of(document)
+        turn = await self._store.execute(
+            lambda connection: connection.execute(query("turn"), values).fetchone()["turn"]
+        )
+        return self.totals.place(turn)
+
+    async def all(self) -> Sequence[QueuedDocument]:
+        """Return all documents, for who compares them with what is on the disk."""
+        return await self._ask("all")
+
+    async def _ask(self, name: str, **values: object) -> Sequence[QueuedDocument]:
+        return await self._store.execute(lambda connection: _all(connection, name, values))
+
+    # Within a transaction, and after it
+
+    def _save(
+        self,
+        connection: sqlite3.Connection,
+        before: QueuedDocument,
+        **changes: Any,  # noqa: ANN401  # one type a column
+    ) -> QueuedDocument:
+        after = replace(before, sequence=next(self._sequences), **changes)
+        connection.execute(query("save"), values_of(after))
+        return after
+
+    def _noted(self, change: Change | None) -> QueuedDocument | None:
+        if change is None:
+            return None
+        self._note(*change)
+        return change[1]
+
+    def _note(self, before: QueuedDocument | None, after: QueuedDocument) -> None:
+        self.totals.change(before, after)
+        self.sequence = max(self.sequence, after.sequence)
+        self.changes.changed(after.owner)
+
+
+def _recovered(connection: sqlite3.Connection) -> Sequence[QueuedDocument]:
+    """Have what was being converted wait again, and return all documents."""
+    for before in _all(connection, "interrupted", {}):
+        after = replace(before, state=_S.WAITING, started_at=None)
+        connection.execute(query("save"), values_of(after))
+    return _all(connection, "all", {})
+
+
+def _all(
+    connection: sqlite3.Connection, name: str, values: Mapping[str, object]
+) -> Sequence[QueuedDocument]:
+    return [document_of(row) for row in connection.execute(query(name), values)]
+
+
+def _found(connection: sqlite3.Connection, document_id: str) -> QueuedDocument | None:
+    row = connection.execute(query("by_id"), {"id": document_id}).fetchone()
+    return None if row is None else document_of(row)
+
+
+def _by_id(connection: sqlite3.Connection, document_id: str) -> QueuedDocument:
+    return document_of(connection.execute(query("by_id"), {"id": document_id}).fetchone())
+
+
+def _lost(error: sqlite3.Error, advice: str) -> QueueWriteError:
+    lost = QueueWriteError(f"the queue cannot be written ({error}). {advice}")
+    lost.__cause__ = error
+    return lost

@@ -1,0 +1,84 @@
+"""How many documents stand where, and what they weigh; kept as documents change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batch_converter.server.queue.documents import ENDED, DocumentState
+
+if TYPE_CHECKING:
+    from batch_converter.server.queue.documents import QueuedDocument
+
+
+@dataclass(slots=True)
+class OwnerTotals:
+    """Of one owner, or of all."""
+
+    states: Counter[DocumentState] = field(default_factory=Counter)
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+    @property
+    def documents(self) -> int:
+        """All that there are."""
+        return self.states.total()
+
+    @property
+    def open(self) -> int:
+        """Those that take a place in the queue."""
+        return self.documents - sum(self.states[state] for state in ENDED)
+
+    @property
+    def stored_bytes(self) -> int:
+        """What all files take of the disk."""
+        return self.bytes_in + self.bytes_out
+
+    def count(self, document: QueuedDocument, by: int) -> None:
+        """Count a document in (1) or out (-1)."""
+        self.states[document.state] += by
+        self.bytes_in += by * document.size_bytes
+        self.bytes_out += by * document.pdf_bytes
+
+
+class Totals:
+    """Of all owners together, and of each.
+
+    Attributes:
+        unfetched: Accepted documents whose end no client has seen.
+        unfetched_peak: The most that there were at once since the start.
+    """
+
+    def __init__(self) -> None:
+        self.all = OwnerTotals()
+        self.unfetched = 0
+        self.unfetched_peak = 0
+        self._owners: dict[str, OwnerTotals] = {}
+
+    def of(self, owner: str) -> OwnerTotals:
+        """Return one owner's, to be read."""
+        return self._owners.get(owner) or OwnerTotals()
+
+    def change(self, before: QueuedDocument | None, after: QueuedDocument | None) -> None:
+        """Note that a document came (no `before`), changed, or went (no `after`)."""
+        for document, by in ((before, -1), (after, 1)):
+            if document is not None:
+                self._count(document, by)
+        self.unfetched_peak = max(self.unfetched_peak, self.unfetched)
+
+    def _count(self, document: QueuedDocument, by: int) -> None:
+        owned = self._owners.setdefault(document.owner, OwnerTotals())
+        for totals in (self.all, owned):
+            totals.count(document, by)
+        if not owned.documents:
+            del self._owners[document.owner]
+        self.unfetched += by * (not document.is_fetched)
+
+    def place(self, turn: int) -> int:
+        """Return the place in the queue of an owner's `turn`-th waiting document.
+
+        Owners take turns, so that nobody has more than `turn` documents before it.
+        """
+        waiting = (owned.states[DocumentState.WAITING] for owned in self._owners.values())
+        return sum(min(turn, count) for count in waiting)

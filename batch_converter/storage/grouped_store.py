@@ -1,0 +1,188 @@
+"""One SQLite connection, owned by one thread, with grouped commits.
+
+Operations of one turn of the event loop set out together, queue up while a commit
+is on its way to the disk and share the next one, so that durability
+(`synchronous=FULL`) costs one flush a group, not one a statement. An awaited
+operation is durable when it returns. A cancelled await still executes: operations
+must be right to run whether or not anybody waits, and to run again where the group
+that they were in was rolled back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import anyio.to_thread
+
+from batch_converter.fault_points import reach
+from batch_converter.threads import Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from batch_converter.storage.reserve import Reserve
+
+_MAX_GROUP: Final = 1_000
+_GATHER_S: Final = 0.004
+"""Waited for others while several are at work: a small file takes a fifth less processor time
+(`benchmarks.scale`), as one flush serves more of them; who works alone does not wait."""
+
+_FULL: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
+)
+_FORBIDDEN: Final = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH})
+_PRIMARY: Final = 0xFF  # the lower byte of an extended result code
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Job:
+    operation: Callable[[sqlite3.Connection], Any]
+    future: asyncio.Future[Any] | None
+    result: Any = None
+
+
+def is_full(error: Exception | None) -> bool:
+    """Whether the disk, or what this user may have of it, is full."""
+    return getattr(error, "sqlite_errorcode", None) in _FULL
+
+
+def advice(error: sqlite3.Error) -> str:
+    """Say what to do about a database that could not be written."""
+    code = getattr(error, "sqlite_errorcode", None) or 0
+    if is_full(error):
+        return "Free some space"
+    if code & _PRIMARY in _FORBIDDEN:
+        return "See that this user may write it and its folder (permission, read-only mount)"
+    if code & _PRIMARY == sqlite3.SQLITE_CANTOPEN:
+        return "See that its folder is there, and that it and open files are within the limits"
+    return "See that its disk is well"
+
+
+class GroupedStore:
+    """Runs operations on the connection, in order, in groups.
+
+    Args:
+        connection: Closed by `close`.
+        name: Of the thread, and of the steps at which a test may kill it.
+        lost: Makes what is raised of what SQLite said and of what to do about it.
+        reserve: Given up where the disk is full; a copy in memory needs none.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        name: str,
+        lost: Callable[[sqlite3.Error, str], Exception],
+        reserve: Reserve | None = None,
+    ) -> None:
+        self._connection = connection
+        self._name = name
+        self._lost = lost
+        self._reserve = reserve
+        self._loop = asyncio.get_running_loop()
+        self._jobs: Outbox[_Job] = Outbox()
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._thread.start()
+
+    async def execute(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `operation` in a transaction; its effects are on disk at return.
+
+        Raises:
+            Exception: As `lost` makes it: the disk is full or gone; nothing of the group counts.
+        """
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put(_Job(operation, future), self._loop)
+        return await future
+
+    def post(self, operation: Callable[[sqlite3.Connection], object]) -> None:
+        """Queue `operation` without waiting; it runs before any later one.
+
+        What fails here is raised by the next `execute`.
+        """
+        self._jobs.put(_Job(operation, None), self._loop)
+
+    async def close(self) -> None:
+        """Finish what is queued and close the connection."""
+        self._jobs.send()
+        self._jobs.sent.put(None)
+        await anyio.to_thread.run_sync(self._end)
+
+    def _end(self) -> None:
+        self._thread.join()
+        self._connection.close()
+
+    def _serve(self) -> None:
+        if self._reserve is not None:
+            self._reserve.fill()
+        going, group = True, list[_Job]()
+        while going:
+            group, going = self._next_group(gathers=len(group) > 1)
+            if group:
+                self._commit(group)
+
+    def _next_group(self, *, gathers: bool) -> tuple[list[_Job], bool]:
+        """Wait for operations; returns them, and whether there may be more."""
+        group: list[_Job] = []
+        jobs = self._jobs.sent
+        job = jobs.get()
+        if gathers:
+            time.sleep(_GATHER_S)
+        while job is not None:
+            group.append(job)
+            if len(group) == _MAX_GROUP or jobs.empty():
+                return group, True
+            job = jobs.get()
+        return group, False
+
+    def _commit(self, group: Sequence[_Job]) -> None:
+        """Bring a group to the disk and tell who waits; an operation at fault fails alone."""
+        error = self._attempt(group)
+        if self._reserve is not None and is_full(error) and self._reserve.release():
+            error = self._attempt(group)
+        if error is None or len(group) == 1 or isinstance(error, sqlite3.OperationalError):
+            self._loop.call_soon_threadsafe(self._deliver, group, error)
+            return
+        for job in group:
+            self._commit([job])
+
+    def _attempt(self, group: Sequence[_Job]) -> Exception | None:
+        """Commit all or nothing; returns why nothing was committed."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for job in group:
+                job.result = job.operation(self._connection)
+            reach(f"{self._name}.committing")
+            self._connection.execute("COMMIT")
+            reach(f"{self._name}.committed")
+        except Exception as error:  # noqa: BLE001  # handed to the awaiting coroutine
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            return error
+        return None
+
+    def _deliver(self, group: Sequence[_Job], error: Exception | None) -> None:
+        translated = self._translated(error)
+        for job in group:
+            if job.future is None:
+                self._failure = self._failure or translated
+            elif job.future.done():
+                continue
+            elif translated is None:
+                job.future.set_result(job.result)
+            else:
+                job.future.set_exception(translated)
+
+    def _translated(self, error: Exception | None) -> Exception | None:
+        return self._lost(error, advice(error)) if isinstance(error, sqlite3.Error) else error

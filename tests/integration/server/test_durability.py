@@ -1,0 +1,197 @@
+"""What was accepted outlasts the service, trouble of the machine, and other clients' haste."""
+
+from __future__ import annotations
+
+import errno
+import json
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from batch_converter.engines.base import Ready
+from batch_converter.errors import EngineError, MachineExhaustedError, OutputError
+from batch_converter.server.conversions import PAUSE_S
+from batch_converter.server.storage import DataFolder
+from tests.support.clocks import ManualClock
+from tests.support.service import (
+    DJVU,
+    PDF,
+    Client,
+    HandConverter,
+    pdf_of,
+    running,
+    submission,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_a_restart_loses_no_task_and_no_result(tmp_path: Path) -> None:
+    engine = HandConverter()
+    async with running(tmp_path, engine, workers=1) as client:
+        engine.gate.set()
+        done = await client.submit(DJVU + b" done")
+        await client.ask_until(done, "Completed")
+        engine.gate = anyio.Event()
+        begun = await client.submit(DJVU + b" begun")
+        await client.ask_until(begun, "Processing")
+        waiting = await client.submit(DJVU + b" waiting")
+        cancelled = await client.submit(DJVU + b" cancelled")
+        await client.cancel(cancelled)
+    again = HandConverter()
+    async with running(tmp_path, again, workers=1) as client:
+        assert pdf_of(await client.ask(done)) == PDF
+        assert (await client.ask(cancelled))["taskStatus"] == "NotExist"
+        for task_id in (begun, waiting):
+            assert pdf_of(await client.end(task_id)) == PDF
+        await client.files_until(".pdf", ".pdf", ".pdf")
+    assert again.documents == [DJVU + b" begun", DJVU + b" waiting"]
+
+
+async def test_time_passes_while_the_service_is_down(tmp_path: Path) -> None:
+    engine = HandConverter()
+    async with running(tmp_path, engine, retention_hours=0.5) as client:
+        task_id = await client.submit()
+        await client.end(task_id)
+    later = ManualClock()
+    later.advance(1800)
+    async with running(tmp_path, engine, clock=later, retention_hours=0.5) as client:
+        assert (await client.ask(task_id))["taskStatus"] == "NotExist"
+        await client.files_until()
+
+
+def disk_full() -> OutputError:
+    error = OutputError("cannot write")
+    error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    return error
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        MachineExhaustedError("no process can be had"),
+        disk_full(),
+        OSError(errno.EMFILE, "Too many open files"),
+        MemoryError(),
+    ],
+)
+async def test_trouble_of_the_machine_is_no_documents_end(
+    tmp_path: Path, trouble: Exception
+) -> None:
+    engine = HandConverter(trouble)
+    engine.gate.set()
+    async with running(tmp_path, engine) as client:
+        task_id = await client.submit()
+        with anyio.fail_after(20):
+            while (health := await health_of(client))["status"] == "ok":
+                pass
+        assert health["reasons"]
+        assert (await client.ask(task_id))["taskStatus"] == "Pending"
+        engine.outcome = Ready()
+        client.clock.advance(PAUSE_S)
+        assert pdf_of(await client.end(task_id)) == PDF
+        assert (await health_of(client))["status"] == "ok"
+    assert len(engine.documents) == 2
+
+
+async def health_of(client: Client) -> dict[str, object]:
+    async with client.session.get("/health") as response:
+        answer: dict[str, object] = await response.json()
+        assert response.status == (200 if answer["status"] == "ok" else 503)
+        return answer
+
+
+async def test_what_nobody_has_foreseen_is_tried_twice(tmp_path: Path) -> None:
+    engine = HandConverter(ZeroDivisionError())
+    engine.gate.set()
+    async with running(tmp_path, engine) as client:
+        answer = await client.end(await client.submit())
+    assert answer["taskStatus"] == "Error"
+    assert len(engine.documents) == 2
+
+
+async def test_a_documents_own_failure_is_final(tmp_path: Path) -> None:
+    engine = HandConverter(EngineError("the document is too odd"))
+    engine.gate.set()
+    async with running(tmp_path, engine) as client:
+        answer = await client.end(await client.submit())
+        assert answer["error"]["messages"] == ["the document is too odd"]
+        await client.files_until()
+    assert len(engine.documents) == 1
+
+
+async def test_what_is_no_pdf_is_no_result(tmp_path: Path) -> None:
+    engine = HandConverter(pdf=b"<html>")
+    async with running(tmp_path, engine) as client:
+        answer = await client.end(await client.submit())
+        await client.files_until()
+    assert answer["taskStatus"] == "Error"
+
+
+@pytest.mark.parametrize(
+    ("limits", "document", "status"),
+    [
+        ({"max_queued": 2}, DJVU, 429),
+        ({"max_queued_per_client": 2}, DJVU, 429),
+        ({"max_disk_bytes": 50}, DJVU, 507),
+        ({"max_body_bytes": 100}, bytes(101), 413),
+    ],
+)
+async def test_limits_are_told_with_what_to_wait_for(
+    tmp_path: Path, engine: HandConverter, limits: dict[str, Any], document: bytes, status: int
+) -> None:
+    async with running(tmp_path, engine, **limits) as client:
+        accepted = [await client.submit(), await client.submit()]
+        async with client.post_body(submission(document)) as response:
+            assert (response.status, response.content_type) == (status, "application/problem+json")
+            assert ("Retry-After" in response.headers) == (status != 413)
+            assert json.loads(await response.read())["detail"]
+        for task_id in accepted:
+            assert pdf_of(await client.end(task_id)) == PDF
+
+
+@pytest.mark.parametrize(("size", "status"), [(100, 200), (101, 413)])
+async def test_the_longest_document_is_the_longest(
+    tmp_path: Path, engine: HandConverter, size: int, status: int
+) -> None:
+    async with (
+        running(tmp_path, engine, max_body_bytes=100) as client,
+        client.post_body(submission(bytes(size))) as response,
+    ):
+        assert response.status == status
+
+
+async def test_a_disk_without_room_takes_nothing_in_and_loses_nothing(
+    tmp_path: Path, engine: HandConverter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path, engine) as client:
+        task_id = await client.submit()
+        monkeypatch.setattr(DataFolder, "free_bytes", lambda _folder: 1 << 20)
+        async with client.post_body(submission(DJVU)) as response:
+            assert response.status == 507
+            assert response.headers["Retry-After"]
+        assert (await health_of(client))["status"] == "degraded"
+        assert pdf_of(await client.end(task_id)) == PDF
+        monkeypatch.setattr(DataFolder, "free_bytes", lambda _folder: 1 << 30)
+        assert await client.submit()
+        assert (await health_of(client))["status"] == "ok"
+
+
+async def test_a_document_whose_file_has_vanished_is_told(tmp_path: Path) -> None:
+    engine = HandConverter()
+    async with running(tmp_path, engine, workers=1) as client:
+        task_id = await client.submit()
+    (tmp_path / f"task-{task_id}.djvu").unlink()
+    async with running(tmp_path, engine, workers=1) as client:
+        answer = await client.ask(task_id)
+    assert answer["taskStatus"] == "Error"
+    assert "send it again" in answer["error"]["messages"][0]
+
+
+async def test_control_characters_of_a_document_reach_no_answer(tmp_path: Path) -> None:
+    engine = HandConverter(EngineError("page\x1b[31m \x00one"))
+    async with running(tmp_path, engine) as client:
+        answer = await client.end(await client.submit())
+    assert answer["error"]["messages"] == ["page [31m  one"]
