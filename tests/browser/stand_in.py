@@ -19,7 +19,9 @@ from uuid import uuid4
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ASSETS: Final = Path(str(files("batch_converter.server") / "assets"))
 POLICY: Final = (
@@ -31,7 +33,7 @@ ENDED: Final = {"ready", "failed", "cancelled"}
 SUBMITTED: Final = datetime(2030, 5, 5, 9, 30, tzinfo=UTC)
 _GRACE_S: Final = 0.05
 
-type_by_suffix: Final = {
+TYPES: Final = {
     ".html": "text/html",
     ".css": "text/css",
     ".js": "text/javascript",
@@ -39,7 +41,7 @@ type_by_suffix: Final = {
 }
 
 
-def row(name: str, state: str = "ready", **facts: Any) -> dict[str, Any]:
+def row(name: str, state: str = "ready", **facts: object) -> dict[str, Any]:
     """Return a document as the interface gives it; `facts` take the place of the usual ones."""
     ended = state in ENDED
     error = {"code": "engine_error", "message": "page 3 is damaged", "advice": "Scan it again."}
@@ -121,7 +123,7 @@ class StandIn:
 
         return refuse
 
-    def touch(self, document: dict[str, Any], **facts: Any) -> None:
+    def touch(self, document: dict[str, Any], **facts: object) -> None:
         """Change a document and let the streams know."""
         self.sequence += 1
         document.update(facts, sequence=self.sequence)
@@ -143,7 +145,7 @@ class StandIn:
         self._changed = asyncio.Event()
 
     def totals(self) -> dict[str, int]:
-        totals = {state: 0 for state in STATES}
+        totals = dict.fromkeys(STATES, 0)
         for document in self.documents:
             totals[document["state"]] += 1
         return totals | {
@@ -185,7 +187,7 @@ class StandIn:
         return app
 
     @web.middleware
-    async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self.requests.append(f"{request.method} {request.path}")
         refusal = self.refuse(request)
         if refusal is not None:
@@ -195,8 +197,7 @@ class StandIn:
         closed = request.path.startswith("/api/") and request.path != "/api/session"
         if closed and self.account and not self.signed_in:
             return problem(401, "sign in")
-        answer: web.StreamResponse = await handler(request)
-        return answer
+        return await handler(request)
 
     async def _page(self, _request: web.Request) -> web.Response:
         return _file("index.html", {"Content-Security-Policy": POLICY})
@@ -253,7 +254,7 @@ class StandIn:
             if action == "remove_ended":
                 self.remove(document)
             else:
-                self.touch(document, **(self._again() if action == "retry_failed" else _cancelled()))
+                self.touch(document, **self._after(retried=action == "retry_failed"))
         return web.json_response({"count": len(touched)})
 
     async def _changes(self, request: web.Request) -> web.Response:
@@ -287,9 +288,7 @@ class StandIn:
     async def _upload(self, request: web.Request) -> web.Response:
         upload = await request.json()
         document = row(upload["name"], "uploading", **_unknown(upload["size_bytes"]))
-        document["content"] = b""
         self.add(document)
-        document.pop("content")
         return web.json_response({"id": document["id"], "offset": 0}, status=201)
 
     async def _offset(self, request: web.Request) -> web.Response:
@@ -307,9 +306,10 @@ class StandIn:
         if offset != document["received_bytes"]:
             return _at(document, 409)
         if offset == 0 and not piece.startswith(b"AT&TFORM"):
-            error = {"code": "not_djvu", "message": "It does not begin as a DjVu.", "advice": None}
+            reason = "It does not begin as a DjVu."
+            error = {"code": "not_djvu", "message": reason, "advice": None}
             self.touch(document, state="failed", error=error)
-            return problem(415, error["message"], code="not_djvu")
+            return problem(415, reason, code="not_djvu")
         received = offset + len(piece)
         whole = received == document["size_bytes"]
         self.touch(document, received_bytes=received, **({"state": "waiting"} if whole else {}))
@@ -321,7 +321,7 @@ class StandIn:
 
     async def _act(self, request: web.Request) -> web.Response:
         retried = request.match_info["action"] == "retry"
-        self.touch(self._find(request), **(self._again() if retried else _cancelled()))
+        self.touch(self._find(request), **self._after(retried=retried))
         return web.Response(status=204)
 
     async def _remove(self, request: web.Request) -> web.Response:
@@ -336,7 +336,9 @@ class StandIn:
         self._find(request)
         return web.Response(body=b"%PDF-1.7", headers={"Content-Disposition": "attachment"})
 
-    def _again(self) -> dict[str, Any]:
+    def _after(self, *, retried: bool) -> dict[str, object]:
+        if not retried:
+            return {"state": "cancelled"}
         return {"state": self.again, "error": None, "ended_at": None, "kept_until": None}
 
     def _find(self, request: web.Request) -> dict[str, Any]:
@@ -365,24 +367,18 @@ def _file(name: str, headers: dict[str, str]) -> web.Response:
         raise web.HTTPNotFound
     return web.Response(
         body=path.read_bytes(),
-        content_type=type_by_suffix[path.suffix],
+        content_type=TYPES[path.suffix],
         charset="utf-8",
         headers=headers,
     )
 
 
 def _at(document: dict[str, Any], status: int) -> web.Response:
-    return web.Response(
-        status=status, headers={"Upload-Offset": str(document["received_bytes"])}
-    )
+    return web.Response(status=status, headers={"Upload-Offset": str(document["received_bytes"])})
 
 
 def _unknown(size_bytes: int) -> dict[str, Any]:
     return {"size_bytes": size_bytes, "received_bytes": 0, "pages": None}
-
-
-def _cancelled() -> dict[str, Any]:
-    return {"state": "cancelled"}
 
 
 def _is_meant(action: str, state: str) -> bool:

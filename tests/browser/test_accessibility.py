@@ -14,13 +14,15 @@ from tests.browser.stand_in import StandIn, row, standing_in
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.slow  # a browser
+
 EVERY_RULE = {"resultTypes": ["violations"]}
 SMALLEST_TARGET_PX = 24
 
 
 def full_list() -> StandIn:
     """Return a service with a document of every state, and with words of every kind."""
-    long = "Korrespondenz/1911–1913/Ördög & Söhne, Band 2, mit einem sehr langen Namen.djvu"
+    long = "Korrespondenz/1911-1913/Ördög & Söhne, Band 2, mit einem sehr langen Namen.djvu"
     return StandIn(
         [
             row("scans/letter-001.djvu", warnings=["page 2 is odd"]),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.slow  # a browser
+
 A_WHILE_MS = 12_000
 
 
@@ -78,9 +80,7 @@ def test_where_a_proxy_holds_the_stream_back_the_page_asks(
     keep_ticking(shown, "a.djvu", "failed")
 
 
-def test_where_no_stream_is_let_through_the_page_asks(
-    service: StandIn, shown: ServicePage
-) -> None:
+def test_where_no_stream_is_let_through_the_page_asks(service: StandIn, shown: ServicePage) -> None:
     service.refuse = service.refusing("GET", "/events", 501, "no streams here")
     shown.tab.clock.install()
     shown.open()
@@ -133,9 +133,7 @@ def test_a_service_that_begins_anew_counts_from_its_start(
     shown.expect_state("b.djvu", "failed")
 
 
-def test_a_gap_too_large_is_closed_by_loading_anew(
-    service: StandIn, shown: ServicePage
-) -> None:
+def test_a_gap_too_large_is_closed_by_loading_anew(service: StandIn, shown: ServicePage) -> None:
     shown.open()
     shown.expect_state("a.djvu", "waiting")
     service.gap_too_large = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow  # a browser
 
 MANY = 3000
 
@@ -128,9 +131,7 @@ def test_a_list_is_narrowed_by_name_and_by_state(many: StandIn, shown: ServicePa
     del many
 
 
-def test_the_focus_stays_where_it_is_when_rows_change(
-    service: StandIn, shown: ServicePage
-) -> None:
+def test_the_focus_stays_where_it_is_when_rows_change(service: StandIn, shown: ServicePage) -> None:
     documents = [row(f"{letter}.djvu", "waiting") for letter in "abc"]
     service.documents.extend(documents)
     shown.open()
@@ -231,6 +232,6 @@ def test_totals_are_shown_at_once_and_spoken_at_quarters(
     service.soon(lambda: service.touch(documents[1], state="failed"))
     expect(spoken).to_have_text("8 documents: 6 waiting, 1 ready, 1 failed.")
     for document in documents[2:]:
-        service.soon(lambda document=document: service.touch(document, state="ready"))
+        service.soon(partial(service.touch, document, state="ready"))
     expect(spoken).to_have_text("8 documents: 7 ready, 1 failed.")
     assert shown.tab.get_by_role("status").count() == 1

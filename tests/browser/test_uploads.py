@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.slow  # a browser
+
 DJVU = b"AT&TFORM" + bytes(200_000)
 SMALL = b"AT&TFORM made up"
 
@@ -87,9 +89,7 @@ def test_a_dropped_folder_is_read_to_its_end(
     assert shown.tab.url == shown.url
 
 
-def test_folders_dropped_together_keep_their_own_names(
-    shown: ServicePage, tmp_path: Path
-) -> None:
+def test_folders_dropped_together_keep_their_own_names(shown: ServicePage, tmp_path: Path) -> None:
     write(tmp_path, "one/a.djvu", "two/a.djvu", "b.djvu")
     shown.drop(tmp_path / "one", tmp_path / "two", tmp_path / "b.djvu")
     expect(shown.status).to_contain_text("3 ready")
@@ -163,9 +163,7 @@ def test_a_proxy_that_takes_none_is_named_in_plain_words(
     shown.expect_state("a.djvu", "uploading")
 
 
-def test_an_upload_goes_on_from_where_the_service_is(
-    service: StandIn, shown: ServicePage
-) -> None:
+def test_an_upload_goes_on_from_where_the_service_is(service: StandIn, shown: ServicePage) -> None:
     once = [70_000]
 
     def lose_the_end(request: web.Request) -> web.Response | None:
@@ -242,9 +240,7 @@ def test_leaving_is_warned_about_only_while_something_is_sent(
     assert asked == ["beforeunload"]
 
 
-def test_an_upload_is_cancelled_and_wanted_after_all(
-    service: StandIn, shown: ServicePage
-) -> None:
+def test_an_upload_is_cancelled_and_wanted_after_all(service: StandIn, shown: ServicePage) -> None:
     service.refuse = service.refusing("PATCH", "", 503, "busy")
     shown.choose({f"{number}.djvu": SMALL for number in range(4)})
     shown.button("Cancel 3.djvu").click()  # the service has not heard of it
