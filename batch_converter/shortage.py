@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.errors import MachineExhaustedError
@@ -55,6 +56,23 @@ def exhausted(error: BaseException) -> MachineExhaustedError | None:
     stop = machine_exhausted(lack)
     stop.__cause__ = error
     return stop
+
+
+@contextmanager
+def stopped_when_exhausted() -> Iterator[None]:
+    """Turn what tells of a shortage into what ends a run.
+
+    Errors of ours pass: what they mean was settled where they arose.
+
+    Raises:
+        MachineExhaustedError: A thread, a descriptor or memory could not be had.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, MemoryError) as error:
+        if (stop := exhausted(error)) is None:
+            raise
+        raise stop from error
 
 
 def machine_exhausted(lack: str) -> MachineExhaustedError:

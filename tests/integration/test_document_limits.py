@@ -19,9 +19,17 @@ import pytest
 from batch_converter.config.settings import LocalSettings, ServeSettings, Settings
 from batch_converter.djvu.work.inspection import DjvuInspector
 from batch_converter.djvu.work.worker_process import WorkerProcess
+from batch_converter.djvu.work.workers import WorkerPool
 from batch_converter.engines.base import Ready, SourceDocument
 from batch_converter.engines.local import DocumentLimits, LocalEngine, serving_engine
-from batch_converter.errors import EngineError, NotDjvuError, OutputError, TooLargeError
+from batch_converter.errors import (
+    EngineError,
+    MachineExhaustedError,
+    NotDjvuError,
+    OutputError,
+    TooLargeError,
+)
+from batch_converter.threads import DiskThreads
 from tests.support.bundles import HEIGHT, WIDTH, bundle_of, index_of, mask, pages
 from tests.support.djvu_files import chunk, info, page
 
@@ -331,3 +339,26 @@ def test_the_service_has_bounds_unless_they_are_taken_away() -> None:
     )
     free = ServeSettings(max_pages=0, max_pdf_bytes=0, max_document_s=0)
     assert serving_engine(Settings(serve=free))._workers.limits == DocumentLimits()
+
+
+async def test_a_thread_that_cannot_be_had_is_the_machines_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(DiskThreads, "start", none)
+    async with serving_engine(Settings(), workers=1) as engine:
+        monkeypatch.setattr(WorkerPool, "run", answered_at_once)
+        with pytest.raises(MachineExhaustedError, match="no more processes or threads"):
+            await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "out.pdf")
+        with pytest.raises(MachineExhaustedError, match="no more processes or threads"):
+            await engine.picture("/nowhere.djvu", os.fspath(tmp_path / "out.jpg"))
+
+
+async def answered_at_once(
+    _pool: WorkerPool, job: Mapping[str, Any], **_: object
+) -> dict[str, Any]:
+    if job["job"] == "picture":
+        return {"error": "unreadable", "message": "it is gone"}
+    return {"pages": 1, "warnings": []}

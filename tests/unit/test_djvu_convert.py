@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from batch_converter.djvu.draw.convert import convert
+from batch_converter.djvu.draw.ocr import recognise
 from batch_converter.djvu.jobs.options import Converted, ConvertOptions
 from batch_converter.djvu.jobs.parts import PAGES_A_PART, parts_of
 from batch_converter.djvu.read.bundle import bundle
@@ -475,6 +478,34 @@ def test_recognition_that_fails_is_told(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="OCRmyPDF failed"):
         converted(tmp_path, SAMPLES / "no-text.djvu", ConvertOptions(ocr="tlh"))
     assert [path.name for path in tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(("room", "error"), [(0, OutputError), (1 << 20, EngineError)])
+def test_recognition_on_a_full_disk_is_the_disks_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, error: type[Exception]
+) -> None:
+    status = os.statvfs(tmp_path)
+    monkeypatch.setattr(
+        os, "statvfs", lambda _: os.statvfs_result([4096, 4096, *status[2:4], room, *status[5:]])
+    )
+    monkeypatch.setattr(
+        subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 15)
+    )
+    with pytest.raises(error) as caught:
+        recognise(tmp_path / "part.pdf", "eng")
+    assert isinstance(caught.value.__cause__, OSError) is (error is OutputError)
+
+
+def test_no_temporary_folder_is_the_disks_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(**_: object) -> None:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", none)
+    with pytest.raises(OutputError, match="set TMPDIR") as caught:
+        convert(SAMPLES / "bitonal.djvu", tmp_path / "out.pdf", fake_jbig2(tmp_path))
+    assert isinstance(caught.value.__cause__, OSError)
 
 
 def test_what_recognition_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

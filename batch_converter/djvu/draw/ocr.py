@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
 from batch_converter.djvu.jobs.part_files import text_name
-from batch_converter.errors import EngineError
+from batch_converter.errors import EngineError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from pikepdf import Page
 
 _OPTIONS: Final = ("--skip-text", "--output-type", "pdf", "--optimize", "0", "--jobs", "1", "-q")
+_SCRATCH_BYTES: Final = 64 << 20
+"""OCRmyPDF keeps a page as an uncompressed picture, or two."""
+
 _MAKESHIFT_NAME: Final = "/OCR-"
 
 
@@ -41,11 +45,28 @@ def recognise(path: str | os.PathLike[str], languages: str) -> None:
             check=False,
         )
         if done.returncode != 0:
+            _refuse_full_disks(os.path.dirname(target) or os.curdir)  # noqa: PTH120  # surrogates
             raise EngineError(f"OCRmyPDF failed with status {done.returncode}")
         os.replace(target, path)  # noqa: PTH105  # surrogates and PathLike alike
     finally:
         with suppress(OSError):
             os.unlink(target)  # noqa: PTH108  # a path as str, its bytes kept
+
+
+def _refuse_full_disks(folder: str) -> None:
+    """Take the blame off a document where a full disk may have stopped its recognition.
+
+    OCRmyPDF's status tells nothing of that.
+
+    Raises:
+        OutputError: There is hardly room in the folder of the PDF or in the temporary one.
+    """
+    for place in (folder, os.environ.get("TMPDIR") or "/tmp"):  # noqa: S108  # as OCRmyPDF has it
+        with suppress(OSError):
+            status = os.statvfs(place)
+            if status.f_bavail * status.f_frsize < _SCRATCH_BYTES:
+                lack = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                raise OutputError(f"text recognition needs room in {place}") from lack
 
 
 def settle_names(pdf: Pdf) -> None:

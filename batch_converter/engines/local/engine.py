@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
@@ -22,9 +22,11 @@ from batch_converter.engines.local.turns import Turns
 from batch_converter.engines.local.work_time import WorkTime
 from batch_converter.errors import ConfigError, FileError
 from batch_converter.processors import usable_processors
+from batch_converter.shortage import stopped_when_exhausted
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
     from typing import Self
 
@@ -153,10 +155,11 @@ class LocalEngine(Converter):
             EngineError: It cannot be converted; a worker died, or took too long.
             OutputError: The PDF cannot be written, or the machine or a limit on it is in the
                 way; its cause is the `OSError` that told so.
-            MachineExhaustedError: The machine starts no worker that converts anything.
+            MachineExhaustedError: The machine starts no worker that converts anything, or
+                has no thread or memory for this process.
         """
         try:
-            with self._turns.of_document() as turns:
+            with stopped_when_exhausted(), self._turns.of_document() as turns:
                 warnings = await DocumentConversion(
                     source.path,
                     os.fspath(target.path),
@@ -192,12 +195,16 @@ class LocalEngine(Converter):
             "max_side_px": max_side_px,
         }
         async with self._pictures:
-            try:
-                await self._workers.ask(job, self._turns.of_picture(), pages=1)
-            except BaseException:  # a worker that was killed has left its own
-                with anyio.CancelScope(shield=True):
-                    await self._threads.start(remove_parts, [unfinished_name(target_path)])
-                raise
+            with stopped_when_exhausted():
+                await self._draw(job, unfinished_name(target_path))
+
+    async def _draw(self, job: Mapping[str, Any], unfinished: str) -> None:
+        try:
+            await self._workers.ask(job, self._turns.of_picture(), pages=1)
+        except BaseException:  # a worker that was killed has left its own
+            with anyio.CancelScope(shield=True):
+                await self._threads.start(remove_parts, [unfinished])
+            raise
 
 
 def _about(name: str, error: FileError) -> FileError:
