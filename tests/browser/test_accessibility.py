@@ -36,7 +36,7 @@ def full_list() -> StandIn:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360, 320])
+@pytest.mark.parametrize("width", [1280, 768, 360, 320])
 def test_axe_finds_nothing(browser: Browser, width: int, scheme: str) -> None:
     context = browser.new_context(
         viewport={"width": width, "height": 900},
@@ -51,6 +51,8 @@ def test_axe_finds_nothing(browser: Browser, width: int, scheme: str) -> None:
         expect(shown.tab.get_by_role("img").first).to_be_visible()
         assert report(shown.tab) == ""
         assert sideways_px(shown.tab) == 0
+        for header in shown.table.get_by_role("rowheader").all():
+            expect(header).to_be_visible()
         service.account = ("me", "right")
         shown.tab.reload()
         shown.button("Sign in").click()
