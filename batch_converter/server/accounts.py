@@ -160,8 +160,8 @@ def pair_of(settings: ServeSettings) -> Credentials | None:
     if settings.client_id and secret:
         return Credentials(client_id=settings.client_id, client_secret=secret)
     raise UsageError(
-        "give both halves of the pair, --client-id and --client-secret-file (or"
-        " serve.client_secret), or neither of them"
+        "give both --client-id and --client-secret-file (or serve.client_secret),"
+        " or neither of them"
     )
 
 

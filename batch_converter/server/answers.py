@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batch_converter.codec import Base64Frame
     from batch_converter.server.files import PdfReader
     from batch_converter.server.queue import QueuedDocument
-    from batch_converter.server.tokens import TokenRefusal
+    from batch_converter.server.sign_in import Refusal
 
 STATUSES: Final[Mapping[DocumentState, TaskStatus]] = {
     DocumentState.UPLOADING: TaskStatus.NOT_EXIST,
@@ -45,8 +45,8 @@ def json_response(
     return web.Response(body=body, status=status, headers=headers, content_type=JSON_TYPE)
 
 
-def token_refused(refusal: TokenRefusal) -> web.Response:
-    """Return 400, or 429 while the pair is locked out."""
+def token_refused(refusal: Refusal) -> web.Response:
+    """Return 400, or 429 where the pair was not looked at: too many were wrong before."""
     if refusal.retry_after_s is None:
         return json_response(write_token_refusal(), status=400)
     headers = {"Retry-After": str(refusal.retry_after_s)}

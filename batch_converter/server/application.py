@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 from aiohttp import web
+from anyio import to_thread
 
 from batch_converter.clock import SystemClock
-from batch_converter.errors import UsageError
+from batch_converter.server.accounts import open_accounts
 from batch_converter.server.admission import Admission
 from batch_converter.server.answers import json_response
 from batch_converter.server.conversions import Conversions
@@ -24,8 +25,9 @@ from batch_converter.server.queue import DocumentQueue
 from batch_converter.server.requests import MAX_FORM_BYTES
 from batch_converter.server.retention import Retention
 from batch_converter.server.routes import Api
+from batch_converter.server.sign_in import SignIn
 from batch_converter.server.storage import open_data_folder
-from batch_converter.server.tokens import Credentials, TokenDesk
+from batch_converter.server.tokens import TokenDesk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,8 +35,10 @@ if TYPE_CHECKING:
     from batch_converter.clock import Clock
     from batch_converter.config.settings import ServeSettings
     from batch_converter.engines.base import Converter
+    from batch_converter.server.accounts import Accounts
     from batch_converter.server.queue import Totals
 
+_WATCH_INTERVAL_S: Final = 1.0
 _PAGE_POLICY: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
@@ -45,6 +49,7 @@ async def open_application(
     *,
     workers: int,
     clock: Clock | None = None,
+    accounts: Accounts | None = None,
 ) -> AsyncIterator[web.Application]:
     """Open the data folder and the converter, and give the application that works on them.
 
@@ -56,12 +61,15 @@ async def open_application(
         converter: Where documents are converted; opened and closed here.
         workers: Conversions at once.
         clock: Time, for tests.
+        accounts: Who is let in, where the caller has looked already; else as the settings say.
 
     Raises:
         UsageError: The settings contradict each other.
+        ConfigError: The file of clients is damaged.
         StateLockedError: Another service works in the data folder.
     """
-    account = account_of(settings)
+    if accounts is None:
+        accounts = await to_thread.run_sync(open_accounts, settings)
     clock = clock or SystemClock()
     async with (
         open_data_folder(settings.data_dir) as folder,
@@ -83,7 +91,9 @@ async def open_application(
         retention = Retention(queue, folder, conversions, clock=clock, kept=kept)
         await retention.clear_leftovers()
         api = Api(
-            desk=TokenDesk(account, clock=clock.monotonic_s),
+            desk=TokenDesk(
+                SignIn(accounts, clock=clock.monotonic_s), accounts, clock=clock.monotonic_s
+            ),
             queue=queue,
             folder=folder,
             admission=Admission(settings, queue.totals, folder, health),
@@ -94,22 +104,16 @@ async def open_application(
         )
         tasks.start_soon(conversions.run)
         tasks.start_soon(retention.run)
+        tasks.start_soon(_watch, accounts)
         yield _application(api, health)
         tasks.cancel_scope.cancel()
 
 
-def account_of(settings: ServeSettings) -> Credentials | None:
-    """Return the pair that the service asks for; None where any will do.
-
-    Raises:
-        UsageError: Half of the pair is given.
-    """
-    secret = settings.client_secret.get_secret_value() if settings.client_secret else None
-    if not settings.client_id and not secret:
-        return None
-    if settings.client_id and secret:
-        return Credentials(client_id=settings.client_id, client_secret=secret)
-    raise UsageError("give both --client-id and --client-secret, or neither of them")
+async def _watch(accounts: Accounts) -> None:
+    """See a client who was removed also while nobody asks for a token: his end at once."""
+    while True:
+        await anyio.sleep(_WATCH_INTERVAL_S)
+        await to_thread.run_sync(accounts.refresh)
 
 
 def _application(api: Api, health: Health) -> web.Application:

@@ -26,9 +26,6 @@ _ABORTED: Final = "aborted"
 OWNER: Final = web.RequestKey("owner", str)
 """Where a request holds whose documents it is about."""
 
-ANYBODY: Final = "client:*"
-"""The owner where the service asks for no account."""
-
 
 def owner_of(request: web.Request) -> str:
     """Return whose documents the request is about; it has been let in."""
@@ -85,16 +82,18 @@ def _problem(status: int, detail: str, error: web.HTTPException | None = None) -
 
 
 def admitting(desk: TokenDesk) -> Middleware:
-    """Let requests of secured endpoints pass only with a token of this desk."""
+    """Let requests of secured endpoints pass only with a token, as its client's."""
 
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if endpoint_of(request) in SECURED and not desk.admits(_token_of(request)):
-            raise web.HTTPUnauthorized(
-                text="the access token is missing, unknown or expired",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-        request[OWNER] = ANYBODY
+        if endpoint_of(request) in SECURED:
+            client = desk.client_of(_token_of(request))
+            if client is None:
+                raise web.HTTPUnauthorized(
+                    text="the access token is missing, unknown or expired",
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
+            request[OWNER] = f"client:{client}"
         return await handler(request)
 
     return admit

@@ -15,7 +15,8 @@ from aiohttp import web
 from anyio import CancelScope, to_thread
 
 from batch_converter.errors import UsageError
-from batch_converter.server.application import account_of, open_application
+from batch_converter.server.accounts import check_secret_length, open_accounts
+from batch_converter.server.application import open_application
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -48,15 +49,17 @@ async def serve(
     Raises:
         UsageError: The address cannot be listened on, or must not be without
             credentials; the settings contradict each other.
+        ConfigError: The file of clients is damaged, or a configured secret can be guessed
+            from other machines.
         StateLockedError: Another service works in the data folder.
     """
-    loopback_only = account_of(settings) is None
+    accounts = await to_thread.run_sync(open_accounts, settings)
     sockets = await to_thread.run_sync(
-        partial(listen, settings.host, settings.port, loopback_only=loopback_only)
+        partial(_listen_as_allowed, settings, loopback_only=accounts.is_open)
     )
     async with (
         _closing(sockets),
-        open_application(settings, converter, workers=workers) as app,
+        open_application(settings, converter, workers=workers, accounts=accounts) as app,
         _answering(app, sockets),
     ):
         address = _address(settings.host, sockets[0])
@@ -85,6 +88,21 @@ async def _answering(app: web.Application, sockets: list[socket.socket]) -> Asyn
         with CancelScope(shield=True):
             await runner.cleanup()
         _log.info("server.stopped")
+
+
+def _listen_as_allowed(settings: ServeSettings, *, loopback_only: bool) -> list[socket.socket]:
+    """Bind, unless the configured secret is too weak for whom that lets try; blocks."""
+    sockets = listen(settings.host, settings.port, loopback_only=loopback_only)
+    try:
+        check_secret_length(settings, is_loopback=all(map(_is_loopback, sockets)))
+    except BaseException:
+        _close_all(sockets)
+        raise
+    return sockets
+
+
+def _is_loopback(one: socket.socket) -> bool:
+    return ipaddress.ip_address(one.getsockname()[0].partition("%")[0]).is_loopback
 
 
 def listen(host: str, port: int, *, loopback_only: bool) -> list[socket.socket]:
@@ -119,8 +137,9 @@ def _check_loopback(host: str, addresses: list[str]) -> None:
     if all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in addresses):
         return
     msg = (
-        f"without --client-id and --client-secret everybody is let in, so only loopback addresses"
-        f" can be listened on; {host or 'every address'} is none"
+        f"without any client (--add-client NAME, or --client-id and --client-secret-file)"
+        f" everybody is let in, so only loopback addresses can be listened on;"
+        f" {host or 'every address'} is none"
     )
     raise UsageError(msg)
 

@@ -14,7 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from batch_converter.codec import SubmissionScanner
 from batch_converter.errors import OutputError, QueueWriteError, RejectedError
-from batch_converter.server.tokens import Credentials
+from batch_converter.server.credentials import Credentials
 from batch_converter.storage.grouped_store import is_full
 from batch_converter.wire import FORM_TYPE, ID_PARAMETER
 

@@ -29,7 +29,7 @@ from batch_converter.server.requests import (
     receive_document,
     storing,
 )
-from batch_converter.server.tokens import TokenRefusal
+from batch_converter.server.sign_in import Refusal
 from batch_converter.wire import (
     CONVERT_PATH,
     STATUS_PATH,
@@ -80,9 +80,8 @@ class Api:
         given = await read_credentials(request)
         if isinstance(given, str):
             return json_response(write_token_refusal(given), status=400)
-        answer = self.desk.issue(given)
-        if isinstance(answer, TokenRefusal):
-            _log.warning("server.token_refused", locked_s=answer.retry_after_s)
+        answer = await self.desk.issue(given, request.remote or "")
+        if isinstance(answer, Refusal):
             return token_refused(answer)
         return json_response(write_token_answer(answer), headers={"Cache-Control": "no-store"})
 

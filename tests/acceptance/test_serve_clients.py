@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import run
+from tests.support.command import run, started
 
 
 def names(data: Path) -> list[str]:
@@ -75,3 +78,34 @@ def test_a_secret_that_nobody_could_read_lets_nobody_in(tmp_path: Path) -> None:
         )
     assert done.returncode == 1
     assert names(data) == []
+
+
+def asks_for_token(address: str, client: str, secret: str) -> int:
+    form = f"grant_type=client_credentials&client_id={client}&client_secret={secret}"
+    try:
+        with urllib.request.urlopen(f"{address}/connect/token", form.encode()) as answer:  # noqa: S310  # our own
+            return int(answer.status)
+    except urllib.error.HTTPError as refusal:
+        refusal.close()
+        return refusal.code
+
+
+def test_a_running_service_sees_clients_come_and_go(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    first = run("serve", "--data-dir", data, "--add-client", "first").out.strip()
+    options = ("--host", ".".join("0000"), "--port", "0", "--data-dir", data)
+    with started(tmp_path / "serve", "serve", *options) as service:
+        service.wait_until(lambda: service.out.endswith("\n"), "the line that says it listens")
+        port = service.out.strip().rpartition(":")[2]
+        address = f"http://127.0.0.1:{port}"
+        assert asks_for_token(address, "first", first) == 200
+        second = run("serve", "--data-dir", data, "--add-client", "second").out.strip()
+        assert asks_for_token(address, "second", second) == 200
+        assert run("serve", "--data-dir", data, "--remove-client", "first").code == 0
+        assert asks_for_token(address, "first", first) == 400
+        service.signal(signal.SIGTERM)
+        done = service.finish()
+    assert first not in done.err
+    assert second not in done.err
+    granted = [(one["client"], one["address"]) for one in done.named("server.token_granted")]
+    assert granted == [("first", "127.0.0.1"), ("second", "127.0.0.1")]

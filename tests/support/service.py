@@ -40,7 +40,7 @@ def pdf_bytes(size: int) -> bytes:
 
 
 DJVU = b"AT&TFORM made up"
-ACCOUNT = {"client_id": "me", "client_secret": "right"}
+ACCOUNT = {"client_id": "me", "client_secret": "the right secret"}
 
 
 class HandConverter:
@@ -197,7 +197,7 @@ def pdf_of(answer: dict[str, Any]) -> bytes:
 
 
 def serve_settings(data: Path | None = None, **changes: object) -> ServeSettings:
-    given = {"data_dir": data, "port": 0, "client_id": "me", "client_secret": "right"}
+    given = {"data_dir": data, "port": 0, "client_id": "me", "client_secret": "the right secret"}
     return ServeSettings.model_validate(given | changes)
 
 

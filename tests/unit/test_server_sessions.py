@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING
 
@@ -22,19 +22,12 @@ from batch_converter.server.sessions import (
     Sessions,
     signing_key,
 )
+from tests.support.clocks import ManualClock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = b"k" * 32
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.now = datetime(2030, 1, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 class Clients:
@@ -47,8 +40,8 @@ class Clients:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
@@ -57,8 +50,8 @@ def clients() -> Clients:
 
 
 @pytest.fixture
-def sessions(clients: Clients, clock: HandClock) -> Sessions:
-    return Sessions(KEY, clients, now=clock)
+def sessions(clients: Clients, clock: ManualClock) -> Sessions:
+    return Sessions(KEY, clients, now=clock.now)
 
 
 def value_of(sessions: Sessions, session: Session) -> str:
@@ -66,19 +59,19 @@ def value_of(sessions: Sessions, session: Session) -> str:
 
 
 def test_a_cookie_brings_the_session_back_after_a_restart_too(
-    sessions: Sessions, clients: Clients, clock: HandClock
+    sessions: Sessions, clients: Clients, clock: ManualClock
 ) -> None:
     session = sessions.begin("alice")
     value = value_of(sessions, session)
     assert sessions.read(value) == session
-    assert Sessions(KEY, clients, now=clock).read(value) == session
-    assert Sessions(b"x" * 32, clients, now=clock).read(value) is None
+    assert Sessions(KEY, clients, now=clock.now).read(value) == session
+    assert Sessions(b"x" * 32, clients, now=clock.now).read(value) is None
     assert session.owner == f"session:{session.key}"
     assert session.client == "alice"
 
 
 def test_every_session_is_another() -> None:
-    sessions = Sessions(KEY, Clients(), now=HandClock())
+    sessions = Sessions(KEY, Clients(), now=ManualClock().now)
     made = [sessions.begin(None) for _ in range(50)]
     assert len({one.owner for one in made}) == len({one.csrf for one in made}) == 50
 
@@ -126,7 +119,7 @@ def test_junk_is_nobodys(sessions: Sessions, junk: str | None) -> None:
 
 @given(st.text(max_size=200))
 def test_no_text_is_a_session(text: str) -> None:
-    assert Sessions(KEY, Clients(), now=HandClock()).read(text) is None
+    assert Sessions(KEY, Clients(), now=ManualClock().now).read(text) is None
 
 
 def test_parts_of_two_sessions_make_none(sessions: Sessions) -> None:
@@ -139,15 +132,15 @@ def test_parts_of_two_sessions_make_none(sessions: Sessions) -> None:
 
 
 def test_twelve_idle_hours_end_it_and_signing_in_again_goes_on(
-    sessions: Sessions, clock: HandClock
+    sessions: Sessions, clock: ManualClock
 ) -> None:
     session = sessions.begin("alice")
     value = value_of(sessions, session)
-    clock.now += IDLE - timedelta(seconds=1)
+    clock.at_s += (IDLE - timedelta(seconds=1)).total_seconds()
     assert (early := sessions.read(value)) is not None
     assert early.is_signed_in
     assert sessions.is_live(session)
-    clock.now += timedelta(seconds=1)
+    clock.at_s += (timedelta(seconds=1)).total_seconds()
     late = sessions.read(value)
     assert late is not None
     assert not late.is_signed_in
@@ -162,12 +155,12 @@ def test_twelve_idle_hours_end_it_and_signing_in_again_goes_on(
     assert sessions.begin("alice", value[:-1]).key != session.key
 
 
-def test_visits_renew_it_now_and_then(sessions: Sessions, clock: HandClock) -> None:
+def test_visits_renew_it_now_and_then(sessions: Sessions, clock: ManualClock) -> None:
     session = sessions.begin("alice")
     for _ in range(200):
-        clock.now += RENEWAL - timedelta(seconds=1)
+        clock.at_s += (RENEWAL - timedelta(seconds=1)).total_seconds()
         assert sessions.renewed(session) is None
-        clock.now += timedelta(seconds=1)
+        clock.at_s += (timedelta(seconds=1)).total_seconds()
         renewed = sessions.renewed(session)
         assert renewed is not None
         assert (renewed.owner, renewed.csrf) == (session.owner, session.csrf)
@@ -185,14 +178,14 @@ def test_nobody_who_has_to_sign_in_owns_anything_before(sessions: Sessions) -> N
     assert sessions.begin("alice", value_of(sessions, guest)).key != guest.key
 
 
-def test_without_accounts_a_session_lasts_a_month_after_the_last_visit(clock: HandClock) -> None:
-    sessions = Sessions(KEY, Clients(), now=clock)
+def test_without_accounts_a_session_lasts_a_month_after_the_last_visit(clock: ManualClock) -> None:
+    sessions = Sessions(KEY, Clients(), now=clock.now)
     session = sessions.begin(None)
     value = value_of(sessions, session)
-    clock.now += LIFETIME - timedelta(seconds=1)
+    clock.at_s += (LIFETIME - timedelta(seconds=1)).total_seconds()
     assert sessions.read(value) == session
     assert session.owner
-    clock.now += timedelta(seconds=1)
+    clock.at_s += (timedelta(seconds=1)).total_seconds()
     assert sessions.read(value) is None
 
 
@@ -211,17 +204,17 @@ def test_the_removal_of_the_client_or_another_secret_ends_it(
 
 
 def test_accounts_that_come_or_go_end_what_was_begun_without_or_with_them(
-    clock: HandClock,
+    clock: ManualClock,
 ) -> None:
     without, with_them = Clients(), Clients(alice=b"1")
-    guest = Sessions(KEY, without, now=clock).begin(None)
-    value = value_of(Sessions(KEY, without, now=clock), guest)
-    later = Sessions(KEY, with_them, now=clock).read(value)
+    guest = Sessions(KEY, without, now=clock.now).begin(None)
+    value = value_of(Sessions(KEY, without, now=clock.now), guest)
+    later = Sessions(KEY, with_them, now=clock.now).read(value)
     assert later is not None
     assert not later.is_signed_in
-    signed_in = Sessions(KEY, with_them, now=clock).begin("alice")
-    value = value_of(Sessions(KEY, with_them, now=clock), signed_in)
-    assert Sessions(KEY, without, now=clock).read(value) is None
+    signed_in = Sessions(KEY, with_them, now=clock.now).begin("alice")
+    value = value_of(Sessions(KEY, with_them, now=clock.now), signed_in)
+    assert Sessions(KEY, without, now=clock.now).read(value) is None
 
 
 def test_what_is_signed_out_stays_so(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,13 +231,13 @@ def test_what_is_signed_out_stays_so(sessions: Sessions, monkeypatch: pytest.Mon
 
 
 def test_a_clock_that_was_set_back_gives_nobody_longer(
-    sessions: Sessions, clock: HandClock
+    sessions: Sessions, clock: ManualClock
 ) -> None:
     value = value_of(sessions, sessions.begin("alice"))
-    clock.now -= timedelta(minutes=5)
+    clock.at_s -= (timedelta(minutes=5)).total_seconds()
     assert (near := sessions.read(value)) is not None
     assert near.is_signed_in
-    clock.now -= timedelta(days=5)
+    clock.at_s -= (timedelta(days=5)).total_seconds()
     assert (far := sessions.read(value)) is not None
     assert not far.is_signed_in
 
@@ -263,9 +256,9 @@ def test_no_repr_tells_what_opens_a_session(sessions: Sessions) -> None:
     assert session.csrf not in repr(session)
 
 
-def test_names_of_any_script_fit(clock: HandClock) -> None:
+def test_names_of_any_script_fit(clock: ManualClock) -> None:
     name = "\U0001d51e" * 256
-    sessions = Sessions(KEY, Clients(**{name: b"1"}), now=clock)
+    sessions = Sessions(KEY, Clients(**{name: b"1"}), now=clock.now)
     value = value_of(sessions, sessions.begin(name))
     assert (session := sessions.read(value)) is not None
     assert session.client == name

@@ -20,6 +20,7 @@ from batch_converter.server.clients import ClientsFile
 from batch_converter.server.credentials import Credentials
 from batch_converter.server.secret_hashes import HashedSecret
 from batch_converter.server.sign_in import Refusal, SignIn
+from tests.support.clocks import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,14 +30,6 @@ if TYPE_CHECKING:
 
 HERE = "192.0.2.1"
 PAIR = Credentials(client_id="me", client_secret="the configured secret")
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.s = 1000.0
-
-    def __call__(self) -> float:
-        return self.s
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +67,7 @@ async def enter(desk: SignIn, given: Credentials, address: str = HERE) -> str | 
 
 async def test_clients_of_the_file_and_of_the_configuration_are_let_in(file: ClientsFile) -> None:
     alice = await off_loop(file.add, "alice")
-    desk = SignIn(Accounts(PAIR, file), clock=HandClock())
+    desk = SignIn(Accounts(PAIR, file), clock=ManualClock().monotonic_s)
     assert await enter(desk, PAIR) == "me"
     assert await enter(desk, pair("alice", alice)) == "alice"
     for wrong in (
@@ -87,7 +80,7 @@ async def test_clients_of_the_file_and_of_the_configuration_are_let_in(file: Cli
 
 
 async def test_a_client_that_is_added_or_removed_is_seen_at_once(file: ClientsFile) -> None:
-    desk = SignIn(Accounts(PAIR, file), clock=HandClock())
+    desk = SignIn(Accounts(PAIR, file), clock=ManualClock().monotonic_s)
     alice = pair("alice", await off_loop(file.add, "alice"))
     assert await enter(desk, alice) == "alice"
     await off_loop(file.remove, "alice")
@@ -101,7 +94,7 @@ async def test_a_right_pair_is_hashed_once_and_a_wrong_one_always(
     file: ClientsFile, hashed: list[str]
 ) -> None:
     alice = pair("alice", await off_loop(file.add, "alice"))
-    desk = SignIn(Accounts(PAIR, file), clock=HandClock())
+    desk = SignIn(Accounts(PAIR, file), clock=ManualClock().monotonic_s)
     for _ in range(5):
         assert await enter(desk, alice) == "alice"
         assert await enter(desk, PAIR) == "me"
@@ -113,16 +106,16 @@ async def test_a_right_pair_is_hashed_once_and_a_wrong_one_always(
 
 async def test_who_has_to_wait_costs_no_hash(file: ClientsFile, hashed: list[str]) -> None:
     alice = pair("alice", await off_loop(file.add, "alice"))
-    clock = HandClock()
-    desk = SignIn(Accounts(None, file), clock=clock)
+    clock = ManualClock()
+    desk = SignIn(Accounts(None, file), clock=clock.monotonic_s)
     for number in range(200):
         answer = await enter(desk, pair("alice", str(number)))
         assert answer == Refusal(retry_after_s=None if number < 5 else 10)
-        clock.s += 0.001
+        clock.at_s += 0.001
     assert len(hashed) == 5
     assert await enter(desk, alice) == Refusal(retry_after_s=10)
     assert await enter(desk, alice, "198.51.100.7") == "alice"
-    clock.s += 10
+    clock.at_s += 10
     assert await enter(desk, alice) == "alice"
 
 
@@ -130,7 +123,7 @@ async def test_guesses_that_come_together_are_slowed_as_one_after_another(
     file: ClientsFile, hashed: list[str]
 ) -> None:
     await off_loop(file.add, "alice")
-    desk = SignIn(Accounts(None, file), clock=HandClock())
+    desk = SignIn(Accounts(None, file), clock=ManualClock().monotonic_s)
     answers: list[object] = []
 
     async def attempt(number: int) -> None:
@@ -164,7 +157,7 @@ async def test_few_are_hashed_at_once_off_the_loop_and_the_line_is_short(
         return False
 
     monkeypatch.setattr(HashedSecret, "matches", slow)
-    desk = SignIn(Accounts(None, file), clock=HandClock())
+    desk = SignIn(Accounts(None, file), clock=ManualClock().monotonic_s)
     answers: list[tuple[str, Any]] = []
 
     async def attempt(address: str, number: int) -> None:
@@ -189,7 +182,7 @@ async def test_few_are_hashed_at_once_off_the_loop_and_the_line_is_short(
 async def test_without_any_account_everybody_is_let_in_under_his_own_name(
     file: ClientsFile, hashed: list[str]
 ) -> None:
-    desk = SignIn(Accounts(None, file), clock=HandClock())
+    desk = SignIn(Accounts(None, file), clock=ManualClock().monotonic_s)
     for number in range(30):
         assert await enter(desk, pair(f"c{number}", "any")) == f"c{number}"
     for name in ("a\nb", "\x00", "x" * 257):
@@ -199,7 +192,7 @@ async def test_without_any_account_everybody_is_let_in_under_his_own_name(
 
 async def test_the_first_client_closes_an_open_service_for_good(file: ClientsFile) -> None:
     accounts = Accounts(None, file)
-    desk = SignIn(accounts, clock=HandClock())
+    desk = SignIn(accounts, clock=ManualClock().monotonic_s)
     assert await enter(desk, pair("any", "any")) == "any"
     stamp = accounts.stamp_of("any")
     alice = pair("alice", await off_loop(file.add, "alice"))
@@ -220,7 +213,7 @@ async def test_a_file_that_becomes_damaged_changes_nothing_and_opens_nothing(
     if was_open:
         file.path.unlink()
     accounts = Accounts(None, file)
-    desk = SignIn(accounts, clock=HandClock())
+    desk = SignIn(accounts, clock=ManualClock().monotonic_s)
     assert await enter(desk, alice) == "alice"
     file.path.write_bytes(content[:-9])
     for _ in range(3):
@@ -236,7 +229,7 @@ async def test_who_was_let_in_or_refused_is_in_the_log_and_no_secret(
     file: ClientsFile, logs: list[EventDict]
 ) -> None:
     alice = pair("alice", await off_loop(file.add, "alice"))
-    desk = SignIn(Accounts(None, file), clock=HandClock())
+    desk = SignIn(Accounts(None, file), clock=ManualClock().monotonic_s)
     await enter(desk, alice)
     for number in range(50):
         await enter(desk, pair("mallory", f"guess {number}"), "198.51.100.7")

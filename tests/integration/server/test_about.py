@@ -95,9 +95,16 @@ async def test_no_secret_token_or_document_is_logged(
         await client.end(await client.submit())
         token = client.headers["Authorization"].split()[1]
     assert [one["event"] for one in logs] == [
+        "server.token_granted",
         "server.token_refused",
         "server.task_submitted",
         "server.task_ended",
     ]
-    for secret in ("right", "wrong one", token, base64.b64encode(DJVU).decode(), "made up"):
+    for secret in (
+        "the right secret",
+        "wrong one",
+        token,
+        base64.b64encode(DJVU).decode(),
+        "made up",
+    ):
         assert secret not in repr(logs)
