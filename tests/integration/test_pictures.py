@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from batch_converter.config.settings import LocalSettings
+from batch_converter.djvu.draw.picture import draw_first_page
+from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.work.worker_process import WorkerProcess
 from batch_converter.engines.local import LocalEngine
 from batch_converter.errors import EngineError, FileError, NotDjvuError, OutputError
@@ -35,19 +37,20 @@ async def engine() -> AsyncIterator[LocalEngine]:
         yield opened
 
 
-async def picture(engine: LocalEngine, folder: Path, djvu: bytes, **options: int) -> Image.Image:
+def picture(folder: Path, djvu: bytes, max_side_px: int = 240) -> Image.Image:
+    """Draw as a worker does, in this process."""
     source, target = folder / "in.djvu", folder / "out.jpg"
     source.write_bytes(djvu)
-    await engine.picture(os.fspath(source), os.fspath(target), **options)
-    assert await names_in(folder) == ["in.djvu", "out.jpg"]
+    draw_first_page(os.fspath(source), os.fspath(target), max_side_px, ConvertOptions())
+    assert names_in(folder) == ["in.djvu", "out.jpg"]
     with Image.open(target) as image:
         assert (image.format, image.mode) == ("JPEG", "RGB")
         image.load()
     return image
 
 
-async def names_in(folder: Path) -> list[str]:
-    return sorted([path.name async for path in anyio.Path(folder).iterdir()])
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def color_at(image: Image.Image, place: tuple[float, float]) -> tuple[int, ...]:
@@ -60,29 +63,27 @@ def is_like(found: tuple[int, ...], color: tuple[int, ...]) -> bool:
     return max(abs(a - b) for a, b in zip(found, color, strict=True)) < 40
 
 
-async def test_a_blank_page_is_white(engine: LocalEngine, tmp_path: Path) -> None:
-    found = await picture(engine, tmp_path, page(info(**SIZE)))
+def test_a_blank_page_is_white(tmp_path: Path) -> None:
+    found = picture(tmp_path, page(info(**SIZE)))
     assert found.size == (240, 120)
     assert found.getextrema() == ((255, 255),) * 3
 
 
-async def test_a_bitonal_page_is_black_on_white(engine: LocalEngine, tmp_path: Path) -> None:
-    found = await picture(engine, tmp_path, page(info(**SIZE), mask(1000, 500)))
+def test_a_bitonal_page_is_black_on_white(tmp_path: Path) -> None:
+    found = picture(tmp_path, page(info(**SIZE), mask(1000, 500)))
     assert is_like(color_at(found, IN_A_SHAPE), BLACK)
     assert is_like(color_at(found, BESIDE_IT), WHITE)
 
 
-async def test_a_fax_is_drawn_by_our_own_decoder(engine: LocalEngine, tmp_path: Path) -> None:
-    found = await picture(engine, tmp_path, page(info(**SIZE), fax_mask(1000, 500)))
+def test_a_fax_is_drawn_by_our_own_decoder(tmp_path: Path) -> None:
+    found = picture(tmp_path, page(info(**SIZE), fax_mask(1000, 500)))
     assert is_like(color_at(found, IN_A_SHAPE), WHITE)  # its shapes are left out of the ink
     assert is_like(color_at(found, BESIDE_IT), BLACK)
 
 
-async def test_a_mask_of_many_shapes_is_drawn_by_the_other(
-    engine: LocalEngine, tmp_path: Path
-) -> None:
+def test_a_mask_of_many_shapes_is_drawn_by_the_other(tmp_path: Path) -> None:
     djvu = (SAMPLES / "bitonal.djvu").read_bytes()
-    found = await picture(engine, tmp_path, djvu)
+    found = picture(tmp_path, djvu)
     assert found.size == (170, 240)
     shades = found.convert("L").histogram()
     assert sum(shades[:120])
@@ -97,13 +98,11 @@ def shade() -> bytes:
     "ink", [palette([RED], [0] * 5), palette([RED, (0, 0, 255)], [0] * 4 + [1]), shade()]
 )
 @pytest.mark.parametrize("layer", ["wavelets", "JPEG"])
-async def test_a_colour_page_has_its_colours(
-    engine: LocalEngine, tmp_path: Path, layer: str, ink: bytes
-) -> None:
+def test_a_colour_page_has_its_colours(tmp_path: Path, layer: str, ink: bytes) -> None:
     sky = Image.new("RGB", (1000, 500), (40, 90, 200))
     coded = wavelets(sky) if layer == "wavelets" else chunk("BGjp", jpeg(sky))
     data = page(info(**SIZE), mask(1000, 500), ink, coded)
-    found = await picture(engine, tmp_path, data)
+    found = picture(tmp_path, data)
     assert is_like(color_at(found, IN_A_SHAPE), RED)
     assert is_like(color_at(found, BESIDE_IT), (40, 90, 200))
 
@@ -118,8 +117,7 @@ async def test_a_colour_page_has_its_colours(
     ],
     ids=["upright", "90", "180", "270"],
 )
-async def test_a_page_is_turned_as_it_is_shown(
-    engine: LocalEngine,
+def test_a_page_is_turned_as_it_is_shown(
     tmp_path: Path,
     flags: int,
     size: tuple[int, int],
@@ -128,7 +126,7 @@ async def test_a_page_is_turned_as_it_is_shown(
     sheet = Image.new("RGB", (1000, 500), "white")
     sheet.paste((255, 0, 0), (0, 150, 100, 250))
     data = page(info(**SIZE, flags=flags), chunk("BGjp", jpeg(sheet)))
-    found = await picture(engine, tmp_path, data)
+    found = picture(tmp_path, data)
     assert found.size == size
     assert is_like(color_at(found, place), RED)
     opposite = color_at(found, (1 - place[0], 1 - place[1]))
@@ -136,18 +134,18 @@ async def test_a_page_is_turned_as_it_is_shown(
 
 
 @pytest.mark.parametrize(("asked_px", "size"), [(100, (100, 50)), (2000, (1000, 500)), (1, (1, 1))])
-async def test_it_is_as_large_as_was_asked_and_never_larger_than_the_page(
-    engine: LocalEngine, tmp_path: Path, asked_px: int, size: tuple[int, int]
+def test_it_is_as_large_as_was_asked_and_never_larger_than_the_page(
+    tmp_path: Path, asked_px: int, size: tuple[int, int]
 ) -> None:
     data = page(info(**SIZE), mask(1000, 500))
-    assert (await picture(engine, tmp_path, data, max_side_px=asked_px)).size == size
+    assert (picture(tmp_path, data, max_side_px=asked_px)).size == size
 
 
-async def test_of_a_book_the_first_page_is_drawn(engine: LocalEngine, tmp_path: Path) -> None:
+def test_of_a_book_the_first_page_is_drawn(tmp_path: Path) -> None:
     sizes = [(400, 100), (100, 400)]
     forms = [form("DJVU", info(width=w, height=h), mask(w, h)) for w, h in sizes]
     parts = [Part(form=made, id=f"p{n}.djvu") for n, made in enumerate(forms)]
-    assert (await picture(engine, tmp_path, bundle_of(parts))).size == (240, 60)
+    assert (picture(tmp_path, bundle_of(parts))).size == (240, 60)
 
 
 def damaged() -> dict[str, bytes]:
@@ -172,16 +170,14 @@ def huge_jpeg() -> bytes:
 
 
 @pytest.mark.parametrize("kind", sorted(damaged().keys() - {"shapes of nowhere"}))
-async def test_a_damaged_page_has_none(engine: LocalEngine, tmp_path: Path, kind: str) -> None:
+def test_a_damaged_page_has_none(tmp_path: Path, kind: str) -> None:
     with pytest.raises(EngineError, match="first page"):
-        await picture(engine, tmp_path, damaged()[kind])
-    assert await names_in(tmp_path) == ["in.djvu"]
+        picture(tmp_path, damaged()[kind])
+    assert names_in(tmp_path) == ["in.djvu"]
 
 
-async def test_what_is_missing_and_not_needed_costs_nothing(
-    engine: LocalEngine, tmp_path: Path
-) -> None:
-    found = await picture(engine, tmp_path, damaged()["shapes of nowhere"])
+def test_what_is_missing_and_not_needed_costs_nothing(tmp_path: Path) -> None:
+    found = picture(tmp_path, damaged()["shapes of nowhere"])
     assert is_like(color_at(found, IN_A_SHAPE), BLACK)
 
 
@@ -200,11 +196,9 @@ async def test_the_engine_lives_on_after_what_cannot_be_drawn(
         assert image.size == (170, 240)
 
 
-async def test_a_page_that_djvu_rs_refuses_is_drawn_all_the_same(
-    engine: LocalEngine, tmp_path: Path
-) -> None:
+def test_a_page_that_djvu_rs_refuses_is_drawn_all_the_same(tmp_path: Path) -> None:
     wide, high = 9000, 8000  # more than 64 Mi pixels
-    found = await picture(engine, tmp_path, page(info(width=wide, height=high), mask(wide, high)))
+    found = picture(tmp_path, page(info(width=wide, height=high), mask(wide, high)))
     assert found.size == (240, 213)
     assert is_like(color_at(found, IN_A_SHAPE), BLACK)
     assert is_like(color_at(found, BESIDE_IT), WHITE)
@@ -229,4 +223,4 @@ async def test_only_one_is_drawn_at_a_time(tmp_path: Path, monkeypatch: pytest.M
         for number in range(6):
             tg.start_soon(engine.picture, book, os.fspath(tmp_path / f"{number}.jpg"))
     assert most == 1
-    assert len(await names_in(tmp_path)) == 6
+    assert len(names_in(tmp_path)) == 6
