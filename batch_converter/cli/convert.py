@@ -40,10 +40,12 @@ from batch_converter.report import (
 from batch_converter.sources import Sources
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from batch_converter.config import Settings
+    from batch_converter.events import RunEvent
     from batch_converter.logs import LogSession
     from batch_converter.models import Estimate
     from batch_converter.orchestrator import Run
@@ -213,6 +215,13 @@ log = structlog.get_logger()
     default=None,
     help="Live progress (default: on a terminal).",
 )
+@option(
+    "logging.progress_page",
+    "--progress-page",
+    type=int,
+    metavar="PORT",
+    help="A live page of this run on 127.0.0.1; 0 takes a free port.",
+)
 @logging_options
 def convert(
     paths: tuple[str, ...],
@@ -249,13 +258,43 @@ def convert(
         convert_all = partial(
             api.run,
             run_id=session.run_id,
-            on_event=counters.observe,
             redactor=session.redactor,
             stopping=partial(_stopped_by_signals, session=session),
         )
-        report = anyio.run(convert_all, sources, loaded.settings)
+        report = anyio.run(_convert, convert_all, counters, sources, loaded.settings)
     _print_result(report, loaded.settings, as_json=as_json)
     sys.exit(report.summary.exit_code)
+
+
+async def _convert(
+    convert_all: Callable[..., Awaitable[api.RunReport]],
+    counters: RunCounters,
+    sources: Sources,
+    settings: Settings,
+) -> api.RunReport:
+    """Run, with a page to look at where one is wanted."""
+    port = settings.logging.progress_page
+    if port is None:
+        return await convert_all(sources, settings, on_event=counters.observe)
+    from batch_converter.progress_page import RunRows, progress_page  # noqa: PLC0415  # aiohttp's server takes a moment
+
+    rows, max_api_calls = RunRows(), settings.budget.max_api_calls
+
+    def observe(event: RunEvent) -> None:
+        counters.observe(event)
+        rows.observe(event)
+
+    async with progress_page(port, rows, counters, max_api_calls=max_api_calls) as address:
+        _say_where(address, settings)
+        return await convert_all(sources, settings, on_event=observe)
+
+
+def _say_where(address: str, settings: Settings) -> None:
+    """Tell the page's address on standard error, as quiet as that is."""
+    if settings.logging.level in {"debug", "info"}:
+        log.info("run.progress_page", address=address)
+    else:
+        click.echo(f"progress page: {address}", err=True)
 
 
 def _stopped_by_signals(run: Run, session: LogSession) -> AbstractContextManager[None]:

@@ -10,7 +10,6 @@ import io
 import os
 import sys
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Console, Group
@@ -19,6 +18,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+from batch_converter.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,30 +31,6 @@ if TYPE_CHECKING:
     from batch_converter.counters import RunCounters
 
 _REFRESHES_PER_S: Final = 4
-_RATE_WINDOW_S: Final = 300.0
-_FEWEST_FOR_A_RATE: Final = 2
-
-
-class Pace:
-    """Files worked off a second, over the last five minutes; the clock is given."""
-
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque()
-
-    def observe(self, worked_off: int, *, at_s: float) -> None:
-        """Note how many files had been worked off at that moment."""
-        self._seen.append((at_s, worked_off))
-        while at_s - self._seen[0][0] > _RATE_WINDOW_S:
-            self._seen.popleft()
-
-    def seconds_for(self, files: int) -> float | None:
-        """Return how long that many more files will take; None while nobody can know."""
-        if not self._seen:
-            return None
-        (first_s, before), (last_s, now) = self._seen[0], self._seen[-1]
-        if now - before < _FEWEST_FOR_A_RATE or last_s <= first_s:
-            return None
-        return files * (last_s - first_s) / (now - before)
 
 
 class ProgressDisplay:

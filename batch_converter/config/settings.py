@@ -165,12 +165,17 @@ class BudgetSettings(Section):
 
 
 class LoggingSettings(Section):
-    """The log, and the live progress."""
+    """The log, and the live progress.
+
+    Attributes:
+        progress_page: Port of a live page of the run on 127.0.0.1; 0 takes a free one.
+    """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
     file: UserPath | None = None
     progress: bool | None = None
+    progress_page: Annotated[int, Field(ge=0, le=65_535)] | None = None
 
 
 class ReportSettings(Section):

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from batch_converter.cli.progress import Pace, ProgressDisplay
+from batch_converter.cli.progress import ProgressDisplay
 from batch_converter.counters import RunCounters
 from batch_converter.logs import configure_logging
+from batch_converter.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
