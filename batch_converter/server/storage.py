@@ -6,6 +6,7 @@ other things too. A file counts once its row says so: what has no row is swept a
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import stat
@@ -35,6 +36,7 @@ _OWN_NAME: Final = re.compile(
     r"task-(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
     r"\.(?P<kind>djvu|pdf|jpg)(?P<rest>(?:\.\d+)?(?:\.part)?(?:\.ocr)?)"
 )
+_TEMPORARY: Final = "batch-converter-serve-"
 _THREADS: Final = 16
 """Many wait for a flush of the disk at once, and share it."""
 
@@ -162,7 +164,7 @@ class _OpenedFolder:
     @classmethod
     def open(cls, path: Path | None) -> _OpenedFolder:
         try:
-            return cls._lock(path or Path(tempfile.mkdtemp(prefix="batch-converter-serve-")), path)
+            return cls._lock(path or _temporary_folder(), path)
         except Timeout:
             msg = f"another service works in {path}; give this one its own --data-dir"
             raise StateLockedError(msg) from None
@@ -194,3 +196,23 @@ def _close_to_others(folder: Path) -> None:
             path=str(folder),
             message=f"others may look into it (mode {mode:04o}); chmod 700 keeps documents private",
         )
+
+
+def _temporary_folder() -> Path:
+    """Make a folder, and clear those of services that were killed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*"):
+        if _is_abandoned(left):
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=_TEMPORARY))
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether a folder is this user's, has been a service's, and is nobody's now."""
+    lock_path = folder / LOCK_NAME
+    try:
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid() or not lock_path.exists():
+            return False
+        with FileLock(lock_path, thread_local=False).acquire(blocking=False):
+            return True
+    except (OSError, Timeout):
+        return False

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 import uuid
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,22 @@ async def test_a_sweep_deletes_our_own_files_that_nobody_wants_and_no_others(
         swept = await folder.threads.run(folder.sweep, {waiting}, {ready})
     assert swept == len(stale)
     assert names(tmp_path) - {LOCK_NAME} == kept
+
+
+async def test_a_temporary_folder_of_a_killed_service_is_cleared_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    killed, foreign = tmp_path / "batch-converter-serve-dead", tmp_path / "batch-converter-serve-x"
+    for folder in (killed, foreign):
+        folder.mkdir()
+        (folder / "task").write_bytes(b"x")
+    (killed / LOCK_NAME).touch()
+    async with open_data_folder(None) as alive:
+        async with open_data_folder(None):
+            assert alive.path.exists()
+        assert not killed.exists()
+        assert foreign.exists()
 
 
 async def test_a_missing_folder_is_made(tmp_path: Path) -> None:
