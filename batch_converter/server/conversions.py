@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import anyio
@@ -48,6 +49,9 @@ PAUSE_S: Final = 5.0
 _MAX_CRASHES: Final = 2
 """Times that something unforeseen may end a conversion before the document is blamed."""
 
+_OF_THE_PDF: Final = frozenset({errno.EFBIG, errno.ENAMETOOLONG})
+"""What a disk says of one file and of no other."""
+
 _PLACE: Final = "conversions"
 
 
@@ -66,7 +70,7 @@ class _Unsettled(Exception):  # noqa: N818  # no error of the document's
     """The conversion said nothing about the document: it is tried again.
 
     Attributes:
-        crashed: Whether nobody has foreseen that.
+        crashed: Whether nobody has foreseen that: the document itself may be why.
     """
 
     def __init__(self, reason: str, *, crashed: bool) -> None:
@@ -198,7 +202,7 @@ class Conversions:
     async def _wait_again(self, document: QueuedDocument, trouble: _Unsettled) -> None:
         """Put the document back, and pause, unless it is to blame in the end."""
         if trouble.crashed and document.crashes + 1 >= _MAX_CRASHES:
-            message = f"the conversion ended {_MAX_CRASHES} times with an internal error"
+            message = f"the conversion ended {_MAX_CRASHES} times without a verdict: {trouble}"
             await self._settle(document, _failed("engine_error", message), 0.0)
             return
         await self._folder.remove_result(document.id)
@@ -220,14 +224,15 @@ class Conversions:
             return await self._pdf(document, ready)
         except BatchConverterError as error:
             if (reason := _machine_reason(error)) is not None:
-                raise _Unsettled(reason, crashed=False) from error
+                crashed = _errno_of(error) == errno.EBUSY  # met again and again: by this one, too?
+                raise _Unsettled(reason, crashed=crashed) from error
             code = error.code.value if isinstance(error, FileError) else "engine_error"
             return _failed(code, *self._public(document, (str(error),)))
         except Exception as error:
             if (reason := shortage_of(error) or _disk_reason(error)) is not None:
                 raise _Unsettled(reason, crashed=False) from error
             _log.exception("server.task_crashed", task_id=document.id)
-            raise _Unsettled(type(error).__name__, crashed=True) from error
+            raise _Unsettled("an internal error", crashed=True) from error
         finally:
             await target.discard()
 
@@ -263,9 +268,15 @@ def _machine_reason(error: BatchConverterError) -> str | None:
     """Say what troubles the machine, where an error is that and not the document's."""
     if (lack := shortage_of(error)) is not None:
         return lack
+    if _errno_of(error) in _OF_THE_PDF:
+        return None
     if isinstance(error, OutputError | UnreadableError):
         return _disk_reason(error.__cause__) or "the disk does not do its part"
     return str(error) if isinstance(error, RunStoppedError) else None
+
+
+def _errno_of(error: BatchConverterError) -> int | None:
+    return error.__cause__.errno if isinstance(error.__cause__, OSError) else None
 
 
 def _disk_reason(cause: BaseException | None) -> str | None:

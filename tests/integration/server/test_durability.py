@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -62,9 +63,9 @@ async def test_time_passes_while_the_service_is_down(tmp_path: Path) -> None:
         await client.files_until()
 
 
-def disk_full() -> OutputError:
+def disk_error(number: int) -> OutputError:
     error = OutputError("cannot write")
-    error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    error.__cause__ = OSError(number, os.strerror(number))
     return error
 
 
@@ -72,7 +73,7 @@ def disk_full() -> OutputError:
     "trouble",
     [
         MachineExhaustedError("no process can be had"),
-        disk_full(),
+        disk_error(errno.ENOSPC),
         OSError(errno.EMFILE, "Too many open files"),
         MemoryError(),
     ],
@@ -103,8 +104,9 @@ async def health_of(client: Client) -> dict[str, object]:
         return answer
 
 
-async def test_what_nobody_has_foreseen_is_tried_twice(tmp_path: Path) -> None:
-    engine = HandConverter(ZeroDivisionError())
+@pytest.mark.parametrize("end", [ZeroDivisionError(), disk_error(errno.EBUSY)])
+async def test_what_nobody_has_foreseen_is_tried_twice(tmp_path: Path, end: Exception) -> None:
+    engine = HandConverter(end)
     engine.gate.set()
     async with running(tmp_path, engine) as client:
         answer = await client.end(await client.submit())
@@ -112,12 +114,21 @@ async def test_what_nobody_has_foreseen_is_tried_twice(tmp_path: Path) -> None:
     assert len(engine.documents) == 2
 
 
-async def test_a_documents_own_failure_is_final(tmp_path: Path) -> None:
-    engine = HandConverter(EngineError("the document is too odd"))
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        (EngineError("the document is too odd"), "the document is too odd"),
+        (disk_error(errno.EFBIG), "cannot write"),
+    ],
+)
+async def test_a_documents_own_failure_is_final(
+    tmp_path: Path, end: Exception, message: str
+) -> None:
+    engine = HandConverter(end)
     engine.gate.set()
     async with running(tmp_path, engine) as client:
         answer = await client.end(await client.submit())
-        assert answer["error"]["messages"] == ["the document is too odd"]
+        assert answer["error"]["messages"] == [message]
         await client.files_until()
     assert len(engine.documents) == 1
 

@@ -141,7 +141,10 @@ async def test_an_engine_that_streams_has_its_pdf_stored(tmp_path: Path) -> None
     ("outcome", "message"),
     [
         (EngineError("the worker died"), "the worker died"),
-        (RuntimeError("a fault of ours"), "the conversion ended 2 times with an internal error"),
+        (
+            RuntimeError("a fault of ours"),
+            "the conversion ended 2 times without a verdict: an internal error",
+        ),
     ],
 )
 async def test_a_failed_conversion_is_an_error_that_says_why(
