@@ -24,6 +24,7 @@ GATHER_BYTES: Final = 1024 * 1024
 ESCAPED_SLICE_BYTES: Final = 64 * 1024
 """Undoing escapes makes several copies of a slice; small ones stay in the cache."""
 
+_SMALL_BYTES: Final = 1024
 _QUANTUM: Final = 4
 _LINE_BREAKS: Final = b"\r\n"
 _SHORT_ESCAPE: Final = 2
@@ -88,7 +89,7 @@ class JsonBase64Decoder:
     def __init__(self, gather_bytes: int = GATHER_BYTES) -> None:
         self._base64 = Base64Decoder()
         self._gather_bytes = gather_bytes
-        self._gathered: list[bytes] = []
+        self._gathered: list[bytes | bytearray] = []
         self._gathered_bytes = 0
         self._torn_escape = b""
 
@@ -98,9 +99,18 @@ class JsonBase64Decoder:
         Raises:
             ValueError: The string is not JSON, or what it says is not Base64.
         """
-        self._gathered.append(raw)
+        self._gather(raw)
         self._gathered_bytes += len(raw)
         return self._decoded() if self._gathered_bytes >= self._gather_bytes else []
+
+    def _gather(self, raw: bytes) -> None:
+        """Keep a piece; small ones in one, or a text cut every few bytes were mostly objects."""
+        if len(raw) >= _SMALL_BYTES:
+            self._gathered.append(raw)
+        elif self._gathered and isinstance(last := self._gathered[-1], bytearray):
+            last += raw
+        else:
+            self._gathered.append(bytearray(raw))
 
     def finish(self) -> list[bytes]:
         """The string has ended: return the rest.

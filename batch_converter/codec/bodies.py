@@ -218,7 +218,9 @@ class SubmissionScanner(JsonWalk):
             RejectedError: It is cut off, is no JSON object, or lacks the image.
         """
         fields = self._parsed()
-        settings = fields.get("settings") or {}
+        settings = fields.get("settings")
+        if settings is None:
+            settings = {}
         if not isinstance(settings, dict):
             raise self._malformed("holds settings that are not an object")
         if not self._size_bytes:

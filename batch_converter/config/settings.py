@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from batch_converter.config.credentials import ClientId, ClientSecret, missing_half
+from batch_converter.config.names import parse_host, parse_network
 from batch_converter.config.section import Count, Duration, Seconds, Section, Size, UserPath
 from batch_converter.config.units import parse_encoding, parse_size
 from batch_converter.models import Price
@@ -230,10 +231,19 @@ class ServeSettings(Section):
         max_pdf_bytes: Length of a document's PDF.
         max_document_s: Time that workers spend on a document, all together.
         retention_hours: How long a document and its PDF are kept from its submission.
-        max_body_bytes: The longest document.
+        max_body_bytes: The longest document; a body that holds one may be twice as long.
         max_disk_bytes: What all documents and PDFs together may take.
         max_queued: Documents that have not ended, of all clients.
         max_queued_per_client: The same of one.
+        hosts: Names that requests may be addressed to, beside those of loopback; empty
+            for any. Without an account only loopback's are answered.
+        trusted_proxies: Addresses or networks whose `X-Forwarded-*` are believed.
+        max_connections: Of all clients; 0 is as many as open files allow, 4,096 at most.
+        max_connections_per_address: Of one client (of IPv6 its /64); not of trusted proxies.
+        header_timeout_s: From a request's first byte to the end of its headers.
+        keep_alive_s: How long a connection may stay open without a request.
+        min_body_bytes_per_s: Bodies and answers that go slower are given up, after a while.
+        write_timeout_s: Patience with a client that reads nothing of its answer.
     """
 
     host: str = "127.0.0.1"
@@ -251,6 +261,14 @@ class ServeSettings(Section):
     max_disk_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=1)] = 20 << 30
     max_queued: Count = 10_000
     max_queued_per_client: Count = 5_000
+    hosts: tuple[Annotated[str, BeforeValidator(parse_host)], ...] = ()
+    trusted_proxies: tuple[Annotated[str, BeforeValidator(parse_network)], ...] = ()
+    max_connections: Annotated[int, Field(ge=0)] = 0
+    max_connections_per_address: Count = 512
+    header_timeout_s: Seconds = 10
+    keep_alive_s: Seconds = 30
+    min_body_bytes_per_s: Size = 1024
+    write_timeout_s: Seconds = 60
 
 
 class Settings(Section):

@@ -46,6 +46,11 @@ class Admission:
         self._coming: Counter[str] = Counter()
         self._coming_bytes = 0
 
+    @property
+    def most_document_bytes(self) -> int:
+        """How long a document may be."""
+        return self._settings.max_body_bytes
+
     @contextmanager
     def coming(self, owner: str, size_bytes: int) -> Iterator[None]:
         """Count a document that is on its way in, until its row does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -9,9 +10,11 @@ from aiohttp import web
 from batch_converter.server.queue import DocumentState
 from batch_converter.wire import (
     JSON_TYPE,
+    PROBLEM_TYPE,
     ResponseCode,
     TaskAnswer,
     TaskStatus,
+    write_problem,
     write_task_answer,
     write_token_refusal,
 )
@@ -36,6 +39,55 @@ STATUSES: Final[Mapping[DocumentState, TaskStatus]] = {
 
 _NOT_FOUND: Final = "The requested conversion task was not found."
 _LOST: Final = "The result is not there any more."
+
+
+HARDENING: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of every answer that says nothing else: no cache, frame, foreign page or guess of its type."""
+
+
+SERVER: Final = "batch-converter"
+"""Without versions: who looks for holes in them is not helped."""
+
+
+async def harden(_request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Add to an answer what every answer has; aiohttp calls this before each is sent."""
+    for name, value in HARDENING.items():
+        response.headers.setdefault(name, value)
+    response.headers["Server"] = SERVER
+
+
+def problem_response(
+    status: int, detail: str, *, headers: dict[str, str] | None = None
+) -> web.Response:
+    """Return an error as ProblemDetails (RFC 9457)."""
+    return web.Response(
+        status=status,
+        body=write_problem(status=status, title=HTTPStatus(status).phrase, detail=detail),
+        headers=HARDENING | (headers or {}),
+        content_type=PROBLEM_TYPE,
+    )
+
+
+def raw_problem(status: int, detail: str, *, retry_after_s: int | None = None) -> bytes:
+    """Return an error as bytes of HTTP/1.1, for connections whose request aiohttp never saw."""
+    title = HTTPStatus(status).phrase
+    body = write_problem(status=status, title=title, detail=detail)
+    headers = HARDENING | {
+        "Content-Type": PROBLEM_TYPE,
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        "Server": SERVER,
+    }
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    lines = [f"HTTP/1.1 {status} {title}", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def json_response(

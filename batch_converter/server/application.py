@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -12,22 +13,35 @@ from aiohttp import web
 from anyio import to_thread
 
 from batch_converter.clock import SystemClock
+from batch_converter.server.access import Access, add_endpoints, check_declared
 from batch_converter.server.accounts import open_accounts
 from batch_converter.server.admission import Admission
-from batch_converter.server.answers import json_response
+from batch_converter.server.answers import harden, json_response
+from batch_converter.server.callers import Proxies
 from batch_converter.server.conversions import Conversions
-from batch_converter.server.guards import admitting, counting, explaining
+from batch_converter.server.expectations import heeding_expectations
+from batch_converter.server.guards import (
+    admit_anybody,
+    admit_by_token,
+    admitting,
+    bounding,
+    counting,
+    explaining,
+    recognising,
+)
 from batch_converter.server.health import Health
 from batch_converter.server.metrics import CONTENT_TYPE, ServerMetrics, task_counts
 from batch_converter.server.openapi import BODY, VERSION
+from batch_converter.server.origins import Names, answering_to, own_pages_only
 from batch_converter.server.page import PAGE
 from batch_converter.server.queue import DocumentQueue
-from batch_converter.server.requests import MAX_FORM_BYTES
+from batch_converter.server.requests import MAX_FORM_BYTES, most_body_bytes
 from batch_converter.server.retention import Retention
 from batch_converter.server.routes import Api
 from batch_converter.server.sign_in import SignIn
 from batch_converter.server.storage import open_data_folder
 from batch_converter.server.tokens import TokenDesk
+from batch_converter.wire.bodies import HealthAnswer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,7 +53,10 @@ if TYPE_CHECKING:
     from batch_converter.server.queue import Totals
 
 _WATCH_INTERVAL_S: Final = 1.0
-_PAGE_POLICY: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+_PAGE_POLICY: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline';"
+    " base-uri 'none'; frame-ancestors 'none'"
+}
 
 
 @asynccontextmanager
@@ -70,6 +87,7 @@ async def open_application(
     """
     if accounts is None:
         accounts = await to_thread.run_sync(open_accounts, settings)
+    names = Names(settings.hosts, accounts)
     clock = clock or SystemClock()
     async with (
         open_data_folder(settings.data_dir) as folder,
@@ -105,7 +123,7 @@ async def open_application(
         tasks.start_soon(conversions.run)
         tasks.start_soon(retention.run)
         tasks.start_soon(_watch, accounts)
-        yield _application(api, health)
+        yield _application(api, health, settings, names)
         tasks.cancel_scope.cancel()
 
 
@@ -116,13 +134,28 @@ async def _watch(accounts: Accounts) -> None:
         await to_thread.run_sync(accounts.refresh)
 
 
-def _application(api: Api, health: Health) -> web.Application:
+def _application(
+    api: Api, health: Health, settings: ServeSettings, names: Names
+) -> web.Application:
+    admit = {Access.OPEN: admit_anybody, Access.BEARER: admit_by_token(api.desk)}
     app = web.Application(
-        middlewares=[counting(api.metrics), explaining, admitting(api.desk)],
+        middlewares=[
+            counting(api.metrics),
+            recognising(Proxies(settings.trusted_proxies)),
+            explaining,
+            answering_to(names),
+            own_pages_only,
+            admitting(admit),
+            bounding(most_body_bytes(settings.max_body_bytes)),
+            heeding_expectations,
+        ],
         client_max_size=MAX_FORM_BYTES,
     )
-    app.add_routes(api.routes())
-    app.add_routes(About(api.queue.totals, api.metrics, health).routes())
+    add_endpoints(app, Access.OPEN, api.open_routes())
+    add_endpoints(app, Access.BEARER, api.bearer_routes())
+    add_endpoints(app, Access.OPEN, About(api.queue.totals, api.metrics, health).routes())
+    app.on_response_prepare.append(harden)
+    app.on_startup.append(check_declared)
     return app
 
 
@@ -150,13 +183,13 @@ class About:
     async def health(self, _request: web.Request) -> web.Response:
         """Return whether the service can do its work, and how much it has to do."""
         reasons = self._health.reasons
-        health = {
-            "status": "degraded" if reasons else "ok",
-            "version": VERSION,
-            "tasks": task_counts(self._totals),
-            "reasons": reasons,
-        }
-        return json_response(json.dumps(health).encode(), status=503 if reasons else 200)
+        health = HealthAnswer(
+            status="degraded" if reasons else "ok",
+            version=VERSION,
+            tasks=dict(task_counts(self._totals)),
+            reasons=reasons,
+        )
+        return json_response(json.dumps(asdict(health)).encode(), status=503 if reasons else 200)
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """Return all counters."""

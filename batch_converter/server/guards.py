@@ -1,4 +1,4 @@
-"""What stands before every handler: counting, tokens, and errors as ProblemDetails."""
+"""What stands before every handler: counting, tokens, bodies; and errors as ProblemDetails."""
 
 from __future__ import annotations
 
@@ -6,22 +6,28 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 
-from batch_converter.wire import PROBLEM_TYPE, write_problem
+from batch_converter.server.access import Access, access_of
+from batch_converter.server.answers import problem_response
+from batch_converter.server.callers import CALLER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from aiohttp.typedefs import Handler, Middleware
 
+    from batch_converter.server.callers import Proxies
     from batch_converter.server.metrics import ServerMetrics
     from batch_converter.server.tokens import TokenDesk
 
+    Admit = Callable[[web.Request], None]
+
 _log = structlog.get_logger()
 
-SECURED: Final = frozenset({"submit", "fetch", "cancel", "status"})
-"""The endpoints that ask for a token."""
-
 _ABORTED: Final = "aborted"
+_OF_THE_BODY: Final = frozenset({"content-type", "content-length"})
 
 OWNER: Final = web.RequestKey("owner", str)
 """Where a request holds whose documents it is about."""
@@ -55,50 +61,114 @@ def counting(metrics: ServerMetrics) -> Middleware:
     return count
 
 
+def recognising(proxies: Proxies) -> Middleware:
+    """Note on every request who asks; the guards behind this one rely on it."""
+
+    @web.middleware
+    async def recognise(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[CALLER] = proxies.caller(request)
+        return await handler(request)
+
+    return recognise
+
+
 @web.middleware
 async def explaining(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn errors into ProblemDetails; what was not foreseen is logged and tells nothing."""
     try:
         return await handler(request)
     except web.HTTPException as error:
-        return _problem(error.status, error.text or error.reason, error)
+        return _problem(error)
+    except (web.RequestPayloadError, HttpProcessingError):
+        return problem_response(400, "the request's body is cut off or damaged")
     except ConnectionError:
+        _log.info(
+            "server.client_disconnected",
+            endpoint=endpoint_of(request),
+            client=request[CALLER].address,
+        )
         raise
     except Exception:  # noqa: BLE001  # logged; the client is told in the documented form
         _log.exception("server.request_crashed", endpoint=endpoint_of(request))
-        return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed; its log says why")
+        return problem_response(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed; its log says why"
+        )
 
 
-def _problem(status: int, detail: str, error: web.HTTPException | None = None) -> web.Response:
-    response = web.Response(
-        status=status,
-        body=write_problem(status=status, title=HTTPStatus(status).phrase, detail=detail),
-        content_type=PROBLEM_TYPE,
-    )
-    for name in ("Allow", "Retry-After", "WWW-Authenticate"):
-        if error is not None and name in error.headers:
-            response.headers[name] = error.headers[name]
-    return response
+def _problem(error: web.HTTPException) -> web.Response:
+    """Return the error with all that its headers say (Allow, Retry-After and the like)."""
+    headers = {
+        name: value for name, value in error.headers.items() if name.lower() not in _OF_THE_BODY
+    }
+    return problem_response(error.status, error.text or error.reason, headers=headers)
 
 
-def admitting(desk: TokenDesk) -> Middleware:
-    """Let requests of secured endpoints pass only with a token, as its client's."""
+def admitting(admit: Mapping[Access, Admit]) -> Middleware:
+    """Let a request pass only with what its endpoint asks for.
+
+    Args:
+        admit: For each access how a request is checked; it raises HTTPUnauthorized.
+            Where there is none, nobody is let in.
+    """
 
     @web.middleware
-    async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if endpoint_of(request) in SECURED:
-            client = desk.client_of(_token_of(request))
-            if client is None:
-                raise web.HTTPUnauthorized(
-                    text="the access token is missing, unknown or expired",
-                    headers={"WWW-Authenticate": "Bearer"},
-                )
-            request[OWNER] = f"client:{client}"
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.match_info.http_exception is None:
+            access = access_of(request)
+            if access is None or access not in admit:
+                raise web.HTTPUnauthorized(text="nobody is let in here")
+            admit[access](request)
         return await handler(request)
+
+    return check
+
+
+def admit_anybody(_request: web.Request) -> None:
+    """Let everybody pass."""
+
+
+def admit_by_token(desk: TokenDesk) -> Admit:
+    """Let pass who has a token of this desk, as its client."""
+
+    def admit(request: web.Request) -> None:
+        client = desk.client_of(_token_of(request))
+        if client is None:
+            raise web.HTTPUnauthorized(
+                text="the access token is missing, unknown or expired",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        request[OWNER] = f"client:{client}"
 
     return admit
 
 
 def _token_of(request: web.Request) -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     return token.strip() if scheme.casefold() == "bearer" else ""
+
+
+def bounding(max_body_bytes: int) -> Middleware:
+    """Refuse a body that says beforehand that it will not do; none of it is read.
+
+    Others are counted while they are read (`requests`).
+    """
+
+    @web.middleware
+    async def bound(request: web.Request, handler: Handler) -> web.StreamResponse:
+        encodings = ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, ())).casefold()
+        if encodings.strip(" ,") not in {"", "identity"}:
+            raise web.HTTPUnsupportedMediaType(
+                text="bodies are taken as they are, without a Content-Encoding",
+                headers={hdrs.ACCEPT_ENCODING: "identity"},
+            )
+        if (request.content_length or 0) > max_body_bytes:
+            raise too_large(max_body_bytes)
+        return await handler(request)
+
+    return bound
+
+
+def too_large(max_bytes: int) -> web.HTTPException:
+    """Return the refusal of a body, with the limit."""
+    text = f"the request's body is larger than the {max_bytes} bytes that are taken"
+    return web.HTTPRequestEntityTooLarge(max_size=max_bytes, actual_size=max_bytes + 1, text=text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
+import time
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -15,8 +16,15 @@ from aiohttp import web
 from anyio import CancelScope, to_thread
 
 from batch_converter.errors import UsageError
+from batch_converter.server.accepting import accepting
 from batch_converter.server.accounts import check_secret_length, open_accounts
 from batch_converter.server.application import open_application
+from batch_converter.server.callers import Proxies
+from batch_converter.server.connections import (
+    ConnectionLimits,
+    affordable_connections,
+    patience_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -27,7 +35,6 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 
 _GRACE_S: Final = 5.0
-_BACKLOG: Final = 1024
 _FAMILY_ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
@@ -57,10 +64,12 @@ async def serve(
     sockets = await to_thread.run_sync(
         partial(_listen_as_allowed, settings, loopback_only=accounts.is_open)
     )
+    limits = await to_thread.run_sync(partial(connection_limits, settings, workers=workers))
     async with (
         _closing(sockets),
         open_application(settings, converter, workers=workers, accounts=accounts) as app,
-        _answering(app, sockets),
+        _telling_the_end(),
+        answering(app, sockets, limits),
     ):
         address = _address(settings.host, sockets[0])
         _log.info("server.started", address=address, workers=workers, engine=converter.name)
@@ -77,17 +86,37 @@ async def _closing(sockets: list[socket.socket]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _answering(app: web.Application, sockets: list[socket.socket]) -> AsyncIterator[None]:
+async def answering(
+    app: web.Application, sockets: list[socket.socket], limits: ConnectionLimits
+) -> AsyncIterator[None]:
+    """Answer requests that come in by these sockets, which are bound."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_S)
     try:
         await runner.setup()
-        for one in sockets:
-            await web.SockSite(runner, one, backlog=_BACKLOG).start()
-        yield
+        assert runner.server is not None  # noqa: S101  # `setup` has made it
+        async with accepting(runner.server, sockets, limits, now_s=time.monotonic):
+            yield
     finally:
         with CancelScope(shield=True):
             await runner.cleanup()
+
+
+@asynccontextmanager
+async def _telling_the_end() -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
         _log.info("server.stopped")
+
+
+def connection_limits(settings: ServeSettings, *, workers: int) -> ConnectionLimits:
+    """Return how many connections there may be, as configured and as open files allow; blocks."""
+    return ConnectionLimits(
+        most=affordable_connections(settings.max_connections, workers=workers),
+        most_per_address=settings.max_connections_per_address,
+        patience=patience_of(settings),
+        exempt=Proxies(settings.trusted_proxies).trusts,
+    )
 
 
 def _listen_as_allowed(settings: ServeSettings, *, loopback_only: bool) -> list[socket.socket]:

@@ -19,6 +19,7 @@ from batch_converter.server.answers import (
     state_response,
     token_refused,
 )
+from batch_converter.server.callers import CALLER
 from batch_converter.server.files import FileWriter, PdfReader
 from batch_converter.server.guards import owner_of
 from batch_converter.server.queue import DocumentState, NewDocument
@@ -65,10 +66,13 @@ class Api:
     metrics: ServerMetrics
     clock: Clock
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the endpoints; their paths match in any case."""
+    def open_routes(self) -> list[web.RouteDef]:
+        """Return the endpoint that asks for no token; its path matches in any case."""
+        return [web.post(_any_case(TOKEN_PATH), self.token)]
+
+    def bearer_routes(self) -> list[web.RouteDef]:
+        """Return the endpoints that do, likewise."""
         return [
-            web.post(_any_case(TOKEN_PATH), self.token),
             web.post(_any_case(CONVERT_PATH), self.submit),
             web.get(_any_case(CONVERT_PATH), self.fetch, allow_head=False),
             web.delete(_any_case(CONVERT_PATH), self.cancel),
@@ -80,7 +84,7 @@ class Api:
         given = await read_credentials(request)
         if isinstance(given, str):
             return json_response(write_token_refusal(given), status=400)
-        answer = await self.desk.issue(given, request.remote or "")
+        answer = await self.desk.issue(given, request[CALLER].address)
         if isinstance(answer, Refusal):
             return token_refused(answer)
         return json_response(write_token_answer(answer), headers={"Cache-Control": "no-store"})

@@ -10,10 +10,11 @@ import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from batch_converter.errors import BadResponseError
+from batch_converter.wire.bodies import RESULT_TYPE, OCRError, OCRResponse, OCRResult, Token
 from batch_converter.wire.refusals import MAX_MESSAGE_CHARS
 from batch_converter.wire.vocabulary import (
     ResponseCode,
@@ -24,7 +25,6 @@ from batch_converter.wire.vocabulary import (
 
 DEFAULT_LIFETIME_S: Final = 3600.0
 _SHORTEST_LIFETIME_S: Final = 1.0
-RESULT_TYPE: Final = "Pdf"
 _DATA_SLOT: Final = "\0data\0"
 _MAX_MESSAGES: Final = 50
 _MAX_WRITTEN_BYTES: Final = 24 * 1024
@@ -102,10 +102,12 @@ def _lifetime_s(value: object) -> float:
 
 def write_token_answer(answer: TokenAnswer) -> bytes:
     """Write a token answer."""
-    lifetime_s = int(answer.lifetime_s)
-    return _dump(
-        {"access_token": answer.access_token, "expires_in": lifetime_s, "token_type": "bearer"}
+    token = Token(
+        access_token=answer.access_token,
+        expires_in=int(answer.lifetime_s),
+        token_type="bearer",  # noqa: S106  # a word of OAuth, no secret
     )
+    return _dump(asdict(token))
 
 
 def read_task_id(body: bytes) -> str:
@@ -190,13 +192,13 @@ def _plain(value: object) -> str:
 
 def write_task_answer(answer: TaskAnswer) -> bytes:
     """Write an answer without a result."""
-    return _dump(_envelope(answer, results=None))
+    return _dump(asdict(_envelope(answer, results=None)))
 
 
 def completed_frame(answer: TaskAnswer) -> tuple[bytes, bytes]:
     """Return what stands before and after the result's Base64 text."""
-    results = [{"type": RESULT_TYPE, "data": _DATA_SLOT}]
-    before, _, after = _dump(_envelope(answer, results=results)).partition(
+    results = [OCRResult(type=RESULT_TYPE, data=_DATA_SLOT)]
+    before, _, after = _dump(asdict(_envelope(answer, results=results))).partition(
         json.dumps(_DATA_SLOT)[1:-1].encode()
     )
     return before, after
@@ -207,15 +209,15 @@ def submission_frame(settings: Mapping[str, object]) -> tuple[bytes, bytes]:
     return b'{"image":"', b'","settings":' + _dump(settings) + b"}"
 
 
-def _envelope(answer: TaskAnswer, *, results: object) -> dict[str, object]:
-    error = {"messages": _written(answer.messages), "warnings": _written(answer.warnings)}
-    return {
-        "id": answer.task_id,
-        "taskStatus": answer.status_word,
-        "responseStatusCode": answer.code_word,
-        "results": results,
-        "error": error if answer.messages or answer.warnings else None,
-    }
+def _envelope(answer: TaskAnswer, *, results: list[OCRResult] | None) -> OCRResponse:
+    error = OCRError(messages=_written(answer.messages), warnings=_written(answer.warnings))
+    return OCRResponse(
+        id=answer.task_id,
+        taskStatus=answer.status_word,
+        responseStatusCode=answer.code_word,
+        results=results,
+        error=error if answer.messages or answer.warnings else None,
+    )
 
 
 def _written(texts: Sequence[str]) -> list[str]:

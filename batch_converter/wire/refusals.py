@@ -10,7 +10,10 @@ import html
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
+
+from batch_converter.wire.bodies import ProblemDetails, TokenError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,10 +99,10 @@ def clean_message(text: str, redactor: Redactor) -> str:
 
 def write_problem(*, status: int, title: str, detail: str) -> bytes:
     """Write a ProblemDetails body (RFC 9457)."""
-    fields = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return json.dumps(fields).encode()
+    problem = ProblemDetails(title=title, status=status, detail=detail)
+    return json.dumps(asdict(problem)).encode()
 
 
 def write_token_refusal(error: str = "invalid_client") -> bytes:
     """Write the token endpoint's error body (RFC 6749)."""
-    return json.dumps({"error": error}).encode()
+    return json.dumps(asdict(TokenError(error=error))).encode()

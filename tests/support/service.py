@@ -8,15 +8,17 @@ import json
 import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 from aiohttp import ClientSession
-from aiohttp.test_utils import TestServer
+from anyio import to_thread
 
 from batch_converter.config.settings import ServeSettings
 from batch_converter.engines.base import Ready
 from batch_converter.server import open_application
+from batch_converter.server.listening import answering, connection_limits, listen
 from tests.support.clocks import ManualClock
 
 if TYPE_CHECKING:
@@ -212,12 +214,16 @@ async def running(
     **changes: object,
 ) -> AsyncIterator[Client]:
     clock, settings = clock or ManualClock(), serve_settings(data, **changes)
-    async with (
-        open_application(settings, engine, workers=workers, clock=clock) as app,
-        TestServer(app) as server,
-        ClientSession(server.make_url("/")) as session,
-    ):
-        client = Client(session=session, engine=engine, clock=clock, data=data)
-        if log_in:
-            await client.log_in()
-        yield client
+    limits = await to_thread.run_sync(partial(connection_limits, settings, workers=workers))
+    (bound,) = listen("127.0.0.1", 0, loopback_only=True)
+    with bound:
+        address = f"http://127.0.0.1:{bound.getsockname()[1]}/"
+        async with (
+            open_application(settings, engine, workers=workers, clock=clock) as app,
+            answering(app, [bound], limits),
+            ClientSession(address) as session,
+        ):
+            client = Client(session=session, engine=engine, clock=clock, data=data)
+            if log_in:
+                await client.log_in()
+            yield client

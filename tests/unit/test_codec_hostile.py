@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
+import tracemalloc
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,7 +70,7 @@ def refused(scanner: EnvelopeScanner | SubmissionScanner, body: bytes) -> FileEr
     pieces = [body[at : at + PIECE_BYTES] for at in range(0, len(body), PIECE_BYTES)]
     try:
         for piece in pieces:
-            scanner.feed(piece)
+            scanner.feed(bytes(bytearray(piece)))  # an object of its own, as from a socket
         scanner.finish()
     except (BadResponseError, RejectedError) as error:
         return error
@@ -210,3 +211,17 @@ def test_escapes_end_where_json_says_however_they_are_cut(
     fields = scanner.finish().fields
     assert fields["id"] == text
     assert fields["results"] == [data | {"data": ""} if skipped else data]
+
+
+@pytest.mark.parametrize("piece", [b"", b"QU"])
+def test_many_pieces_of_next_to_nothing_take_no_more_memory_than_one(piece: bytes) -> None:
+    scanner = SubmissionScanner()
+    scanner.feed(b'{"image":"')
+    tracemalloc.start()
+    try:
+        for _ in range(100_000):
+            scanner.feed(bytes(bytearray(piece)))  # an object of its own, as from a socket
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 1_000_000  # as objects of their own they took six times that

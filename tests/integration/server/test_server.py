@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import os
 import uuid
 from functools import partial
@@ -119,15 +118,6 @@ async def test_the_length_is_exact_around_the_size_of_a_piece(tmp_path: Path, si
     pdf = pdf_bytes(size)
     async with running(tmp_path, HandConverter(pdf=pdf)) as client:
         assert pdf_of(await client.end(await client.submit())) == pdf
-
-
-async def test_a_compressed_submission_is_understood(tmp_path: Path, engine: HandConverter) -> None:
-    async with running(tmp_path, engine) as client:
-        client.headers["Content-Encoding"] = "gzip"
-        async with client.post_body(gzip.compress(submission(DJVU))) as response:
-            assert response.status == 200
-            await client.end(await response.text())
-    assert engine.documents == [DJVU]
 
 
 async def test_an_engine_that_streams_has_its_pdf_stored(tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""Names of machines and networks as people write them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+
+_HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?", re.ASCII)
+
+
+def parse_host(value: str) -> str:
+    """Return a name or address as `Host` is compared with it: small, without the root's dot.
+
+    Raises:
+        ValueError: It is none; an address with a scheme, a port or a path among them.
+    """
+    name = str(value).strip().lower().removesuffix(".").removeprefix("[").removesuffix("]")
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        if _HOST.fullmatch(name):
+            return name
+    msg = f"{value!r} is not the name of a host; write it alone, such as ocr.example.org"
+    raise ValueError(msg)
+
+
+def parse_network(value: str) -> str:
+    """Return an address, or a network such as `10.0.0.0/8`, as a network.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    try:
+        return str(ipaddress.ip_network(str(value).strip()))
+    except ValueError as error:
+        msg = f"{value!r} is neither an address nor a network such as 10.0.0.0/8: {error}"
+        raise ValueError(msg) from None
