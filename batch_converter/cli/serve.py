@@ -13,6 +13,7 @@ import structlog
 
 from batch_converter.cli.allocator import keep_freed_memory
 from batch_converter.cli.clients import change_clients
+from batch_converter.cli.collector import collect_seldom
 from batch_converter.cli.draining import stopped_by_signals
 from batch_converter.cli.options import (
     PATH,
@@ -120,9 +121,10 @@ async def _serve(settings: Settings, workers: int) -> ExitCode:
         scope.cancel()
 
     with stopped_by_signals(stop), scope:
-        await run_service(settings.serve, engine, workers=workers, on_ready=_print_ready)
+        await run_service(settings.serve, engine, workers=workers, on_ready=_say_ready)
     return code
 
 
-def _print_ready(address: str) -> None:
+def _say_ready(address: str) -> None:
+    collect_seldom()
     click.echo(f"listening on {address}")

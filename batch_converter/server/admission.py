@@ -13,6 +13,7 @@ from batch_converter.output import GROWTH, MARGIN_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from batch_converter.clock import Clock
     from batch_converter.config.settings import ServeSettings
     from batch_converter.server.health import Health
     from batch_converter.server.queue import Totals
@@ -22,6 +23,10 @@ _FULL_QUEUE_S: Final = 30
 _FULL_DISK_S: Final = 60
 _BESIDE_BYTES: Final = 64 << 10
 """What may stand in a body beside its document, and so be announced with it."""
+
+_LOOK_LIFETIME_S: Final = 0.1
+"""How long a look at the disk holds: where hundreds submit at once, each one's own would wait
+behind all the flushes of the others."""
 
 _PLACE: Final = "disk"
 
@@ -34,17 +39,27 @@ class Admission:
         totals: What there is already.
         folder: Where it would stand.
         health: Told when the disk has no room.
+        clock: Ends what a look at the disk is good for.
     """
 
-    def __init__(
-        self, settings: ServeSettings, totals: Totals, folder: DataFolder, health: Health
+    def __init__(  # one parameter a part of the service
+        self,
+        settings: ServeSettings,
+        totals: Totals,
+        folder: DataFolder,
+        health: Health,
+        *,
+        clock: Clock,
     ) -> None:
         self._settings = settings
         self._totals = totals
         self._folder = folder
         self._health = health
+        self._clock = clock
         self._coming: Counter[str] = Counter()
         self._coming_bytes = 0
+        self._spare_bytes = 0
+        self._spare_until_s = 0.0
 
     @property
     def most_document_bytes(self) -> int:
@@ -60,6 +75,7 @@ class Admission:
             yield
         finally:
             self._coming_bytes -= size_bytes
+            self._spare_bytes -= (1 + GROWTH) * size_bytes  # a new look tells what it took
             self._coming[owner] -= 1
             if not self._coming[owner]:
                 del self._coming[owner]
@@ -107,10 +123,19 @@ class Admission:
         stored_bytes = self._totals.all.stored_bytes + self._coming_bytes + size_bytes
         if stored_bytes > self._settings.max_disk_bytes:
             raise _full("the service stores as much as it may (serve.max_disk_bytes)")
-        if await self._folder.threads.run(self._folder.free_bytes) < needed_bytes + MARGIN_BYTES:
+        if not await self._has_room(needed_bytes):
             self._health.report(_PLACE, "the disk of the data folder is full")
             raise _full("the disk of the service is full")
         self._health.clear(_PLACE)
+
+    async def _has_room(self, needed_bytes: int) -> bool:
+        """Whether so much can be stored: by a new look, where the last is old or says no."""
+        if self._clock.monotonic_s() < self._spare_until_s and needed_bytes <= self._spare_bytes:
+            return True
+        until_s = self._clock.monotonic_s() + _LOOK_LIFETIME_S
+        free_bytes = await self._folder.threads.run(self._folder.free_bytes)
+        self._spare_bytes, self._spare_until_s = free_bytes - MARGIN_BYTES, until_s
+        return needed_bytes <= self._spare_bytes
 
 
 def _busy(text: str) -> web.HTTPException:

@@ -114,7 +114,7 @@ async def open_application(
             ),
             queue=queue,
             folder=folder,
-            admission=Admission(settings, queue.totals, folder, health),
+            admission=Admission(settings, queue.totals, folder, health, clock=clock),
             conversions=conversions,
             retention=retention,
             metrics=metrics,

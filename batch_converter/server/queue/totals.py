@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class OwnerTotals:
-    """Of one owner, or of all."""
+    """Of one owner, or of all.
+
+    Attributes:
+        states: How many documents stand where.
+        documents: All that there are.
+        open: Those that take a place in the queue.
+        bytes_in: Of their DjVus.
+        bytes_out: Of their PDFs.
+    """
 
     states: Counter[DocumentState] = field(default_factory=Counter)
+    documents: int = 0
+    open: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
-
-    @property
-    def documents(self) -> int:
-        """All that there are."""
-        return self.states.total()
-
-    @property
-    def open(self) -> int:
-        """Those that take a place in the queue."""
-        return self.documents - sum(self.states[state] for state in ENDED)
 
     @property
     def stored_bytes(self) -> int:
@@ -38,6 +38,8 @@ class OwnerTotals:
     def count(self, document: QueuedDocument, by: int) -> None:
         """Count a document in (1) or out (-1)."""
         self.states[document.state] += by
+        self.documents += by
+        self.open += by * (document.state not in ENDED)
         self.bytes_in += by * document.size_bytes
         self.bytes_out += by * document.pdf_bytes
 

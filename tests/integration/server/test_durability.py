@@ -180,6 +180,7 @@ async def test_a_disk_without_room_takes_nothing_in_and_loses_nothing(
     async with running(tmp_path, engine) as client:
         task_id = await client.submit()
         monkeypatch.setattr(DataFolder, "free_bytes", lambda _folder: 1 << 20)
+        client.clock.advance(1)  # a look at the disk holds for a moment
         async with client.post_body(submission(DJVU)) as response:
             assert response.status == 507
             assert response.headers["Retry-After"]
@@ -188,6 +189,29 @@ async def test_a_disk_without_room_takes_nothing_in_and_loses_nothing(
         monkeypatch.setattr(DataFolder, "free_bytes", lambda _folder: 1 << 30)
         assert await client.submit()
         assert (await health_of(client))["status"] == "ok"
+
+
+async def test_the_disk_is_asked_now_and_then_and_before_it_is_full(
+    tmp_path: Path, engine: HandConverter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    free_bytes = 16 << 20  # of which half is a margin
+
+    def look(_folder: DataFolder) -> int:
+        looks.append(free_bytes)
+        return free_bytes
+
+    monkeypatch.setattr(DataFolder, "free_bytes", look)
+    async with running(tmp_path, engine) as client:
+        for _ in range(5):
+            await client.submit(bytes(100 << 10))
+        assert len(looks) == 1
+        for _ in range(20):  # five times so much is asked for: room for the PDF, too
+            await client.submit(bytes(100 << 10))
+        assert len(looks) == 2
+        client.clock.advance(0.11)
+        await client.submit()
+        assert len(looks) == 3
 
 
 async def test_a_document_whose_file_has_vanished_is_told(tmp_path: Path) -> None:
