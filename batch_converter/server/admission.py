@@ -80,11 +80,12 @@ class Admission:
             if not self._coming[owner]:
                 del self._coming[owner]
 
-    async def check(self, owner: str, size_bytes: int) -> None:
+    async def check(self, owner: str, size_bytes: int, *, beside: int = 0) -> None:
         """Refuse a document that there is no place for.
 
         Args:
             owner: Whose it would be.
+            beside: How many others of his are about to come, and not counted yet.
             size_bytes: Of the DjVu, about; what it really has is checked as it comes.
 
         Raises:
@@ -93,7 +94,7 @@ class Admission:
             HTTPInsufficientStorage: There is no room for it and its PDF.
         """
         self.check_size(size_bytes - _BESIDE_BYTES)
-        self._check_queue(owner)
+        self._check_queue(owner, beside)
         await self._check_disk(size_bytes)
 
     def check_size(self, size_bytes: int) -> None:
@@ -110,11 +111,11 @@ class Admission:
                 text=f"a document may have {limit_bytes} bytes here (serve.max_body_bytes)",
             )
 
-    def _check_queue(self, owner: str) -> None:
+    def _check_queue(self, owner: str, beside: int) -> None:
         settings, totals = self._settings, self._totals
-        if totals.all.open + self._coming.total() >= settings.max_queued:
+        if totals.all.open + self._coming.total() + beside >= settings.max_queued:
             raise _busy(f"{settings.max_queued} documents wait already (serve.max_queued)")
-        if totals.of(owner).open + self._coming[owner] >= settings.max_queued_per_client:
+        if totals.of(owner).open + self._coming[owner] + beside >= settings.max_queued_per_client:
             most = settings.max_queued_per_client
             raise _busy(f"{most} documents of yours wait already (serve.max_queued_per_client)")
 

@@ -33,11 +33,12 @@ from batch_converter.server.health import Health
 from batch_converter.server.metrics import CONTENT_TYPE, ServerMetrics, task_counts
 from batch_converter.server.openapi import BODY, VERSION
 from batch_converter.server.origins import Names, answering_to, own_pages_only
-from batch_converter.server.page import PAGE
+from batch_converter.server.page import Assets, Page
 from batch_converter.server.queue import DocumentQueue
 from batch_converter.server.requests import MAX_FORM_BYTES, most_body_bytes
 from batch_converter.server.retention import Retention
 from batch_converter.server.routes import Api
+from batch_converter.server.sessions import Sessions, signing_key
 from batch_converter.server.sign_in import SignIn
 from batch_converter.server.storage import open_data_folder
 from batch_converter.server.tokens import TokenDesk
@@ -53,10 +54,6 @@ if TYPE_CHECKING:
     from batch_converter.server.queue import Totals
 
 _WATCH_INTERVAL_S: Final = 1.0
-_PAGE_POLICY: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline';"
-    " base-uri 'none'; frame-ancestors 'none'"
-}
 
 
 @asynccontextmanager
@@ -91,7 +88,7 @@ async def open_application(
     clock = clock or SystemClock()
     async with (
         open_data_folder(settings.data_dir) as folder,
-        await DocumentQueue.open(folder.queue_path) as queue,
+        await DocumentQueue.open(folder.queue_path, since=_milliseconds(clock)) as queue,
         converter,
         anyio.create_task_group() as tasks,
     ):
@@ -108,10 +105,9 @@ async def open_application(
         kept = timedelta(hours=settings.retention_hours)
         retention = Retention(queue, folder, conversions, clock=clock, kept=kept)
         await retention.clear_leftovers()
+        sign_in = SignIn(accounts, clock=clock.monotonic_s)
         api = Api(
-            desk=TokenDesk(
-                SignIn(accounts, clock=clock.monotonic_s), accounts, clock=clock.monotonic_s
-            ),
+            desk=TokenDesk(sign_in, accounts, clock=clock.monotonic_s),
             queue=queue,
             folder=folder,
             admission=Admission(settings, queue.totals, folder, health, clock=clock),
@@ -120,11 +116,27 @@ async def open_application(
             metrics=metrics,
             clock=clock,
         )
+        key = await to_thread.run_sync(signing_key, folder.path)
+        page = Page(
+            api,
+            converter,
+            accounts=accounts,
+            sign_in=sign_in,
+            sessions=Sessions(key, accounts, now=clock.now),
+            assets=await to_thread.run_sync(Assets.load),
+            settings=settings,
+        )
+        await page.uploads.resume()
         tasks.start_soon(conversions.run)
         tasks.start_soon(retention.run)
         tasks.start_soon(_watch, accounts)
-        yield _application(api, health, settings, names)
+        yield _application(api, page, health, settings, names)
         tasks.cancel_scope.cancel()
+
+
+def _milliseconds(clock: Clock) -> int:
+    """Return what grows faster than documents change, from one life of a service to the next."""
+    return int(clock.now().timestamp() * 1000)
 
 
 async def _watch(accounts: Accounts) -> None:
@@ -135,9 +147,13 @@ async def _watch(accounts: Accounts) -> None:
 
 
 def _application(
-    api: Api, health: Health, settings: ServeSettings, names: Names
+    api: Api, page: Page, health: Health, settings: ServeSettings, names: Names
 ) -> web.Application:
-    admit = {Access.OPEN: admit_anybody, Access.BEARER: admit_by_token(api.desk)}
+    admit = {
+        Access.OPEN: admit_anybody,
+        Access.BEARER: admit_by_token(api.desk),
+        Access.SESSION: page.guard.admit,
+    }
     app = web.Application(
         middlewares=[
             counting(api.metrics),
@@ -154,6 +170,7 @@ def _application(
     add_endpoints(app, Access.OPEN, api.open_routes())
     add_endpoints(app, Access.BEARER, api.bearer_routes())
     add_endpoints(app, Access.OPEN, About(api.queue.totals, api.metrics, health).routes())
+    page.add_to(app)
     app.on_response_prepare.append(harden)
     app.on_startup.append(check_declared)
     return app
@@ -170,15 +187,10 @@ class About:
     def routes(self) -> list[web.RouteDef]:
         """Return the endpoints."""
         return [
-            web.get("/", self.page),
             web.get("/health", self.health),
             web.get("/metrics", self.metrics),
             web.get("/openapi.json", self.openapi),
         ]
-
-    async def page(self, _request: web.Request) -> web.Response:
-        """Return a page for a person."""
-        return web.Response(text=PAGE, content_type="text/html", headers=_PAGE_POLICY)
 
     async def health(self, _request: web.Request) -> web.Response:
         """Return whether the service can do its work, and how much it has to do."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import anyio
 import structlog
@@ -78,6 +79,14 @@ class _Unsettled(Exception):  # noqa: N818  # no error of the document's
         self.crashed = crashed
 
 
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A conversion that has begun, and how others end it or wait for its end."""
+
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    over: anyio.Event = field(default_factory=anyio.Event)
+
+
 class Conversions:
     """Takes documents from waiting to their end.
 
@@ -114,7 +123,7 @@ class Conversions:
         self._clock = clock
         self._come = anyio.Event()
         self._resume_at_s = 0.0
-        self._scopes: dict[str, anyio.CancelScope] = {}
+        self._under_way: dict[str, _UnderWay] = {}
 
     def wake(self) -> None:
         """Say that a document waits."""
@@ -123,8 +132,13 @@ class Conversions:
 
     def call_off(self, document_id: str) -> None:
         """End the conversion of a document that is not wanted any more, if it is under way."""
-        if scope := self._scopes.get(document_id):
-            scope.cancel()
+        if under_way := self._under_way.get(document_id):
+            under_way.scope.cancel()
+
+    async def let_go(self, document_id: str) -> None:
+        """Return when nothing is at the document any more; one that waits may be begun soon."""
+        if under_way := self._under_way.get(document_id):
+            await under_way.over.wait()
 
     async def run(self) -> None:
         """Convert until cancelled; what is under way then waits for the next service."""
@@ -160,7 +174,14 @@ class Conversions:
             await self._wait_out_pause()
 
     async def _convert(self, document: QueuedDocument) -> None:
-        scope = self._scopes[document.id] = anyio.CancelScope()
+        under_way = self._under_way[document.id] = _UnderWay()
+        try:
+            await self._convert_within(under_way.scope, document)
+        finally:
+            del self._under_way[document.id]
+            under_way.over.set()
+
+    async def _convert_within(self, scope: anyio.CancelScope, document: QueuedDocument) -> None:
         began_s = self._clock.monotonic_s()
         try:
             with scope:
@@ -169,14 +190,12 @@ class Conversions:
                 await self._settle(document, settled, began_s)
         except _Unsettled as trouble:
             await self._wait_again(document, trouble)
-        finally:
-            del self._scopes[document.id]
         if scope.cancelled_caught:
             await self._folder.remove_result(document.id)
 
     async def _settle(self, document: QueuedDocument, settled: _Settled, began_s: float) -> None:
         """Record the document's end, and delete what is not kept."""
-        ended = {"ended_at": self._clock.now(), **settled.columns}
+        ended: dict[str, Any] = {"ended_at": self._clock.now(), **settled.columns}
         recorded = await self._recorded(
             lambda: self._queue.change(document.id, settled.state, **ended)
         )

@@ -98,7 +98,7 @@ async def own_pages_only(request: web.Request, handler: Handler) -> web.StreamRe
     Endpoints that ask for a token need no such care: a foreign page has none.
     """
     reads_only = request.method in _READING
-    if not reads_only and access_of(request) is not Access.BEARER and _is_foreign(request):
+    if not reads_only and access_of(request) is not Access.BEARER and is_foreign(request):
         raise web.HTTPForbidden(
             text="a page from elsewhere may not do this; behind a proxy, name the proxy in"
             " serve.trusted_proxies and let it set X-Forwarded-Host and X-Forwarded-Proto"
@@ -106,7 +106,7 @@ async def own_pages_only(request: web.Request, handler: Handler) -> web.StreamRe
     return await handler(request)
 
 
-def _is_foreign(request: web.Request) -> bool:
+def is_foreign(request: web.Request) -> bool:
     """Whether a browser says so; other programs say nothing."""
     site = request.headers.get("Sec-Fetch-Site", "").strip().casefold()
     if site in _FOREIGN_SITES:

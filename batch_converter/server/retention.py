@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -12,7 +13,7 @@ from batch_converter.server.queue import DocumentState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from batch_converter.clock import Clock
     from batch_converter.server.conversions import Conversions
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 
 _SWEEP_INTERVAL_S: Final = 60.0
+_IDLE_UPLOAD: Final = timedelta(days=1)
 
 
 class Retention:
@@ -69,12 +71,16 @@ class Retention:
             await self._clock.wait_until(due_s, anyio.Event())
 
     async def sweep(self) -> None:
-        """Forget what is over.
+        """Forget what is over, and uploads that nobody goes on with.
 
         Raises:
             QueueWriteError: That cannot be recorded.
         """
-        while removed := await self._queue.remove_submitted_before(self._clock.now() - self._kept):
+        now = self._clock.now()
+        while idle := await self._queue.remove_uploads_idle_since(now - _IDLE_UPLOAD):
+            await self._folder.remove(*(document.id for document in idle))
+            _log.info("server.uploads_expired", count=len(idle))
+        while removed := await self._queue.remove_submitted_before(now - self._kept):
             for document in removed:
                 self._conversions.call_off(document.id)
             await self._folder.remove(*(document.id for document in removed))

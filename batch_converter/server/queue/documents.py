@@ -38,7 +38,7 @@ MOVES: Final[Mapping[DocumentState, frozenset[DocumentState]]] = {
     _S.CONVERTING: frozenset({_S.WAITING, _S.READY, _S.FAILED, _S.CANCELLED}),
     _S.READY: frozenset({_S.READY}),
     _S.FAILED: frozenset({_S.FAILED, _S.WAITING}),
-    _S.CANCELLED: frozenset({_S.WAITING}),
+    _S.CANCELLED: frozenset({_S.UPLOADING, _S.WAITING}),
 }
 """Which state may follow which; any document may be removed."""
 
@@ -59,6 +59,7 @@ class QueuedDocument:
         pages: Of the PDF, once it is there.
         pdf_bytes: Of the PDF; 0 before.
         submitted_at: When it was accepted; its time is counted from then.
+        started_at: When its conversion was begun; of an upload, when its latest piece came.
         attempts: How often its conversion was begun.
         crashes: How often that ended in a way that nobody has foreseen.
         error_code: The contract's code, of one that failed.
@@ -94,8 +95,14 @@ class QueuedDocument:
 
     @property
     def stored_bytes(self) -> int:
-        """What its files take of the disk, roughly: a DjVu that is not kept is counted too."""
-        return self.size_bytes + self.pdf_bytes
+        """What its files take of the disk, roughly: a DjVu that is not kept is counted too.
+
+        Of an upload all that is to come is counted; of one that ended before, what came.
+        """
+        is_cut_short = (
+            self.state in {_S.FAILED, _S.CANCELLED} and self.received_bytes < self.size_bytes
+        )
+        return (self.received_bytes if is_cut_short else self.size_bytes) + self.pdf_bytes
 
 
 def document_of(row: sqlite3.Row) -> QueuedDocument:

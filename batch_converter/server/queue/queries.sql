@@ -34,6 +34,10 @@ SELECT * FROM document WHERE state = 'converting' ORDER BY number
 -- name: submitted_before
 SELECT * FROM document WHERE submitted_at <= :before ORDER BY number LIMIT :limit
 
+-- name: idle_uploads
+SELECT * FROM document
+WHERE state = 'uploading' AND coalesce(started_at, submitted_at) <= :before LIMIT :limit
+
 -- name: next_owner_after
 SELECT min(owner) AS owner FROM document WHERE state = 'waiting' AND owner > :after
 
@@ -45,16 +49,19 @@ ORDER BY crashes, number LIMIT 1
 SELECT count(*) AS turn FROM document
 WHERE state = 'waiting' AND owner = :owner AND (crashes, number) <= (:crashes, :number)
 
+-- name: waiting
+SELECT number FROM document WHERE state = 'waiting' AND owner = :owner ORDER BY crashes, number
+
 -- name: page
 SELECT * FROM document
 WHERE owner = :owner AND (:state = '' OR state = :state)
-    AND (:filter = '' OR instr(lower(name), :filter) > 0)
+    AND (:filter = '' OR instr(folded(name), :filter) > 0)
 ORDER BY number LIMIT :limit OFFSET :offset
 
 -- name: page_total
 SELECT count(*) AS total FROM document
 WHERE owner = :owner AND (:state = '' OR state = :state)
-    AND (:filter = '' OR instr(lower(name), :filter) > 0)
+    AND (:filter = '' OR instr(folded(name), :filter) > 0)
 
 -- name: of_owner_after
 SELECT * FROM document WHERE owner = :owner AND number > :after ORDER BY number LIMIT :limit

@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 
 from batch_converter.errors import QueueWriteError
+from batch_converter.naming import clash_key
 from batch_converter.server.queue.changes import Changes
 from batch_converter.server.queue.database import connect, query
 from batch_converter.server.queue.documents import (
@@ -25,6 +26,7 @@ from batch_converter.storage.reserve import Reserve
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 500
 _S = DocumentState
+_ANY: Final = frozenset(DocumentState)
 
 Change = tuple["QueuedDocument", "QueuedDocument"]
 """A document before and after."""
@@ -63,20 +66,27 @@ class DocumentQueue:
         changes: Who is told of changes.
     """
 
-    def __init__(self, store: GroupedStore, documents: Sequence[QueuedDocument]) -> None:
+    def __init__(
+        self, store: GroupedStore, documents: Sequence[QueuedDocument], since: int = 0
+    ) -> None:
         self._store = store
         self.totals = Totals()
         for document in documents:
             self.totals.change(None, document)
-        latest = max((document.sequence for document in documents), default=0)
+        latest = max((since, *(document.sequence for document in documents)))
         self._sequences = count(latest + 1)
         self.sequence = latest
         self.changes = Changes(latest)
         self._served = ""
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
+    async def open(cls, path: Path, *, since: int = 0) -> Self:
         """Open the queue, or make it; conversions that a dead service had begun wait again.
+
+        Args:
+            path: Its file.
+            since: What sequence numbers are to be greater than: what is removed has no row, so
+                the rows alone would give out numbers again that an earlier service has told.
 
         Raises:
             UsageError: It cannot be used.
@@ -90,7 +100,7 @@ class DocumentQueue:
             with anyio.CancelScope(shield=True):
                 await store.close()
             raise
-        return cls(store, documents)
+        return cls(store, documents, since)
 
     async def __aenter__(self) -> Self:
         return self
@@ -113,10 +123,11 @@ class DocumentQueue:
             QueueWriteError: It cannot be recorded: it was not accepted.
         """
         values = {name: getattr(new, name) for name in NewDocument.__slots__}
-        values |= {"submitted_at": new.submitted_at.timestamp(), "sequence": next(self._sequences)}
+        values |= {"submitted_at": new.submitted_at.timestamp()}
 
         def add(connection: sqlite3.Connection) -> QueuedDocument:
-            connection.execute(query("add"), values)
+            # Numbered within the transaction: in the order in which others can see the rows.
+            connection.execute(query("add"), values | {"sequence": next(self._sequences)})
             return _by_id(connection, new.id)
 
         document = await self._store.execute(add)
@@ -124,9 +135,20 @@ class DocumentQueue:
         return document
 
     async def change(
-        self, document_id: str, to: DocumentState, **changes: object
+        self,
+        document_id: str,
+        to: DocumentState,
+        *,
+        only_from: AbstractSet[DocumentState] = _ANY,
+        **changes: object,
     ) -> QueuedDocument | None:
         """Move a document and set what else has changed; None where it may not move, or is gone.
+
+        Args:
+            document_id: Which.
+            to: Its new state.
+            only_from: The states that it may be moved from, where not all of `MOVES` will do.
+            changes: What else its row says from then on.
 
         Raises:
             QueueWriteError: It cannot be recorded.
@@ -134,7 +156,7 @@ class DocumentQueue:
 
         def change(connection: sqlite3.Connection) -> Change | None:
             before = _found(connection, document_id)
-            if before is None or to not in MOVES[before.state]:
+            if before is None or before.state not in only_from or to not in MOVES[before.state]:
                 return None
             return before, self._save(connection, before, state=to, **changes)
 
@@ -172,7 +194,13 @@ class DocumentQueue:
             QueueWriteError: It cannot be recorded.
         """
         crashes = document.crashes + crashed
-        await self.change(document.id, _S.WAITING, started_at=None, crashes=crashes)
+        await self.change(
+            document.id,
+            _S.WAITING,
+            only_from={_S.CONVERTING},  # not what was cancelled meanwhile
+            started_at=None,
+            crashes=crashes,
+        )
 
     async def remove(
         self, wanted: Callable[[sqlite3.Connection], Sequence[QueuedDocument]]
@@ -196,12 +224,14 @@ class DocumentQueue:
             self.changes.removed(document, self.sequence)
         return removed
 
-    async def remove_one(self, document_id: str) -> QueuedDocument | None:
-        """Remove one document; None where it is gone already."""
+    async def remove_one(
+        self, document_id: str, *, only_from: AbstractSet[DocumentState] = _ANY
+    ) -> QueuedDocument | None:
+        """Remove one document; None where it is gone already, or in another state."""
 
         def wanted(connection: sqlite3.Connection) -> Sequence[QueuedDocument]:
             found = _found(connection, document_id)
-            return [] if found is None else [found]
+            return [] if found is None or found.state not in only_from else [found]
 
         return next(iter(await self.remove(wanted)), None)
 
@@ -209,6 +239,11 @@ class DocumentQueue:
         """Remove some of the documents that were accepted before, the oldest first."""
         values = {"before": moment.timestamp(), "limit": _AT_ONCE}
         return await self.remove(lambda connection: _all(connection, "submitted_before", values))
+
+    async def remove_uploads_idle_since(self, moment: datetime) -> Sequence[QueuedDocument]:
+        """Remove some of the unfinished uploads of which nothing has come since then."""
+        values = {"before": moment.timestamp(), "limit": _AT_ONCE}
+        return await self.remove(lambda connection: _all(connection, "idle_uploads", values))
 
     async def mark_fetched(self, document: QueuedDocument) -> None:
         """Note that a client has seen the document's end.
@@ -238,8 +273,8 @@ class DocumentQueue:
             text: A piece of the name, in any case.
             state: Only those in this state.
         """
-        values: dict[str, object] = {"owner": owner, "state": state, "filter": text.lower()}
-        values |= {"offset": offset, "limit": limit}
+        values: dict[str, object] = {"owner": owner, "state": state}
+        values |= {"offset": offset, "limit": limit, "filter": clash_key(text)}
 
         def page(connection: sqlite3.Connection) -> tuple[Sequence[QueuedDocument], int]:
             (total,) = connection.execute(query("page_total"), values).fetchone()
@@ -269,6 +304,15 @@ class DocumentQueue:
             lambda connection: connection.execute(query("turn"), values).fetchone()["turn"]
         )
         return self.totals.place(turn)
+
+    async def places(self, owner: str) -> Mapping[int, int]:
+        """Return the places in the queue of an owner's waiting documents, by their number."""
+
+        def waiting(connection: sqlite3.Connection) -> list[int]:
+            return [row["number"] for row in connection.execute(query("waiting"), {"owner": owner})]
+
+        numbers = await self._store.execute(waiting)
+        return {number: self.totals.place(turn) for turn, number in enumerate(numbers, start=1)}
 
     async def all(self) -> Sequence[QueuedDocument]:
         """Return all documents, for who compares them with what is on the disk."""

@@ -22,6 +22,7 @@ class OwnerTotals:
         open: Those that take a place in the queue.
         bytes_in: Of their DjVus.
         bytes_out: Of their PDFs.
+        stored_bytes: What all files take of the disk.
     """
 
     states: Counter[DocumentState] = field(default_factory=Counter)
@@ -29,11 +30,7 @@ class OwnerTotals:
     open: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
-
-    @property
-    def stored_bytes(self) -> int:
-        """What all files take of the disk."""
-        return self.bytes_in + self.bytes_out
+    stored_bytes: int = 0
 
     def count(self, document: QueuedDocument, by: int) -> None:
         """Count a document in (1) or out (-1)."""
@@ -42,6 +39,7 @@ class OwnerTotals:
         self.open += by * (document.state not in ENDED)
         self.bytes_in += by * document.size_bytes
         self.bytes_out += by * document.pdf_bytes
+        self.stored_bytes += by * document.stored_bytes
 
 
 class Totals:

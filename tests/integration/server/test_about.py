@@ -33,10 +33,7 @@ async def test_health_openapi_and_the_page_need_no_token(
             paths = (await response.json())["paths"]
         async with client.session.get("/") as response:
             assert response.content_type == "text/html"
-            page = await response.text()
     assert set(paths[CONVERT]) == {"get", "post", "delete"}
-    for path in paths:
-        assert path in page or path == "/"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,8 @@
+"""The page at `/`: what its browser asks for, over the same queue as the interface of programs."""
+
+from __future__ import annotations
+
+from batch_converter.server.page.assets import Assets
+from batch_converter.server.page.routes import Page
+
+__all__ = ["Assets", "Page"]
