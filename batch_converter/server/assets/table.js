@@ -7,6 +7,7 @@
 // A short list is drawn whole: the browser's own search finds everything in it.
 const DRAWN_WHOLE = 100;
 const OVERSCAN_PX = 700;
+const MOST_ROUNDS = 3;
 const FIRST_GUESS_PX = 84;
 
 /**
@@ -22,7 +23,9 @@ export class VirtualTable {
   #body;
   #rows = new Map(); // key → { element, cells, item, index }
   #heights = [];
+  #count = 0;
   #guess = FIRST_GUESS_PX;
+  #guessed = false;
   #width = 0;
   #frame = 0;
   #afresh = false;
@@ -86,17 +89,28 @@ export class VirtualTable {
     if (this.#width !== this.#table.clientWidth) {
       this.#width = this.#table.clientWidth;
       this.#heights = [];
+      this.#guessed = false;
     }
     const { count } = this.#source;
     this.#table.setAttribute("aria-rowcount", String(count + 1));
     this.#heights.length = count;
+    const stay = count === this.#count && isAtEnd();
+    this.#count = count;
+    // A second round at once where rows came out higher or lower than they were thought to be.
+    for (let round = 0; round < MOST_ROUNDS; round += 1) {
+      this.#drawRound(count);
+      if (stay) scrollTo({ top: document.documentElement.scrollHeight });
+      if (!this.#measure()) break;
+    }
+    this.#afresh = false;
+  }
+
+  #drawRound(count) {
     const [first, last] = this.#inSight(count);
     this.#source.want(first, last);
     const focus = this.#focused();
-    this.#place(this.#withFocused(focus, first, last, count), count);
-    this.#afresh = false;
+    this.#place(this.#wanted(focus, first, last, count), count);
     if (focus) this.#keepFocus(focus);
-    this.#measure();
   }
 
   /** The half-open range of rows in sight or nearly so. */
@@ -117,16 +131,23 @@ export class VirtualTable {
     return [first, index];
   }
 
-  /** Keeps the row with the focus, wherever it is now: without its element the focus is lost. */
-  #withFocused(focus, first, last, count) {
-    const indexes = Array.from({ length: last - first }, (_, place) => first + place);
-    const index = focus ? this.#source.indexOf(focus.key) : -1;
-    if (index < 0 || index >= count || (index >= first && index < last)) return indexes;
-    return index < first ? [index, ...indexes] : [...indexes, index];
+  /** The rows in sight, and the one with the focus: without its element the focus is lost. */
+  #wanted(focus, first, last, count) {
+    const rows = Array.from({ length: last - first }, (_, place) => this.#rowAt(first + place));
+    const held = focus && this.#heldRow(focus, count);
+    if (!held || rows.includes(held)) return rows;
+    return held.index < first ? [held, ...rows] : [...rows, held];
   }
 
-  #place(indexes, count) {
-    const wanted = indexes.map((index) => this.#rowAt(index));
+  #heldRow({ key, index }, count) {
+    const now = this.#source.indexOf(key);
+    if (now >= 0 && now < count) return this.#rowAt(now);
+    // Scrolled so far away that the source has let go of it: it stays as it was.
+    const unknown = index < count && !this.#source.at(index);
+    return unknown ? this.#rows.get(key) : null;
+  }
+
+  #place(wanted, count) {
     const kept = new Set(wanted);
     for (const [key, row] of this.#rows) {
       if (kept.has(row)) continue;
@@ -200,18 +221,27 @@ export class VirtualTable {
     return y;
   }
 
-  /** Remembers how high rows came out; a wrong guess is put right in the next frame. */
+  /**
+   * Remembers how high rows came out; true where that is not as it was thought to be.
+   *
+   * The guess for all others is made once: if it followed what is in sight, the length of the
+   * page would change with every scroll.
+   */
   #measure() {
     let off = 0;
     let sum = 0;
-    for (const { element, index } of this.#rows.values()) {
+    const measured = [...this.#rows.values()].filter(({ item }) => item);
+    for (const { element, index } of measured) {
       const height = element.getBoundingClientRect().height;
       off += Math.abs(this.#height(index) - height);
       this.#heights[index] = height;
       sum += height;
     }
-    if (this.#rows.size) this.#guess = sum / this.#rows.size;
-    if (off > 1) this.draw();
+    if (!this.#guessed && measured.length) {
+      this.#guess = sum / measured.length;
+      this.#guessed = true;
+    }
+    return off > 1;
   }
 
   /** Which row and which of its controls has the focus, if one has. */
@@ -243,4 +273,10 @@ export class VirtualTable {
     rows.sort((one, other) => Math.abs(one.index - index) - Math.abs(other.index - index));
     return rows[0] ?? null;
   }
+}
+
+/** Whether the page is scrolled to its end: rows that turn out higher must not hide the last. */
+function isAtEnd() {
+  const { scrollHeight } = document.documentElement;
+  return scrollY > 0 && scrollY + innerHeight >= scrollHeight - 2;
 }
