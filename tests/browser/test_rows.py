@@ -161,6 +161,24 @@ def test_a_row_with_the_focus_outlives_being_scrolled_away(
     del many
 
 
+def test_a_reader_keeps_the_place_when_rows_above_go(many: StandIn, shown: ServicePage) -> None:
+    shown.open()
+    expect(shown.row("box 0/0000.djvu")).to_have_count(1)
+    shown.filter.hover()
+    shown.tab.mouse.wheel(0, 60_000)
+    expect(shown.row("box 0/0000.djvu")).to_have_count(0)
+    reading = shown.table.locator("tbody tr:not(.gap, .missing)").nth(10).get_by_role("rowheader")
+    name = reading.inner_text()
+    before = shown.row(name).bounding_box()
+    many.soon(lambda: many.remove(many.documents[0]))
+    expect(shown.table).to_have_attribute("aria-rowcount", str(MANY))
+    shown.tab.evaluate("new Promise(requestAnimationFrame)")
+    after = shown.row(name).bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(before["y"] - after["y"]) < 2
+
+
 def test_a_click_beside_the_table_takes_the_focus_out_of_it(
     service: StandIn, shown: ServicePage
 ) -> None:

@@ -94,12 +94,12 @@ export class VirtualTable {
     const { count } = this.#source;
     this.#table.setAttribute("aria-rowcount", String(count + 1));
     this.#heights.length = count;
-    const stay = count === this.#count && isAtEnd();
+    const hold = count === this.#count && isAtEnd() ? scrollToEnd : this.#anchor();
     this.#count = count;
     // A second round at once where rows came out higher or lower than they were thought to be.
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       this.#drawRound(count);
-      if (stay) scrollTo({ top: document.documentElement.scrollHeight });
+      hold();
       if (!this.#measure()) break;
     }
     this.#afresh = false;
@@ -111,6 +111,21 @@ export class VirtualTable {
     const focus = this.#focused();
     this.#place(this.#wanted(focus, first, last, count), count);
     if (focus) this.#keepFocus(focus);
+  }
+
+  /** Gives what puts the first row in sight back to where it is now, whatever changes above it. */
+  #anchor() {
+    if (this.#body.getBoundingClientRect().top >= 0) return () => {};
+    for (const row of this.#rows.values()) {
+      const { top, bottom } = row.element.getBoundingClientRect();
+      if (bottom < 0 || top > innerHeight) continue;
+      const { key, index } = row;
+      return () => {
+        const now = this.#rows.get(key) ?? [...this.#rows.values()].find((one) => one.index === index);
+        if (now) scrollBy({ top: now.element.getBoundingClientRect().top - top });
+      };
+    }
+    return () => {};
   }
 
   /** The half-open range of rows in sight or nearly so. */
@@ -279,4 +294,8 @@ export class VirtualTable {
 function isAtEnd() {
   const { scrollHeight } = document.documentElement;
   return scrollY > 0 && scrollY + innerHeight >= scrollHeight - 2;
+}
+
+function scrollToEnd() {
+  scrollTo({ top: document.documentElement.scrollHeight });
 }
