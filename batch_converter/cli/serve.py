@@ -23,6 +23,7 @@ from batch_converter.cli.options import (
     settings_from,
 )
 from batch_converter.cli.session import logging_session
+from batch_converter.cli.terminal import has_terminal
 from batch_converter.engines.local import serving_engine
 from batch_converter.errors import ExitCode
 from batch_converter.machine_limits import check_limits
@@ -110,7 +111,13 @@ def serve(
 
 
 async def _serve(settings: Settings, workers: int) -> ExitCode:
-    """Serve until the first signal; the second leaves at once."""
+    """Serve until the first signal; the second leaves at once.
+
+    A SIGHUP is one only where the terminal that the service was started from has gone.
+    Service managers and tools that rotate logs send it to have files read again, and
+    there are none to be read: what changes in the file of clients is seen without it.
+    """
+    had_terminal = has_terminal()
     engine = serving_engine(settings, workers=workers)
     scope, code = anyio.CancelScope(), ExitCode.OK
 
@@ -120,7 +127,13 @@ async def _serve(settings: Settings, workers: int) -> ExitCode:
         log.info("server.stopping", signal=signal.Signals(number).name)
         scope.cancel()
 
-    with stopped_by_signals(stop), scope:
+    def passes_over(number: int) -> bool:
+        if number != signal.SIGHUP or (had_terminal and not has_terminal()):
+            return False
+        log.info("server.hangup_passed_over")
+        return True
+
+    with stopped_by_signals(stop, passes_over=passes_over), scope:
         await run_service(settings.serve, engine, workers=workers, on_ready=_say_ready)
     return code
 

@@ -12,14 +12,16 @@ import anyio
 import structlog
 
 from batch_converter.server.answers import raw_problem
-from batch_converter.server.connections import Connection, ConnectionLimits, Connections
+from batch_converter.server.connections import Connection
 from batch_converter.server.expectations import unexpecting
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from aiohttp import web
+
+    from batch_converter.server.connections import Connections
 
 _log = structlog.get_logger()
 
@@ -35,17 +37,14 @@ class Door:
 
     Args:
         server: What handles the requests.
-        limits: How many connections there may be.
-        now_s: Monotonic seconds.
+        connections: Those that there are, and how many there may be.
     """
 
-    def __init__(
-        self, server: web.Server, limits: ConnectionLimits, *, now_s: Callable[[], float]
-    ) -> None:
-        self.connections = Connections(limits, now_s)
+    def __init__(self, server: web.Server, connections: Connections) -> None:
+        self.connections = connections
         self._server = server
-        self._now_s = now_s
-        self._quiet_until_s = now_s()
+        self._now_s = connections.now_s
+        self._quiet_until_s = self._now_s()
         self._unlogged = 0
         # Each connection takes it from the server when it is made.
         server.request_factory = unexpecting(server.request_factory)
@@ -109,22 +108,18 @@ def _refuse(accepted: socket.socket) -> None:
 
 @asynccontextmanager
 async def accepting(
-    server: web.Server,
-    sockets: list[socket.socket],
-    limits: ConnectionLimits,
-    *,
-    now_s: Callable[[], float],
-) -> AsyncIterator[Connections]:
+    server: web.Server, sockets: list[socket.socket], connections: Connections
+) -> AsyncIterator[None]:
     """Accept connections from all sockets for as long as the body runs.
 
     Connections that are open at the end stay so, and are watched no more.
     """
-    door = Door(server, limits, now_s=now_s)
+    door = Door(server, connections)
     async with anyio.create_task_group() as tasks:
         for one in sockets:
             one.settimeout(0)
             one.listen(_BACKLOG)
             tasks.start_soon(door.accept_forever, one)
-        tasks.start_soon(door.connections.sweep_forever)
-        yield door.connections
+        tasks.start_soon(connections.sweep_forever)
+        yield
         tasks.cancel_scope.cancel()

@@ -154,6 +154,13 @@ class Connections:
             if not waiting:
                 del self._waiting_of[connection.client]
 
+    async def settle(self, within_s: float) -> None:
+        """Return once no connection has a request, or when the time is over."""
+        with anyio.move_on_after(within_s):
+            while len(self._open) > len(self._waiting):
+                self._room = anyio.Event()  # set whenever one has ended
+                await self._room.wait()
+
     async def room(self) -> None:
         """Return once one more may be served; the one that waited longest is closed for it."""
         while len(self._open) >= self.limits.most:

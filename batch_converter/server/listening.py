@@ -22,6 +22,7 @@ from batch_converter.server.application import open_application
 from batch_converter.server.callers import Proxies
 from batch_converter.server.connections import (
     ConnectionLimits,
+    Connections,
     affordable_connections,
     patience_of,
 )
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 
 _GRACE_S: Final = 5.0
+"""For requests under way when the service ends."""
+
+_LAST_S: Final = 0.1
+"""For those that did not end by then, before they are cut."""
+
 _FAMILY_ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
@@ -89,15 +95,24 @@ async def _closing(sockets: list[socket.socket]) -> AsyncIterator[None]:
 async def answering(
     app: web.Application, sockets: list[socket.socket], limits: ConnectionLimits
 ) -> AsyncIterator[None]:
-    """Answer requests that come in by these sockets, which are bound."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_S)
+    """Answer requests that come in by these sockets, which are bound, and closed at the end.
+
+    Then streams are ended (`on_shutdown`), and other requests under way get a few seconds.
+    They get them here: once aiohttp's own shutdown has begun, it drops what bodies still
+    bring, so that an upload could never end.
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_S)
+    connections = Connections(limits, time.monotonic)
     try:
         await runner.setup()
         assert runner.server is not None  # noqa: S101  # `setup` has made it
-        async with accepting(runner.server, sockets, limits, now_s=time.monotonic):
+        async with accepting(runner.server, sockets, connections):
             yield
     finally:
+        _close_all(sockets)
         with CancelScope(shield=True):
+            await runner.shutdown()
+            await connections.settle(_GRACE_S)
             await runner.cleanup()
 
 

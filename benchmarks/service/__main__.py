@@ -73,7 +73,7 @@ def queue(folder: Path, config: Path, length: int) -> dict[str, float]:
         found["few_mb"] = process.memory_mb()
         found["fill_s"] = _fill(process, length)
         found["many_mb"] = process.memory_mb()
-        found["waiting"] = process.tasks()["Pending"]
+        found["waiting"] = process.tasks().get("Pending", 0)
         found["accepted"] = sum(process.tasks().values())
         process.kill()
     with processes.service(data, config) as process:
@@ -86,7 +86,7 @@ def queue(folder: Path, config: Path, length: int) -> dict[str, float]:
 def _fill(process: Process, length: int) -> float:
     """Submit until so many wait, whatever is converted meanwhile; returns the seconds."""
     began_s = time.perf_counter()
-    while (missing := length - process.tasks()["Pending"]) > 0:
+    while (missing := length - process.tasks().get("Pending", 0)) > 0:
         processes.submit(process.url, min(50, missing), missing)
     return time.perf_counter() - began_s
 

@@ -125,9 +125,8 @@ async def opened(limits: ConnectionLimits = LIMITS) -> AsyncIterator[Door]:
     assert runner.server
     try:
         with socket.create_server(("127.0.0.1", 0)) as bound:
-            async with accepting(
-                runner.server, [bound], limits, now_s=clock.monotonic_s
-            ) as connections:
+            connections = Connections(limits, clock.monotonic_s)
+            async with accepting(runner.server, [bound], connections):
                 door = Door(port=bound.getsockname()[1], connections=connections, clock=clock)
                 yield door
     finally:
