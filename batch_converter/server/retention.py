@@ -12,7 +12,7 @@ from batch_converter.errors import QueueWriteError
 from batch_converter.server.queue import DocumentState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from batch_converter.clock import Clock
@@ -92,29 +92,26 @@ class Retention:
         Raises:
             QueueWriteError: That cannot be recorded.
         """
-        documents = await self._queue.all()
-        await self._fail_lost(documents)
+        documents = await self._queue.standing()
+        waiting = {one.id for one in documents if one.state is DocumentState.WAITING}
+        await self._fail_lost(waiting)
         uploads = {one.id for one in documents if one.state is not DocumentState.READY}
         uploads |= {one.id for one in documents if one.keeps_source}
         results = {one.id for one in documents if one.state is DocumentState.READY}
         swept = await self._folder.threads.run(self._folder.sweep, uploads, results)
         if swept:
             _log.info("server.leftovers_deleted", count=swept)
-        waiting = sum(one.state is DocumentState.WAITING for one in documents)
         if documents:
-            _log.info("server.queue_resumed", documents=len(documents), waiting=waiting)
+            _log.info("server.queue_resumed", documents=len(documents), waiting=len(waiting))
 
-    async def _fail_lost(self, documents: Sequence[QueuedDocument]) -> None:
-        for document in await self._folder.threads.run(self._lost, documents):
-            _log.error("server.upload_lost", task_id=document.id)
+    async def _fail_lost(self, waiting: AbstractSet[str]) -> None:
+        there = await self._folder.threads.run(self._folder.uploads)
+        for document_id in sorted(waiting - there):
+            _log.error("server.upload_lost", task_id=document_id)
             await self._queue.change(
-                document.id,
+                document_id,
                 DocumentState.FAILED,
                 ended_at=self._clock.now(),
                 error_code="unreadable",
                 messages=("the document has vanished from the disk of the service; send it again",),
             )
-
-    def _lost(self, documents: Sequence[QueuedDocument]) -> list[QueuedDocument]:
-        waiting = (one for one in documents if one.state is DocumentState.WAITING)
-        return [one for one in waiting if not self._folder.upload_path(one.id).exists()]

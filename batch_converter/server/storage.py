@@ -88,6 +88,11 @@ class DataFolder:
         """Delete the document's PDF, whole or not, if it is there."""
         await _unlink_off_loop([self.result_path(document_id)])
 
+    def uploads(self) -> AbstractSet[str]:
+        """Return the ids of the documents whose DjVu is there. Blocks."""
+        names = (_OWN_NAME.fullmatch(path.name) for path in self.path.iterdir())
+        return {one["id"] for one in names if one and one["kind"] == "djvu" and not one["rest"]}
+
     def sweep(self, uploads: AbstractSet[str], results: AbstractSet[str]) -> int:
         """Delete what a dead service left half done; returns how many files. Blocks.
 

@@ -121,10 +121,16 @@ async def test_totals_follow_every_change(tmp_path: Path) -> None:
         assert queue.totals.unfetched == 1
         await queue.remove_one(second.id)
         assert await queue.remove_one(second.id) is None
-        kept = queue.totals.all
+        for end in (S.UPLOADING, S.CANCELLED):
+            upload = new("c", state=S.UPLOADING, size_bytes=50, received_bytes=20)
+            document = await queue.add(upload)
+            await queue.change(document.id, end)
+        assert queue.totals.of("c").stored_bytes == 50 + 20
+        kept = [queue.totals.all, *map(queue.totals.of, "abc")]
     async with await opened(tmp_path) as queue:
-        assert queue.totals.all == kept
+        assert [queue.totals.all, *map(queue.totals.of, "abc")] == kept
         assert queue.totals.of("b").documents == 0
+        assert (queue.totals.unfetched, queue.totals.unfetched_peak) == (2, 2)
 
 
 async def test_changes_are_numbered_and_told_to_the_owner_alone(tmp_path: Path) -> None:

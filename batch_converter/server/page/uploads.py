@@ -104,12 +104,11 @@ class Uploads:
             QueueWriteError: That cannot be recorded.
             OutputError: The disk does not do its part.
         """
-        for document in await self._queue.all():
-            if document.state is _S.UPLOADING:
-                path = self._folder.upload_path(document.id)
-                there = await self._folder.threads.run(found_bytes, path)
-                if there < document.received_bytes:
-                    await self._queue.change(document.id, _S.UPLOADING, received_bytes=there)
+        for document in await self._queue.in_state(_S.UPLOADING):
+            path = self._folder.upload_path(document.id)
+            there = await self._folder.threads.run(found_bytes, path)
+            if there < document.received_bytes:
+                await self._queue.change(document.id, _S.UPLOADING, received_bytes=there)
 
     async def start_upload(self, request: web.Request) -> web.Response:
         """Give the file a row, unless this session's same bytes are here already."""

@@ -9,7 +9,7 @@ from batch_converter.server.queue.documents import (
     DocumentState,
     QueuedDocument,
 )
-from batch_converter.server.queue.queue import DocumentQueue, NewDocument
+from batch_converter.server.queue.queue import DocumentQueue, NewDocument, Standing
 from batch_converter.server.queue.totals import OwnerTotals, Totals
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "NewDocument",
     "OwnerTotals",
     "QueuedDocument",
+    "Standing",
     "Totals",
 ]

@@ -25,11 +25,18 @@ DELETE FROM document WHERE number = :number
 -- name: by_id
 SELECT * FROM document WHERE id = :id
 
--- name: all
-SELECT * FROM document ORDER BY number
+-- name: sums
+SELECT owner, state, count(*) AS documents, sum(size_bytes) AS bytes_in,
+    sum(pdf_bytes) AS bytes_out, sum(NOT is_fetched) AS unfetched,
+    sum(pdf_bytes + CASE WHEN state IN ('failed', 'cancelled')
+        THEN min(received_bytes, size_bytes) ELSE size_bytes END) AS stored_bytes
+FROM document GROUP BY owner, state
 
--- name: interrupted
-SELECT * FROM document WHERE state = 'converting' ORDER BY number
+-- name: standing
+SELECT id, state, keeps_source FROM document
+
+-- name: in_state
+SELECT * FROM document WHERE state = :state ORDER BY number
 
 -- name: submitted_before
 SELECT * FROM document WHERE submitted_at <= :before ORDER BY number LIMIT :limit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import anyio
 import anyio.to_thread
@@ -58,6 +58,14 @@ class NewDocument:
     keeps_source: bool = False
 
 
+class Standing(NamedTuple):
+    """What tells which of a document's files are wanted."""
+
+    id: str
+    state: DocumentState
+    keeps_source: bool
+
+
 class DocumentQueue:
     """The rows of one service; what is awaited is on disk when it returns.
 
@@ -66,14 +74,9 @@ class DocumentQueue:
         changes: Who is told of changes.
     """
 
-    def __init__(
-        self, store: GroupedStore, documents: Sequence[QueuedDocument], since: int = 0
-    ) -> None:
+    def __init__(self, store: GroupedStore, totals: Totals, latest: int) -> None:
         self._store = store
-        self.totals = Totals()
-        for document in documents:
-            self.totals.change(None, document)
-        latest = max((since, *(document.sequence for document in documents)))
+        self.totals = totals
         self._sequences = count(latest + 1)
         self.sequence = latest
         self.changes = Changes(latest)
@@ -95,12 +98,12 @@ class DocumentQueue:
         connection = await anyio.to_thread.run_sync(connect, path)
         store = GroupedStore(connection, name="queue", lost=_lost, reserve=Reserve(path))
         try:
-            documents = await store.execute(_recovered)
+            totals, latest = await store.execute(_recovered)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await store.close()
             raise
-        return cls(store, documents, since)
+        return cls(store, totals, max(since, latest))
 
     async def __aenter__(self) -> Self:
         return self
@@ -314,9 +317,20 @@ class DocumentQueue:
         numbers = await self._store.execute(waiting)
         return {number: self.totals.place(turn) for turn, number in enumerate(numbers, start=1)}
 
-    async def all(self) -> Sequence[QueuedDocument]:
-        """Return all documents, for who compares them with what is on the disk."""
-        return await self._ask("all")
+    async def in_state(self, state: DocumentState) -> Sequence[QueuedDocument]:
+        """Return all documents in a state, oldest first."""
+        return await self._ask("in_state", state=state)
+
+    async def standing(self) -> Sequence[Standing]:
+        """Return where all documents stand, for who compares them with what is on the disk."""
+
+        def standing(connection: sqlite3.Connection) -> Sequence[Standing]:
+            return [
+                Standing(row["id"], DocumentState(row["state"]), bool(row["keeps_source"]))
+                for row in connection.execute(query("standing"))
+            ]
+
+        return await self._store.execute(standing)
 
     async def _ask(self, name: str, **values: object) -> Sequence[QueuedDocument]:
         return await self._store.execute(lambda connection: _all(connection, name, values))
@@ -345,12 +359,18 @@ class DocumentQueue:
         self.changes.changed(after.owner)
 
 
-def _recovered(connection: sqlite3.Connection) -> Sequence[QueuedDocument]:
-    """Have what was being converted wait again, and return all documents."""
-    for before in _all(connection, "interrupted", {}):
+def _recovered(connection: sqlite3.Connection) -> tuple[Totals, int]:
+    """Have what was being converted wait again; return the totals and the latest sequence.
+
+    They are summed up by SQLite: thousands of rows made objects would hold up the start.
+    """
+    for before in _all(connection, "in_state", {"state": _S.CONVERTING}):
         after = replace(before, state=_S.WAITING, started_at=None)
         connection.execute(query("save"), values_of(after))
-    return _all(connection, "all", {})
+    totals = Totals()
+    for row in connection.execute(query("sums")):
+        totals.add(**(dict(row) | {"state": DocumentState(row["state"])}))
+    return totals, connection.execute(query("latest_sequence")).fetchone()["sequence"]
 
 
 def _all(

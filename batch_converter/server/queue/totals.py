@@ -34,12 +34,30 @@ class OwnerTotals:
 
     def count(self, document: QueuedDocument, by: int) -> None:
         """Count a document in (1) or out (-1)."""
-        self.states[document.state] += by
-        self.documents += by
-        self.open += by * (document.state not in ENDED)
-        self.bytes_in += by * document.size_bytes
-        self.bytes_out += by * document.pdf_bytes
-        self.stored_bytes += by * document.stored_bytes
+        self.add(
+            document.state,
+            documents=by,
+            bytes_in=by * document.size_bytes,
+            bytes_out=by * document.pdf_bytes,
+            stored_bytes=by * document.stored_bytes,
+        )
+
+    def add(  # one parameter a column
+        self,
+        state: DocumentState,
+        *,
+        documents: int,
+        bytes_in: int,
+        bytes_out: int,
+        stored_bytes: int,
+    ) -> None:
+        """Count so many documents in, or out."""
+        self.states[state] += documents
+        self.documents += documents
+        self.open += documents * (state not in ENDED)
+        self.bytes_in += bytes_in
+        self.bytes_out += bytes_out
+        self.stored_bytes += stored_bytes
 
 
 class Totals:
@@ -66,6 +84,13 @@ class Totals:
             if document is not None:
                 self._count(document, by)
         self.unfetched_peak = max(self.unfetched_peak, self.unfetched)
+
+    def add(self, owner: str, state: DocumentState, *, unfetched: int, **sums: int) -> None:
+        """Count an owner's documents of one state in, summed up, as a service starts."""
+        for totals in (self.all, self._owners.setdefault(owner, OwnerTotals())):
+            totals.add(state, **sums)
+        self.unfetched += unfetched
+        self.unfetched_peak = self.unfetched
 
     def _count(self, document: QueuedDocument, by: int) -> None:
         owned = self._owners.setdefault(document.owner, OwnerTotals())
