@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from aiohttp import ClientResponse
     from aiohttp.client import _RequestContextManager as Answering
+    from yarl import URL
 
     from tests.support.service import Client, HandConverter
 
@@ -44,6 +45,15 @@ class Browser:
         session: dict[str, Any] = await self.get("api/session")
         self.csrf = session["csrf"]
         return session
+
+    @property
+    def address(self) -> URL:
+        """The page's."""
+        return address_of(self.service)
+
+    def take_cookies(self, cookies: dict[str, str]) -> None:
+        """Go on as another browser."""
+        self.http.cookie_jar.update_cookies(cookies, self.address)
 
     async def get(self, path: str) -> Any:  # noqa: ANN401  # JSON
         async with self.http.get(path) as response:
@@ -111,11 +121,18 @@ class Browser:
         return document_id
 
 
+def address_of(service: Client) -> URL:
+    """Return the address of a service."""
+    address = service.session._base_url
+    assert address is not None
+    return address
+
+
 @asynccontextmanager
 async def another(service: Client) -> AsyncIterator[Browser]:
     """Give one more browser, with a session of its own."""
     jar = CookieJar(unsafe=True)
-    async with ClientSession(service.session._base_url, cookie_jar=jar) as http:
+    async with ClientSession(address_of(service), cookie_jar=jar) as http:
         browser = Browser(http, service)
         await browser.open()
         yield browser

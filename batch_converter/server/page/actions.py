@@ -166,7 +166,8 @@ class Actions:
 
         async def act(document: QueuedDocument) -> None:
             nonlocal count
-            count += await action(document)
+            is_done = await action(document)  # before `count` is looked at: others count, too
+            count += is_done
 
         with unwrapped():
             async with anyio.create_task_group() as tasks:

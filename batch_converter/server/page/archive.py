@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.server.files import PIECE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
     from datetime import datetime
 
     from batch_converter.server.files import PdfReader
@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
 _UNIX: Final = 3
 _MODE: Final = 0o100644 << 16
+
+
+async def whole(reader: PdfReader) -> AsyncIterator[bytes]:
+    """Give a file's pieces.
+
+    Raises:
+        OSError: It cannot be read, or has become shorter.
+    """
+    left = reader.size_bytes
+    while left:
+        piece = await reader.read(min(left, PIECE_BYTES))
+        if not piece:
+            raise OSError("a PDF has become shorter while it was read")
+        left -= len(piece)
+        yield piece
 
 
 class _Outlet:
@@ -53,21 +68,15 @@ class StreamedZip:
         self._zip = zipfile.ZipFile(self._outlet, "w")
         self._made_at = max(_EARLIEST, made_at.timetuple()[:6])
 
-    async def entry(self, path: str, reader: PdfReader) -> AsyncIterator[bytes]:
+    async def entry(self, path: str, reader: PdfReader) -> AsyncGenerator[bytes]:
         """Give the pieces of a file.
 
         Raises:
             OSError: It cannot be read, or has become shorter.
         """
-        info = self._info(path, reader.size_bytes)
-        left = reader.size_bytes
-        with self._zip.open(info, "w") as entry:
-            while left:
-                piece = await reader.read(min(left, PIECE_BYTES))
-                if not piece:
-                    raise OSError(f"{path} has become shorter while it was read")
+        with self._zip.open(self._info(path, reader.size_bytes), "w") as entry:
+            async for piece in whole(reader):
                 entry.write(piece)
-                left -= len(piece)
                 yield self._outlet.take()
         yield self._outlet.take()
 

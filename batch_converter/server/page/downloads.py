@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -9,14 +10,14 @@ from urllib.parse import quote
 import structlog
 from aiohttp import hdrs, web
 
-from batch_converter.server.files import PIECE_BYTES, PdfReader
+from batch_converter.server.files import PdfReader
 from batch_converter.server.guards import owner_of
-from batch_converter.server.page.archive import StreamedZip
+from batch_converter.server.page.archive import StreamedZip, whole
 from batch_converter.server.page.archive_names import ArchiveNames, pdf_name
 from batch_converter.server.queue import DocumentState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from batch_converter.clock import Clock
     from batch_converter.server.metrics import ServerMetrics
@@ -108,8 +109,9 @@ class Downloads:
             await response.prepare(request)
             if request.method == hdrs.METH_HEAD:
                 return response
-            while piece := await reader.read(PIECE_BYTES):
-                await response.write(piece)
+            with _whole_or_cut(request):
+                async for piece in whole(reader):
+                    await response.write(piece)
             await response.write_eof()
         await self._note_sent(document)
         return response
@@ -117,8 +119,7 @@ class Downloads:
     async def send_all(self, request: web.Request) -> web.StreamResponse:
         """Answer with all PDFs of the session in one archive, and a list of what failed.
 
-        Where a file cannot be read to its end the connection is cut: no browser takes
-        what came for an archive.
+        Where a PDF cannot be read to its end the connection is cut.
         """
         response = _attachment("application/zip", "documents.zip")
         response.enable_chunked_encoding()
@@ -131,8 +132,11 @@ class Downloads:
                 (manifest.lose if document.state is _S.READY else manifest.note)(document)
                 continue
             with reader:
-                async for piece in archive.entry(names.take(document.name), reader):
-                    await response.write(piece)
+                pieces = archive.entry(names.take(document.name), reader)
+                with _whole_or_cut(request):
+                    async with aclosing(pieces):
+                        async for piece in pieces:
+                            await response.write(piece)
             manifest.pdfs += 1
             await self._note_sent(document)
         await response.write(archive.text(_MANIFEST, manifest.text()) + archive.end())
@@ -157,6 +161,24 @@ class Downloads:
     async def _note_sent(self, document: QueuedDocument) -> None:
         self._metrics.document_sent(document.pdf_bytes)
         await self._queue.mark_fetched(document)
+
+
+@contextmanager
+def _whole_or_cut(request: web.Request) -> Iterator[None]:
+    """Cut the connection where a file fails: no browser takes what came for all of it.
+
+    Raises:
+        ConnectionAbortedError: It was cut.
+    """
+    try:
+        yield
+    except ConnectionError:
+        raise
+    except OSError as error:
+        _log.error("server.result_unreadable", reason=str(error))
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionAbortedError from error
 
 
 def _attachment(content_type: str, name: str) -> web.StreamResponse:

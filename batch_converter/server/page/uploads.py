@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import structlog
 from aiohttp import web
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from batch_converter.errors import ErrorCode
 from batch_converter.server.expectations import ask_for_body
@@ -45,8 +45,10 @@ _HASHES_AT_ONCE: Final = 2
 _S = DocumentState
 
 
-def _storable(name: str) -> str:
-    """Return the name with what is no text (half of a pair) marked as such."""
+def _storable(name: object) -> object:
+    """Return a name with what is no text (half of a surrogate pair) marked as such."""
+    if not isinstance(name, str):
+        return name
     return name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -55,7 +57,9 @@ class NewUpload(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    name: Annotated[str, Field(min_length=1, max_length=_MAX_NAME_CHARS), AfterValidator(_storable)]
+    name: Annotated[
+        str, Field(min_length=1, max_length=_MAX_NAME_CHARS), BeforeValidator(_storable)
+    ]
     size_bytes: Annotated[int, Field(ge=1, le=MOST)]
     sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
 
