@@ -36,8 +36,6 @@ _UNNEEDED_AT_END: Final = 0.003
 of two moments that are equally good the earlier one is better."""
 _QUEUE_NEED: Final = 0.1
 """What a place is worth that a queue runs dry without: one of many may be missing."""
-_NEARLY_FULL: Final = 0.8
-"""Nobody waits for a place while fewer than this share of them are taken."""
 _LAST_ONES: Final = 6
 """Documents that may be the last to be done, of which each particle names one."""
 
@@ -111,7 +109,7 @@ class DelayCost:
         left_s = ((self.remaining or 0) + out) * self._forecast.mean_s(particle) / width
         place = self._calls_per_s(left_s, particle, now_s) / width
         needed = place if particle.queue_index is None else _QUEUE_NEED * place
-        return _UNNEEDED * place, needed, self._needed_s(particle, document, out)
+        return _UNNEEDED * place, needed, self._needed_s(particle, document)
 
     def _price_at_end(
         self,
@@ -143,13 +141,11 @@ class DelayCost:
         makespan_s = now_s - self._first_s + max(left_s, self._forecast.mean_s(particle))
         return self._calls_per_halved_makespan * self._total / makespan_s
 
-    def _needed_s(self, particle: Particle, document: OutstandingDocument, out: int) -> float:
+    def _needed_s(self, particle: Particle, document: OutstandingDocument) -> float:
         """Return when the service runs dry for want of this document's place."""
         servers, room = self._filter.servers, self._forecast.max_in_flight
         if servers >= room or particle.queue_index is None:
             return document.submitted_at_s
-        if out < _NEARLY_FULL * room:
-            return math.inf
         return self._forecast.reaches_s(particle, document.sequence + room)
 
     def _find_last(self, documents: Mapping[int, OutstandingDocument]) -> None:

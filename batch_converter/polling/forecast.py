@@ -21,12 +21,6 @@ _OVERDUE_WAIT: Final = 0.05
 """A document found unfinished after a quantile is expected so much of its time later."""
 _LEAST_LEFT: Final = 1e-3
 """Share of documents taken to be left, where hardly any should be: it is divided by."""
-_ODD_SHARE: Final = 0.06
-"""Documents whose time may be anything, in the likelihood of an answer ..."""
-_ODD_FROM: Final = -1.0
-"""... evenly, from this residual (a logarithm) ..."""
-_ODD_OVER: Final = 5.0
-"""... over so many."""
 _START_SOFTNESS: Final = 0.05
 """A start is uncertain by so much of a document's time, besides half a turn of the queue."""
 _CERTAIN: Final = 50.0
@@ -159,9 +153,7 @@ class Forecast:
         return float(ratio > 0)
 
     def _share_done(self, worked_s: float, usual_s: float) -> float:
-        """Return how many documents are done after so long; some take any time."""
+        """Return how many documents are done after so long."""
         if worked_s <= 0.0:
             return 0.0
-        residual = math.log(worked_s / usual_s)
-        odd = min(max((residual - _ODD_FROM) / _ODD_OVER, 0.0), 1.0)
-        return (1 - _ODD_SHARE) * self.times.residuals.below(residual) + _ODD_SHARE * odd
+        return self.times.residuals.below(math.log(worked_s / usual_s))

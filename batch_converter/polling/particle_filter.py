@@ -43,12 +43,7 @@ _SCATTERED_ANEW: Final = 0.2
 _BESIDE_START: Final = 0.5
 """How far from the start an answer may find the queue, in documents, besides a turn."""
 _INTERVAL_STEP: Final = 5
-_INTERVAL_TRIM: Final = 3
-_VAGUE_START: Final = 0.15
-_VAGUE_END: Final = 3.0
-"""Every fifth particle says when a document was started. Without the three most extreme
-either way they must agree within so much of its time; and one that was never found
-unfinished must have ended within so many times its time."""
+"""Every fifth particle says when a document was started; the middle one counts."""
 
 
 class ParticleFilter:
@@ -142,29 +137,6 @@ class ParticleFilter:
         forecast.mean_work += (work - forecast.mean_work) / count
         return starts
 
-    def rebuild_queue(
-        self, documents: Sequence[OutstandingDocument]
-    ) -> dict[int, tuple[float, ...]]:
-        """Lay the queue out again from the oldest document on, whose works have changed.
-
-        Returns:
-            By document, its start for each number of servers.
-        """
-        forecast = self.forecast
-        total = len(forecast.queue)
-        known = {document.sequence: document for document in documents}
-        first = min(known, default=total)
-        fronts = [forecast.front(particle) for particle in self._particles]
-        works = [
-            known[k].relative_work if k in known else forecast.mean_work
-            for k in range(first, total)
-        ]
-        rows = forecast.queue.rebuild(works)
-        for particle, front in zip(self._particles, fronts, strict=True):
-            if particle.queue_index is not None:
-                particle.work_done = forecast.start(particle.queue_index, front)
-        return {each.document_id: rows[each.sequence - first] for each in documents}
-
     def learn(self, document: OutstandingDocument, answer: Answer, at_s: float) -> None:
         """Weigh the particles by an answer and draw them again."""
         self._factory.note(document, answer, at_s)
@@ -239,7 +211,7 @@ class ParticleFilter:
     def service_interval_s(
         self, document: OutstandingDocument, at_s: float
     ) -> tuple[float, float] | None:
-        """Return bounds of the seconds that it was worked on; None where they are vague.
+        """Return bounds of the seconds that it was worked on; None where there were none.
 
         Args:
             document: One that has ended.
@@ -248,12 +220,7 @@ class ParticleFilter:
         starts = sorted(
             self.forecast.start_s(each, document) for each in self._particles[::_INTERVAL_STEP]
         )
-        likely_s = document.relative_work * math.exp(self.log_typical_s)
-        if starts[-1 - _INTERVAL_TRIM] - starts[_INTERVAL_TRIM] > _VAGUE_START * likely_s:
-            return None
         start, seen = starts[len(starts) // 2], document.unfinished_at_s
         low = max(seen - start, 0.0) if seen is not None else 0.0
         high = at_s - start
-        if high <= low or (low == 0.0 and high > _VAGUE_END * likely_s):
-            return None
-        return low, high
+        return (low, high) if high > low else None

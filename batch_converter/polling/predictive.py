@@ -259,13 +259,9 @@ class Predictive:
             self._weigh_again()
 
     def _weigh_again(self) -> None:
-        """Give all that are out the work and the starts that the line's new shape has."""
-        documents = list(self._documents.values())
-        for document in documents:
+        """Give all that are out the work that the line's new shape has."""
+        for document in self._documents.values():
             document.relative_work = self._times.relative_work(document.pages)
-        starts = self._filter.rebuild_queue(documents)
-        for document in documents:
-            document.queue_starts = starts[document.document_id]
 
     def _woken(self, document_id: int, at_s: float) -> set[int]:
         """Choose whom to plan again at once: who had better be polled sooner than planned."""

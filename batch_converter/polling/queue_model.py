@@ -7,10 +7,7 @@ much work a second brings is for the particles to say.
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import Final
 
 SERVER_COUNTS: Final = (
     *(1, 2, 3, 4, 5, 6, 8, 10, 12, 16),
@@ -63,12 +60,3 @@ class QueueModel:
     def next_start(self, queue_index: int) -> float:
         """Return when the next document to be submitted would start."""
         return self._free[queue_index][0]
-
-    def rebuild(self, works: Iterable[float]) -> list[tuple[float, ...]]:
-        """Lay the last documents out anew, from where the first of them starts."""
-        fresh = list(works)
-        first = max(0, len(self._rows) - len(fresh))
-        origin = self._rows[first] if fresh and self._rows else (0.0,) * len(self.servers)
-        del self._rows[first:]
-        self._free = [[start] * count for start, count in zip(origin, self.servers, strict=True)]
-        return [self.append(work) for work in fresh]

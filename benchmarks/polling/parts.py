@@ -128,7 +128,6 @@ def _from_submission(
     self: DelayCost,  # noqa: ARG001  # the method's
     particle: Particle,  # noqa: ARG001  # the method's
     document: OutstandingDocument,
-    out: int,  # noqa: ARG001  # the method's
 ) -> float:
     return document.submitted_at_s
 
@@ -240,23 +239,6 @@ def _start_by_the_queue(self: Forecast, particle: Particle, document: Outstandin
     return max(self.at_s + ahead / particle.work_per_s, document.submitted_at_s)
 
 
-def _any_interval(
-    self: ParticleFilter, document: OutstandingDocument, at_s: float
-) -> tuple[float, float] | None:
-    step = particle_filter._INTERVAL_STEP
-    starts = sorted(self.forecast.start_s(each, document) for each in self._particles[::step])
-    start, seen = starts[len(starts) // 2], document.unfinished_at_s
-    low = max(seen - start, 0.0) if seen is not None else 0.0
-    return (low, at_s - start) if at_s - start > low else None
-
-
-def _starts_kept(
-    self: ParticleFilter,  # noqa: ARG001  # the method's
-    documents: Sequence[OutstandingDocument],
-) -> dict[int, tuple[float, ...]]:
-    return {each.document_id: each.queue_starts for each in documents}
-
-
 def _any_number_of_servers(self: ParticleFactory) -> int | None:
     count = len(self._forecast.queue.servers)
     if not count or self._random.random() < particle_factory._UNQUEUED_SHARE:
@@ -322,9 +304,6 @@ PARTS: Final[Mapping[str, Part]] = {
     "queue-discount": _part(
         "a place in a queue is worth a tenth", (delay_cost, "_QUEUE_NEED", 1.0)
     ),
-    "nearly-full": _part(
-        "nobody waits for a place while a fifth is free", (delay_cost, "_NEARLY_FULL", 0.0)
-    ),
     "unneeded-price": _part(
         "a place that nobody needs costs a thousandth",
         (delay_cost, "_UNNEEDED", 1e-9),
@@ -348,20 +327,11 @@ PARTS: Final[Mapping[str, Part]] = {
     "even-sample": _part(
         "ten particles stand evenly for all", (_FILTER, "sample", _sampled_by_chance)
     ),
-    "vague-intervals": _part(
-        "intervals that say little are left out", (_FILTER, "service_interval_s", _any_interval)
-    ),
-    "rebuilt-queue": _part(
-        "another shape lays the queue out anew", (_FILTER, "rebuild_queue", _starts_kept)
-    ),
     "learned-shape": _part("how pages count is learned", (_TIMES, "_best_shape", _shape_kept)),
     "learned-residuals": _part(
         "the spread about the line is learned", (_TIMES, "refit", _shape_alone)
     ),
     "any-multiple": _part("a few take any multiple", (residuals, "_ANY_SHARE", 0.0)),
-    "odd-answers": _part(
-        "some take any time, in the likelihood of an answer", (forecast, "_ODD_SHARE", 0.0)
-    ),
     "as-long-again": _part(
         "who outlives nearly all lasts as long again", (_FORECAST, "ends_s", _ends_as_of_any_other)
     ),

@@ -97,15 +97,6 @@ def test_a_queue_serves_in_order_whoever_is_free(each: list[float], servers: int
     assert queue.next_start(index) == min(free)
 
 
-@given(weights)
-def test_laying_out_the_same_weights_again_keeps_their_gaps(each: list[float]) -> None:
-    queue = QueueModel(max_in_flight=4)
-    rows = [queue.append(weight) for weight in each]
-    again = queue.rebuild(each)
-    assert again == [pytest.approx(row) for row in rows]
-    assert len(queue) == len(each)
-
-
 def test_old_rows_are_dropped_and_the_rest_keep_their_numbers() -> None:
     queue = QueueModel(max_in_flight=2)
     for _ in range(10_000):
