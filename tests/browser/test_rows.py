@@ -253,3 +253,13 @@ def test_totals_are_shown_at_once_and_spoken_at_quarters(
         service.soon(partial(service.touch, document, state="ready"))
     expect(spoken).to_have_text("8 documents: 7 ready, 1 failed.")
     assert shown.tab.get_by_role("status").count() == 1
+
+
+def test_places_in_the_queue_move_up(service: StandIn, shown: ServicePage) -> None:
+    first, second = (row(f"{n}.djvu", "waiting", place=n) for n in (1, 2))
+    service.documents += [first, second]
+    shown.open()
+    expect(shown.row("2.djvu")).to_contain_text("2nd in the queue")
+    second["place"] = 1
+    service.soon(lambda: service.touch(first, state="converting", place=None))
+    expect(shown.row("2.djvu")).to_contain_text("1st in the queue")

@@ -177,12 +177,18 @@ export class Documents {
       if (!this.#update(document) && !unfiltered) stale ||= this.matches(document);
       stale ||= this.places.has(document.id) && !this.matches(document);
     }
+    stale ||= change.totals.waiting !== this.totals.waiting && this.#anyWaits();
     if (change.sequence >= this.sequence) {
       this.sequence = change.sequence;
       this.totals = change.totals;
     }
     this.onChange();
     if (stale) this.markStale();
+  }
+
+  /** Whether a row shows a place in the queue: it moves up without a change of its own. */
+  #anyWaits() {
+    return [...this.rows.values()].some(({ state }) => state === "waiting");
   }
 
   #update(document) {
