@@ -68,7 +68,6 @@ def queue(folder: Path, config: Path, length: int) -> dict[str, float]:
     """Return memory with a few and with many documents waiting, and what a restart then takes."""
     data, found = folder / "queue", {}
     with processes.service(data, config) as process:
-        found["empty_start_s"] = process.ready_s
         _fill(process, FEW)
         found["few_mb"] = process.memory_mb()
         found["fill_s"] = _fill(process, length)
@@ -77,7 +76,6 @@ def queue(folder: Path, config: Path, length: int) -> dict[str, float]:
         found["accepted"] = sum(process.tasks().values())
         process.kill()
     with processes.service(data, config) as process:
-        found["restart_s"] = process.ready_s
         found["restarted"] = sum(process.tasks().values())
         found["restarted_mb"] = process.memory_mb()
     return found
@@ -109,14 +107,17 @@ def bodies(folder: Path, config: Path) -> dict[str, float]:
     return found
 
 
-def restarts(folder: Path, config: Path, rounds: int) -> list[float]:
-    """Return what starts on the long queue take, one death after the other."""
-    taken = []
-    for _ in range(rounds):
-        with processes.service(folder / "queue", config) as process:
-            taken.append(process.ready_s)
-            process.get("/health")
-    return taken
+def restarts(folder: Path, config: Path, rounds: int) -> dict[str, float]:
+    """Return what starts take, by the clock and of the processors: on the queue, and on nothing."""
+    taken: dict[str, list[float]] = defaultdict(list)
+    for number in range(rounds):
+        for name, data in (("long", "queue"), ("empty", f"empty-{number}")):
+            with processes.service(folder / data, config) as process:
+                process.get("/health")
+                taken[f"{name}_s"].append(process.ready_s)
+                taken[f"{name}_cpu_s"].append(process.ready_cpu_s)
+    print("starts:", dict(taken), file=sys.stderr)
+    return {name: statistics.median(each) for name, each in taken.items()}
 
 
 def section(
@@ -148,9 +149,9 @@ def section(
         _row(
             f"`kill -9` with {waiting:,.0f} waiting, start to serving",
             f"≤ {WANTED_RESTART_S:.0f} s",
-            f"{queued['restart_s']:.1f} s (median of the starts; {queued['empty_start_s']:.1f} s"
-            " on an empty folder)",
-            is_met=queued["restart_s"] <= WANTED_RESTART_S,
+            f"{queued['long_s']:.1f} s, of which {queued['long_cpu_s']:.2f} s on a processor; with"
+            f" nothing waiting {queued['empty_s']:.1f} s and {queued['empty_cpu_s']:.2f} s",
+            is_met=queued["long_s"] <= WANTED_RESTART_S,
         ),
         _row(
             "accepted before the death, there after it",
@@ -210,9 +211,7 @@ def main() -> None:
         bursts, steady = latencies(folder, config, given.rounds)
         sizes = bodies(folder, config)
         queued = queue(folder, config, given.queue)
-        again = restarts(folder, config, given.rounds)
-        print("restarts:", [round(one, 2) for one in again], file=sys.stderr)
-        queued["restart_s"] = statistics.median([queued["restart_s"], *again])
+        queued |= restarts(folder, config, given.rounds)
     body = f"""`python -m benchmarks.service --rounds {given.rounds} --queue {given.queue}`
 
 `serve` with `--data-dir` on {_disk(given.dir)}, its embedded engine converting meanwhile; Python

@@ -25,6 +25,7 @@ class Process:
 
     Attributes:
         ready_s: From its start to that line.
+        ready_cpu_s: Processor time that it has had by then.
     """
 
     def __init__(self, command: list[str | Path], *, log: IO[bytes]) -> None:
@@ -38,6 +39,8 @@ class Process:
         if found is None:
             raise SystemExit(f"{command[0]} said {line!r}; {Path(log.name).read_text()[-2000:]}")
         self.url = found[1]
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        self.ready_cpu_s = sum(map(int, stat[11:13])) / os.sysconf("SC_CLK_TCK")
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,168 @@
+"""What `contrib/` offers fits the command, and is what the programs that read it accept."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+import pytest
+
+from batch_converter.cli.group import cli
+from batch_converter.config import load_settings
+
+ROOT: Final = Path(__file__).parents[2]
+CONTRIB: Final = ROOT / "contrib"
+UNIT: Final = CONTRIB / "batch-converter-serve.service"
+
+
+def joined(path: Path) -> list[str]:
+    """Return the lines that say something, continued ones as one."""
+    text = re.sub(r"\\\n\s*", "", path.read_text(encoding="utf-8"))
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def directives() -> dict[str, str]:
+    found = [line.partition("=") for line in joined(UNIT) if "=" in line]
+    assert len({name for name, _, _ in found}) == len(found)
+    return {name: value for name, _, value in found}
+
+
+def parsed(arguments: list[str]) -> click.Context:
+    """Have `serve` take the arguments, as far as it can without doing anything."""
+    command = cli.get_command(click.Context(cli), "serve")
+    assert command is not None
+    return command.make_context("serve", arguments)
+
+
+def test_the_unit_starts_the_command_as_it_is() -> None:
+    program, name, *arguments = shlex.split(directives()["ExecStart"])
+    assert (Path(program).name, name) == ("batch-converter", "serve")
+    given = parsed(arguments).params
+    assert given["config_file"] == Path("/etc/batch-converter/serve.toml")
+    assert given["serve__data_dir"] == Path("%S") / directives()["StateDirectory"]
+    credential = directives()["LoadCredential"].partition(":")[0]
+    assert given["serve__client_secret_file"] == Path("%d") / credential
+
+
+def test_the_unit_is_closed() -> None:
+    wanted = {
+        "DynamicUser": "yes",
+        "NoNewPrivileges": "yes",
+        "ProtectSystem": "strict",
+        "ProtectHome": "yes",
+        "PrivateTmp": "yes",
+        "PrivateDevices": "yes",
+        "CapabilityBoundingSet": "",
+        "MemoryDenyWriteExecute": "yes",
+        "RestrictNamespaces": "user net",  # workers leave the network by these
+        "SystemCallFilter": "@system-service",
+        "SuccessExitStatus": "143",
+        "OOMPolicy": "continue",
+        "KillMode": "mixed",
+    }
+    found = directives()
+    assert {name: found.get(name) for name in wanted} == wanted
+    assert int(found["LimitNOFILE"]) >= 4096
+    assert found["MemoryMax"]
+    assert "WatchdogSec" not in found  # nobody would notify
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd")
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    copy = tmp_path / UNIT.name
+    text = UNIT.read_text(encoding="utf-8")
+    copy.write_text(text.replace("/opt/batch-converter/bin/batch-converter", sys.executable))
+    verify = ["systemd-analyze", "verify", "--man=no", str(copy)]
+    done = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_settings_of_the_unit_are_settings() -> None:
+    settings = load_settings(config_file=CONTRIB / "serve.toml", environ={}).settings.serve
+    assert settings.client_id
+    assert settings.hosts
+    assert settings.trusted_proxies == ("127.0.0.1/32", "::1/128")
+
+
+def instructions() -> list[tuple[str, str]]:
+    pairs = [line.strip().partition(" ") for line in joined(CONTRIB / "Containerfile")]
+    return [(name, rest) for name, _, rest in pairs]
+
+
+def test_the_container_runs_the_command_as_nobody_in_particular() -> None:
+    last = max(i for i, (name, _) in enumerate(instructions()) if name == "FROM")
+    stage = dict(instructions()[last:])
+    version = re.search(r"python:3\.(\d+)-slim", stage["FROM"])
+    assert version
+    assert int(version[1]) >= 11
+    uid, _, _ = stage["USER"].partition(":")
+    assert int(uid) > 0
+    program, name, *arguments = json.loads(stage["ENTRYPOINT"])
+    assert (program, name) == ("batch-converter", "serve")
+    given = parsed(arguments).params
+    assert given["serve__data_dir"] == Path(stage["VOLUME"])
+    assert given["serve__port"] == int(stage["EXPOSE"])
+    assert stage["STOPSIGNAL"] == "SIGTERM"
+
+
+def test_the_container_looks_at_the_health() -> None:
+    (health,) = [rest for name, rest in instructions() if name == "HEALTHCHECK"]
+    program, option, code = json.loads(health.partition("CMD ")[2])
+    assert (program, option) == ("python", "-c")
+    compile(code, "healthcheck", "exec")
+    assert ":8080/health" in code
+
+
+def test_the_container_is_built_of_files_that_are_there() -> None:
+    for name, rest in instructions():
+        if name == "COPY" and not rest.startswith("--from"):
+            *sources, _ = rest.split()
+            assert all((ROOT / source).exists() for source in sources)
+
+
+@pytest.mark.parametrize("name", ["nginx.conf", "Caddyfile"])
+def test_proxies_pass_on_what_the_service_wants_to_know(name: str) -> None:
+    text = (CONTRIB / name).read_text(encoding="utf-8")
+    assert "127.0.0.1:8080" in text
+    assert "X-Forwarded-Prefix /djvu" in text
+    megabytes = re.search(r"1100\s?m", text, re.IGNORECASE)
+    assert megabytes  # twice serve.max_body_bytes, and what stands beside it
+
+
+def test_nginx_passes_on_who_asks_and_waits_for_nothing() -> None:
+    text = (CONTRIB / "nginx.conf").read_text(encoding="utf-8")
+    for header in ("Host", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-For"):
+        assert f"proxy_set_header {header} $" in text
+    assert "proxy_buffering off;" in text
+    assert "proxy_request_buffering off;" in text
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx")
+def test_nginx_accepts_its_file(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    new = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    made = [*new, "-subj", "/CN=test", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(made, check=True, capture_output=True)
+    server = (CONTRIB / "nginx.conf").read_text(encoding="utf-8")
+    server = re.sub(r"/etc/ssl/\S+\.pem", str(certificate), server)
+    server = re.sub(r"/etc/ssl/\S+\.key", str(key), server)
+    whole = tmp_path / "nginx.conf"
+    whole.write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{\n{server}\n}}\n")
+    check = ["nginx", "-t", "-p", str(tmp_path), "-c", str(whole), "-e", str(tmp_path / "log")]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stderr
+
+
+def test_caddy_accepts_its_file() -> None:
+    caddy = shutil.which("caddy") or "true"  # it is large; what it is told is checked above
+    check = [caddy, "validate", "--adapter", "caddyfile", "--config", str(CONTRIB / "Caddyfile")]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
