@@ -54,6 +54,10 @@ class ServicePage:
     def state(self, name: str) -> Locator:
         return self.row(name).locator("td.state")
 
+    def row_in(self, state: str) -> Locator:
+        """Rows that are in a state."""
+        return self.table.locator(f"tbody tr[data-state={state}]")
+
     def expect_state(self, name: str, state: str) -> None:
         expect(self.state(name)).to_have_text(state)
 

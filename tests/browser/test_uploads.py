@@ -272,6 +272,22 @@ def test_bytes_that_are_there_already_are_not_sent_again(
     assert not service.offsets
 
 
+def test_the_same_bytes_under_another_name_are_another_document(
+    service: StandIn, shown: ServicePage
+) -> None:
+    service.documents.append(there := row("a.djvu"))
+    answer = {"id": there["id"], "offset": len(SMALL), "known": True}
+    once = [answer]
+    service.refuse = lambda request: (
+        web.json_response(once.pop()) if request.path == "/api/uploads" and once else None
+    )
+    shown.tab.reload()
+    shown.choose({"b.djvu": SMALL})
+    shown.expect_state("b.djvu", "ready")
+    shown.expect_names("a.djvu", "b.djvu")
+    assert not once
+
+
 def test_a_session_that_ends_meanwhile_asks_and_goes_on(
     service: StandIn, shown: ServicePage
 ) -> None:

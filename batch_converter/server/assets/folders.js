@@ -1,5 +1,7 @@
 // From what is dropped or chosen to a list of files with the paths that they keep.
 
+const ORDER = new Intl.Collator("en", { numeric: true });
+const byName = (one, other) => ORDER.compare(one.name, other.name);
 const DJVU_NAME = /\.(djvu|djv)$/i;
 
 /**
@@ -32,6 +34,7 @@ export function readInput(input) {
     if (below && !DJVU_NAME.test(below)) found.passedOver.push(below);
     else found.files.push({ file, name: below || file.name });
   }
+  if (input.webkitdirectory) found.files.sort(byName);
   return found;
 }
 
@@ -60,7 +63,7 @@ async function readFolder(folder, prefix, found) {
     found.unreadable.push(prefix || folder.name);
     return;
   }
-  entries.sort((one, other) => (one.name < other.name ? -1 : 1));
+  entries.sort(byName);
   for (const entry of entries) {
     const name = prefix + entry.name;
     if (entry.isDirectory) await readFolder(entry, `${name}/`, found);

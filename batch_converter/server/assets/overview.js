@@ -14,7 +14,7 @@ export class Overview {
     this.#sending = section.querySelector(".sending");
     for (const state of STATES) {
       this.#bar.append(piece("span", state));
-      this.#totals.append(piece("span", state));
+      this.#totals.append(" ", piece("span", state));
     }
   }
 
@@ -43,7 +43,7 @@ export class Overview {
       : "No documents yet";
     for (const part of states) {
       const number = totals[part.dataset.state];
-      part.textContent = `${count(number)} ${part.dataset.state}`;
+      part.textContent = number ? `${count(number)} ${part.dataset.state}` : "";
       part.hidden = !number;
     }
   }

@@ -6,6 +6,7 @@ import { Refusal, delay, digest, isDjvu, readPiece } from "./pieces.js";
 const LEAST_PIECE_BYTES = 65536;
 const REFUSED_PIECE_BYTES = 16;
 const MOST_PAUSE_S = 15;
+const MOST_OF_A_NAME = 500;
 const PROXY_LIMIT = "A proxy in front of the service takes no pieces of this size. Its limit has " +
   "to be raised (nginx: client_max_body_size 1m).";
 
@@ -62,12 +63,25 @@ export class Sender {
     if (sha256) upload.sha256 = sha256;
     const answer = await this.#patiently(entry, async (signal, tries) => {
       const stopped = await this.#findStopped(entry, tries > 0);
-      if (!stopped) return this.#api.startUpload(upload, signal);
+      if (!stopped) return this.#start(upload, signal);
       return { id: stopped.id, offset: await this.#api.uploadOffset(stopped.id, signal) };
     });
     entry.offset = answer.offset;
     this.#told.identified(entry, answer.id);
     return !answer.known;
+  }
+
+  /** Bytes that are there under another name become a document of this name, too. */
+  async #start(upload, signal) {
+    const answer = await this.#api.startUpload(upload, signal);
+    if (!answer.known || (await this.#isNamed(answer.id, upload.name, signal))) return answer;
+    return this.#api.startUpload({ ...upload, sha256: undefined }, signal);
+  }
+
+  async #isNamed(id, name, signal) {
+    const query = { offset: 0, limit: MOST_OF_A_NAME, filter: name, state: "" };
+    const { documents } = await this.#api.documents(query, signal);
+    return documents.some((one) => one.id === id && one.name === name);
   }
 
   /** Sends one piece. Of what is no DjVu only the first bytes: the service says the reason. */
