@@ -20,6 +20,7 @@ from playwright.sync_api import expect
 from batch_converter.errors import EngineError
 from tests.browser.real_service import DirectedService, serving
 from tests.browser.service_page import ServicePage
+from tests.support.command import wait_until
 from tests.support.service import DJVU
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ def test_waiting_converting_cancelled_and_wanted_after_all(page: Page, tmp_path:
         shown.expect_state(name, "cancelled")
         expect(shown.link(f"Download {name}".replace(".djvu", ".pdf"))).to_have_count(0)
 
+        engine = service.engine
+        wait_until(lambda: len(engine.documents) == 2 and engine.running == 1, "the next one")
         service.let_one_batch_end(EngineError("page 1: made up"))
         expect(shown.status).to_contain_text("1 failed")
         expect(shown.row_in("failed")).to_contain_text("page 1: made up")
@@ -261,8 +264,7 @@ def test_a_service_that_is_killed_in_the_middle_loses_nothing(page: Page, tmp_pa
         expect(shown.status).to_contain_text("13 ready", timeout=PATIENCE_MS)
         page.reload()
         expect(shown.status).to_contain_text("13 ready")
-        names = shown.table.get_by_role("rowheader").all_inner_texts()
-        assert sorted(names) == sorted(contents)
+        shown.expect_names(*contents)
 
 
 def free_port() -> int:

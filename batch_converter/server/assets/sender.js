@@ -15,6 +15,7 @@ export class Sender {
   #findStopped;
   #whenSignedIn;
   #told;
+  #turn = Promise.resolve();
 
   /**
    * @param findStopped gives the document of a file whose upload stopped earlier, or null
@@ -34,9 +35,8 @@ export class Sender {
    * An entry has `file`, `name`, `id`, `offset`, and `stop`, whose signal ends it.
    */
   async send(entry) {
-    entry.djvu = await isDjvu(entry.file);
     this.#check(entry.file);
-    if (!entry.id && !(await this.#register(entry))) return false;
+    if (!entry.id && !(await this.#inTurn(() => this.#register(entry)))) return false;
     this.#told.progressed(entry, entry.offset);
     while (entry.offset < entry.file.size) {
       const before = entry.offset;
@@ -59,6 +59,7 @@ export class Sender {
   async #register(entry) {
     const { file, name } = entry;
     const upload = { name, size_bytes: file.size };
+    entry.djvu = await isDjvu(file);
     const sha256 = await digest(file);
     if (sha256) upload.sha256 = sha256;
     const answer = await this.#patiently(entry, async (signal, tries) => {
@@ -69,6 +70,19 @@ export class Sender {
     entry.offset = answer.offset;
     this.#told.identified(entry, answer.id);
     return !answer.known;
+  }
+
+  /** One after the other, so that the list has the order in which files were chosen. */
+  async #inTurn(register) {
+    const before = this.#turn;
+    let done;
+    this.#turn = new Promise((resolve) => { done = resolve; });
+    await before;
+    try {
+      return await register();
+    } finally {
+      done();
+    }
   }
 
   /** Bytes that are there under another name become a document of this name, too. */

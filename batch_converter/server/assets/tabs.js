@@ -18,11 +18,23 @@ export class OtherTabs {
   constructor(onChange) {
     this.#channel.addEventListener("message", ({ data: { tab, ids } }) => {
       if (ids === null) this.#post();
-      else this.#theirs.set(tab, new Set(ids));
-      onChange();
+      else this.#hear(tab, ids, onChange);
     });
+    // Held as long as this tab lives, however it ends.
+    navigator.locks?.request(shared(`tab ${this.#me}`), () => new Promise(() => {}));
     this.#channel.postMessage({ tab: this.#me, ids: null });
     addEventListener("pagehide", () => this.tell([]));
+  }
+
+  #hear(tab, ids, onChange) {
+    const isNew = !this.#theirs.has(tab);
+    this.#theirs.set(tab, new Set(ids));
+    onChange();
+    if (!isNew) return;
+    navigator.locks?.request(shared(`tab ${tab}`), () => {
+      this.#theirs.delete(tab);
+      onChange();
+    });
   }
 
   has(id) {
