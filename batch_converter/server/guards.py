@@ -88,11 +88,20 @@ async def explaining(request: web.Request, handler: Handler) -> web.StreamRespon
             client=request[CALLER].address,
         )
         raise
-    except Exception:  # noqa: BLE001  # logged; the client is told in the documented form
+    except Exception as error:
         _log.exception("server.request_crashed", endpoint=endpoint_of(request))
+        if request.writer.output_size:  # another answer would be taken for the rest of this one
+            _cut(request)
+            raise ConnectionAbortedError from error
         return problem_response(
             HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed; its log says why"
         )
+
+
+def _cut(request: web.Request) -> None:
+    """End the connection, so that what came of an answer is not taken for all of it."""
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _problem(error: web.HTTPException) -> web.Response:

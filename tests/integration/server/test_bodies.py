@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from aiohttp import ClientPayloadError
 
+from batch_converter.codec import READ_BYTES
+from batch_converter.server.files import PdfReader
 from batch_converter.server.queue import DocumentQueue
 from batch_converter.server.storage import DataFolder
 from tests.support.service import (
     CONVERT,
     DJVU,
     HandConverter,
+    pdf_bytes,
     running,
     submission,
 )
@@ -140,3 +144,22 @@ async def test_a_fault_of_ours_is_logged_and_told_in_the_documented_form(
             assert response.status == 500
             assert b"a fault of ours" not in await response.read()
     assert [one["event"] for one in logs][1:] == ["server.request_crashed"]
+
+
+async def test_an_answer_that_breaks_off_is_cut_and_not_followed_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[EventDict]
+) -> None:
+    async def fail(_reader: PdfReader, _size: int) -> bytes:
+        raise RuntimeError("a fault of ours")
+
+    engine = HandConverter(pdf=pdf_bytes(2 * READ_BYTES))
+    async with running(tmp_path, engine) as client:
+        task_id = await client.submit()
+        await client.end(task_id)
+        monkeypatch.setattr(PdfReader, "read", fail)
+        url = f"{CONVERT}?id={task_id}"
+        async with client.session.get(url, headers=client.headers) as response:
+            assert response.status == 200
+            with pytest.raises(ClientPayloadError):
+                await response.read()
+    assert "server.request_crashed" in [one["event"] for one in logs]
