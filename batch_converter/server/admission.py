@@ -6,6 +6,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+import anyio
 from aiohttp import web
 
 from batch_converter.output import GROWTH, MARGIN_BYTES
@@ -60,6 +61,8 @@ class Admission:
         self._coming_bytes = 0
         self._spare_bytes = 0
         self._spare_until_s = 0.0
+        self._looks = 0
+        self._looking: anyio.Event | None = None
 
     @property
     def most_document_bytes(self) -> int:
@@ -131,12 +134,27 @@ class Admission:
 
     async def _has_room(self, needed_bytes: int) -> bool:
         """Whether so much can be stored: by a new look, where the last is old or says no."""
-        if self._clock.monotonic_s() < self._spare_until_s and needed_bytes <= self._spare_bytes:
-            return True
-        until_s = self._clock.monotonic_s() + _LOOK_LIFETIME_S
-        free_bytes = await self._folder.threads.run(self._folder.free_bytes)
-        self._spare_bytes, self._spare_until_s = free_bytes - MARGIN_BYTES, until_s
+        is_fresh = self._clock.monotonic_s() < self._spare_until_s
+        if not is_fresh or needed_bytes > self._spare_bytes:
+            await self._look()
         return needed_bytes <= self._spare_bytes
+
+    async def _look(self) -> None:
+        """Ask the disk, or wait for who does so already: hundreds may come in one turn."""
+        before = self._looks
+        while self._looking is not None:
+            await self._looking.wait()
+            if self._looks > before:
+                return
+        looking = self._looking = anyio.Event()
+        try:
+            until_s = self._clock.monotonic_s() + _LOOK_LIFETIME_S
+            free_bytes = await self._folder.threads.run(self._folder.free_bytes)
+            self._spare_bytes, self._spare_until_s = free_bytes - MARGIN_BYTES, until_s
+            self._looks += 1
+        finally:
+            self._looking = None
+            looking.set()
 
 
 def _busy(text: str) -> web.HTTPException:

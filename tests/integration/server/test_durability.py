@@ -210,7 +210,9 @@ async def test_the_disk_is_asked_now_and_then_and_before_it_is_full(
             await client.submit(bytes(100 << 10))
         assert len(looks) == 2
         client.clock.advance(0.11)
-        await client.submit()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(client.submit)
         assert len(looks) == 3
 
 
