@@ -152,6 +152,9 @@ class Conversions:
             come = self._come
             document = await self._recorded(lambda: self._queue.claim(self._clock.now()))
             if document is None:
+                self._health.clear(
+                    _PLACE
+                )  # the queue is well, and nothing waits for more than that
                 await come.wait()
             else:
                 await self._convert(document)

@@ -97,6 +97,21 @@ async def test_trouble_of_the_machine_is_no_documents_end(
     assert len(engine.documents) == 2
 
 
+async def test_trouble_is_over_with_the_document_that_met_it(tmp_path: Path) -> None:
+    engine = HandConverter(MachineExhaustedError("no process can be had"))
+    engine.gate.set()
+    async with running(tmp_path, engine) as client:
+        task_id = await client.submit()
+        with anyio.fail_after(20):
+            while (await health_of(client))["status"] == "ok":
+                pass
+        await client.cancel(task_id)
+        client.clock.advance(PAUSE_S)
+        with anyio.fail_after(20):
+            while (await health_of(client))["status"] != "ok":
+                pass
+
+
 async def health_of(client: Client) -> dict[str, object]:
     async with client.session.get("/health") as response:
         answer: dict[str, object] = await response.json()
