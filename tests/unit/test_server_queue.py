@@ -164,9 +164,14 @@ async def test_pages_filters_and_same_bytes(tmp_path: Path) -> None:
         assert total == 5
         assert (await queue.page("a", offset=0, limit=9, state="ready"))[1] == 0
         assert (await queue.page("a", offset=0, limit=9, text="4.d"))[1] == 1
-        assert await queue.same_bytes("a", "3", 10)
-        assert await queue.same_bytes("a", "3", 11) is None
-        assert await queue.same_bytes("b", "3", 10) is None
+        await queue.add(new("a", name="3 again.djvu", sha256="3"))
+        for name in ("Box/3.djvu", "3 again.djvu"):
+            found = await queue.same_bytes("a", "3", 10, name=name)
+            assert found is not None
+            assert found.name == name
+        assert await queue.same_bytes("a", "3", 10, name="elsewhere")
+        assert await queue.same_bytes("a", "3", 11, name="3 again.djvu") is None
+        assert await queue.same_bytes("b", "3", 10, name="3 again.djvu") is None
 
 
 @pytest.mark.parametrize("seconds", [0, 1])

@@ -38,6 +38,18 @@ def make_upload(path: Path) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
+def share_upload(known: Path, path: Path) -> bool:
+    """Make a file of the bytes of another, which is whole; False where that cannot be.
+
+    A whole upload is never written to again, so that both may be one file.
+    """
+    try:
+        os.link(known, path)
+    except OSError:
+        return False
+    return True
+
+
 def write_piece(path: Path, offset: int, piece: bytes) -> bytes:
     """Write a piece where it belongs; returns how the document begins, as far as it is known.
 

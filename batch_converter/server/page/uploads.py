@@ -18,6 +18,7 @@ from batch_converter.server.page.upload_files import (
     found_bytes,
     make_upload,
     seal,
+    share_upload,
     write_piece,
 )
 from batch_converter.server.page.writers import Writers
@@ -115,19 +116,57 @@ class Uploads:
                 await self._queue.change(document.id, _S.UPLOADING, received_bytes=there)
 
     async def start_upload(self, request: web.Request) -> web.Response:
-        """Give the file a row, unless this session's same bytes are here already."""
+        """Give the file a row; bytes that this session has sent before are not sent again.
+
+        Under the same name they are the same document, under another name one of its own: the
+        PDFs of a folder are as many as its files.
+        """
         owner, new = owner_of(request), await read_json(request, NewUpload)
-        if new.sha256 and (known := await self._known(owner, new.sha256, new.size_bytes)):
-            return answer_json({"id": known.id, "offset": new.size_bytes, "known": True})
+        known = await self._known(owner, new)
+        if known is not None and known.name == new.name:
+            return _known_answer(known.id, new)
         self._admission.check_size(new.size_bytes)
         await self._admission.check(owner, new.size_bytes)
         with self._admission.coming(owner, new.size_bytes):
+            if known is not None and (copy_id := await self._share(known, new)):
+                return _known_answer(copy_id, new)
             document_id = await self._make(owner, new)
         return answer_json({"id": document_id, "offset": 0}, status=201)
 
-    async def _known(self, owner: str, sha256: str, size_bytes: int) -> QueuedDocument | None:
-        known = await self._queue.same_bytes(owner, sha256, size_bytes)
+    async def _known(self, owner: str, new: NewUpload) -> QueuedDocument | None:
+        if new.sha256 is None:
+            return None
+        known = await self._queue.same_bytes(owner, new.sha256, new.size_bytes, name=new.name)
         return known if known is not None and not self._documents.is_over(known) else None
+
+    async def _share(self, known: QueuedDocument, new: NewUpload) -> str | None:
+        """Make a document of the bytes of another; None where they have to be sent after all."""
+        document_id = str(uuid.uuid4())
+        path = self._folder.upload_path(document_id)
+        try:
+            shared = self._folder.upload_path(known.id)
+            if not await self._folder.threads.run(share_upload, shared, path):
+                return None
+            with storing():
+                await self._folder.sync()
+                await self._queue.add(
+                    NewDocument(
+                        id=document_id,
+                        owner=known.owner,
+                        submitted_at=self._clock.now(),
+                        size_bytes=known.size_bytes,
+                        received_bytes=known.size_bytes,
+                        mtime_ns=known.mtime_ns,
+                        name=new.name,
+                        sha256=known.sha256,
+                        keeps_source=True,
+                    )
+                )
+        except BaseException:
+            await self._folder.remove_upload(document_id)
+            raise
+        self._whole(document_id, known.owner, known.size_bytes)
+        return document_id
 
     async def _make(self, owner: str, new: NewUpload) -> str:
         document_id = str(uuid.uuid4())
@@ -221,14 +260,12 @@ class Uploads:
         )
         if waiting is None:
             raise _no_upload()
+        self._whole(document.id, document.owner, document.size_bytes)
+
+    def _whole(self, document_id: str, owner: str, size_bytes: int) -> None:
         self._conversions.wake()
-        self._metrics.document_received(document.size_bytes)
-        _log.info(
-            "server.document_uploaded",
-            task_id=document.id,
-            owner=document.owner,
-            bytes_in=document.size_bytes,
-        )
+        self._metrics.document_received(size_bytes)
+        _log.info("server.document_uploaded", task_id=document_id, owner=owner, bytes_in=size_bytes)
 
     async def _refuse(self, document: QueuedDocument, received: int) -> NoReturn:
         """Fail what is no DjVu; its row says why."""
@@ -255,6 +292,10 @@ class Uploads:
             received_bytes=document.received_bytes if received_bytes is None else received_bytes,
         )
         await self._folder.remove_upload(document.id)
+
+
+def _known_answer(document_id: str, new: NewUpload) -> web.Response:
+    return answer_json({"id": document_id, "offset": new.size_bytes, "known": True})
 
 
 def _is_whole(document: QueuedDocument) -> bool:

@@ -78,7 +78,7 @@ SELECT * FROM document WHERE owner = :owner AND sequence > :after ORDER BY seque
 
 -- name: same_bytes
 SELECT * FROM document WHERE owner = :owner AND sha256 = :sha256 AND size_bytes = :size_bytes
-    AND state IN ('waiting', 'converting', 'ready') ORDER BY number DESC LIMIT 1
+    AND state IN ('waiting', 'converting', 'ready') ORDER BY name = :name DESC, number DESC LIMIT 1
 
 -- name: latest_sequence
 SELECT coalesce(max(sequence), 0) AS sequence FROM document

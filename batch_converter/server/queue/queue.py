@@ -293,9 +293,16 @@ class DocumentQueue:
         """Return an owner's documents that changed after a sequence number, in order."""
         return await self._ask("changed_after", owner=owner, after=after, limit=limit)
 
-    async def same_bytes(self, owner: str, sha256: str, size_bytes: int) -> QueuedDocument | None:
-        """Return an owner's document of these very bytes that is whole and has not failed."""
-        found = await self._ask("same_bytes", owner=owner, sha256=sha256, size_bytes=size_bytes)
+    async def same_bytes(
+        self, owner: str, sha256: str, size_bytes: int, *, name: str
+    ) -> QueuedDocument | None:
+        """Return an owner's document of these very bytes that is whole and has not failed.
+
+        If there are several, one of this name is preferred.
+        """
+        found = await self._ask(
+            "same_bytes", owner=owner, sha256=sha256, size_bytes=size_bytes, name=name
+        )
         return next(iter(found), None)
 
     async def place(self, document: QueuedDocument) -> int | None:
@@ -332,7 +339,7 @@ class DocumentQueue:
 
         return await self._store.execute(standing)
 
-    async def _ask(self, name: str, **values: object) -> Sequence[QueuedDocument]:
+    async def _ask(self, name: str, /, **values: object) -> Sequence[QueuedDocument]:
         return await self._store.execute(lambda connection: _all(connection, name, values))
 
     # Within a transaction, and after it

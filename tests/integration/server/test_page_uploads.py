@@ -122,13 +122,41 @@ async def test_a_magic_in_small_pieces_is_read_whole(tmp_path: Path, engine: Han
 async def test_the_same_bytes_are_not_sent_again(tmp_path: Path, engine: HandConverter) -> None:
     async with browsing(tmp_path, engine) as browser, another(browser.service) as other:
         first = await browser.upload("a.djvu", sha256=False)
-        known = await browser.start("elsewhere/b.djvu", DJVU)
-        assert known == {"id": first, "offset": len(DJVU), "known": True}
+        known = {"id": first, "offset": len(DJVU), "known": True}
+        assert await browser.start("a.djvu", DJVU) == known
         assert [row["name"] for row in await browser.documents()] == ["a.djvu"]
         assert "known" not in await other.start("a.djvu", DJVU)
         await browser.until(first, "converting")
         assert await browser.status("DELETE", f"api/documents/{first}") == 204
         assert "known" not in await browser.start("a.djvu", DJVU)
+
+
+async def test_the_same_bytes_under_another_name_are_a_document_of_their_own(
+    tmp_path: Path, engine: HandConverter
+) -> None:
+    async with browsing(tmp_path, engine) as browser:
+        first = await browser.upload("a.djvu", sha256=False)
+        again = await browser.start("elsewhere/b.djvu", DJVU)
+        assert (again["offset"], again["known"]) == (len(DJVU), True)
+        assert again["id"] != first
+        assert (await browser.start("elsewhere/b.djvu", DJVU))["id"] == again["id"]
+        assert (await browser.start("a.djvu", DJVU))["id"] == first
+        await browser.until(first, "converting")
+        assert await browser.status("DELETE", f"api/documents/{first}") == 204
+        engine.gate.set()
+        await browser.until(again["id"], "ready")
+        assert engine.documents == [DJVU, DJVU]
+        assert [row["name"] for row in await browser.documents()] == ["elsewhere/b.djvu"]
+
+
+async def test_the_same_bytes_are_sent_again_where_they_are_gone(
+    tmp_path: Path, engine: HandConverter
+) -> None:
+    async with browsing(tmp_path, engine) as browser:
+        first = await browser.upload("a.djvu")
+        (tmp_path / f"task-{first}.djvu").unlink()
+        upload = await browser.start("b.djvu", DJVU)
+        assert (upload["offset"], "known" in upload) == (0, False)
 
 
 async def test_what_came_has_to_be_what_was_announced(
