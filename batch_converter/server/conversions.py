@@ -123,6 +123,7 @@ class Conversions:
         self._clock = clock
         self._come = anyio.Event()
         self._resume_at_s = 0.0
+        self._busy = 0
         self._under_way: dict[str, _UnderWay] = {}
 
     def wake(self) -> None:
@@ -141,23 +142,40 @@ class Conversions:
             await under_way.over.wait()
 
     async def run(self) -> None:
-        """Convert until cancelled; what is under way then waits for the next service."""
-        async with anyio.create_task_group() as tasks:
-            for _ in range(self._workers):
-                tasks.start_soon(self._work)
+        """Convert until cancelled; what is under way then waits for the next service.
 
-    async def _work(self) -> None:
+        Long documents of one owner may take every worker for hours. Whoever has none being
+        converted gets one begun beside them, as far as the converter takes more at once: it
+        has the parts of all documents take turns.
+        """
+        async with anyio.create_task_group() as tasks:
+            for number in range(max(self._workers, self._converter.capacity)):
+                tasks.start_soon(self._work, number >= self._workers)
+
+    async def _work(self, is_beside: bool) -> None:  # noqa: FBT001  # as task groups call it
         while True:
             await self._wait_out_pause()
             come = self._come
-            document = await self._recorded(lambda: self._queue.claim(self._clock.now()))
+            document = None
+            if not is_beside or self._is_one_wanted_beside():
+                document = await self._recorded(
+                    lambda: self._queue.claim(self._clock.now(), only_unserved=is_beside)
+                )
             if document is None:
-                self._health.clear(
-                    _PLACE
-                )  # the queue is well, and nothing waits for more than that
+                if not is_beside:  # the queue is well, and nothing waits for more than that
+                    self._health.clear(_PLACE)
                 await come.wait()
-            else:
+                continue
+            self._busy += not is_beside
+            if self._is_one_wanted_beside():
+                self.wake()
+            try:
                 await self._convert(document)
+            finally:
+                self._busy -= not is_beside
+
+    def _is_one_wanted_beside(self) -> bool:
+        return self._busy >= self._workers and self._queue.totals.is_anybody_unserved()
 
     async def _wait_out_pause(self) -> None:
         while self._clock.monotonic_s() < self._resume_at_s:

@@ -48,6 +48,10 @@ WHERE state = 'uploading' AND coalesce(started_at, submitted_at) <= :before LIMI
 -- name: next_owner_after
 SELECT min(owner) AS owner FROM document WHERE state = 'waiting' AND owner > :after
 
+-- name: next_unserved_owner_after
+SELECT min(owner) AS owner FROM document WHERE state = 'waiting' AND owner > :after
+    AND owner NOT IN (SELECT owner FROM document WHERE state = 'converting')
+
 -- name: next_of_owner
 SELECT * FROM document WHERE state = 'waiting' AND owner = :owner
 ORDER BY crashes, number LIMIT 1

@@ -165,15 +165,19 @@ class DocumentQueue:
 
         return self._noted(await self._store.execute(change))
 
-    async def claim(self, at: datetime) -> QueuedDocument | None:
+    async def claim(self, at: datetime, *, only_unserved: bool = False) -> QueuedDocument | None:
         """Take the next document to be converted; owners take turns.
+
+        Args:
+            at: Now.
+            only_unserved: Of an owner of whom none is being converted, or none at all.
 
         Raises:
             QueueWriteError: It cannot be recorded.
         """
 
         def claim(connection: sqlite3.Connection) -> Change | None:
-            before = self._next(connection)
+            before = self._next(connection, only_unserved=only_unserved)
             if before is None:
                 return None
             self._served = before.owner
@@ -182,9 +186,12 @@ class DocumentQueue:
 
         return self._noted(await self._store.execute(claim))
 
-    def _next(self, connection: sqlite3.Connection) -> QueuedDocument | None:
+    def _next(
+        self, connection: sqlite3.Connection, *, only_unserved: bool
+    ) -> QueuedDocument | None:
+        owners = query("next_unserved_owner_after" if only_unserved else "next_owner_after")
         for after in (self._served, ""):
-            owner = connection.execute(query("next_owner_after"), {"after": after}).fetchone()
+            owner = connection.execute(owners, {"after": after}).fetchone()
             if owner["owner"] is not None:
                 row = connection.execute(query("next_of_owner"), dict(owner)).fetchone()
                 return document_of(row)

@@ -100,6 +100,13 @@ class Totals:
             del self._owners[document.owner]
         self.unfetched += by * (not document.is_fetched)
 
+    def is_anybody_unserved(self) -> bool:
+        """Whether an owner has documents that wait, and none that is being converted."""
+        return any(
+            owned.states[DocumentState.WAITING] and not owned.states[DocumentState.CONVERTING]
+            for owned in self._owners.values()
+        )
+
     def place(self, turn: int) -> int:
         """Return the place in the queue of an owner's `turn`-th waiting document.
 

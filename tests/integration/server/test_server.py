@@ -14,6 +14,7 @@ import pytest
 from batch_converter.codec import READ_BYTES
 from batch_converter.engines.base import Ready
 from batch_converter.errors import EngineError
+from tests.support.page_client import OPEN, another
 from tests.support.service import (
     CONVERT,
     DJVU,
@@ -257,3 +258,29 @@ async def test_a_task_that_is_cancelled_in_the_last_moment_leaves_nothing(tmp_pa
         await engine.is_done.wait()
         assert (await client.ask(task_id))["taskStatus"] == "NotExist"
         await client.files_until()
+
+
+@pytest.mark.parametrize(("capacity", "at_once"), [(64, 4), (3, 3), (1, 2)])
+async def test_whoever_has_none_under_way_is_served_beside_the_long_documents_of_others(
+    tmp_path: Path, engine: HandConverter, capacity: int, at_once: int
+) -> None:
+    engine.capacity = capacity
+    async with (
+        running(tmp_path, engine, workers=2, **OPEN) as client,
+        another(client) as one,
+        another(client) as other,
+    ):
+        for _ in range(4):
+            await client.submit()
+        await client.engine_until(running=2)
+        uploads = [
+            (browser, await browser.upload(name, sha256=False))
+            for name in ("a.djvu", "b.djvu")
+            for browser in (one, other)
+        ]
+        await client.engine_until(running=at_once)
+        engine.gate.set()
+        for browser, upload in uploads:
+            await browser.until(upload, "ready")
+        assert len(engine.documents) >= at_once
+        assert engine.peak == at_once
