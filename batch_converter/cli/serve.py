@@ -22,6 +22,7 @@ from batch_converter.cli.options import (
     option,
     settings_from,
 )
+from batch_converter.cli.output import OutputUnwritableError, give_up
 from batch_converter.cli.session import logging_session
 from batch_converter.cli.terminal import has_terminal
 from batch_converter.engines.local import serving_engine
@@ -139,5 +140,10 @@ async def _serve(settings: Settings, workers: int) -> ExitCode:
 
 
 def _say_ready(address: str) -> None:
+    """Print where it listens; a full disk behind standard output ends no service."""
     collect_seldom()
-    click.echo(f"listening on {address}")
+    try:
+        click.echo(f"listening on {address}")
+    except OutputUnwritableError as error:
+        give_up()
+        log.warning("server.address_not_printed", address=address, reason=error.strerror)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -56,6 +57,23 @@ def test_it_listens_until_a_signal_and_leaves_nothing(
     assert not list(scratch.iterdir())
     with pytest.raises(OSError, match="refused"):
         connect(address)
+
+
+def test_a_line_that_cannot_be_printed_ends_no_service(tmp_path: Path) -> None:
+    full = ("/bin/sh", "-c", 'exec "$@" >/dev/full', "sh")
+    log = tmp_path / "log"
+    with started(tmp_path, "serve", "--port", "0", "--log-file", log, through=full) as service:
+        wait_until(
+            lambda: log.exists() and "server.address_not_printed" in log.read_text(),
+            "what was not printed",
+        )
+        said = json.loads(log.read_text().splitlines()[-1])
+        assert said["reason"] == "No space left on device"
+        connect(said["address"])
+        service.signal(signal.SIGTERM)
+        done = service.finish()
+    assert (done.code, done.out) == (143, "")
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.parametrize(
