@@ -18,6 +18,7 @@ from batch_converter.errors import (
     RunStoppedError,
     UnreadableError,
 )
+from batch_converter.naming import wanted_output
 from batch_converter.output import check_pdf
 from batch_converter.server.files import FileWriter
 from batch_converter.server.queue import DocumentState
@@ -39,7 +40,7 @@ _log = structlog.get_logger()
 T = TypeVar("T")
 
 PUBLIC_NAME: Final = "document.djvu"
-"""What messages call the document: the client knows no name of ours."""
+"""What messages call a document without a name: the client knows no name of ours."""
 
 PUBLIC_PDF: Final = "document.pdf"
 """The same for its PDF."""
@@ -299,8 +300,10 @@ class Conversions:
         """Take our own names and paths, and control characters, out of what a client is told."""
         upload = self._folder.upload_path(document.id)
         result = self._folder.result_path(document.id)
-        names = {str(upload): PUBLIC_NAME, str(result): PUBLIC_PDF}
-        names |= {upload.name: PUBLIC_NAME, result.name: PUBLIC_PDF}
+        name = document.name.rpartition("/")[2]
+        djvu, pdf = (name, wanted_output(name)) if name else (PUBLIC_NAME, PUBLIC_PDF)
+        names = {str(upload): djvu, str(result): pdf}
+        names |= {upload.name: djvu, result.name: pdf}
         return tuple(_replaced(text, names) for text in texts)
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 
 _SWEEP_INTERVAL_S: Final = 60.0
+_LEAST_INTERVAL_S: Final = 1.0
+"""Where documents are kept for minutes: lists shall not show them for one more."""
+
 _IDLE_UPLOAD: Final = timedelta(days=1)
 
 
@@ -51,6 +54,8 @@ class Retention:
         self._conversions = conversions
         self._clock = clock
         self._kept = kept
+        often_s = max(_LEAST_INTERVAL_S, kept.total_seconds() / 10)
+        self._interval_s = min(_SWEEP_INTERVAL_S, often_s)
 
     def kept_until(self, document: QueuedDocument) -> datetime:
         """Return when the document is forgotten."""
@@ -67,7 +72,7 @@ class Retention:
                 await self.sweep()
             except QueueWriteError as error:
                 _log.warning("server.sweep_failed", message=str(error))
-            due_s = self._clock.monotonic_s() + _SWEEP_INTERVAL_S
+            due_s = self._clock.monotonic_s() + self._interval_s
             await self._clock.wait_until(due_s, anyio.Event())
 
     async def sweep(self) -> None:

@@ -20,6 +20,8 @@ from tests.support.service import DJVU, HandConverter
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batch_converter.engines.base import PdfTarget, SourceDocument
+
 STATES = ("uploading", "waiting", "converting", "ready", "failed", "cancelled")
 
 
@@ -91,7 +93,21 @@ async def test_a_failed_row_says_why_and_what_to_do(tmp_path: Path) -> None:
     }
 
 
+class NamingConverter(HandConverter):
+    async def convert(self, source: SourceDocument, target: PdfTarget) -> Ready:  # noqa: ARG002  # the Protocol's
+        msg = f"{source.name}: {source.path} is cut off"
+        raise EngineError(msg)
+
+
+async def test_messages_call_a_document_by_its_name(tmp_path: Path) -> None:
+    async with browsing(tmp_path, NamingConverter()) as browser:
+        document_id = await browser.upload("box/a \u00fc.djvu")
+        row = await browser.until(document_id, "failed")
+    assert row["error"]["message"] == "a \u00fc.djvu: a \u00fc.djvu is cut off"
+
+
 async def test_waiting_rows_know_their_place(tmp_path: Path, engine: HandConverter) -> None:
+    engine.capacity = 1  # none is begun beside the first
     async with browsing(tmp_path, engine, workers=1) as browser:
         for number in range(4):
             await browser.upload(f"{number}.djvu", DJVU + bytes([number]))
@@ -347,6 +363,19 @@ async def test_programs_do_not_see_the_documents_of_the_page(
         assert answer["taskStatus"] == "NotExist"
         task_id = await browser.service.submit()
         assert await browser.status("GET", f"documents/{task_id}/pdf") == 404
+
+
+async def test_what_is_kept_for_seconds_is_not_listed_for_a_minute(
+    tmp_path: Path, engine: HandConverter
+) -> None:
+    clock = ManualClock()
+    async with browsing(tmp_path, engine, clock=clock, retention_hours=0.01) as browser:
+        await browser.ready("a.djvu")
+        clock.advance(36)
+        with anyio.fail_after(20):
+            while await browser.documents():
+                await browser.service.breathe()
+        await browser.service.files_until()
 
 
 async def test_what_is_over_is_not_there(tmp_path: Path, engine: HandConverter) -> None:
