@@ -104,7 +104,7 @@ class ClientsFile:
         """
         if fault := name_fault(name):
             raise UsageError(f"a client's name {fault}, and this one is {name[:MAX_NAME_CHARS]!r}")
-        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        secret = secrets.token_hex(_SECRET_BYTES)
         moment = (now or _utc_now)().strftime("%Y-%m-%dT%H:%M:%SZ")
         with self._changing(make=True) as clients:
             if name in clients:

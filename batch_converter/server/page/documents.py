@@ -24,8 +24,8 @@ _MOST: Final = 500
 
 _AGAIN: Final = "Try it again; if that does not help, ask whoever runs the service."
 ADVICE: Final[Mapping[str, str]] = {
-    ErrorCode.NOT_DJVU: "Choose a whole DjVu file; one whose pages are files of their own has to be"
-    " saved as a single (bundled) document first.",
+    ErrorCode.NOT_DJVU: "Choose a whole DjVu file, fetched again if it is cut off; one whose"
+    " pages are files of their own has to be saved as a single (bundled) document first.",
     ErrorCode.UNREADABLE: "Remove it, and choose the file again.",
     ErrorCode.TOO_LARGE: "Split the document into smaller ones, or ask whoever runs the service to"
     " raise its limits.",
