@@ -388,14 +388,18 @@ def _is_meant(action: str, state: str) -> bool:
 
 
 @contextmanager
-def standing_in(stand_in: StandIn) -> Iterator[str]:
-    """Serve it from a thread of its own; give its address."""
+def standing_in(stand_in: StandIn, below: str = "/") -> Iterator[str]:
+    """Serve it from a thread of its own, below a path; give its address."""
     started, port = threading.Event(), 0
     loop, over = stand_in.loop, asyncio.Event()
 
     async def serve() -> None:
         nonlocal port
-        runner = web.AppRunner(stand_in.application(), shutdown_timeout=0.1)
+        app = stand_in.application()
+        if below != "/":
+            (outer := web.Application()).add_subapp(below, app)
+            app = outer
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -408,7 +412,7 @@ def standing_in(stand_in: StandIn) -> Iterator[str]:
     thread.start()
     try:
         started.wait(20)
-        yield f"http://127.0.0.1:{port}/"
+        yield f"http://127.0.0.1:{port}{below}"
     finally:
         loop.call_soon_threadsafe(over.set)
         thread.join(20)

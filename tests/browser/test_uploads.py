@@ -313,6 +313,16 @@ def sign_in(shown: ServicePage, client_id: str, secret: str) -> None:
     shown.button("Sign in").click()
 
 
+def test_the_page_works_below_a_path(page: Page) -> None:
+    with standing_in(StandIn(), below="/tools/convert/") as url:
+        shown = ServicePage(page, url).open()
+        shown.choose({"a.djvu": SMALL})
+        shown.expect_state("a.djvu", "ready")
+        picture = shown.tab.get_by_role("img", name="First page of a.djvu")
+        expect(picture).to_have_js_property("complete", value=True)
+        assert picture.evaluate("picture => picture.naturalWidth") > 0
+
+
 def test_a_file_named_like_no_djvu_may_be_chosen_by_hand(shown: ServicePage) -> None:
     shown.choose({"scan": SMALL, "notes.txt": b"words"})
     shown.expect_state("scan", "ready")

@@ -248,7 +248,7 @@ class Page {
   /** The service's totals and those of files that it does not have yet. */
   totals() {
     const totals = { ...NO_TOTALS, ...this.documents.totals };
-    for (const { state, size_bytes } of this.uploads.unlisted()) {
+    for (const { state, size_bytes } of this.uploads.uncounted()) {
       totals[state] += 1;
       totals.documents += 1;
       totals.bytes_in += size_bytes;

@@ -99,9 +99,9 @@ export class Uploads {
     return this.#entries.filter((entry) => this.#isShown(entry)).map(({ row }) => row);
   }
 
-  /** The same whatever the filters are: what the totals of the service do not count. */
-  unlisted() {
-    return this.#entries.filter((entry) => this.#isUnlisted(entry)).map(({ row }) => row);
+  /** What the totals of the service do not count: files that it has given no id. */
+  uncounted() {
+    return this.#entries.filter(({ id }) => !id).map(({ row }) => row);
   }
 
   #isShown(entry) {
