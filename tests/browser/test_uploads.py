@@ -307,6 +307,17 @@ def test_a_session_that_ends_meanwhile_asks_and_goes_on(
     expect(shown.table).to_be_hidden()
 
 
+def test_files_that_come_before_one_has_signed_in_wait_for_it(
+    service: StandIn, shown: ServicePage
+) -> None:
+    service.account = ("me", "right")
+    shown.tab.reload()
+    expect(shown.tab.get_by_label("Client ID")).to_be_visible()
+    shown.choose({"a.djvu": SMALL})
+    sign_in(shown, "me", "right")
+    shown.expect_state("a.djvu", "ready")
+
+
 def sign_in(shown: ServicePage, client_id: str, secret: str) -> None:
     shown.tab.get_by_label("Client ID").fill(client_id)
     shown.tab.get_by_label("Client secret").fill(secret)

@@ -189,12 +189,9 @@ class Page {
   async take({ files, passedOver, unreadable }) {
     this.notices.hide("known");
     this.known = 0;
-    if (this.signIn.open) {
-      this.signIn.show();
-      return;
-    }
-    tellLeftOut(this.notices, { files, passedOver, unreadable });
     await this.begun; // a file may be chosen before the service has said who this is
+    if (this.signIn.open) await this.signIn.wait();
+    tellLeftOut(this.notices, { files, passedOver, unreadable });
     const before = this.documents.count + this.local.length;
     const added = await this.uploads.add(files);
     if (!added) return;
