@@ -239,8 +239,11 @@ def test_signing_in_and_out(page: Page, tmp_path: Path) -> None:
         assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
         shown.button("Sign out").click()
         expect(shown.table).to_be_hidden()
+        # Who signs in next, under whatever name, sees nothing of the session that has ended.
+        assert page.locator("table").inner_text().count("a.djvu") == 0
         sign_in(shown, "archive", "wonderful secret")
-        shown.expect_state("a.djvu", "ready")
+        expect(page.get_by_text("No documents yet")).to_be_visible()
+        shown.expect_names()
 
 
 def sign_in(shown: ServicePage, client_id: str, secret: str) -> None:

@@ -38,6 +38,7 @@ class Page {
     });
     this.events = null;
     this.begun = new Promise((resolve) => { this.tellBegun = resolve; });
+    this.csrf = "";
     this.known = 0;
     this.local = [];
     this.drawing = 0;
@@ -151,6 +152,7 @@ class Page {
     byId("sign-out").hidden = !this.api.session.needs_sign_in;
     this.events?.close();
     this.documents.clear();
+    this.dropForeign();
     await this.documents.refresh();
     this.tellBegun();
     this.events = new Events({
@@ -170,14 +172,24 @@ class Page {
     this.events?.close();
     this.events = null;
     this.documents.clear();
+    this.draw();
     byId("work").hidden = true;
     byId("sign-out").hidden = true;
     this.signIn.show();
   }
 
+  /** What was chosen in another's session is not sent in this one. */
+  dropForeign() {
+    const { needs_sign_in, csrf } = this.api.session;
+    if (needs_sign_in && this.csrf !== csrf) this.uploads.forget();
+    this.csrf = csrf;
+  }
+
   async leave() {
+    this.uploads.forget();
     await this.attempt("sign out", () => this.api.signOut());
     await this.start();
+    this.announcer.say("Signed out.");
   }
 
   trouble(error) {
@@ -231,8 +243,11 @@ class Page {
   }
 
   drawNow() {
-    if (!this.documents.loaded) return;
-    this.local = this.uploads.rows();
+    this.local = this.documents.loaded ? this.uploads.rows() : [];
+    if (!this.documents.loaded) {
+      this.table.draw(); // nothing of a session that has ended stays on the page
+      return;
+    }
     const totals = this.totals();
     this.overview.show(totals, this.uploads.progress, this.uploads.busy);
     this.announcer.follow(totals);

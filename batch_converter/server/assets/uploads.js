@@ -164,6 +164,16 @@ export class Uploads {
     this.#onChange();
   }
 
+  /** Sends nothing more of what was chosen, and shows nothing of it. */
+  forget() {
+    for (const entry of this.#entries) entry.stop.abort();
+    this.#entries = [];
+    this.#byId.clear();
+    this.#ids.clear();
+    this.#resumable.clear();
+    this.#onChange();
+  }
+
   cancelAll() {
     for (const entry of this.#entries) {
       if (entry.phase === "queued" || entry.phase === "sending") this.cancel(entry);
