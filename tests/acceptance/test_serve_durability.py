@@ -59,7 +59,7 @@ class Client:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "step", ["queue.committing#3", "queue.committing#7", "queue.committed#3", "queue.committed#6"]
+    "step", ["queue.committing#7", "queue.committing#9", "queue.committed#6", "queue.committed#8"]
 )
 def test_it_can_be_killed_at_any_step(tmp_path: Path, step: str) -> None:
     data, accepted = tmp_path / "data", []
