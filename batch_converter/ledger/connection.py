@@ -12,9 +12,10 @@ from batch_converter.errors import LedgerError
 from batch_converter.fault_points import reach
 from batch_converter.ledger.permissions import check_permission, create
 from batch_converter.storage.reserve import Reserve
+from batch_converter.storage.sqlite_scripts import migrate, schema_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
 APPLICATION_ID: Final = 0x446A5650  # "DjVP"
@@ -95,7 +96,7 @@ def _for_reading(path: Path) -> sqlite3.Connection:
         msg = f"there is no ledger at {path}: nothing was converted into this folder yet"
         raise LedgerError(msg)
     connection = _open(path, read_only=True)
-    if _version(connection) == SCHEMA_VERSION:
+    if schema_version(connection) == SCHEMA_VERSION:
         return connection
     connection.close()
     copy = connect_copy(path)
@@ -208,7 +209,7 @@ def _is_file_begun(path: Path, *, alone: bool) -> bool:
 def _is_begun(path: Path, connection: sqlite3.Connection) -> bool:
     """Look at a ledger, or a copy; False where a run died before it had its tables."""
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    version = _version(connection)
+    version = schema_version(connection)
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if (application_id, version, tables) == (0, 0, 0):
         if _has_been_begun(path):
@@ -234,28 +235,10 @@ def _has_been_begun(path: Path) -> bool:
     return _begun_marker(path).exists() or Reserve(path).is_there
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return int(version)
-
-
 def _migrate(connection: sqlite3.Connection) -> None:
-    migrate(connection, [_script(name) for name in MIGRATIONS])
+    scripts = [_script(name) for name in MIGRATIONS]
+    migrate(connection, scripts, application_id=APPLICATION_ID)
 
 
 def _script(name: str) -> str:
     return resources.files(__package__).joinpath("migrations", name).read_text(encoding="utf-8")
-
-
-def migrate(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:
-    """Bring a ledger up to date: the n-th script leads from version n - 1 to n.
-
-    Each is a transaction of its own; one that fails leaves the version before it.
-    """
-    version = _version(connection)
-    for number, script in enumerate(scripts[version:], start=version + 1):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {script}"
-            f"PRAGMA application_id = {APPLICATION_ID};"
-            f"PRAGMA user_version = {number}; COMMIT;"
-        )

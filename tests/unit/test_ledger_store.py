@@ -14,9 +14,10 @@ import pytest
 
 from batch_converter.errors import LedgerError, LedgerWriteError
 from batch_converter.ledger import Ledger, LedgerReader
-from batch_converter.ledger.connection import _forget_predecessor, connect, migrate
+from batch_converter.ledger.connection import APPLICATION_ID, _forget_predecessor, connect
 from batch_converter.ledger.store import Store
 from batch_converter.storage.reserve import RESERVE_BYTES, Reserve
+from batch_converter.storage.sqlite_scripts import migrate
 from tests.support.ledgers import ENGINE, NOON, admitted, opened, source_file
 
 if TYPE_CHECKING:
@@ -241,19 +242,19 @@ async def test_a_ledger_whose_run_died_before_it_had_tables_is_begun_anew(
 def test_a_ledger_is_migrated_step_by_step_and_keeps_what_it_has(path: Path) -> None:
     steps = ["CREATE TABLE a (x);", "ALTER TABLE a ADD COLUMN y;", "CREATE TABLE b (x);"]
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        migrate(connection, steps[:1])
+        migrate(connection, steps[:1], application_id=APPLICATION_ID)
         connection.execute("INSERT INTO a VALUES (7)")
-        migrate(connection, steps)
+        migrate(connection, steps, application_id=APPLICATION_ID)
         assert connection.execute("SELECT * FROM a").fetchall() == [(7, None)]
         assert connection.execute("PRAGMA user_version").fetchone() == (3,)
-        migrate(connection, steps)
+        migrate(connection, steps, application_id=APPLICATION_ID)
 
 
 def test_a_migration_that_fails_leaves_the_version_before_it(path: Path) -> None:
     good, bad = "CREATE TABLE a (x);", "CREATE TABLE b (x); INSERT INTO nowhere VALUES (1);"
     connection = sqlite3.connect(path, isolation_level=None)
     with closing(connection), pytest.raises(sqlite3.OperationalError, match="nowhere"):
-        migrate(connection, [good, bad])
+        migrate(connection, [good, bad], application_id=APPLICATION_ID)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (1,)
         assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("a",)]

@@ -15,8 +15,9 @@ import pytest
 from batch_converter import ledger as ledger_package
 from batch_converter.errors import ExitCode, LedgerError
 from batch_converter.ledger import LedgerReader
-from batch_converter.ledger.connection import MIGRATIONS, SCHEMA_VERSION, migrate
+from batch_converter.ledger.connection import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
 from batch_converter.models import DocumentState
+from batch_converter.storage.sqlite_scripts import migrate
 from tests.support.ledgers import ENGINE, NOON, opened, source_file
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def build(path: Path, version: int, *, totals: dict[str, int] | None = None) -> 
     """Make the ledger that a program of that version left: two runs, of which one called off."""
     at = NOON.timestamp()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        migrate(connection, scripts()[:version])
+        migrate(connection, scripts()[:version], application_id=APPLICATION_ID)
         run = {"started_at": at - 200_000, "engine": ENGINE, "exit_code": EXIT_CODE}
         cancel = {"kind": "cancel"} if version >= SERVICES_SINCE else {}
         known = TOTALS if totals is None else totals

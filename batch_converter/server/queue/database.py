@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.errors import UsageError
 from batch_converter.naming import clash_key
+from batch_converter.storage.sqlite_scripts import migrate, named_statements, schema_version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 APPLICATION_ID: Final = 0x446A5651  # "DjVQ"
 _MIGRATIONS: Final = ("schema.sql",)
 """What made and changed the tables, in order; once released, a script is never changed."""
 
-_NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-_COMMENT: Final = re.compile(r"^--.*\n?", re.MULTILINE)
-
-
-def _load() -> Mapping[str, str]:
-    _, *pieces = _NAME.split(_script("queries.sql"))
-    statements = (_COMMENT.sub("", piece).strip() for piece in pieces[1::2])
-    return dict(zip(pieces[::2], statements, strict=True))
-
 
 def _script(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-QUERIES: Final = _load()
+QUERIES: Final = named_statements(_script("queries.sql"))
 
 query: Final = QUERIES.__getitem__
 """Return the statement of a name; its parameters are given by name, in a mapping."""
@@ -55,7 +45,8 @@ def connect(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA fullfsync = ON")  # macOS: past the drive's cache, too
-            _migrate(connection)
+            scripts = [_script(name) for name in _MIGRATIONS]
+            migrate(connection, scripts, application_id=APPLICATION_ID)
         except BaseException:
             connection.close()
             raise
@@ -70,23 +61,12 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if tables and application_id != APPLICATION_ID:
         raise UsageError(f"{path} is no queue of batch-converter; nothing was touched")
-    if version > len(_MIGRATIONS):
+    if schema_version(connection) > len(_MIGRATIONS):
         msg = f"the queue {path} was written by a newer version of batch-converter; upgrade it"
         raise UsageError(msg)
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise sqlite3.DatabaseError(verdict)
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    for number, name in enumerate(_MIGRATIONS[version:], start=version + 1):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {_script(name)}"
-            f"PRAGMA application_id = {APPLICATION_ID};"
-            f"PRAGMA user_version = {number}; COMMIT;"
-        )
