@@ -9,7 +9,8 @@ from batch_converter.server.queue.documents import (
     DocumentState,
     QueuedDocument,
 )
-from batch_converter.server.queue.queue import DocumentQueue, NewDocument, Standing
+from batch_converter.server.queue.queue import DocumentQueue, NewDocument
+from batch_converter.server.queue.reader import Standing
 from batch_converter.server.queue.totals import OwnerTotals, Totals
 
 __all__ = [

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
 
 from batch_converter.errors import QueueWriteError
-from batch_converter.naming import clash_key
 from batch_converter.server.queue.changes import Changes
 from batch_converter.server.queue.database import connect, query
 from batch_converter.server.queue.documents import (
@@ -19,13 +19,14 @@ from batch_converter.server.queue.documents import (
     document_of,
     values_of,
 )
+from batch_converter.server.queue.reader import DocumentReader, all_rows, by_id, found
 from batch_converter.server.queue.totals import Totals
 from batch_converter.storage.grouped_store import GroupedStore
 from batch_converter.storage.reserve import Reserve
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from collections.abc import Set as AbstractSet
     from datetime import datetime
     from pathlib import Path
@@ -58,15 +59,7 @@ class NewDocument:
     keeps_source: bool = False
 
 
-class Standing(NamedTuple):
-    """What tells which of a document's files are wanted."""
-
-    id: str
-    state: DocumentState
-    keeps_source: bool
-
-
-class DocumentQueue:
+class DocumentQueue(DocumentReader):
     """The rows of one service; what is awaited is on disk when it returns.
 
     Attributes:
@@ -75,8 +68,7 @@ class DocumentQueue:
     """
 
     def __init__(self, store: GroupedStore, totals: Totals, latest: int) -> None:
-        self._store = store
-        self.totals = totals
+        super().__init__(store, totals)
         self._sequences = count(latest + 1)
         self.sequence = latest
         self.changes = Changes(latest)
@@ -131,7 +123,7 @@ class DocumentQueue:
         def add(connection: sqlite3.Connection) -> QueuedDocument:
             # Numbered within the transaction: in the order in which others can see the rows.
             connection.execute(query("add"), values | {"sequence": next(self._sequences)})
-            return _by_id(connection, new.id)
+            return by_id(connection, new.id)
 
         document = await self._store.execute(add)
         self._note(None, document)
@@ -158,7 +150,7 @@ class DocumentQueue:
         """
 
         def change(connection: sqlite3.Connection) -> Change | None:
-            before = _found(connection, document_id)
+            before = found(connection, document_id)
             if before is None or before.state not in only_from or to not in MOVES[before.state]:
                 return None
             return before, self._save(connection, before, state=to, **changes)
@@ -240,20 +232,22 @@ class DocumentQueue:
         """Remove one document; None where it is gone already, or in another state."""
 
         def wanted(connection: sqlite3.Connection) -> Sequence[QueuedDocument]:
-            found = _found(connection, document_id)
-            return [] if found is None or found.state not in only_from else [found]
+            document = found(connection, document_id)
+            return [] if document is None or document.state not in only_from else [document]
 
         return next(iter(await self.remove(wanted)), None)
 
     async def remove_submitted_before(self, moment: datetime) -> Sequence[QueuedDocument]:
         """Remove some of the documents that were accepted before, the oldest first."""
         values = {"before": moment.timestamp(), "limit": _AT_ONCE}
-        return await self.remove(lambda connection: _all(connection, "submitted_before", values))
+        return await self.remove(
+            lambda connection: all_rows(connection, "submitted_before", values)
+        )
 
     async def remove_uploads_idle_since(self, moment: datetime) -> Sequence[QueuedDocument]:
         """Remove some of the unfinished uploads of which nothing has come since then."""
         values = {"before": moment.timestamp(), "limit": _AT_ONCE}
-        return await self.remove(lambda connection: _all(connection, "idle_uploads", values))
+        return await self.remove(partial(all_rows, name="idle_uploads", values=values))
 
     async def mark_fetched(self, document: QueuedDocument) -> None:
         """Note that a client has seen the document's end.
@@ -263,91 +257,6 @@ class DocumentQueue:
         """
         if not document.is_fetched:
             await self.change(document.id, document.state, is_fetched=True)
-
-    # What asks for documents
-
-    async def find(self, document_id: str, owner: str) -> QueuedDocument | None:
-        """Return a document of this owner's."""
-        found = await self._store.execute(lambda connection: _found(connection, document_id))
-        return found if found is not None and found.owner == owner else None
-
-    async def page(  # one parameter a condition
-        self, owner: str, *, offset: int, limit: int, text: str = "", state: str = ""
-    ) -> tuple[Sequence[QueuedDocument], int]:
-        """Return some of an owner's documents, oldest first, and how many there are in all.
-
-        Args:
-            owner: Whose.
-            offset: How many are left out before.
-            limit: The most that are returned.
-            text: A piece of the name, in any case.
-            state: Only those in this state.
-        """
-        values: dict[str, object] = {"owner": owner, "state": state}
-        values |= {"offset": offset, "limit": limit, "filter": clash_key(text)}
-
-        def page(connection: sqlite3.Connection) -> tuple[Sequence[QueuedDocument], int]:
-            (total,) = connection.execute(query("page_total"), values).fetchone()
-            return _all(connection, "page", values), int(total)
-
-        return await self._store.execute(page)
-
-    async def of_owner(self, owner: str, *, after: int, limit: int) -> Sequence[QueuedDocument]:
-        """Return an owner's documents whose number is greater, in order."""
-        return await self._ask("of_owner_after", owner=owner, after=after, limit=limit)
-
-    async def changed(self, owner: str, *, after: int, limit: int) -> Sequence[QueuedDocument]:
-        """Return an owner's documents that changed after a sequence number, in order."""
-        return await self._ask("changed_after", owner=owner, after=after, limit=limit)
-
-    async def same_bytes(
-        self, owner: str, sha256: str, size_bytes: int, *, name: str
-    ) -> QueuedDocument | None:
-        """Return an owner's document of these very bytes that is whole and has not failed.
-
-        If there are several, one of this name is preferred.
-        """
-        found = await self._ask(
-            "same_bytes", owner=owner, sha256=sha256, size_bytes=size_bytes, name=name
-        )
-        return next(iter(found), None)
-
-    async def place(self, document: QueuedDocument) -> int | None:
-        """Return a waiting document's place in the queue, from 1."""
-        if document.state is not DocumentState.WAITING:
-            return None
-        values = values_of(document)
-        turn = await self._store.execute(
-            lambda connection: connection.execute(query("turn"), values).fetchone()["turn"]
-        )
-        return self.totals.place(turn)
-
-    async def places(self, owner: str) -> Mapping[int, int]:
-        """Return the places in the queue of an owner's waiting documents, by their number."""
-
-        def waiting(connection: sqlite3.Connection) -> list[int]:
-            return [row["number"] for row in connection.execute(query("waiting"), {"owner": owner})]
-
-        numbers = await self._store.execute(waiting)
-        return {number: self.totals.place(turn) for turn, number in enumerate(numbers, start=1)}
-
-    async def in_state(self, state: DocumentState) -> Sequence[QueuedDocument]:
-        """Return all documents in a state, oldest first."""
-        return await self._ask("in_state", state=state)
-
-    async def standing(self) -> Sequence[Standing]:
-        """Return where all documents stand, for who compares them with what is on the disk."""
-
-        def standing(connection: sqlite3.Connection) -> Sequence[Standing]:
-            return [
-                Standing(row["id"], DocumentState(row["state"]), bool(row["keeps_source"]))
-                for row in connection.execute(query("standing"))
-            ]
-
-        return await self._store.execute(standing)
-
-    async def _ask(self, name: str, /, **values: object) -> Sequence[QueuedDocument]:
-        return await self._store.execute(lambda connection: _all(connection, name, values))
 
     # Within a transaction, and after it
 
@@ -378,28 +287,13 @@ def _recovered(connection: sqlite3.Connection) -> tuple[Totals, int]:
 
     They are summed up by SQLite: thousands of rows made objects would hold up the start.
     """
-    for before in _all(connection, "in_state", {"state": _S.CONVERTING}):
+    for before in all_rows(connection, "in_state", {"state": _S.CONVERTING}):
         after = replace(before, state=_S.WAITING, started_at=None)
         connection.execute(query("save"), values_of(after))
     totals = Totals()
     for row in connection.execute(query("sums")):
         totals.add(**(dict(row) | {"state": DocumentState(row["state"])}))
     return totals, connection.execute(query("latest_sequence")).fetchone()["sequence"]
-
-
-def _all(
-    connection: sqlite3.Connection, name: str, values: Mapping[str, object]
-) -> Sequence[QueuedDocument]:
-    return [document_of(row) for row in connection.execute(query(name), values)]
-
-
-def _found(connection: sqlite3.Connection, document_id: str) -> QueuedDocument | None:
-    row = connection.execute(query("by_id"), {"id": document_id}).fetchone()
-    return None if row is None else document_of(row)
-
-
-def _by_id(connection: sqlite3.Connection, document_id: str) -> QueuedDocument:
-    return document_of(connection.execute(query("by_id"), {"id": document_id}).fetchone())
 
 
 def _lost(error: sqlite3.Error, advice: str) -> QueueWriteError:
