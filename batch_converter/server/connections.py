@@ -2,7 +2,7 @@
 
 A connection that waits for its next request gives way to a new one as soon as there
 are too many, so that clients that say nothing keep nobody out. Others are given up when
-they are overdue (`pace`).
+they are overdue (`deadlines`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from aiohttp import web
 
 from batch_converter.machine_limits import spare_descriptors
 from batch_converter.server.answers import problem_response, raw_problem
-from batch_converter.server.pace import Overdue, Pace, Patience
+from batch_converter.server.deadlines import ConnectionDeadlines, Overdue, Patience
 
 if TYPE_CHECKING:
     import asyncio
@@ -202,7 +202,7 @@ class Connections:
 
 
 class Connection(web.RequestHandler):
-    """aiohttp's protocol of one connection, with a pace that it has to keep.
+    """aiohttp's protocol of one connection, with deadlines that its client has to keep.
 
     Args:
         server: What handles the requests.
@@ -210,7 +210,7 @@ class Connection(web.RequestHandler):
         address: The other side's.
     """
 
-    __slots__ = ("_book", "_given_up", "_pace", "_request", "_wire", "address", "client")
+    __slots__ = ("_book", "_deadlines", "_given_up", "_request", "_wire", "address", "client")
 
     def __init__(
         self, server: web.Server, book: Connections, address: str, loop: asyncio.AbstractEventLoop
@@ -226,7 +226,7 @@ class Connection(web.RequestHandler):
         self.address = address
         self.client = client_of(address)
         self._book = book
-        self._pace = Pace(book.limits.patience, book.now_s())
+        self._deadlines = ConnectionDeadlines(book.limits.patience, book.now_s())
         self._request: web.BaseRequest | None = None
         self._wire: asyncio.Transport | None = None
         self._given_up = False
@@ -246,13 +246,13 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Take what came."""
         if data:
-            self._pace.received(len(data), self._book.now_s())
+            self._deadlines.received(len(data), self._book.now_s())
         super().data_received(data)
 
     def request_began(self, request: web.BaseRequest) -> None:
         """The headers of a request are whole."""
         self._request = request
-        self._pace.request_began()
+        self._deadlines.request_began()
         self._book.work(self)
 
     async def finish_response(
@@ -263,7 +263,7 @@ class Connection(web.RequestHandler):
             return await super().finish_response(request, resp, start_time)
         finally:
             self._request = None
-            self._pace.request_ended(self._book.now_s())
+            self._deadlines.request_ended(self._book.now_s())
             self._book.wait(self)
 
     def handle_error(
@@ -295,7 +295,7 @@ class Connection(web.RequestHandler):
             return
         # What is said at the end must be read as well, or the connection would stay for ever.
         unsent_bytes = wire.get_write_buffer_size()
-        overdue = self._pace.overdue(
+        overdue = self._deadlines.overdue(
             now_s, awaits_body=self._awaits_body(wire), unsent_bytes=unsent_bytes
         )
         if overdue is Overdue.ANSWER:

@@ -19,7 +19,7 @@ _NEIGHBOURS_BITS: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class BackoffPolicy:
     """How failures slow the next try.
 
     Attributes:
@@ -35,13 +35,13 @@ class Pace:
     forgiven_s: float
 
 
-PAIR: Final = Pace(free=5, first_wait_s=600, longest_wait_s=600, forgiven_s=120)
+PAIR: Final = BackoffPolicy(free=5, first_wait_s=600, longest_wait_s=600, forgiven_s=120)
 """The vendor's rule: five failures with one pair, then ten minutes of nothing."""
 
-ADDRESS: Final = Pace(free=5, first_wait_s=10, longest_wait_s=600, forgiven_s=1800)
+ADDRESS: Final = BackoffPolicy(free=5, first_wait_s=10, longest_wait_s=600, forgiven_s=1800)
 """At most some 15 guesses in the first hour, and 6 in each that follows."""
 
-CLIENT: Final = Pace(free=20, first_wait_s=10, longest_wait_s=600, forgiven_s=120)
+CLIENT: Final = BackoffPolicy(free=20, first_wait_s=10, longest_wait_s=600, forgiven_s=120)
 """For guesses from many addresses; 6 an hour from a single one never add up to it."""
 
 
@@ -56,8 +56,8 @@ class _Failures:
 class Slowdown(Generic[K]):
     """Counts the failures of each key, and forgets the oldest keys under a flood."""
 
-    def __init__(self, pace: Pace) -> None:
-        self._pace = pace
+    def __init__(self, policy: BackoffPolicy) -> None:
+        self._policy = policy
         self._failures: OrderedDict[K, _Failures] = OrderedDict()
 
     def __len__(self) -> int:
@@ -65,19 +65,19 @@ class Slowdown(Generic[K]):
 
     def wait_s(self, key: K, now_s: float) -> float:
         """Return how long the next try has to wait; 0 where it need not."""
-        known, pace = self._failures.get(key), self._pace
-        if known is None or known.count < pace.free:
+        known, policy = self._failures.get(key), self._policy
+        if known is None or known.count < policy.free:
             return 0.0
-        doublings = min(known.count - pace.free, _MAX_DOUBLINGS)
-        wait_s = min(pace.first_wait_s * 2.0**doublings, pace.longest_wait_s)
+        doublings = min(known.count - policy.free, _MAX_DOUBLINGS)
+        wait_s = min(policy.first_wait_s * 2.0**doublings, policy.longest_wait_s)
         return max(0.0, known.latest_s + wait_s - now_s)
 
     def note(self, key: K, now_s: float) -> None:
         """Count a failure."""
         known = self._failures.pop(key, None) or _Failures(0, now_s, now_s)
-        forgiven = int((now_s - known.forgiven_until_s) / self._pace.forgiven_s)
+        forgiven = int((now_s - known.forgiven_until_s) / self._policy.forgiven_s)
         left = max(0, known.count - forgiven)
-        anchor_s = known.forgiven_until_s + forgiven * self._pace.forgiven_s if left else now_s
+        anchor_s = known.forgiven_until_s + forgiven * self._policy.forgiven_s if left else now_s
         self._failures[key] = _Failures(left + 1, now_s, anchor_s)
         if len(self._failures) > _MAX_KEYS:
             self._failures.popitem(last=False)

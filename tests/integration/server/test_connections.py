@@ -23,7 +23,7 @@ from batch_converter.server.connections import (
     Connections,
     affordable_connections,
 )
-from batch_converter.server.pace import Patience
+from batch_converter.server.deadlines import Patience
 from tests.support.clocks import ManualClock
 
 if TYPE_CHECKING:
@@ -210,7 +210,8 @@ async def test_an_answer_that_is_read_is_given_whole() -> None:
         received = 0
         while received < len(LARGE):
             received += len(await stream.receive(1_000_000))
-            door.after(1)
+            if received < len(LARGE) // 2:  # later all may be in the system's buffers: no time runs
+                door.after(1)
         assert await is_open(stream)
 
 

@@ -70,7 +70,7 @@ class Allowance:
         return self._left_s < 0
 
 
-class Pace:
+class ConnectionDeadlines:
     """Where one connection stands, and whether it is overdue.
 
     Between requests it owes the beginning of the next one, then its headers; during a
