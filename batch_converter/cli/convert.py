@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch_converter.config import Settings
-    from batch_converter.events import RunEvent
     from batch_converter.logs import LogSession
     from batch_converter.models import Estimate
     from batch_converter.orchestrator import Run
@@ -261,40 +260,21 @@ def convert(
             redactor=session.redactor,
             stopping=partial(_stopped_by_signals, session=session),
         )
-        report = anyio.run(_convert, convert_all, counters, sources, loaded.settings)
+        port = loaded.settings.logging.progress_page
+        report = anyio.run(_observed(convert_all, counters, port), sources, loaded.settings)
     _print_result(report, loaded.settings, as_json=as_json)
     sys.exit(report.summary.exit_code)
 
 
-async def _convert(
-    convert_all: Callable[..., Awaitable[api.RunReport]],
-    counters: RunCounters,
-    sources: Sources,
-    settings: Settings,
-) -> api.RunReport:
-    """Run, with a page to look at where one is wanted."""
-    port = settings.logging.progress_page
+def _observed(
+    run: Callable[..., Awaitable[api.RunReport]], counters: RunCounters, port: int | None
+) -> Callable[..., Awaitable[api.RunReport]]:
+    """Return the run with who observes it: the counters, and a page where one is wanted."""
     if port is None:
-        return await convert_all(sources, settings, on_event=counters.observe)
-    from batch_converter.progress_page import RunRows, progress_page  # noqa: PLC0415  # aiohttp's server takes a moment
+        return partial(run, on_event=counters.observe)
+    from batch_converter.cli.page import run_with_page  # noqa: PLC0415  # a web server, which most runs spare themselves
 
-    rows, max_api_calls = RunRows(), settings.budget.max_api_calls
-
-    def observe(event: RunEvent) -> None:
-        counters.observe(event)
-        rows.observe(event)
-
-    async with progress_page(port, rows, counters, max_api_calls=max_api_calls) as address:
-        _say_where(address, settings)
-        return await convert_all(sources, settings, on_event=observe)
-
-
-def _say_where(address: str, settings: Settings) -> None:
-    """Tell the page's address on standard error, as quiet as that is."""
-    if settings.logging.level in {"debug", "info"}:
-        log.info("run.progress_page", address=address)
-    else:
-        click.echo(f"progress page: {address}", err=True)
+    return partial(run_with_page, run, port, counters)
 
 
 def _stopped_by_signals(run: Run, session: LogSession) -> AbstractContextManager[None]:

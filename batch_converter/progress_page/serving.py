@@ -7,7 +7,7 @@ import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from importlib import metadata, resources
+from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -17,9 +17,10 @@ from anyio import CancelScope
 
 from batch_converter.errors import UsageError
 from batch_converter.pace import Pace
+from batch_converter.server.page import PAGE_POLICY, Assets
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable
 
     from batch_converter.counters import RunCounters
     from batch_converter.progress_page.rows import Row, RunRows
@@ -31,17 +32,9 @@ _HEARTBEAT_S: Final = 15.0
 _MAX_ROWS: Final = 500
 _MAX_CHANGES: Final = 200
 _STATES: Final = ("uploading", "waiting", "converting", "ready", "failed", "cancelled")
-_TYPES: Final = {
-    ".css": "text/css",
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".svg": "image/svg+xml",
-}
 _HEADERS: Final = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
-    " img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none';"
-    " frame-ancestors 'none'",
+    **PAGE_POLICY,
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
@@ -62,7 +55,7 @@ async def progress_page(
     Raises:
         UsageError: The port cannot be had.
     """
-    assets = await anyio.to_thread.run_sync(_load_assets)
+    assets = await anyio.to_thread.run_sync(Assets.load)
     page = _Page(rows=rows, counters=counters, max_api_calls=max_api_calls, assets=assets)
     rows.changed = page.note
     runner = web.AppRunner(page.application(), access_log=None, shutdown_timeout=1.0)
@@ -88,7 +81,7 @@ class _Page:
     rows: RunRows
     counters: RunCounters
     max_api_calls: int | None
-    assets: Mapping[str, bytes]
+    assets: Assets
     pace: Pace = field(default_factory=Pace)
     _happened: anyio.Event = field(default_factory=anyio.Event)
     _is_closed: bool = False
@@ -98,7 +91,7 @@ class _Page:
         app.add_routes(
             [
                 web.get("/", self.index),
-                web.get("/assets/{name}", self.asset),
+                web.get("/assets/{name}", self.assets.send_asset),
                 web.get("/api/session", self.session),
                 web.get("/api/documents", self.documents),
                 web.get("/api/changes", self.changes),
@@ -118,16 +111,7 @@ class _Page:
         self.note()
 
     async def index(self, _request: web.Request) -> web.Response:
-        return self._asset("progress.html")
-
-    async def asset(self, request: web.Request) -> web.Response:
-        return self._asset(request.match_info["name"])
-
-    def _asset(self, name: str) -> web.Response:
-        if name not in self.assets:
-            raise web.HTTPNotFound(text="there is no such file\n")
-        kind = _TYPES[_suffix(name)]
-        return web.Response(body=self.assets[name], content_type=kind, charset="utf-8")
+        return self.assets.response("progress.html", headers={})
 
     async def session(self, _request: web.Request) -> web.Response:
         version = metadata.version("batch-converter")
@@ -213,7 +197,8 @@ async def _guarded(
         return web.Response(status=421, text="only localhost and 127.0.0.1 are answered here\n")
     response: web.StreamResponse = await handler(request)
     if not response.prepared:
-        response.headers.update(_HEADERS)
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
     return response
 
 
@@ -252,15 +237,3 @@ def _number(request: web.Request, name: str, default: int) -> int:
 
 def _json(value: object) -> web.Response:
     return web.Response(body=json.dumps(value).encode(), content_type="application/json")
-
-
-def _load_assets() -> dict[str, bytes]:
-    """Read the files of the page, which are the service's; blocks."""
-    folder = resources.files("batch_converter").joinpath("server", "assets")
-    return {
-        file.name: file.read_bytes() for file in folder.iterdir() if _suffix(file.name) in _TYPES
-    }
-
-
-def _suffix(name: str) -> str:
-    return name[name.rfind(".") :]

@@ -7,6 +7,7 @@ import { documentColumns } from "./columns.js";
 import { Documents, NO_TOTALS } from "./documents.js";
 import { takeDrops } from "./drops.js";
 import { Events } from "./events.js";
+import { listenToFilters } from "./filters.js";
 import { readDrop, readInput } from "./folders.js";
 import { STATES, plural, progressOf } from "./format.js";
 import { Notices, tellLeftOut } from "./notices.js";
@@ -15,8 +16,6 @@ import { SignIn } from "./signin.js";
 import { VirtualTable } from "./table.js";
 import { OtherTabs } from "./tabs.js";
 import { Uploads } from "./uploads.js";
-
-const FILTER_PAUSE_MS = 200;
 
 const byId = (id) => document.getElementById(id);
 
@@ -103,33 +102,15 @@ class Page {
       button.addEventListener("click", () => this.bulk(button));
     }
     byId("sign-out").addEventListener("click", () => this.leave());
-    this.listenToFilters();
+    listenToFilters(document.querySelector(".filters"), STATES, (text, state) => {
+      this.documents.narrow(text, state);
+      this.draw();
+    });
     addEventListener("beforeunload", (event) => {
       if (this.uploads.busy) event.preventDefault();
     });
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden && this.signIn.open) this.start();
-    });
-  }
-
-  listenToFilters() {
-    const filter = byId("filter");
-    const state = byId("state");
-    for (const name of STATES) state.append(new Option(name, name));
-    let timer = 0;
-    const narrow = () => {
-      clearTimeout(timer);
-      this.documents.narrow(filter.value.trim(), state.value);
-      this.draw();
-    };
-    filter.addEventListener("input", () => {
-      clearTimeout(timer);
-      timer = setTimeout(narrow, FILTER_PAUSE_MS);
-    });
-    state.addEventListener("change", narrow);
-    filter.form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      narrow();
     });
   }
 

@@ -5,11 +5,11 @@ import { Api } from "./api.js";
 import { documentColumns } from "./columns.js";
 import { Documents, NO_TOTALS } from "./documents.js";
 import { Events } from "./events.js";
+import { listenToFilters } from "./filters.js";
 import { count, duration, moment, plural } from "./format.js";
 import { Overview } from "./overview.js";
 import { VirtualTable } from "./table.js";
 
-const FILTER_PAUSE_MS = 200;
 const LOOK_EVERY_MS = 2000; // pace and expected end change while no document does
 
 const byId = (id) => document.getElementById(id);
@@ -41,22 +41,9 @@ class RunPage {
   }
 
   listen() {
-    const filter = byId("filter");
-    const state = byId("state");
-    for (const name of ["waiting", "converting", "ready", "failed"]) state.append(new Option(name, name));
-    let timer = 0;
-    const narrow = () => {
-      clearTimeout(timer);
-      this.documents.narrow(filter.value.trim(), state.value);
-    };
-    filter.addEventListener("input", () => {
-      clearTimeout(timer);
-      timer = setTimeout(narrow, FILTER_PAUSE_MS);
-    });
-    state.addEventListener("change", narrow);
-    filter.form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      narrow();
+    const states = ["waiting", "converting", "ready", "failed"];
+    listenToFilters(document.querySelector(".filters"), states, (text, state) => {
+      this.documents.narrow(text, state);
     });
   }
 

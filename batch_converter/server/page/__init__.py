@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from batch_converter.server.page.assets import Assets
 from batch_converter.server.page.routes import Page
+from batch_converter.server.page.security import PAGE_POLICY
 
-__all__ = ["Assets", "Page"]
+__all__ = ["PAGE_POLICY", "Assets", "Page"]
