@@ -88,8 +88,8 @@ class Admission:
 
         Args:
             owner: Whose it would be.
-            beside: How many others of his are about to come, and not counted yet.
             size_bytes: Of the DjVu, about; what it really has is checked as it comes.
+            beside: How many others of the owner's are about to come, and not counted yet.
 
         Raises:
             HTTPRequestEntityTooLarge: It is larger than any may be.
