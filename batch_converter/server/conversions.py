@@ -12,6 +12,7 @@ import structlog
 from batch_converter.engines.base import SourceDocument
 from batch_converter.errors import (
     BatchConverterError,
+    ErrorCode,
     FileError,
     OutputError,
     QueueWriteError,
@@ -55,6 +56,9 @@ _OF_THE_PDF: Final = frozenset({errno.EFBIG, errno.ENAMETOOLONG})
 """What a disk says of one file and of no other."""
 
 _PLACE: Final = "conversions"
+
+VANISHED: Final = "the document has vanished from the disk of the service; send it again"
+"""Why a document fails whose file somebody has taken away."""
 
 
 class _Settled(NamedTuple):
@@ -264,6 +268,8 @@ class Conversions:
             await target.close()
             return await self._pdf(document, ready)
         except BatchConverterError as error:
+            if await self._folder.threads.run(self._folder.has_lost, document.id):
+                return _failed(ErrorCode.UNREADABLE.value, VANISHED)
             if (reason := _machine_reason(error)) is not None:
                 crashed = _errno_of(error) == errno.EBUSY  # met again and again: by this one, too?
                 raise _Unsettled(reason, crashed=crashed) from error

@@ -9,6 +9,7 @@ import anyio
 import structlog
 
 from batch_converter.errors import QueueWriteError
+from batch_converter.server.conversions import VANISHED
 from batch_converter.server.queue import DocumentState
 
 if TYPE_CHECKING:
@@ -118,5 +119,5 @@ class Retention:
                 DocumentState.FAILED,
                 ended_at=self._clock.now(),
                 error_code="unreadable",
-                messages=("the document has vanished from the disk of the service; send it again",),
+                messages=(VANISHED,),
             )

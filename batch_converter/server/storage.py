@@ -110,6 +110,10 @@ class DataFolder:
         _unlink_all(stale)
         return len(stale)
 
+    def has_lost(self, document_id: str) -> bool:
+        """Whether a document's DjVu is gone, and not the whole folder with it. Blocks."""
+        return self.queue_path.exists() and not self.upload_path(document_id).exists()
+
     def free_bytes(self) -> int:
         """Return how much more the disk takes. Blocks.
 

@@ -7,6 +7,8 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from batch_converter.errors import UsageError
@@ -201,3 +203,22 @@ async def test_what_is_no_queue_is_not_touched(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(UsageError, match="newer version"):
         await opened(tmp_path)
+
+
+async def test_what_is_recorded_counts_also_where_nobody_waits_any_more(tmp_path: Path) -> None:
+    async with await opened(tmp_path) as queue:
+        document = await queue.add(new())
+        for record in (
+            lambda: queue.add(new()),
+            lambda: queue.claim(NOW),
+            lambda: queue.change(document.id, S.READY, pdf_bytes=7),
+            lambda: queue.remove_one(document.id),
+        ):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(record)
+                await anyio.lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()
+        kept = queue.totals.all
+        assert +kept.states == {S.WAITING: 1}
+    async with await opened(tmp_path) as queue:
+        assert queue.totals.all == kept

@@ -182,8 +182,10 @@ class Actions:
             cancelled = await self._queue.change(
                 document.id, _S.CANCELLED, only_from=OPEN, ended_at=self._clock.now()
             )
+        if cancelled is None:
+            return False
         self._conversions.call_off(document.id)
-        return cancelled is not None
+        return True
 
     async def _can_be_tried(self, document: QueuedDocument) -> bool:
         """Whether its file is here, as far as it was sent; one that was cut short may go on."""

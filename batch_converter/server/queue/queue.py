@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 500
 _S = DocumentState
+T = TypeVar("T")
 _ANY: Final = frozenset(DocumentState)
 
 Change = tuple["QueuedDocument", "QueuedDocument"]
@@ -125,7 +126,7 @@ class DocumentQueue(DocumentReader):
             connection.execute(query("add"), values | {"sequence": next(self._sequences)})
             return by_id(connection, new.id)
 
-        document = await self._store.execute(add)
+        document = await self._recorded(add)
         self._note(None, document)
         return document
 
@@ -155,7 +156,7 @@ class DocumentQueue(DocumentReader):
                 return None
             return before, self._save(connection, before, state=to, **changes)
 
-        return self._noted(await self._store.execute(change))
+        return self._noted(await self._recorded(change))
 
     async def claim(self, at: datetime, *, only_unserved: bool = False) -> QueuedDocument | None:
         """Take the next document to be converted; owners take turns.
@@ -176,7 +177,7 @@ class DocumentQueue(DocumentReader):
             begun = {"started_at": at, "ended_at": None, "attempts": before.attempts + 1}
             return before, self._save(connection, before, state=_S.CONVERTING, **begun)
 
-        return self._noted(await self._store.execute(claim))
+        return self._noted(await self._recorded(claim))
 
     def _next(
         self, connection: sqlite3.Connection, *, only_unserved: bool
@@ -219,7 +220,7 @@ class DocumentQueue(DocumentReader):
                 connection.execute(query("remove"), {"number": document.number})
             return documents
 
-        removed = await self._store.execute(remove)
+        removed = await self._recorded(remove)
         for document in removed:
             self.totals.change(document, None)
             self.sequence = next(self._sequences)
@@ -259,6 +260,12 @@ class DocumentQueue(DocumentReader):
             await self.change(document.id, document.state, is_fetched=True)
 
     # Within a transaction, and after it
+
+    async def _recorded(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        """Have it done and hear of it: what is recorded is recorded, whoever has gone meanwhile."""
+        with anyio.CancelScope(shield=True):
+            result = await self._store.execute(operation)
+        return result  # noqa: RET504  # within the scope, mypy would miss a return after it
 
     def _save(
         self,

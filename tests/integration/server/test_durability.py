@@ -11,7 +11,12 @@ import anyio
 import pytest
 
 from batch_converter.engines.base import Ready
-from batch_converter.errors import EngineError, MachineExhaustedError, OutputError
+from batch_converter.errors import (
+    EngineError,
+    MachineExhaustedError,
+    OutputError,
+    UnreadableError,
+)
 from batch_converter.server.conversions import PAUSE_S
 from batch_converter.server.storage import DataFolder
 from tests.support.clocks import ManualClock
@@ -27,6 +32,8 @@ from tests.support.service import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from batch_converter.engines.base import PdfTarget, SourceDocument
 
 
 async def test_a_restart_loses_no_task_and_no_result(tmp_path: Path) -> None:
@@ -240,6 +247,28 @@ async def test_a_document_whose_file_has_vanished_is_told(tmp_path: Path) -> Non
         answer = await client.ask(task_id)
     assert answer["taskStatus"] == "Error"
     assert "send it again" in answer["error"]["messages"][0]
+
+
+class Taker(HandConverter):
+    """Has the document taken away before it is read."""
+
+    async def convert(self, source: SourceDocument, target: PdfTarget) -> Ready:
+        if not self.called_off:
+            self.called_off = 1
+            await anyio.Path(source.path).unlink()
+            error = UnreadableError("it cannot be read")
+            error.__cause__ = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            raise error
+        return await super().convert(source, target)
+
+
+async def test_a_document_that_vanishes_fails_alone(tmp_path: Path) -> None:
+    async with running(tmp_path, Taker(), workers=1) as client:
+        lost, next_one = await client.submit(), await client.submit()
+        answer = await client.end(lost)
+        assert "send it again" in answer["error"]["messages"][0]
+        assert pdf_of(await client.end(next_one)) == PDF
+        assert (await health_of(client))["status"] == "ok"
 
 
 async def test_control_characters_of_a_document_reach_no_answer(tmp_path: Path) -> None:
