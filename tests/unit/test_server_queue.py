@@ -209,7 +209,7 @@ async def test_what_is_recorded_counts_also_where_nobody_waits_any_more(tmp_path
     async with await opened(tmp_path) as queue:
         document = await queue.add(new())
         for record in (
-            lambda: queue.add(new()),
+            lambda: queue.add(new(size_bytes=3)),
             lambda: queue.claim(NOW),
             lambda: queue.change(document.id, S.READY, pdf_bytes=7),
             lambda: queue.remove_one(document.id),
