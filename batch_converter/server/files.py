@@ -92,14 +92,14 @@ class FileWriter:
             await self._threads.start(self._delete)
 
     def _append(self, data: bytes | bytearray) -> None:
-        with _storing():
+        with disk_errors():
             if self._file is None:
                 self._file = self._path.open("wb", buffering=0)
             write_all(self._file.fileno(), data)
         self._hash.update(data)
 
     def _empty(self) -> None:
-        with _storing():
+        with disk_errors():
             if self._file is not None:
                 self._file.seek(0)
                 self._file.truncate()
@@ -109,7 +109,7 @@ class FileWriter:
         if rest:
             self._append(rest)
         if self._file is not None:
-            with _storing(), self._file as file:
+            with disk_errors(), self._file as file:
                 sync_file(file.fileno())
                 self.mtime_ns = os.fstat(file.fileno()).st_mtime_ns
             self.sha256 = self._hash.hexdigest()
@@ -122,7 +122,8 @@ class FileWriter:
 
 
 @contextmanager
-def _storing() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
+    """Map every `OSError` inside to an `OutputError` without a path of ours; it stays the cause."""
     try:
         yield
     except OSError as error:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from batch_converter.errors import OutputError
 from batch_converter.output import write_all
+from batch_converter.server.files import disk_errors
 from batch_converter.storage import sync_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 MAGIC: Final = b"AT&TFORM"
@@ -34,7 +32,7 @@ def make_upload(path: Path) -> None:
     Raises:
         OutputError: The disk does not do its part.
     """
-    with _storing():
+    with disk_errors():
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
@@ -59,7 +57,7 @@ def write_piece(path: Path, offset: int, piece: bytes) -> bytes:
     Raises:
         OutputError: The disk does not do its part.
     """
-    with _storing(), path.open("r+b", buffering=0) as file:
+    with disk_errors(), path.open("r+b", buffering=0) as file:
         file.seek(offset)
         write_all(file.fileno(), piece)
         file.truncate()
@@ -72,7 +70,7 @@ def seal(path: Path) -> WholeUpload:
     Raises:
         OutputError: The disk does not do its part.
     """
-    with _storing(), path.open("rb") as file:
+    with disk_errors(), path.open("rb") as file:
         sync_file(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return WholeUpload(mtime_ns=os.fstat(file.fileno()).st_mtime_ns, sha256=digest)
@@ -84,15 +82,7 @@ def found_bytes(path: Path) -> int:
     Raises:
         OutputError: The disk does not do its part.
     """
-    with _storing():
+    with disk_errors():
         if not path.exists():
             make_upload(path)
         return path.stat().st_size
-
-
-@contextmanager
-def _storing() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"cannot write to the data folder: {error.strerror}") from error
