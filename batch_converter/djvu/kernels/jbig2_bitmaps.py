@@ -1,0 +1,150 @@
+"""Bitmaps as decisions of the MQ coder: ITU-T T.88, 6.2 (generic regions).
+
+A pixel is one decision, and the pixels above and to the left of it are its context. All
+is template 0 with its adaptive pixels in their nominal places: sixteen pixels, of
+which five are two rows above (the outermost two columns to the left and to the right), seven one
+row above and four in the same row.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.djvu.kernels.compiling import kernel
+from batch_converter.djvu.kernels.mq import MqEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import MutableSequence, Sequence
+
+BITMAP_CONTEXTS: Final = 1 << 16
+"""They are the first: runs of zeros are those of context 0."""
+
+ADAPTIVE_PIXELS: Final = bytes((3, 0xFF, 0xFD, 0xFF, 2, 0xFE, 0xFE, 0xFE))
+"""Their places from the pixel, columns and rows in turn, as segments tell them."""
+
+BUFFERED_DECISIONS: Final = 1 << 14
+
+_TYPICAL_CONTEXT: Final = 0x9B25
+_KEPT: Final = 0xF7EF
+
+
+@kernel
+def put_row(  # noqa: PLR0915, PLR0917  # flat, for a compiler
+    decisions: MutableSequence[int],
+    at: int,
+    bits: Sequence[int],
+    place: int,
+    width: int,
+    rows_above: int,
+) -> int:
+    """Append the pixels of a row; returns the place behind them.
+
+    Args:
+        decisions: `width` at most are appended.
+        at: Where to begin.
+        bits: Packed rows.
+        place: Of the row in them.
+        width: In pixels.
+        rows_above: How many rows of the bitmap stand before it in `bits`.
+    """
+    stride = (width + 7) // 8
+    above = place - stride
+    upper = above - stride
+    near = bits[above] * 256 if rows_above > 0 else 0
+    far = bits[upper] * 256 if rows_above > 1 else 0
+    decision = (far >> 14) << 12 | (near >> 13) << 5
+    run = 0
+    for column in range(stride):
+        ink = bits[place + column] * 256
+        following = column + 1
+        if following < stride:
+            near += bits[above + following] if rows_above > 0 else 0
+            far += bits[upper + following] if rows_above > 1 else 0
+        count = min(8, width - 8 * column)
+        if not (ink or near & 0x1FE0 or far & 0x3FC0 or decision & _KEPT):
+            run += count
+            decision = 0
+        else:
+            if run:
+                decisions[at] = -run
+                at += 1
+                run = 0
+            for shift in range(7, 7 - count, -1):
+                context = decision & _KEPT | (far >> shift + 6 & 1) << 11
+                context |= (near >> shift + 5 & 1) << 4
+                decision = context << 1 | ink >> shift + 8 & 1
+                decisions[at] = decision
+                at += 1
+        near = (near & 0xFF) << 8
+        far = (far & 0xFF) << 8
+    if run:
+        decisions[at] = -run
+        at += 1
+    return at
+
+
+@kernel
+def is_typical(bits: Sequence[int], place: int, stride: int, rows_above: int) -> bool:
+    """Whether a row is like the one above it; above the first all is clear."""
+    above = place - stride
+    for column in range(stride):
+        if bits[place + column] != (bits[above + column] if rows_above > 0 else 0):
+            return False
+    return True
+
+
+@kernel
+def put_rows(  # noqa: PLR0917  # flat integers, for a compiler
+    decisions: MutableSequence[int],
+    progress: MutableSequence[int],
+    bits: Sequence[int],
+    width: int,
+    height: int,
+    typical: int,
+) -> int:
+    """Append rows until there are no more, or no more space; returns the number of decisions.
+
+    Args:
+        decisions: Filled from its beginning; at least one row and two more decisions.
+        progress: The row to begin with, and whether the row above it is like the one above that.
+        bits: All rows, packed.
+        width: In pixels.
+        height: In rows.
+        typical: Whether rows that are like those above them are told so, in place of their
+            pixels (6.2.5.7).
+    """
+    stride = (width + 7) // 8
+    row = progress[0]
+    was_same = progress[1]
+    at = 0
+    while row < height and at + width + 2 <= len(decisions):
+        same = 0
+        if typical:
+            same = 1 if is_typical(bits, row * stride, stride, row) else 0
+            decisions[at] = _TYPICAL_CONTEXT << 1 | same ^ was_same
+            at += 1
+            was_same = same
+        if not same:
+            at = put_row(decisions, at, bits, row * stride, width, row)
+        row += 1
+    progress[0] = row
+    progress[1] = was_same
+    return at
+
+
+def encoded_bitmap(rows: bytes, width: int, height: int, *, typical: bool) -> bytes:
+    """Encode a bitmap, as generic regions have it.
+
+    Args:
+        rows: Packed.
+        width: In pixels.
+        height: In rows.
+        typical: Whether typical prediction is used.
+    """
+    encoder = MqEncoder(BITMAP_CONTEXTS)
+    decisions = array("i", bytes(4 * max(BUFFERED_DECISIONS, width + 2)))
+    progress = array("q", (0, 0))
+    while progress[0] < height:
+        encoder.encode(decisions, put_rows(decisions, progress, rows, width, height, int(typical)))
+    return encoder.finish()

@@ -1,0 +1,235 @@
+"""JBIG2 streams as PDF has them: ITU-T T.88, 7, without file header and end (PDF 32000, 7.4.7).
+
+A `SymbolDictionary` is made of shapes, then written: the one that pages share by `globals_stream`,
+the one of a page in its `page_stream`. The instances of a page name shapes, not IDs, so they are
+placed whichever dictionary has them. Bits that are set are ink, and black by JBIG2Decode.
+
+    shared = SymbolDictionary.of(shapes, numbers)
+    stream = globals_stream(shared)                 # as /JBIG2Globals
+    private = SymbolDictionary.of(shapes, others)
+    page = page_stream(width, height, shapes=shapes, placements=placements,
+                       shared=shared, private=private, rows=rest)
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from batch_converter.djvu.kernels.jbig2_bitmaps import ADAPTIVE_PIXELS, encoded_bitmap
+from batch_converter.djvu.kernels.jbig2_symbols import dictionary_data, symbol_order
+from batch_converter.djvu.kernels.jbig2_text import Instances, text_region_data
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batch_converter.djvu.kernels.shapes import Shapes
+
+
+class _Kind(IntEnum):
+    """The types of segments (7.3)."""
+
+    SYMBOL_DICTIONARY = 0
+    LOSSLESS_TEXT = 7
+    LOSSLESS_GENERIC = 39
+    PAGE_INFORMATION = 48
+
+
+_HEADER: Final = struct.Struct(">IBB")
+_PAGE_AND_LENGTH: Final = struct.Struct(">BI")
+_PAGE_INFORMATION: Final = struct.Struct(">IIIIBH")
+_REGION: Final = struct.Struct(">IIIIB")
+_REFERENCE_COUNT_PLACE: Final = 5
+_PAGE: Final = 1
+_ALL_PAGES: Final = 0
+_SHARED: Final = 0
+_FIRST: Final = 1
+_LOSSLESS: Final = 1
+_TYPICAL: Final = 8
+_BITS: Final = 8
+_WORTH_PREDICTING: Final = 16
+
+
+def _numbers() -> array[int]:
+    return array("q")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placements:
+    """Where shapes are put.
+
+    Attributes:
+        numbers: Of the shapes.
+        lefts: Columns of their left edges.
+        tops: Rows of their first rows, from 0 at the top.
+    """
+
+    numbers: array[int] = field(default_factory=_numbers)
+    lefts: array[int] = field(default_factory=_numbers)
+    tops: array[int] = field(default_factory=_numbers)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def add(self, number: int, left: int, top: int) -> None:
+        """Put one more."""
+        self.numbers.append(number)
+        self.lefts.append(left)
+        self.tops.append(top)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolDictionary:
+    """Shapes encoded once, to be placed often.
+
+    Attributes:
+        data: Of the segment.
+        ids: By the number of the shape.
+    """
+
+    data: bytes
+    ids: Mapping[int, int]
+
+    @classmethod
+    def of(cls, shapes: Shapes, numbers: Sequence[int]) -> SymbolDictionary:
+        """Encode shapes; those without any pixel, which decoders refuse, it has not.
+
+        Args:
+            shapes: All there are.
+            numbers: Which of them to encode, each once.
+        """
+        order = symbol_order(
+            shapes, [n for n in numbers if shapes.widths[n] > 0 and shapes.heights[n] > 0]
+        )
+        return cls(
+            data=dictionary_data(shapes, order),
+            ids={number: place for place, number in enumerate(order)},
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def globals_stream(dictionary: SymbolDictionary) -> bytes:
+    """Return the stream that pages share."""
+    return _segment(_SHARED, _Kind.SYMBOL_DICTIONARY, dictionary.data, page=_ALL_PAGES)
+
+
+def encode_generic_page(rows: bytes, width: int, height: int) -> bytes:
+    """Return the stream of a page that is one generic region.
+
+    Args:
+        rows: Packed as those of `Shapes`.
+        width: In pixels, one at least.
+        height: In pixels, one at least.
+    """
+    return _page_information(width, height) + _generic_region(_FIRST + 1, rows, width, height)
+
+
+def page_stream(
+    width: int,
+    height: int,
+    *,
+    shapes: Shapes,
+    placements: Placements,
+    shared: SymbolDictionary | None = None,
+    private: SymbolDictionary | None = None,
+    rows: bytes | None = None,
+) -> bytes:
+    """Return the stream of a page that has symbols; with `shared`, it needs that one's stream.
+
+    Args:
+        width: In pixels, one at least.
+        height: In pixels, one at least.
+        shapes: All there are.
+        placements: Of shapes that one of the dictionaries has, or that have no pixel. What is
+            placed where something is already is added to it.
+        shared: Its stream is the page's `/JBIG2Globals`.
+        private: Becomes part of the page's stream.
+        rows: All of the page that is placed by no symbol, as a generic region.
+
+    Raises:
+        KeyError: A shape is in no dictionary.
+    """
+    parts = [_page_information(width, height)]
+    referred = [_SHARED] if shared is not None else []
+    number = _FIRST + 1
+    if private is not None:
+        parts.append(_segment(number, _Kind.SYMBOL_DICTIONARY, private.data, page=_PAGE))
+        referred.append(number)
+        number += 1
+    known = [dictionary for dictionary in (shared, private) if dictionary is not None]
+    instances = _instances(shapes, placements, known)
+    if len(instances):
+        data = _region(width, height) + text_region_data(instances, sum(map(len, known)))
+        parts.append(_segment(number, _Kind.LOSSLESS_TEXT, data, page=_PAGE, referred=referred))
+        number += 1
+    if rows is not None:
+        parts.append(_generic_region(number, rows, width, height))
+    return b"".join(parts)
+
+
+def _instances(
+    shapes: Shapes, placements: Placements, dictionaries: Sequence[SymbolDictionary]
+) -> Instances:
+    ids: dict[int, int] = {}
+    for dictionary in reversed(dictionaries):
+        first = sum(map(len, dictionaries[: dictionaries.index(dictionary)]))
+        ids.update({number: first + place for number, place in dictionary.ids.items()})
+    instances = Instances()
+    for number, left, top in zip(
+        placements.numbers, placements.lefts, placements.tops, strict=True
+    ):
+        width, height = shapes.widths[number], shapes.heights[number]
+        if width > 0 and height > 0:
+            instances.ids.append(ids[number])
+            instances.lefts.append(left)
+            instances.bottoms.append(top + height - 1)
+            instances.widths.append(width)
+    return instances
+
+
+def _segment(
+    number: int, kind: _Kind, data: bytes, *, page: int, referred: Sequence[int] = ()
+) -> bytes:
+    """Put the header before a segment (7.2)."""
+    header = _HEADER.pack(number, kind, len(referred) << _REFERENCE_COUNT_PLACE)
+    return header + bytes(referred) + _PAGE_AND_LENGTH.pack(page, len(data)) + data
+
+
+def _page_information(width: int, height: int) -> bytes:
+    data = _PAGE_INFORMATION.pack(width, height, 0, 0, _LOSSLESS, 0)
+    return _segment(_FIRST, _Kind.PAGE_INFORMATION, data, page=_PAGE)
+
+
+def _region(width: int, height: int) -> bytes:
+    """Describe a region that covers the page and is added to it (7.4.1)."""
+    return _REGION.pack(width, height, 0, 0, 0)
+
+
+def _generic_region(number: int, rows: bytes, width: int, height: int) -> bytes:
+    typical = _is_worth_predicting(rows, width)
+    data = (
+        _region(width, height)
+        + bytes((_TYPICAL if typical else 0,))
+        + ADAPTIVE_PIXELS
+        + encoded_bitmap(rows, width, height, typical=typical)
+    )
+    return _segment(number, _Kind.LOSSLESS_GENERIC, data, page=_PAGE)
+
+
+def _is_worth_predicting(rows: bytes, width: int) -> bool:
+    """Whether enough rows are like those above them; clear ones cost nothing anyhow.
+
+    On scans of text both ways are the same within 0.3 %, and it is a sixteenth of the rows
+    from which on prediction is the better one.
+    """
+    packed = np.frombuffer(rows, np.uint8).reshape(-1, -(-width // _BITS))
+    inked = packed[1:].any(axis=1)
+    same = (packed[1:] == packed[:-1]).all(axis=1)
+    return bool(np.count_nonzero(same & inked) * _WORTH_PREDICTING > np.count_nonzero(inked))

@@ -1,0 +1,234 @@
+"""The encoder of JBIG2 against a decoder of its own and against viewers of PDF."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_converter.djvu.kernels.compiling import FOLDER_VARIABLE, OFF_VARIABLE
+from batch_converter.djvu.kernels.jbig2_integers import OUT_OF_BAND, put_integer, put_symbol_id
+from batch_converter.djvu.kernels.jbig2_segments import (
+    Placements,
+    SymbolDictionary,
+    encode_generic_page,
+    page_stream,
+)
+from batch_converter.djvu.kernels.mq import MqEncoder
+from tests.support.jbig2_cases import (
+    Page,
+    blots,
+    digest,
+    noise,
+    packed,
+    shapes_of,
+    streams_of,
+    written_page,
+)
+from tests.support.jbig2_decoding import Decoder, drawn, page_of, symbols_of
+from tests.support.jbig2_pdfs import pdfium_ink, poppler_ink, write_pdf
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.bool_]
+
+ROOT = Path(__file__).parents[2]
+SIDES = st.integers(1, 40)
+SEEDS = st.integers(0, 1 << 32)
+EDGES = [0, 3, 4, 19, 20, 83, 84, 339, 340, 4435, 4436, 262142, (1 << 31) - 1]
+
+
+def bits_of(count: int, bits: list[int]) -> bytes:
+    encoder = MqEncoder(count)
+    encoder.encode(bits, len(bits))
+    return encoder.finish()
+
+
+@given(st.lists(st.integers(0, 7), max_size=300), st.integers(0, 3))
+def test_decisions_come_back(decisions: list[int], repeated: int) -> None:
+    decisions = decisions + decisions[-1:] * 300 * repeated
+    decoder = Decoder(bits_of(4, list(decisions)))
+    assert [decoder.bit(decision >> 1) for decision in decisions] == [d & 1 for d in decisions]
+
+
+@given(st.lists(st.one_of(st.integers(0, 3), st.integers(-70_000, -1)), max_size=20))
+def test_runs_are_what_they_stand_for(decisions: list[int]) -> None:
+    """Zeros of context 0, one by one or at once: the same bytes."""
+    plain = [d for decision in decisions for d in ([0] * -decision if decision < 0 else [decision])]
+    assert bits_of(2, decisions) == bits_of(2, plain)
+
+
+def test_a_stream_longer_than_a_buffer_comes_back() -> None:
+    bits = np.random.default_rng(1).integers(0, 2, 400_000).tolist()
+    decoder = Decoder(bits_of(1, list(bits)))
+    assert [decoder.bit(0) for _ in bits] == bits
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.none(),
+            st.integers(-(1 << 31) + 1, (1 << 31) - 1),
+            st.sampled_from([sign * edge for edge in EDGES for sign in (1, -1)]),
+        )
+    )
+)
+def test_numbers_come_back(numbers: list[int | None]) -> None:
+    decisions = [0] * 38 * max(1, len(numbers))
+    at = 0
+    for number in numbers:
+        at = put_integer(decisions, at, 0, OUT_OF_BAND if number is None else number)
+    encoder = MqEncoder(512)
+    encoder.encode(decisions, at)
+    decoder = Decoder(encoder.finish())
+    assert [decoder.number("any") for _ in numbers] == numbers
+
+
+@given(st.integers(0, 14), st.data())
+def test_symbol_ids_come_back(bits: int, data: st.DataObject) -> None:
+    ids = data.draw(st.lists(st.integers(0, (1 << bits) - 1), max_size=20))
+    decisions = [0] * bits * len(ids)
+    at = 0
+    for value in ids:
+        at = put_symbol_id(decisions, at, 0, value, bits)
+    encoder = MqEncoder(1 << bits)
+    encoder.encode(decisions, at)
+    decoder = Decoder(encoder.finish())
+    assert [decoder.symbol(bits) for _ in ids] == ids
+
+
+@given(SIDES, SIDES, SEEDS, st.sampled_from([0.0, 0.02, 0.5, 1.0]), st.integers(1, 4))
+def test_generic_pages_come_back(
+    width: int, height: int, seed: int, ink: float, repeated: int
+) -> None:
+    pixels = noise(np.random.default_rng(seed), height, width, ink)
+    pixels = np.repeat(pixels, repeated, axis=0)
+    page = page_of(encode_generic_page(packed(pixels), width, len(pixels)))
+    assert np.array_equal(page, pixels)
+
+
+@pytest.mark.parametrize("size", [(3, 20_000), (2000, 9), (1, 1), (1, 16_382), (1, 16_383)])
+def test_pages_of_any_size_come_back(size: tuple[int, int]) -> None:
+    pixels = noise(np.random.default_rng(2), *size, 0.3)
+    pixels[:, 50:-50] = False
+    assert np.array_equal(page_of(encode_generic_page(packed(pixels), *size[::-1])), pixels)
+
+
+@pytest.mark.parametrize(("repeated", "smaller"), [(1, False), (4, True)])
+def test_rows_that_repeat_are_told_so(*, repeated: int, smaller: bool) -> None:
+    pixels = np.repeat(noise(np.random.default_rng(3), 60, 100, 0.5), repeated, axis=0)
+    stream = encode_generic_page(packed(pixels), 100, len(pixels))
+    assert (len(stream) < pixels.size / 8 / 2) == smaller
+    assert np.array_equal(page_of(stream), pixels)
+
+
+@st.composite
+def pages(draw: st.DrawFn) -> Page:
+    generator = np.random.default_rng(draw(SEEDS))
+    ink = draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]))
+    sizes = draw(
+        st.lists(st.tuples(st.integers(0, 20), st.integers(0, 30)), min_size=1, max_size=12)
+    )
+    symbols = [noise(generator, *size, ink) for size in sizes]
+    height, width = draw(st.tuples(SIDES, SIDES))
+    place = st.tuples(
+        st.integers(0, len(symbols) - 1), st.integers(-20, width), st.integers(-20, height)
+    )
+    places = draw(st.lists(place, max_size=30))
+    return Page(
+        size=(height, width),
+        symbols=symbols,
+        places=places + places[: draw(st.integers(0, 2))],
+        shared=draw(st.integers(0, len(symbols))),
+        rest=noise(generator, height, width, 0.1) if draw(st.booleans()) else None,
+    )
+
+
+@given(pages())
+def test_placed_symbols_come_back(page: Page) -> None:
+    shared, stream = streams_of(page)
+    expected = drawn(page.symbols, page.places, page.size)
+    if page.rest is not None:
+        expected |= page.rest
+    assert np.array_equal(page_of(stream, shared), expected)
+
+
+@given(st.lists(st.tuples(SIDES, SIDES), max_size=10), SEEDS)
+def test_a_dictionary_tells_where_its_shapes_are(sizes: list[tuple[int, int]], seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    symbols = [noise(generator, *size, 0.4) for size in sizes]
+    dictionary = SymbolDictionary.of(shapes_of(symbols), range(len(symbols)))
+    found = symbols_of(dictionary.data)
+    assert len(dictionary) == len(found) == len(symbols)
+    for number, pixels in enumerate(symbols):
+        assert np.array_equal(found[dictionary.ids[number]], pixels)
+
+
+def test_a_shape_that_no_dictionary_has_is_refused() -> None:
+    shapes = shapes_of([np.ones((2, 2), np.bool_)] * 2)
+    placements = Placements()
+    placements.add(1, 0, 0)
+    with pytest.raises(KeyError):
+        page_stream(
+            8, 8, shapes=shapes, placements=placements, private=SymbolDictionary.of(shapes, [0])
+        )
+
+
+def test_a_page_without_anything_is_clear() -> None:
+    stream = page_stream(9, 4, shapes=shapes_of([]), placements=Placements())
+    assert np.array_equal(page_of(stream), np.zeros((4, 9), np.bool_))
+
+
+def test_symbols_cost_once_what_they_cost_often() -> None:
+    generator = np.random.default_rng(4)
+    symbol = noise(generator, 30, 30, 0.5)
+    places = [(0, column, row) for row in range(0, 1200, 40) for column in range(0, 1200, 40)]
+    sizes = [
+        sum(map(len, streams_of(Page(size=(1240, 1240), symbols=[symbol], places=some, shared=1))))
+        for some in (places[:1], places)
+    ]
+    assert sizes[1] < sizes[0] + 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_viewers_draw_the_same(tmp_path: Path, seed: int) -> None:
+    page = written_page(seed)
+    shared, stream = streams_of(page)
+    symbols = drawn(page.symbols, page.places, page.size)
+    assert page.rest is not None
+    generator = np.random.default_rng(seed)
+    prose = blots(generator, 301, 203)
+    target = tmp_path / "pages.pdf"
+    write_pdf(
+        target,
+        [
+            (page.size, stream, shared),
+            (prose.shape, encode_generic_page(packed(prose), 203, 301), b""),
+        ],
+    )
+    for number, expected in enumerate([symbols | page.rest, prose]):
+        assert np.array_equal(poppler_ink(target, number), expected)
+        assert np.array_equal(pdfium_ink(target, number), expected)
+
+
+@pytest.mark.slow
+def test_compiled_kernels_write_the_same(tmp_path: Path) -> None:
+    environment = {**os.environ, FOLDER_VARIABLE: str(tmp_path), OFF_VARIABLE: "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.jbig2_cases"],
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+    )
+    assert done.stdout.split() == ["True", digest()]
