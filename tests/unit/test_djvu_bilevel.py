@@ -58,6 +58,23 @@ def test_cutting_out_the_inked_area_loses_no_ink(
         assert 0 <= columns.min() - area.left < 8
 
 
+@pytest.mark.parametrize(
+    ("width", "column", "rows"),
+    [(8, 0, 1), (8, 1, 2), (8, 7, 2), (9, 7, 1), (9, 8, 1), (10, 8, 1), (10, 9, 2), (16, 1, 1)],
+)
+def test_ink_that_a_viewer_leaves_out_of_a_last_row_gets_a_clear_row_below(
+    width: int, column: int, rows: int
+) -> None:
+    pixels = np.zeros((3, width), np.bool_)
+    pixels[:2] = True
+    pixels[2, column] = True
+    found = Bitmap.of_pixels(pixels).with_room_below()
+    assert (found.width, found.height) == (width, 2 + rows)
+    shown = np.unpackbits(found.rows, axis=1, count=width)
+    assert (shown[:3] == pixels).all()
+    assert not shown[3:].any()
+
+
 @given(sizes, st.data())
 def test_ink_is_found_where_it_is(size: tuple[int, int], data: st.DataObject) -> None:
     width, height = size

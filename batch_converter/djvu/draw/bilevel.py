@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BITS: Final = 8
+_BEHIND_FIRST_PIXEL: Final = 0x7F
 _PIECE_BYTES: Final = 1 << 20
 _IFD_PLACE: Final = 4
 _IFD_COUNT: Final = struct.Struct("=H")
@@ -94,6 +95,17 @@ class Bitmap:
         first, last = area.left // _BITS, -(-area.right // _BITS)
         rows = self.rows[area.top : area.bottom, first:last]
         return Bitmap(width=area.right - area.left, rows=np.ascontiguousarray(rows))
+
+    def with_room_below(self) -> Bitmap:
+        """Add a clear row, if the last one has ink in columns that pdf.js leaves out.
+
+        Of a bilevel image that is no stencil it draws the last row only as far as the first
+        pixel of the last byte (seen in 2.14; what is no last row is whole).
+        """
+        if not self.rows[-1, -1] & _BEHIND_FIRST_PIXEL:
+            return self
+        clear = np.zeros((1, self.rows.shape[1]), np.uint8)
+        return Bitmap(width=self.width, rows=np.concatenate([self.rows, clear]))
 
     def has_ink(self, area: Area) -> bool:
         """Whether there is ink in a part of the picture."""

@@ -169,11 +169,12 @@ def _stencil(
 ) -> Stencil:
     """Paint the inked part of a bitmap whose upper left corner stands at `left`, `top`."""
     area = ink.inked_area()
+    cut = ink.cropped(area).with_room_below()
     return Stencil(
-        mask=encode_mask(ink.cropped(area), options),
+        mask=encode_mask(cut, options),
         color=color,
         left=left + area.left,
-        bottom=geometry.height - top - area.bottom,
+        bottom=geometry.height - top - area.top - cut.height,
     )
 
 
