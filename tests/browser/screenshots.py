@@ -5,18 +5,17 @@ Run: python -m tests.browser.screenshots docs/images
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import tempfile
 from itertools import product
 from pathlib import Path
 from typing import Final, Literal
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from tests.browser.real_service import serving
 from tests.browser.service_page import ServicePage
+from tests.support.chromium import chromium
 
 SAMPLES: Final = Path(__file__).parents[2] / "samples"
 FOLDER: Final = {
@@ -35,11 +34,7 @@ PATIENCE_MS: Final = 60_000
 def main(target: Path) -> None:
     """Write `serve-WIDTH-SCHEME.png` for both widths and both schemes."""
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=[] if os.getuid() else ["--no-sandbox"],
-        )
+    with tempfile.TemporaryDirectory() as scratch, chromium() as browser:
         folder = _folder(Path(scratch))
         with serving(Path(scratch) / "serve") as (_, url):
             for (width, scale), scheme in product(WIDTHS.items(), SCHEMES):
@@ -53,7 +48,6 @@ def main(target: Path) -> None:
                 picture = target / f"serve-{width}-{scheme}.png"
                 _picture(shown, folder, picture, whole=scale == 1)
                 context.close()
-        browser.close()
 
 
 def _folder(scratch: Path) -> Path:
