@@ -62,7 +62,7 @@ def drawn_ink(source: Path, number: int = 0, options: ConvertOptions | None = No
         ):
             mask = ink_of(image[1])
             start, top = round(left), height - round(bottom) - mask.shape[0]
-            canvas[top : top + mask.shape[0], start : start + mask.shape[1]] |= mask
+            canvas[top : top + mask.shape[0], start : start + mask.shape[1]] |= mask[: height - top]
     return canvas
 
 
