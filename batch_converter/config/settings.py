@@ -206,6 +206,8 @@ class LocalSettings(Section):
             documents that have none; empty for no OCR. Needs the extra `[ocr]`.
         encoding: What titles, facts, notes and text are in that are not UTF-8, as
             Python names it (`cp1251`, `koi8-r`, `shift_jis`); empty where nobody knows.
+        pdfa: Whether PDFs are PDF/A-2b, checked before they are published; a document that
+            cannot become one fails.
         on_damage: What happens to a document with pages whose picture cannot be decoded.
         max_memory_bytes: Address space of a worker.
         page_timeout_s: Patience for each page of a document, and a minute for all.
@@ -218,6 +220,7 @@ class LocalSettings(Section):
     jbig2: Literal["auto", "off"] = "auto"
     ocr: Annotated[str, Field(pattern=r"^([A-Za-z_]+(\+[A-Za-z_]+)*)?$")] = ""
     encoding: Annotated[str, BeforeValidator(parse_encoding)] = ""
+    pdfa: bool = False
     on_damage: Literal["fail", "keep"] = "fail"
     max_memory_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=512 << 20)] = 2 << 30
     page_timeout_s: Seconds = 30

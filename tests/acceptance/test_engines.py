@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import pikepdf
 import pytest
+from pikepdf import pdfa
 
 from tests.support.command import Running, run, sha256sum_accepts, started
+from tests.support.djvu_files import chunk, info
+from tests.support.djvu_files import page as djvu_page
 from tests.support.pdfs import make_archive
 
 if TYPE_CHECKING:
@@ -71,6 +74,34 @@ def test_pages_that_are_kept_blank_are_counted_and_named(source: Path, output: P
     assert "With warnings (1):\n  book.djvu: page 6 is blank" in kept.out
     assert kept.named("file.warned")[0]["source"] == "book.djvu"
     assert run("status", "-o", output, "--json").json["totals"]["with_warnings"] == 1
+
+
+def test_archives_are_checked_before_they_are_published(source: Path, output: Path) -> None:
+    (source / "book.djvu").write_bytes((SAMPLES / "book.djvu").read_bytes())
+    long_note = b'(maparea "" "%s" (rect 9 9 9 9))' % (b"x" * 40_000)
+    (source / "never.djvu").write_bytes(djvu_page(info(), chunk("ANTa", long_note)))
+    command = ("convert", source, "-o", output, "--engine", "local", "--json", "--retry-failed")
+    archival = {"BATCH_CONVERTER_LOCAL__PDFA": "true"}
+
+    archived = run(*command, env=archival)
+    before = (output / "book.pdf").read_bytes()
+    again = run(*command, env=archival)
+
+    assert archived.code == 1
+    (failed,) = archived.named("file.failed")
+    assert failed["source"] == "never.djvu"
+    assert failed["code"] == "engine_error"
+    assert "it cannot be PDF/A-2b: page 1: " in failed["message"]
+    assert "local.pdfa = false" in failed["message"]
+    assert [path.name for path in output.glob("*.pdf")] == ["book.pdf"]
+    assert pdfa.validate_written(output / "book.pdf", "2b").passed
+    assert again.json["totals"]["skipped"] == 1
+    assert (output / "book.pdf").read_bytes() == before
+
+    plain = run(*command)
+    assert plain.code == 0
+    assert plain.json["totals"]["converted"] == 2  # as with any option that changes PDFs
+    assert not pdfa.validate_written(output / "book.pdf", "2b").passed
 
 
 def test_times_are_preserved_where_wanted(source: Path, output: Path) -> None:

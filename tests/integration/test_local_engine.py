@@ -15,6 +15,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,11 @@ import pikepdf
 import psutil
 import pypdfium2
 import pytest
+from pikepdf import pdfa
 from PIL import Image
 
 from batch_converter.config.settings import LocalSettings
+from batch_converter.djvu.work import pdfa_tools
 from batch_converter.djvu.work.workers import WorkerPool
 from batch_converter.engines.base import Ready, SourceDocument
 from batch_converter.engines.local import LocalEngine, options_of
@@ -517,8 +520,44 @@ async def test_recognition_without_its_tools_starts_nothing() -> None:
             raise AssertionError("it was opened")
 
 
+async def test_a_missing_checker_is_told_before_anything_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A system's own packages may have pikepdf without what its checker needs."""
+    monkeypatch.setattr(
+        pdfa_tools, "find_spec", lambda name: None if name == "jsonschema" else find_spec(name)
+    )
+    with pytest.raises(ConfigError, match=r"local\.pdfa = true: jsonschema .* pip install"):
+        async with LocalEngine(LocalSettings(pdfa=True), workers=1):
+            pass
+    async with LocalEngine(LocalSettings(), workers=1):
+        pass
+
+
+async def test_a_long_document_with_text_recognised_is_an_archive(tmp_path: Path) -> None:
+    sample = (SAMPLES / "no-text.djvu").read_bytes()
+    source, target = tmp_path / "in.djvu", tmp_path / "out.pdf"
+    source.write_bytes(sample)
+    async with LocalEngine(LocalSettings(pdfa=True, ocr="eng"), workers=1) as engine:
+        await engine.convert(document(source), FileSink(target))
+    report = pdfa.validate_written(target, "2b")
+    assert report.passed, report.summary()
+    with pypdfium2.PdfDocument(target) as pdf:
+        assert pdf[0].get_textpage().get_text_range().strip()
+
+
+async def test_a_document_that_cannot_be_an_archive_fails_with_the_reason(tmp_path: Path) -> None:
+    note = b'(maparea "" "%s" (rect 9 9 9 9))' % (b"x" * 32_768)
+    source = tmp_path / "in.djvu"
+    source.write_bytes(page(info(), chunk("ANTa", note)))
+    async with LocalEngine(LocalSettings(pdfa=True), workers=1) as engine:
+        with pytest.raises(EngineError, match=r"^in\.djvu: it cannot be PDF/A-2b: page 1: "):
+            await engine.convert(document(source), FileSink(tmp_path / "out.pdf"))
+
+
 def test_options_change_the_digest_and_patience_does_not() -> None:
     plain = LocalEngine(LocalSettings()).options_digest
     assert LocalEngine(LocalSettings(preset="archive")).options_digest != plain
     assert LocalEngine(LocalSettings(jpeg_quality=81)).options_digest != plain
+    assert LocalEngine(LocalSettings(pdfa=True)).options_digest != plain
     assert LocalEngine(LocalSettings(page_timeout_s=99, workers=7)).options_digest == plain

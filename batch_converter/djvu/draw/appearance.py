@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
 from batch_converter.djvu.draw.geometry import POINTS_AN_INCH
+from batch_converter.djvu.draw.note_font import LETTER_EM
 from batch_converter.djvu.draw.strips import oval_corners
 from batch_converter.djvu.read.mapareas import Border, MapArea, Shape
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pikepdf import Object
 
     from batch_converter.djvu.draw.geometry import Geometry
+    from batch_converter.djvu.draw.note_font import NoteFont
     from batch_converter.djvu.read.mapareas import Point, Rgb
 
 PAPER: Final[Rgb] = (1, 1, 0.6)
@@ -29,13 +31,18 @@ ARROW_LENGTHS: Final = 6
 _ARROW_ANGLE: Final = math.pi / 7
 _LARGEST_PT: Final = 12
 _SMALLEST_PT: Final = 4
-_ADVANCE_EM: Final = 0.52
 _LINE_EM: Final = 1.2
 _PADDING_PT: Final = 2
 
 
 def drawing(
-    pdf: Pdf, box: Sequence[Decimal], geometry: Geometry, content: str, *, alpha: float = 1
+    pdf: Pdf,
+    box: Sequence[Decimal],
+    geometry: Geometry,
+    content: str,
+    *,
+    alpha: float = 1,
+    font: NoteFont | None = None,
 ) -> Object:
     """Return an appearance stream that fills `box`, in points, with `content`, in pixels.
 
@@ -45,6 +52,7 @@ def drawing(
         geometry: The page's.
         content: Operators.
         alpha: How much it covers; less than 1 darkens what is below, like a marker.
+        font: Of the text in it, where there is any.
     """
     scale = POINTS_AN_INCH / geometry.dpi
     matrix = " ".join(f"{number * scale:.6f}" for number in geometry.shown_to_stored)
@@ -55,19 +63,9 @@ def drawing(
     if alpha < 1:
         state = Dictionary(Type=Name.ExtGState, ca=round(alpha, 3), BM=Name.Multiply)
         stream.Resources.ExtGState = Dictionary(GS=state)
-    if " Tf" in content:
-        stream.Resources.Font = Dictionary(Helv=helvetica())
+    if font is not None:
+        stream.Resources.Font = Dictionary(Helv=font.resource())
     return pdf.make_indirect(stream)
-
-
-def helvetica() -> Dictionary:
-    """Return the font of typed notes, one that every viewer has."""
-    return Dictionary(
-        Type=Name.Font,
-        Subtype=Name.Type1,
-        BaseFont=Name.Helvetica,
-        Encoding=Name.WinAnsiEncoding,
-    )
 
 
 def color_operands(color: Rgb) -> str:
@@ -139,25 +137,25 @@ def icon_operators(box: tuple[float, float, float, float], color: Rgb) -> str:
     return f"{color_operands(color)} rg 0 G {0.05 * width:.2f} w {sheet} B {lines} S"
 
 
-def font_size_pt(text: str, width_pt: float, height_pt: float) -> float:
+def font_size_pt(text: str, width_pt: float, height_pt: float, font: NoteFont) -> float:
     """Return the largest size up to 12 in which a text fits its box, or the smallest that is."""
     size = float(_LARGEST_PT)
     while size > _SMALLEST_PT:
-        lines = wrapped(text, width_pt, size)
+        lines = wrapped(text, width_pt, size, font)
         if len(lines) * size * _LINE_EM + 2 * _PADDING_PT <= height_pt:
             break
         size -= 1
     return size
 
 
-def wrapped(text: str, width_pt: float, size_pt: float) -> list[str]:
+def wrapped(text: str, width_pt: float, size_pt: float, font: NoteFont) -> list[str]:
     """Break a text into lines that are about as long as the box is wide."""
-    most = max(1, int((width_pt - 2 * _PADDING_PT) / (size_pt * _ADVANCE_EM)))
+    most = max(1, int((width_pt - 2 * _PADDING_PT) / (size_pt * LETTER_EM)))
     lines = []
     for paragraph in text.splitlines():
         line = ""
         for word in paragraph.split():
-            if line and len(line) + 1 + len(word) > most:
+            if line and font.letters(f"{line} {word}") > most:
                 lines.append(line)
                 line = ""
             line = f"{line} {word}" if line else word
@@ -165,11 +163,9 @@ def wrapped(text: str, width_pt: float, size_pt: float) -> list[str]:
     return lines
 
 
-def typed_operators(area: MapArea, geometry: Geometry) -> str | None:
+def typed_operators(area: MapArea, geometry: Geometry, font: NoteFont) -> str | None:
     """Write the comment into its box; None where the letters are not those of the font."""
-    try:
-        area.comment.encode("cp1252")
-    except UnicodeEncodeError:
+    if not font.has(area.comment):
         return None
     look = area.look
     left, bottom, right, top = area.bounds
@@ -178,16 +174,12 @@ def typed_operators(area: MapArea, geometry: Geometry) -> str | None:
     frame = outline_operators(area, geometry)
     scale = POINTS_AN_INCH / geometry.dpi
     width_pt, height_pt = (right - left) * scale, (top - bottom) * scale
-    size = font_size_pt(area.comment, width_pt, height_pt)
-    lines = [f"({_escaped(line)}) Tj T*" for line in wrapped(area.comment, width_pt, size)]
+    size = font_size_pt(area.comment, width_pt, height_pt, font)
+    lines = [f"{font.shown(line)} Tj T*" for line in wrapped(area.comment, width_pt, size, font)]
     padding = pixels(_PADDING_PT, geometry)
     start = f"{left + padding:.2f} {top - padding - pixels(size, geometry):.2f} Td"
     size_px = pixels(size, geometry)
-    font = f"/Helv {size_px:.2f} Tf {size_px * _LINE_EM:.2f} TL"
-    text = f"BT {color_operands(look.text_color)} rg {font} {start}\n" + "\n".join(lines) + "\nET"
+    written = f"/Helv {size_px:.2f} Tf {size_px * _LINE_EM:.2f} TL"
+    text = f"BT {color_operands(look.text_color)} rg {written} {start}\n"
+    text += "\n".join(lines) + "\nET"
     return f"{paper}{frame}\nq {box} W n\n{text}\nQ"
-
-
-def _escaped(text: str) -> str:
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return printable.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")

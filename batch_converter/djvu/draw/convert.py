@@ -8,7 +8,7 @@ import math
 import os
 from contextlib import ExitStack
 from functools import cache, partial
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from pikepdf import Array, Dictionary, ObjectStreamMode, Pdf, String
 
@@ -26,11 +26,11 @@ from batch_converter.djvu.read.encodings import Letters
 from batch_converter.djvu.read.facts import document_facts
 from batch_converter.djvu.read.inspect import inspect
 from batch_converter.djvu.read.links import Destinations
-from batch_converter.djvu.read.outline import OutlineError, read_outline, write_outline
+from batch_converter.djvu.read.outline import MAX_DEPTH, OutlineError, read_outline, write_outline
 from batch_converter.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from typing_extensions import Buffer
@@ -39,6 +39,14 @@ if TYPE_CHECKING:
     from batch_converter.djvu.read.inspect import DjvuInfo, PageInfo
 
 _WRITE_BYTES: Final = 256 << 10
+_SAVE_OPTIONS: Final[Mapping[str, Any]] = {
+    "deterministic_id": True,
+    "object_stream_mode": ObjectStreamMode.generate,
+    "fix_metadata_version": False,  # or it parses the XMP and writes it anew
+}
+_ARCHIVED_DEPTH: Final = 60
+"""Levels of bookmarks that the checker of PDF/A follows, and a few to spare."""
+
 _LETTER: Final = Geometry(width=2550, height=3300, dpi=300)
 
 
@@ -85,7 +93,7 @@ def _convert_at_once(
     with _opened(source, options) as reader, Pdf.new() as pdf:
         result = _add_pages(pdf, reader, info, range(info.page_count), options)
         warnings = merge_part_results([result], options) + _complete(pdf, reader, options)
-        _save(pdf, target, max_bytes=options.max_pdf_bytes)
+        warnings += _publishable(pdf, target, options)
     return warnings
 
 
@@ -123,7 +131,7 @@ def convert_part(
     with _opened(source, options) as reader, Pdf.new() as pdf:
         result = _add_pages(pdf, reader, info, pages, options)
         spare_bytes = SPARE_BYTES_A_PART if options.max_pdf_bytes else 0
-        _save(pdf, target, max_bytes=options.max_pdf_bytes + spare_bytes)
+        _save(pdf, target, _SAVE_OPTIONS, max_bytes=options.max_pdf_bytes + spare_bytes)
     if _wants_ocr(info, options):
         recognise(target, options.ocr)
     return result
@@ -184,8 +192,21 @@ def assemble(
         forget_origin(pdf)
         settle_names(pdf)
         warnings = _complete(pdf, reader, options)
-        _save(pdf, target, max_bytes=options.max_pdf_bytes)
+        warnings += _publishable(pdf, target, options)
     return warnings
+
+
+def _publishable(pdf: Pdf, target: str | os.PathLike[str], options: ConvertOptions) -> list[str]:
+    """Write a finished document as what it is wanted; returns what was lost by it."""
+    if not options.pdfa:
+        _save(pdf, target, _SAVE_OPTIONS, max_bytes=options.max_pdf_bytes)
+        return []
+    from batch_converter.djvu.draw import archival  # noqa: PLC0415  # a checker, for who wants it
+
+    lost = archival.make_archival(pdf)
+    _save(pdf, target, archival.SAVE_OPTIONS, max_bytes=options.max_pdf_bytes)
+    archival.check_archival(target)
+    return lost
 
 
 def _complete(pdf: Pdf, reader: DjvuReader, options: ConvertOptions) -> list[str]:
@@ -220,7 +241,8 @@ def _write_outline(
     except OutlineError as error:
         bookmarks = error.found
         warnings.append(str(error))
-    warnings += write_outline(pdf, bookmarks, destinations)
+    max_depth = _ARCHIVED_DEPTH if options.pdfa else MAX_DEPTH
+    warnings += write_outline(pdf, bookmarks, destinations, max_depth=max_depth)
     return warnings + [f"the bookmarks hold {told}" for told in letters.warnings()]
 
 
@@ -267,17 +289,18 @@ class _Disk(io.RawIOBase):
         self._file.write(data)
 
 
-def _save(pdf: Pdf, target: str | os.PathLike[str], *, max_bytes: int) -> None:
+def _save(
+    pdf: Pdf,
+    target: str | os.PathLike[str],
+    save_options: Mapping[str, Any],
+    *,
+    max_bytes: int,
+) -> None:
     try:
         with open(target, "wb") as file:  # noqa: PTH123  # surrogates and PathLike alike
             disk = _Disk(file, max_bytes)
             with io.BufferedWriter(disk, _WRITE_BYTES) as out:
-                pdf.save(
-                    out,
-                    deterministic_id=True,
-                    object_stream_mode=ObjectStreamMode.generate,
-                    fix_metadata_version=False,  # or it parses the XMP and writes it anew
-                )
+                pdf.save(out, **save_options)
         if disk.error is not None:
             raise disk.error
     except OSError as error:

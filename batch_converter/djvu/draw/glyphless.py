@@ -10,9 +10,12 @@ size keeps close words apart. (It takes no ascent of 1.9 or more.)
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SPACE: Final = " "
 ADVANCE_EM: Final = 0.5
@@ -93,12 +96,17 @@ class GlyphlessFont:
         return struct.pack(f">{len(glyphs)}H", *glyphs)
 
     def _to_unicode(self) -> bytes:
-        entries = [f"<{code}> <{_utf16(text)}>" for text, code in self._codes.items()]
-        blocks = []
-        for start in range(0, len(entries), _ENTRIES_A_BLOCK):
-            block = entries[start : start + _ENTRIES_A_BLOCK]
-            blocks.append("\n".join([f"{len(block)} beginbfchar", *block, "endbfchar"]))
-        return _CMAP.format(blocks="\n".join(blocks)).encode("ascii")
+        return unicode_map((code, text) for text, code in self._codes.items())
+
+
+def unicode_map(codes: Iterable[tuple[str, str]]) -> bytes:
+    """Return a CMap of what codes stand for: four hexadecimal digits and a text each."""
+    entries = [f"<{code}> <{_utf16(text)}>" for code, text in codes]
+    blocks = []
+    for start in range(0, len(entries), _ENTRIES_A_BLOCK):
+        block = entries[start : start + _ENTRIES_A_BLOCK]
+        blocks.append("\n".join([f"{len(block)} beginbfchar", *block, "endbfchar"]))
+    return _CMAP.format(blocks="\n".join(blocks)).encode("ascii")
 
 
 def _utf16(character: str) -> str:

@@ -31,6 +31,7 @@ from batch_converter.djvu.read.mapareas import Border, MapArea, Rgb, Shape
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from batch_converter.djvu.draw.note_font import NoteFont
     from batch_converter.djvu.read.mapareas import Point
 
 _PRINTED: Final = 4
@@ -40,7 +41,7 @@ _STYLES: Final = {Border.SOLID: Name.S, Border.RAISED: Name.B, Border.SUNKEN: Na
 
 
 def annotations_for(
-    pdf: Pdf, area: MapArea, action: Dictionary | None, geometry: Geometry
+    pdf: Pdf, area: MapArea, action: Dictionary | None, geometry: Geometry, font: NoteFont
 ) -> list[Dictionary]:
     """Return what an area is in a PDF, the lowest first.
 
@@ -49,13 +50,14 @@ def annotations_for(
         area: As in the DjVu.
         action: Where it leads; None for an area that is no link.
         geometry: Of the page.
+        font: Of typed notes.
     """
     if action is not None:
-        below = [_markup(pdf, area, "", geometry)] if _shows_something(area) else []
+        below = [_markup(pdf, area, "", geometry, font)] if _shows_something(area) else []
         return [*below, _link(area, action, geometry)]
     if area.url and not area.comment and not _shows_something(area):
         return []  # a link that leads nowhere, and nothing else
-    return [_markup(pdf, area, area.comment, geometry)]
+    return [_markup(pdf, area, area.comment, geometry, font)]
 
 
 def _shows_something(area: MapArea) -> bool:
@@ -99,9 +101,17 @@ def _box(area: MapArea) -> list[Point]:
     return [(left, bottom), (left, top), (right, top), (right, bottom)]
 
 
-def _markup(pdf: Pdf, area: MapArea, note: str, geometry: Geometry) -> Dictionary:
+def is_folded(area: MapArea, font: NoteFont) -> bool:
+    """Whether a typed note becomes one to be opened: an archive's PDF cannot show its letters."""
+    is_typed = area.shape is Shape.TEXT and not area.look.pushpin
+    return is_typed and font.is_embedded and not font.has(area.comment)
+
+
+def _markup(pdf: Pdf, area: MapArea, note: str, geometry: Geometry, font: NoteFont) -> Dictionary:
     if area.shape is Shape.TEXT:
-        return _icon(pdf, area, geometry) if area.look.pushpin else _typed(pdf, area, geometry)
+        if area.look.pushpin or is_folded(area, font):
+            return _icon(pdf, area, geometry)
+        return _typed(pdf, area, geometry, font)
     if area.shape is Shape.LINE:
         return _line(pdf, area, note, geometry)
     return _figure(pdf, area, note, geometry)
@@ -164,19 +174,32 @@ def _icon(pdf: Pdf, area: MapArea, geometry: Geometry) -> Dictionary:
     return _drawn(pdf, annotation, icon_operators(box, color), geometry)
 
 
-def _typed(pdf: Pdf, area: MapArea, geometry: Geometry) -> Dictionary:
-    look = area.look
-    left, bottom, right, top = area.bounds
-    annotation = _annotation(Name.FreeText, _around([_places(_box(area), geometry)]), area.comment)
-    scale = POINTS_AN_INCH / geometry.dpi
-    size = font_size_pt(area.comment, (right - left) * scale, (top - bottom) * scale)
-    annotation.DA = String(f"/Helv {size:g} Tf {color_operands(look.text_color)} rg")
-    annotation.BS = _border_style(area)
-    if look.back_color is not None:
-        annotation.C = _color(look.back_color)
-    content = typed_operators(area, geometry)
+def _typed(pdf: Pdf, area: MapArea, geometry: Geometry, font: NoteFont) -> Dictionary:
+    content = typed_operators(area, geometry, font)
+    places = _around([_places(_box(area), geometry)])
+    if font.is_embedded:
+        # A free text names a font for viewers to type with; a stamp is what it shows.
+        annotation = _annotation(Name.Stamp, places, area.comment)
+    else:
+        annotation = _free_text(area, geometry, places, font)
+    if area.look.back_color is not None:
+        annotation.C = _color(area.look.back_color)
     # Letters that Helvetica lacks are left to the viewer, which has other fonts.
-    return annotation if content is None else _drawn(pdf, annotation, content, geometry)
+    if content is None:
+        return annotation
+    return _drawn(pdf, annotation, content, geometry, font=font)
+
+
+def _free_text(
+    area: MapArea, geometry: Geometry, places: Sequence[Decimal], font: NoteFont
+) -> Dictionary:
+    left, bottom, right, top = area.bounds
+    annotation = _annotation(Name.FreeText, places, area.comment)
+    scale = POINTS_AN_INCH / geometry.dpi
+    size = font_size_pt(area.comment, (right - left) * scale, (top - bottom) * scale, font)
+    annotation.DA = String(f"/Helv {size:g} Tf {color_operands(area.look.text_color)} rg")
+    annotation.BS = _border_style(area)
+    return annotation
 
 
 def _annotation(kind: Object, box: Sequence[Decimal], comment: str) -> Dictionary:
@@ -187,10 +210,16 @@ def _annotation(kind: Object, box: Sequence[Decimal], comment: str) -> Dictionar
 
 
 def _drawn(
-    pdf: Pdf, annotation: Dictionary, content: str, geometry: Geometry, *, alpha: float = 1
+    pdf: Pdf,
+    annotation: Dictionary,
+    content: str,
+    geometry: Geometry,
+    *,
+    alpha: float = 1,
+    font: NoteFont | None = None,
 ) -> Dictionary:
     box = [Decimal(str(number)) for number in annotation.Rect]
-    annotation.AP = Dictionary(N=drawing(pdf, box, geometry, content, alpha=alpha))
+    annotation.AP = Dictionary(N=drawing(pdf, box, geometry, content, alpha=alpha, font=font))
     return annotation
 
 

@@ -19,6 +19,7 @@ from batch_converter.djvu.draw.xmp import (
     PDFX,
     XMP,
     XmpError,
+    key_for,
     listed,
     name_for,
     packet,
@@ -83,7 +84,7 @@ def write_metadata(
     """
     told = _Facts(facts, packets)
     for key in sorted(told.info):
-        pdf.docinfo[_name(key)] = String(told.info[key])
+        pdf.docinfo[info_name(key)] = String(told.info[key])
     pdf.docinfo[Name.Producer] = String(PRODUCER)
     pdf.Root.Metadata = _stream(pdf, told.packet(simple(_PRODUCER_TAG, PRODUCER)))
     pdf.Root.ViewerPreferences = Dictionary(DisplayDocTitle="Title" in told.info)
@@ -104,9 +105,27 @@ def _stream(pdf: Pdf, data: bytes) -> Object:
     return pdf.make_indirect(stream)
 
 
-def _name(key: str) -> Name:
+def info_name(key: str) -> Name:
     """Return a name of at most 127 bytes, as PDF has them; XMP has the whole."""
     return Name("/" + key.encode("utf-8")[:_MAX_NAME_BYTES].decode("utf-8", "ignore"))
+
+
+def xmp_tag_of(key: str) -> str:
+    """Return the property of XMP that says what Info says under a key."""
+    return _place_of(key).tag
+
+
+def info_key_of(tag: str) -> str:
+    """Return the key of Info that says what a property of XMP says; empty where none does."""
+    for key, place in {**_OF_XMP, **_PLACES}.items():
+        if place.tag == tag:
+            return key
+    own = f"{{{PDFX}}}"
+    return key_for(tag.removeprefix(own)) if tag.startswith(own) else ""
+
+
+def _place_of(key: str) -> _Place:
+    return _PLACES.get(key) or _OF_XMP.get(key) or _Place(f"{{{PDFX}}}{name_for(key)}")
 
 
 class _Facts:
@@ -171,7 +190,7 @@ class _Facts:
             else:
                 self._learn(key, place)
         for key in sorted(self.info.keys() - _PLACES.keys()):
-            self._put(key, _OF_XMP.get(key, _Place(f"{{{PDFX}}}{name_for(key)}")))
+            self._put(key, _place_of(key))
 
     def _learn(self, key: str, place: _Place) -> None:
         """Take a value that only XMP has into Info."""

@@ -13,21 +13,23 @@ from batch_converter.djvu.draw.geometry import POINTS_AN_INCH, Box, Geometry
 from batch_converter.djvu.draw.glyphless import GlyphlessFont
 from batch_converter.djvu.draw.images import Coding, EncodedImage
 from batch_converter.djvu.draw.layers import BLACK, Fill, Layer, Picture, Stencil, layers
-from batch_converter.djvu.draw.markup import annotations_for
+from batch_converter.djvu.draw.markup import annotations_for, is_folded
 from batch_converter.djvu.draw.metadata import page_metadata
+from batch_converter.djvu.draw.note_font import EmbeddedFont, Helvetica
 from batch_converter.djvu.draw.text_layer import text_operators, words_of
 from batch_converter.djvu.read.annotations import Annotations, read_annotations
 from batch_converter.djvu.read.decoder import PageError
 from batch_converter.djvu.read.links import dead_ends, uri_action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from batch_converter.djvu.draw.palette import Color
     from batch_converter.djvu.jobs.options import ConvertOptions
     from batch_converter.djvu.read.document import PageChunks
     from batch_converter.djvu.read.facts import DocumentFacts
     from batch_converter.djvu.read.links import Destinations
+    from batch_converter.djvu.read.mapareas import MapArea
 
 _FULL_TURN_DEG: Final = 360
 _TEN_THOUSANDTH: Final = Decimal("0.0001")
@@ -49,6 +51,7 @@ class PageWriter:
         self._options = options
         self._destinations = destinations
         self._font = GlyphlessFont()
+        self._note_font = EmbeddedFont(pdf) if options.pdfa else Helvetica()
         self._pages_with_text: list[Page] = []
 
     def add(self, page: PageChunks, geometry: Geometry, index: int) -> list[str]:
@@ -97,7 +100,9 @@ class PageWriter:
         self._append(geometry, [], b"")
 
     def finish(self) -> None:
-        """Write the shared font; no page may be added after it."""
+        """Write the shared fonts; no page may be added after it."""
+        if isinstance(self._note_font, EmbeddedFont):
+            self._note_font.finish()
         if self._pages_with_text:
             font = self._font.build(self._pdf)
             for page in self._pages_with_text:
@@ -138,10 +143,18 @@ class PageWriter:
             action = self._action(area.url, index) if area.url else None
             if area.url and action is None:
                 dead.append(area.url)
-            drawn += annotations_for(self._pdf, area, action, geometry)
+            drawn += annotations_for(self._pdf, area, action, geometry, self._note_font)
         if drawn:
             page.obj.Annots = Array([self._pdf.make_indirect(one) for one in drawn])
-        return [f"its annotations {loss}" for loss in annotations.losses] + dead_ends("link", dead)
+        losses = [*annotations.losses, *self._folded(annotations.areas)]
+        return [f"its annotations {loss}" for loss in losses] + dead_ends("link", dead)
+
+    def _folded(self, areas: Iterable[MapArea]) -> list[str]:
+        count = sum(is_folded(area, self._note_font) for area in areas)
+        if not count:
+            return []
+        notes = "1 typed note" if count == 1 else f"{count} typed notes"
+        return [f"hold {notes} in letters that the font for PDF/A lacks, kept folded"]
 
     def _action(self, url: str, index: int) -> Dictionary | None:
         """Return where a link leads; a page is given by its number until all are there."""

@@ -23,7 +23,7 @@ XMP: Final = "http://ns.adobe.com/xap/1.0/"
 _XML: Final = "http://www.w3.org/XML/1998/namespace"
 LANG: Final = f"{{{_XML}}}lang"
 _PREFIXES: Final = {RDF: "rdf", DC: "dc", PDF: "pdf", PDFX: "pdfx", XMP: "xmp", _XML: "xml"}
-_PDF_A: Final = "http://www.aiim.org/pdfa/ns/id/"
+PDF_A: Final = "http://www.aiim.org/pdfa/ns/id/"
 _CONTAINERS: Final = frozenset({f"{{{RDF}}}{name}" for name in ("Alt", "Bag", "Seq")})
 _ITEM: Final = f"{{{RDF}}}li"
 _MAX_DEPTH: Final = 64
@@ -31,6 +31,7 @@ _MAX_ELEMENTS: Final = 200_000
 _DECLARATION: Final = re.compile(r"\s*<\?xml\s[^>]*\?>")
 _PREFIX: Final = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
 _ESCAPE_MARK: Final = "\u2182"
+_ESCAPED: Final = re.compile(f"{_ESCAPE_MARK}([0-9A-F]{{4}})")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")
 
 
@@ -59,7 +60,7 @@ def read_properties(packet: str, prefixes: dict[str, str]) -> list[Element]:
     graph = root if root.tag == f"{{{RDF}}}RDF" else root.find(f".//{{{RDF}}}RDF")
     if graph is None:
         raise XmpError
-    return [p for node in graph for p in _properties(node) if not p.tag.startswith(f"{{{_PDF_A}}}")]
+    return [p for node in graph for p in _properties(node) if not p.tag.startswith(f"{{{PDF_A}}}")]
 
 
 def _look_through(data: bytes, prefixes: dict[str, str]) -> None:
@@ -141,6 +142,11 @@ def name_for(key: str) -> str:
         c if c.isascii() and c.isalnum() else f"{_ESCAPE_MARK}{ord(c):04X}" for c in key
     )
     return escaped if not escaped[:1].isdigit() else f"_{escaped}"
+
+
+def key_for(name: str) -> str:
+    """Return the key that `name_for` has made a name of, as far as its letters have 16 bits."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), name)
 
 
 def _is_xml_name(key: str) -> bool:

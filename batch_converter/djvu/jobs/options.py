@@ -21,6 +21,7 @@ class ConvertOptions:
             documents that have none; empty for no OCR.
         encoding: What texts are in that are not UTF-8, as Python names it; empty
             keeps their bytes as Latin-1 reads them.
+        pdfa: Whether it becomes PDF/A-2b, or fails.
         keep_damaged: Whether a page that cannot be decoded leaves a blank page
             and a warning, instead of failing the document.
         max_memory_bytes: Address space of the worker; larger pages are refused
@@ -35,6 +36,7 @@ class ConvertOptions:
     jbig2: str = ""
     ocr: str = ""
     encoding: str = ""
+    pdfa: bool = False
     keep_damaged: bool = False
     max_memory_bytes: int = 2048 * MIB
     max_pdf_bytes: int = 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MAX_BYTES: Final = 32 << 20
 _MAX_PACKED_BYTES: Final = 6 << 20
-_MAX_DEPTH: Final = 500
+MAX_DEPTH: Final = 500
 _MAX_BOOKMARKS: Final = 200_000
 _LENGTH_BYTES: Final = 3
 
@@ -101,10 +101,16 @@ def _text(plain: bytes, place: int) -> tuple[bytes, int]:
     return plain[start:end], end
 
 
-def write_outline(pdf: Pdf, bookmarks: Sequence[Bookmark], destinations: Destinations) -> list[str]:
+def write_outline(
+    pdf: Pdf,
+    bookmarks: Sequence[Bookmark],
+    destinations: Destinations,
+    *,
+    max_depth: int = MAX_DEPTH,
+) -> list[str]:
     """Add the table of contents, all of it unfolded; returns what was lost of it.
 
-    Bookmarks deeper than 500 levels stand beside each other there: viewers read
+    Bookmarks deeper than `max_depth` levels stand beside each other there: viewers read
     outlines by recursion, and would overflow.
     """
     if not bookmarks:
@@ -117,13 +123,13 @@ def write_outline(pdf: Pdf, bookmarks: Sequence[Bookmark], destinations: Destina
         item = pdf.make_indirect(Dictionary(Title=String(bookmark.title)))
         if not _lead(item, bookmark.url, destinations, pages):
             dead.append(bookmark.url)
-        tree.add(item, min(bookmark.depth, _MAX_DEPTH))
+        tree.add(item, min(bookmark.depth, max_depth))
     tree.close()
     pdf.Root.Outlines = root
     lost = dead_ends("bookmark", dead)
-    flat = sum(bookmark.depth > _MAX_DEPTH for bookmark in bookmarks)
+    flat = sum(bookmark.depth > max_depth for bookmark in bookmarks)
     if flat:
-        lost.append(f"{flat} bookmarks deeper than {_MAX_DEPTH} levels are kept at that depth")
+        lost.append(f"{flat} bookmarks deeper than {max_depth} levels are kept at that depth")
     return lost
 
 

@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from batch_converter.djvu.jobs.part_files import remove_parts, unfinished_name
 from batch_converter.djvu.work.ocr_tools import missing_tools
+from batch_converter.djvu.work.pdfa_tools import missing_checker
 from batch_converter.djvu.work.workers import MAX_KILLS, WorkerPool
 from batch_converter.engines.base import Converter, Ready
 from batch_converter.engines.local.asking import Workers
@@ -123,7 +124,7 @@ class LocalEngine(Converter):
         """Look for the programs that are wanted; workers start when they are first needed.
 
         Raises:
-            ConfigError: Something that OCR needs is missing; the message names it.
+            ConfigError: Something that OCR or PDF/A needs is missing; the message names it.
         """
         await anyio.to_thread.run_sync(self._look_for_programs)
         return self
@@ -132,6 +133,8 @@ class LocalEngine(Converter):
         languages = self._settings.ocr
         if languages and (lacking := missing_tools(languages)):
             raise ConfigError(f"local.ocr = {languages!r}: {lacking}")
+        if self._settings.pdfa and (lacking := missing_checker()):
+            raise ConfigError(f"local.pdfa = true: {lacking}")
         if self._settings.jbig2 == "auto":
             program = shutil.which("jbig2") or ""
             self._workers.options = replace(self._workers.options, jbig2=program)

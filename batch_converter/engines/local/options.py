@@ -27,6 +27,7 @@ def options_of(settings: LocalSettings) -> ConvertOptions:
         jpeg_quality=jpeg_quality if settings.jpeg_quality is None else settings.jpeg_quality,
         ocr=settings.ocr,
         encoding=settings.encoding,
+        pdfa=settings.pdfa,
         keep_damaged=settings.on_damage == "keep",
         max_memory_bytes=settings.max_memory_bytes,
     )
@@ -38,5 +39,7 @@ def digest_of(options: ConvertOptions, settings: LocalSettings) -> str:
     for name in _BOUNDS:
         del told[name]
     told["jbig2"] = settings.jbig2
+    if not told["pdfa"]:  # PDFs of versions that had no such option are up to date
+        del told["pdfa"]
     text = json.dumps(told, sort_keys=True)
     return f"{NAME}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
