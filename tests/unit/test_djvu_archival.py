@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +11,14 @@ from typing import TYPE_CHECKING
 import pikepdf
 import pypdfium2
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pikepdf import pdfa
 from PIL import Image, ImageChops
 
+from batch_converter.djvu.draw.archival import SAVE_OPTIONS, make_archival
 from batch_converter.djvu.draw.convert import assemble, convert, convert_part
+from batch_converter.djvu.draw.metadata import page_metadata, write_metadata
 from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.errors import EngineError
 from tests.support.djvu_files import HEIGHT, WIDTH, chunk, info, page, with_text, zone
@@ -289,6 +295,7 @@ def test_bookmarks_are_as_deep_as_the_checker_follows(
 # Facts
 
 
+NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 WITHOUT_PLACE = "PDF/A has no place for some of the XMP, which was left out"
 
 
@@ -352,6 +359,41 @@ def test_facts_of_a_later_page_are_told_under_its_number(tmp_path: Path) -> None
         assert told["/Page 2 dc:source"] == "S"
         assert str(pdf.docinfo.Title) == "One"
     assert warnings == (f"page 2: its facts: {WITHOUT_PLACE}: Page 2 my:made",)
+
+
+@given(
+    facts=st.dictionaries(st.text(min_size=1, max_size=20), st.text(max_size=20), max_size=4),
+    place=st.sampled_from(["document", "page"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_fact_of_any_letters_keeps_a_document_from_being_an_archive(
+    facts: dict[str, str], place: str
+) -> None:
+    with pikepdf.new() as pdf:
+        pdf.add_blank_page()
+        lost = write_metadata(pdf, facts.items() if place == "document" else ())
+        if place == "page":
+            pdf.pages[0].obj.Metadata, lost = page_metadata(pdf, facts.items(), (), with_info=True)
+        assert make_archival(pdf) == []
+        written = io.BytesIO()
+        pdf.save(written, **SAVE_OPTIONS)
+        told = " ".join(map(str, pdf.docinfo.values()))
+        report = pdfa.validate_written(written, "2b")
+    assert report.passed, report.summary()
+    if not lost:
+        assert all(NOT_XML.sub(" ", value).strip() in told for value in facts.values())
+
+
+@pytest.mark.parametrize(("length", "is_told"), [(119, False), (120, True), (400, True)])
+def test_names_that_are_alike_for_too_long_are_told(
+    tmp_path: Path, length: int, *, is_told: bool
+) -> None:
+    facts = f'(metadata ({"k" * length}1 "one") ({"k" * length}2 "two"))'
+    warnings, pdf = archived(tmp_path, document([leaf(), leaf(facts.encode())]))
+    with pdf:
+        kept = {str(value) for value in pdf.docinfo.values()} & {"one", "two"}
+    assert bool(warnings) == is_told
+    assert kept == {"one", "two"} or warnings
 
 
 @pytest.fixture(params=["UTC", "Asia/Kathmandu", "America/St_Johns"])

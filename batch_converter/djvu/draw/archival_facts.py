@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pikepdf import Dictionary, Name, Pdf, Stream, String, pdfa
 
 from batch_converter.djvu.draw.dates import read_date
-from batch_converter.djvu.draw.metadata import info_key_of, info_name, xmp_tag_of
+from batch_converter.djvu.draw.metadata import info_name, xmp_tag_of
 from batch_converter.djvu.draw.xmp import (
     LANG,
     PDF,
@@ -28,6 +28,8 @@ from batch_converter.djvu.draw.xmp import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from xml.etree.ElementTree import Element
+
+    from pikepdf import Object
 
 _PART: Final = "2"
 _CONFORMANCE: Final = "B"
@@ -52,15 +54,14 @@ def settle_facts(pdf: Pdf) -> list[str]:
     lost = [f"the document's facts: {loss}" for loss in _settle_document(pdf)]
     for number, page in enumerate(pdf.pages, start=1):
         if Name.Metadata in page.obj:
-            data = page.obj.Metadata.read_bytes()
+            losses = _Moving(pdf, page.obj.Metadata).all_of_page(number)
             del page.obj.Metadata
-            losses = _Moving(pdf, data).all_of_page(number)
             lost += [f"page {number}: its facts: {loss}" for loss in losses]
     return lost
 
 
 def _settle_document(pdf: Pdf) -> list[str]:
-    moving = _Moving(pdf, pdf.Root.Metadata.read_bytes())
+    moving = _Moving(pdf, pdf.Root.Metadata)
     kept = moving.all_but_permitted()
     identity = [simple(f"{{{PDF_A}}}part", _PART), simple(f"{{{PDF_A}}}conformance", _CONFORMANCE)]
     stream = Stream(pdf, packet([*identity, *kept], {**moving.prefixes, PDF_A: "pdfaid"}))
@@ -76,10 +77,12 @@ class _Moving:
         prefixes: The packet's own, by their name spaces.
     """
 
-    def __init__(self, pdf: Pdf, data: bytes) -> None:
+    def __init__(self, pdf: Pdf, stream: Object) -> None:
         self.prefixes: dict[str, str] = {}
         self._pdf = pdf
-        self._data = data
+        self._data = data = stream.read_bytes()
+        self._info = dict(stream.get(Name.Info, pdf.docinfo).items())
+        self._told = {xmp_tag_of(key[1:]) for key in self._info}
         self._properties = read_properties(data.decode("utf-8"), self.prefixes)
         self._lost: list[str] = []
 
@@ -94,7 +97,6 @@ class _Moving:
     def all_but_permitted(self) -> list[Element]:
         """Move what PDF/A takes no XMP of; returns what it takes, as it takes it."""
         permitted = {element.tag: element for element in _permitted(self._data)}
-        told = {xmp_tag_of(str(key)[1:]) for key in self._pdf.docinfo}
         kept: list[Element] = []
         for element in self._properties:
             taken = _taken(element, permitted)
@@ -102,22 +104,32 @@ class _Moving:
                 kept.append(taken)
                 if _has_more(element, taken):
                     self._lost.append(f"details of {self._label(element)}")
-            elif element.tag not in told:
+            elif element.tag not in self._told:
                 self._move(element, self._label(element))
         return kept
 
     def all_of_page(self, number: int) -> list[str]:
         """Move everything to the document, under the page's number."""
+        for key, value in self._info.items():
+            self._tell(f"Page {number} {key[1:]}", str(value))
         for element in self._properties:
-            self._move(element, f"Page {number} {info_key_of(element.tag) or self._label(element)}")
+            if element.tag not in self._told:
+                self._move(element, f"Page {number} {self._label(element)}")
         return self.losses()
 
     def _move(self, element: Element, key: str) -> None:
+        if _is_plain(element):
+            self._tell(key, "; ".join(values_of(element)))
+        else:
+            self._lost.append(key)
+
+    def _tell(self, key: str, value: str) -> None:
+        """Say it in Info, unless a key that begins with the same 127 bytes does."""
         name = info_name(key)
-        if name in self._pdf.docinfo or not _is_plain(element):
+        if name in self._pdf.docinfo:
             self._lost.append(key)
         else:
-            self._pdf.docinfo[name] = String("; ".join(values_of(element)))
+            self._pdf.docinfo[name] = String(value)
 
     def _label(self, element: Element) -> str:
         space, _, local = element.tag[1:].partition("}")

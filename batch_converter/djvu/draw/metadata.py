@@ -19,7 +19,6 @@ from batch_converter.djvu.draw.xmp import (
     PDFX,
     XMP,
     XmpError,
-    key_for,
     listed,
     name_for,
     packet,
@@ -92,11 +91,21 @@ def write_metadata(
 
 
 def page_metadata(
-    pdf: Pdf, facts: Iterable[tuple[str, str]], packets: Sequence[str]
+    pdf: Pdf, facts: Iterable[tuple[str, str]], packets: Sequence[str], *, with_info: bool = False
 ) -> tuple[Object, list[str]]:
-    """Return XMP of what is told of a single page, and what was lost of it."""
+    """Return XMP of what is told of a single page, and what was lost of it.
+
+    Args:
+        pdf: Where it goes.
+        facts: As for `write_metadata`.
+        packets: The same.
+        with_info: Whether the stream gets an `Info`, too, until it is known what becomes of it.
+    """
     told = _Facts(facts, packets)
-    return _stream(pdf, told.packet()), told.losses
+    stream = _stream(pdf, told.packet())
+    if with_info:
+        stream.Info = Dictionary({str(info_name(key)): told.info[key] for key in told.info})
+    return stream, told.losses
 
 
 def _stream(pdf: Pdf, data: bytes) -> Object:
@@ -113,15 +122,6 @@ def info_name(key: str) -> Name:
 def xmp_tag_of(key: str) -> str:
     """Return the property of XMP that says what Info says under a key."""
     return _place_of(key).tag
-
-
-def info_key_of(tag: str) -> str:
-    """Return the key of Info that says what a property of XMP says; empty where none does."""
-    for key, place in {**_OF_XMP, **_PLACES}.items():
-        if place.tag == tag:
-            return key
-    own = f"{{{PDFX}}}"
-    return key_for(tag.removeprefix(own)) if tag.startswith(own) else ""
 
 
 def _place_of(key: str) -> _Place:

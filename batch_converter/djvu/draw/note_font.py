@@ -13,7 +13,7 @@ import string
 import unicodedata
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream
 
@@ -106,21 +106,21 @@ class EmbeddedFont:
 
     def has(self, text: str) -> bool:
         """Whether it has a glyph for each letter, composed where it can be."""
-        known = _program().getBestCmap()
-        return all(ord(letter) in known for letter in _composed(text))
+        known = _glyphs()
+        return all(letter in known for letter in _composed(text))
 
     def letters(self, text: str) -> float:
         """Return the sum of its glyphs' widths."""
-        widths = _program()["hmtx"].metrics
-        total: int = sum(widths[name][0] for name in map(_glyph_name, _composed(text)))
+        glyphs = _glyphs()
+        total = sum(glyphs[letter].width for letter in _composed(text))
         return total / _units_an_em() / LETTER_EM
 
     def shown(self, line: str) -> str:
         """Return glyph numbers in hexadecimal; they are kept in mind for `finish`."""
+        glyphs = _glyphs()
         letters = _composed(line)
-        numbers = [_program().getGlyphID(_glyph_name(letter)) for letter in letters]
-        self._shown |= dict(zip(numbers, letters, strict=True))
-        return f"<{''.join(f'{number:04x}' for number in numbers)}>"
+        self._shown |= {glyphs[letter].number: letter for letter in letters}
+        return f"<{''.join(f'{glyphs[letter].number:04x}' for letter in letters)}>"
 
     def resource(self) -> Object:
         """Return an object that becomes the font with `finish`."""
@@ -148,11 +148,10 @@ class EmbeddedFont:
         )
 
     def _descendant(self, name: Object) -> Dictionary:
-        widths = _program()["hmtx"].metrics
         listed = Array()
         for number, letter in sorted(self._shown.items()):
             listed.append(number)
-            listed.append(Array([_thousandths(widths[_glyph_name(letter)][0])]))
+            listed.append(Array([_thousandths(_glyphs()[letter].width)]))
         return Dictionary(
             Type=Name.Font,
             Subtype=Name.CIDFontType2,
@@ -202,9 +201,21 @@ def _read_program() -> TTFont:
     return TTFont(io.BytesIO(path.read_bytes()), recalcTimestamp=False)
 
 
-def _glyph_name(letter: str) -> str:
-    name: str = _program().getBestCmap()[ord(letter)]
-    return name
+class _Glyph(NamedTuple):
+    """What a letter is in the font; the width is in the font's units."""
+
+    number: int
+    width: int
+
+
+@cache
+def _glyphs() -> dict[str, _Glyph]:
+    font = _program()
+    widths = font["hmtx"].metrics
+    return {
+        chr(code): _Glyph(font.getGlyphID(name), widths[name][0])
+        for code, name in font.getBestCmap().items()
+    }
 
 
 def _units_an_em() -> int:

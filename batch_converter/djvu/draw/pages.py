@@ -172,7 +172,9 @@ class PageWriter:
         packets = [packet for packet in annotations.packets if packet not in known.packets]
         if not (facts or packets):
             return []
-        page.obj.Metadata, lost = page_metadata(self._pdf, facts, packets)
+        page.obj.Metadata, lost = page_metadata(
+            self._pdf, facts, packets, with_info=self._options.pdfa
+        )
         return [f"its facts: {loss}" for loss in lost]
 
 

@@ -31,7 +31,6 @@ _MAX_ELEMENTS: Final = 200_000
 _DECLARATION: Final = re.compile(r"\s*<\?xml\s[^>]*\?>")
 _PREFIX: Final = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
 _ESCAPE_MARK: Final = "\u2182"
-_ESCAPED: Final = re.compile(f"{_ESCAPE_MARK}([0-9A-F]{{4}})")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")
 
 
@@ -142,11 +141,6 @@ def name_for(key: str) -> str:
         c if c.isascii() and c.isalnum() else f"{_ESCAPE_MARK}{ord(c):04X}" for c in key
     )
     return escaped if not escaped[:1].isdigit() else f"_{escaped}"
-
-
-def key_for(name: str) -> str:
-    """Return the key that `name_for` has made a name of, as far as its letters have 16 bits."""
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), name)
 
 
 def _is_xml_name(key: str) -> bool:
