@@ -244,12 +244,12 @@ class Jb2Writer:
         # The leftmost and lowermost of two centres count.
         down = (like.shape[0] // 2) - (height // 2)
         right = (like.shape[1] - 1) // 2 - (width - 1) // 2
-        far = max(abs(down), abs(right)) + max(height, width) + 2
-        model = np.pad(like, far).astype(int).tolist()
+        far_down, far_right = abs(down) + height + 2, abs(right) + width + 2
+        model = np.pad(like, ((far_down,) * 2, (far_right,) * 2)).astype(int).tolist()
         near = np.pad(pixels, 1).astype(int).tolist()
         for y, row in enumerate(pixels.tolist()):
             for x, bit in enumerate(row):
-                v, u = y + down + far, x + right + far
+                v, u = y + down + far_down, x + right + far_right
                 around = near[y][x : x + 3] + near[y + 1][x : x + 1] + model[v - 1][u : u + 1]
                 around += model[v][u - 1 : u + 2] + model[v + 1][u - 1 : u + 2]
                 self.coder.bit(int(bit), ("refined", *around))

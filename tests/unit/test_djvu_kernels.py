@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +12,22 @@ from hypothesis import strategies as st
 
 from batch_converter.djvu.draw.bilevel import Bitmap, g4_data
 from batch_converter.djvu.draw.masks import composed
-from batch_converter.djvu.kernels import jb2_stream
-from batch_converter.djvu.kernels.jb2 import decode_dictionary, decode_image
-from batch_converter.djvu.kernels.jb2_stream import Jb2Error
+from batch_converter.djvu.kernels import jb2
+from batch_converter.djvu.kernels.jb2 import (
+    Jb2Dictionary,
+    Jb2Error,
+    Jb2Image,
+    decode_dictionary,
+    decode_image,
+)
+from batch_converter.djvu.kernels.jb2_layout import (
+    INK_HEIGHT,
+    INK_WIDTH,
+    SHAPE_HEIGHT,
+    SHAPE_OFFSET,
+    SHAPE_SIZE,
+    SHAPE_WIDTH,
+)
 from batch_converter.djvu.kernels.mmr import MmrError, decode_rows
 from batch_converter.djvu.read.document import open_djvu
 from tests.support.djvu_files import SAMPLES, chunk, info, page
@@ -27,7 +41,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from batch_converter.djvu.kernels.jb2_stream import Shape
+    from batch_converter.djvu.kernels.shapes import Shapes
 
     Pixels = NDArray[np.bool_]
 
@@ -43,8 +57,18 @@ def unpacked(rows: NDArray[np.uint8], width: int) -> Pixels:
     return np.unpackbits(rows, axis=1, count=width).astype(np.bool_)
 
 
+def shape_pixels(shapes: Shapes, number: int) -> Pixels:
+    height, width = shapes.heights[number], shapes.widths[number]
+    packed = np.frombuffer(shapes.rows(number), np.uint8).reshape(height, -(-width // 8))
+    return unpacked(packed, width)
+
+
+def blits(image: Jb2Image) -> list[tuple[int, int, int]]:
+    return list(zip(image.blit_shapes, image.blit_lefts, image.blit_bottoms, strict=True))
+
+
 def ink(
-    data: bytes, dictionaries: Sequence[Sequence[Shape]] = (), *, uncropped: bool = False
+    data: bytes, dictionaries: Sequence[Jb2Dictionary] = (), *, uncropped: bool = False
 ) -> Pixels:
     image = decode_image(data, dictionaries, uncropped=uncropped, max_bytes=ROOM)
     return unpacked(composed(image).rows, image.width)
@@ -126,7 +150,9 @@ def test_shared_shapes_are_drawn_as_ddjvu_draws_them(tmp_path: Path, seed: int) 
     theirs = shown_by_ddjvu(tmp_path, chunk("Djbz", shared), chunk("Sjbz", data))
     assert theirs is not None
     dictionary = decode_dictionary(shared, max_bytes=ROOM)
-    assert (ink(data, [dictionary, dictionary[:2]]) == theirs).all()
+    other = Jb2Writer().start(0, 0).direct(noise(0, 4, 4), image=False).end()
+    others = decode_dictionary(other, max_bytes=ROOM)
+    assert (ink(data, [dictionary, others]) == theirs).all()
 
 
 def test_a_dictionary_may_build_upon_another() -> None:
@@ -136,7 +162,9 @@ def test_a_dictionary_may_build_upon_another() -> None:
     )
     upper = Jb2Writer(library=shapes[:1]).start(0, 0).direct(shapes[1], image=False).end()
     both = decode_dictionary(upper, [base], max_bytes=ROOM)
-    assert [unpacked(s.rows, s.width).tolist() for s in both] == [s.tolist() for s in shapes]
+    assert len(both) == len(shapes)
+    for number, shape in enumerate(shapes):
+        assert (shape_pixels(both.shapes, number) == shape).all()
     with pytest.raises(Jb2Error, match="another shape dictionary"):
         decode_dictionary(upper, [both], max_bytes=ROOM)
 
@@ -150,7 +178,7 @@ def test_masks_of_the_samples_are_ddjvu_s_to_the_pixel(name: str) -> None:
             chunks = reader.page(number)
             if not chunks.has("Sjbz") or name == "rotated":
                 continue
-            found: list[Sequence[Shape]] = []
+            found: list[Jb2Dictionary] = []
             for data in chunks.of("Djbz"):
                 found.append(decode_dictionary(data, found, max_bytes=ROOM))
             theirs = mask_of(source, page=number + 1)
@@ -197,13 +225,12 @@ def test_what_cjb2_writes_is_drawn_as_ddjvu_draws_it(tmp_path: Path, options: li
 def test_clear_stretches_are_skipped_without_a_trace(
     pixels: Pixels, band: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jb2_stream, "_BAND_PIXELS", band)
+    monkeypatch.setattr(jb2, "_BAND_BYTES", band)
     height, width = pixels.shape
     writer = Jb2Writer().start(width, height).direct(pixels).refined(0, pixels[::-1])
     image = decode_image(writer.end(), max_bytes=ROOM)
-    first, second = image.shapes
-    assert (unpacked(first.rows, width) == pixels).all()
-    assert (unpacked(second.rows, width) == pixels[::-1]).all()
+    assert (shape_pixels(image.shapes, 0) == pixels).all()
+    assert (shape_pixels(image.shapes, 1) == pixels[::-1]).all()
 
 
 places = st.tuples(st.integers(-20, WIDTH + 5), st.integers(-20, HEIGHT + 5))
@@ -225,16 +252,68 @@ def test_each_shape_keeps_its_place_among_the_blits() -> None:
     dot, bar = np.ones((1, 1), np.bool_), np.pad(np.ones((2, 5), np.bool_), 1)
     writer = Jb2Writer().start(WIDTH, HEIGHT).direct(dot, 1, 2).direct(bar, image=False)
     image = decode_image(writer.copy(0, 8, 9).copy(1, 20, 30).end(), max_bytes=ROOM)
-    assert [tuple(blit) for blit in image.blits] == [(0, 1, 2), (0, 8, 9), (1, 19, 29)]
-    assert [(shape.width, shape.height) for shape in image.shapes] == [(1, 1), (7, 4)]
+    assert blits(image) == [(0, 1, 2), (0, 8, 9), (1, 19, 29)]
+    assert list(zip(image.shapes.widths, image.shapes.heights, strict=True)) == [(1, 1), (7, 4)]
 
 
 def test_more_shapes_than_there_is_memory_for_are_refused() -> None:
     writer = Jb2Writer().start(WIDTH, HEIGHT).direct(noise(1, 9, 10))
     data = writer.direct(noise(2, 8, 12)).end()
-    assert decode_image(data, max_bytes=2 * 10 + 12).blits
+    assert decode_image(data, max_bytes=2 * 10 + 12).blit_shapes
     with pytest.raises(Jb2Error, match="memory limit"):
         decode_image(data, max_bytes=2 * 10 + 11)
+
+
+@pytest.mark.parametrize(("copies", "fits"), [(511, True), (512, False), (5000, False)])
+def test_more_places_than_there_is_memory_for_are_refused(
+    copies: int,
+    fits: bool,  # noqa: FBT001  # pytest's way
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jb2, "_LEAST_TABLE_BYTES", 0)
+    writer = Jb2Writer().start(WIDTH, HEIGHT).direct(noise(1, 9, 10), 5, 5)
+    for _ in range(copies):
+        writer.copy(0, 5, 5, new_line=False)
+    data = writer.end()
+    if fits:
+        assert len(decode_image(data, max_bytes=1 << 15).blit_shapes) == copies + 1
+    else:
+        with pytest.raises(Jb2Error, match="memory limit"):
+            decode_image(data, max_bytes=1 << 15)
+    assert len(decode_image(data, max_bytes=1 << 20).blit_shapes) == copies + 1
+
+
+def test_a_shared_dictionary_counts_as_what_shapes_take() -> None:
+    shapes = [noise(1, 9, 10), noise(2, 8, 12)]
+    shared = Jb2Writer().start(0, 0)
+    for shape in shapes:
+        shared.direct(shape, image=False)
+    dictionary = decode_dictionary(shared.end(), max_bytes=2 * 10 + 12)
+    data = Jb2Writer(library=shapes).start(WIDTH, HEIGHT).copy(0, 5, 5).end()
+    assert decode_image(data, [dictionary], max_bytes=2 * 10 + 12).blit_shapes
+    with pytest.raises(Jb2Error, match="memory limit"):
+        decode_image(data, [dictionary], max_bytes=2 * 10 + 11)
+
+
+@pytest.mark.parametrize("new", [1, 2, 3, 9])
+def test_a_library_of_more_shapes_than_a_number_can_count(new: int) -> None:
+    """Matches have no limit of their own: 262143 dots, and some shapes more."""
+    size = 262_142
+    table = array("q", bytes(8 * SHAPE_SIZE * size))
+    for place, value in ((SHAPE_WIDTH, 1), (SHAPE_HEIGHT, 1), (INK_WIDTH, 1), (INK_HEIGHT, 1)):
+        table[place::SHAPE_SIZE] = array("q", [value]) * size
+    table[SHAPE_OFFSET::SHAPE_SIZE] = array("q", range(size))
+    dots = Jb2Dictionary(bits=bytearray(b"\x80" * size), table=table)
+    writer = Jb2Writer(library=[np.ones((1, 1), np.bool_)] * size).start(WIDTH, HEIGHT)
+    matches: list[int] = []
+    for number in range(new):
+        writer.direct(noise(number, 5, 4, 0.9), image=False)
+        matches += [0, size // 2, size + number]
+        for match in matches[-3:]:
+            writer.copy(match, 5, 6)
+    image = decode_image(writer.end(), [dots], max_bytes=4 * ROOM)
+    assert list(image.blit_shapes) == matches
+    assert (shape_pixels(image.shapes, size) == noise(0, 5, 4, 0.9)).all()
 
 
 def _odd() -> dict[str, bytes]:
@@ -297,7 +376,7 @@ def test_changed_streams_are_drawn_or_refused(seed: int, data: st.DataObject) ->
         image = decode_image(bytes(changed), max_bytes=1 << 16)
     except Jb2Error:
         return
-    assert all(blit.shape < len(image.shapes) for blit in image.blits)
+    assert all(shape < len(image.shapes) for shape in image.blit_shapes)
 
 
 @given(st.binary(max_size=60))

@@ -26,8 +26,15 @@ from batch_converter.djvu.draw.images import (
     render,
 )
 from batch_converter.djvu.draw.palette import CLEAR, LEVELS, recolored_by_index, shape_colors
-from batch_converter.djvu.kernels.jb2 import Jb2Image, decode_dictionary, decode_image
-from batch_converter.djvu.kernels.jb2_stream import Jb2Error
+from batch_converter.djvu.kernels.jb2 import (
+    Jb2Dictionary,
+    Jb2Error,
+    Jb2Image,
+    decode_dictionary,
+    decode_image,
+)
+from batch_converter.djvu.kernels.jb2_composition import composed as composed_rows
+from batch_converter.djvu.kernels.jb2_composition import leveled
 from batch_converter.djvu.kernels.mmr import MmrError, decode_rows, read_head
 from batch_converter.djvu.read.decoder import PageError
 
@@ -38,7 +45,6 @@ if TYPE_CHECKING:
 
     from batch_converter.djvu.draw.geometry import Geometry
     from batch_converter.djvu.jobs.options import ConvertOptions
-    from batch_converter.djvu.kernels.jb2_stream import Shape
     from batch_converter.djvu.read.document import PageChunks
 
 MASK_KINDS: Final = frozenset({"Djbz", "Sjbz", "Smmr"})
@@ -46,8 +52,6 @@ _OTHER_DECODER_PIXELS: Final = 64 << 20
 _LAST_UNCROPPED_VERSION: Final = 18
 _VERSION_PLACE: Final = 4
 _SMALL_STREAM_BYTES: Final = 48
-_BITS: Final = 8
-_ALL: Final = 0xFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,42 +153,18 @@ def mask_shapes(page: PageChunks, geometry: Geometry, options: ConvertOptions) -
 
 
 @lru_cache(maxsize=1)
-def _dictionaries(chunks: Sequence[bytes], max_bytes: int) -> Sequence[Sequence[Shape]]:
+def _dictionaries(chunks: Sequence[bytes], max_bytes: int) -> Sequence[Jb2Dictionary]:
     """Decode what pages share; each may build upon those before it. Kept for the next page."""
-    found: list[Sequence[Shape]] = []
+    found: list[Jb2Dictionary] = []
     for data in filter(None, chunks):
-        found.append(decode_dictionary(data, found, max_bytes=max_bytes))
+        room = max_bytes - sum(len(one.bits) for one in found)
+        found.append(decode_dictionary(data, found, max_bytes=room))
     return found
 
 
 def composed(image: Jb2Image) -> Bitmap:
     """Put all shapes in their places; what lies outside of the page is cut off."""
-    bitmap = Bitmap.clear(image.width, image.height)
-    for blit in image.blits:
-        shape = image.shapes[blit.shape]
-        _put(bitmap.rows, shape, blit.left, image.height - blit.bottom - shape.height)
-    bitmap.rows[:, -1] &= _ALL << (-image.width % _BITS) & _ALL
-    return bitmap
-
-
-def _put(rows: NDArray[np.uint8], shape: Shape, left: int, top: int) -> None:
-    height, stride = rows.shape
-    first = max(top, 0)
-    bits = shape.rows[first - top : height - top] if top < height else shape.rows[:0]
-    place, shift = divmod(left, _BITS)
-    if shift:
-        bits = _shifted(bits, shift)
-    start, end = max(place, 0), min(place + bits.shape[1], stride)
-    if start < end and len(bits):
-        rows[first : first + len(bits), start:end] |= bits[:, start - place : end - place]
-
-
-def _shifted(bits: NDArray[np.uint8], shift: int) -> NDArray[np.uint8]:
-    """Move packed rows to the right by less than a byte."""
-    moved = np.zeros((bits.shape[0], bits.shape[1] + 1), np.uint8)
-    moved[:, :-1] = bits >> shift
-    moved[:, 1:] |= bits << (_BITS - shift)
-    return moved
+    return Bitmap(width=image.width, rows=composed_rows(image))
 
 
 def rendered_levels(
@@ -214,24 +194,13 @@ def exact_levels(
     refuse_hostile_size(geometry.width, geometry.height, options, bytes_a_pixel=LEVEL_BYTES_A_PIXEL)
     image = mask_shapes(page, geometry, options)
     numbers = shape_colors(palette)
-    if image is None or len(numbers) != len(image.blits):
+    if image is None or len(numbers) != len(image.blit_shapes):
         return None
     return (
-        _put_levels(image, [number - start for number in numbers])
+        leveled(
+            image,
+            [n - start if start <= n < start + LEVELS else CLEAR for n in numbers],
+            clear=CLEAR,
+        )
         for start in range(0, count, LEVELS)
     )
-
-
-def _put_levels(image: Jb2Image, levels: Sequence[int]) -> NDArray[np.uint8]:
-    """Put all shapes in their places, each in its level; later ones cover earlier ones."""
-    page = np.full((image.height, image.width), CLEAR, np.uint8)
-    for blit, level in zip(image.blits, levels, strict=True):
-        shape = image.shapes[blit.shape]
-        top = image.height - blit.bottom - shape.height
-        first, start = max(top, 0), max(blit.left, 0)
-        place = page[first : max(top + shape.height, 0), start : max(blit.left + shape.width, 0)]
-        if place.size:
-            pixels = np.unpackbits(shape.rows[first - top :], axis=1)[:, start - blit.left :]
-            chosen = pixels[: place.shape[0], : place.shape[1]] != 0
-            place[chosen] = level if 0 <= level < LEVELS else CLEAR
-    return page

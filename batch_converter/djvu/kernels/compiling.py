@@ -9,11 +9,13 @@ run never loads numba, and tests run the source as it is unless they ask for mor
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -26,25 +28,24 @@ OFF_VARIABLE: Final = "NUMBA_DISABLE_JIT"
 
 
 def _is_wanted() -> bool:
+    folder = os.environ.get(FOLDER_VARIABLE, "")
     return (
-        bool(os.environ.get(FOLDER_VARIABLE))
+        bool(folder)
         and os.environ.get(OFF_VARIABLE, "0") in {"", "0"}
         and find_spec("numba") is not None
+        and _is_writable(Path(folder))
     )
+
+
+def _is_writable(folder: Path) -> bool:
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.access(folder, os.W_OK | os.X_OK)
+    return False
 
 
 COMPILED: Final = _is_wanted()
 """Whether kernels are machine code in this process."""
-
-
-# Inlined, and without counts of references, which a kernel does not need (it allocates
-# nothing): a decision that is a function of its own takes 8 ns instead of 20.
-_OPTIONS: Final[dict[str, Any]] = {
-    "cache": True,
-    "nogil": True,
-    "forceinline": True,
-    "_nrt": False,
-}
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -52,14 +53,24 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
     Its arguments are integers and buffers (`bytes`, `bytearray`, `array`), never lists, tuples
     or numpy's arrays, which plain Python reads at a third of the speed. It calls nothing
-    but other kernels, allocates nothing, and the tables of its module are tuples or `bytes`.
+    but other kernels, allocates nothing, and the tables of its module are made by `table`.
     What it reads from a byte buffer it multiplies or adds and never shifts to the left: numba
-    takes it for unsigned, and unsigned with signed for a float.
+    takes it for unsigned, and unsigned with signed for a float. No index leaves its buffer,
+    whatever the data: compiled code does not look.
     """
     if not COMPILED:
         return function
-    import numba  # noqa: PLC0415  # 0.4 s, for those who want it
+    from batch_converter.djvu.kernels.kept_code import compiled  # noqa: PLC0415  # loads numba
 
-    compiled: Any = numba.njit(**_OPTIONS)(function)
-    result: Callable[P, R] = compiled
+    return compiled(function)
+
+
+def table(values: Sequence[int]) -> Sequence[int]:
+    """Return numbers as kernels read them fastest: numba compiles tuples thrice as long."""
+    if not COMPILED:
+        return tuple(values)
+    import numpy as np  # noqa: PLC0415  # only what is compiled needs it
+
+    found: Any = np.array(values, np.int64)
+    result: Sequence[int] = found
     return result

@@ -1,98 +1,105 @@
 """JB2, the coding of bilevel pages as shapes and their places: DjVu 3 specification, appendix 2.
 
 A stream is taken apart into what it is made of: shapes, and where each is put. So whoever
-draws the page composes them, and whoever codes shapes again has them.
+draws the page composes them, and whoever codes shapes again has them. One kernel decodes a
+whole stream; here is what it cannot do: find dictionaries, and get memory within the limit.
 """
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from mmap import mmap
+from typing import TYPE_CHECKING, Final
 
-from batch_converter.djvu.kernels.jb2_stream import (
-    SMALLEST,
-    Flag,
-    InkBox,
-    Jb2Error,
-    Jb2Stream,
-    Number,
-    Shape,
-)
+from batch_converter.djvu.kernels import jb2_layout as layout
+from batch_converter.djvu.kernels.jb2_kinds import FLAG_CONTEXTS
+from batch_converter.djvu.kernels.jb2_pixels import DIRECT_CONTEXTS, REFINED_CONTEXTS
+from batch_converter.djvu.kernels.jb2_records import decode_records, number_contexts
+from batch_converter.djvu.kernels.jb2_shapes import band_bytes, look_for_ink, row_bytes
+from batch_converter.djvu.kernels.shapes import Shapes
+from batch_converter.djvu.kernels.zp import bytes_used, padded, start
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Sequence
+
+# Whole streams of all encoders tried need one to three bytes more than there are. Of short
+# ones nothing to speak of is lost, and DjVuLibre draws them as long as it needs no more.
+_TOLERATED_BYTES: Final = 8
+_TOLERATED_OF_SHORT_BYTES: Final = 24
+_SHORT_BYTES: Final = 48
+
+_BAND_BYTES: Final = 1 << 16
+_FIRST_BITS: Final = 1 << 14
+_FIRST_ENTRIES: Final = 256
+_ENTRY_BYTES: Final = 8
+_LEAST_TABLE_BYTES: Final = 1 << 24
+"""What the numbers of shapes and blits may take where the limit of shapes is lower."""
+
+_REASONS: Final = {
+    layout.BREAKS_OFF: "breaks off",
+    layout.NO_SENSE: "makes no sense",
+    layout.BEGINS_TWICE: "begins twice",
+    layout.NO_SUCH_SHAPE: "repeats a shape that is not there",
+    layout.IMPOSSIBLE_SIZE: "has a shape of impossible size",
+    layout.TOO_LARGE: "has shapes that exceed the memory limit",
+}
 
 
-class Blit(NamedTuple):
-    """A shape on the page; its place among the blits is what a palette counts.
-
-    Attributes:
-        shape: Number of the shape in the image's `shapes`.
-        left: Column of its left edge, from 0; may be outside of the page.
-        bottom: Row of its lower edge, from 0 at the page's bottom.
-    """
-
-    shape: int
-    left: int
-    bottom: int
+class Jb2Error(ValueError):
+    """A stream breaks off, makes no sense or asks for too much; the message follows "the mask"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jb2Image:
     """What a page's stream says.
 
+    A shape's place among the blits is what a palette counts.
+
     Attributes:
-        shapes: All that are put somewhere, and those of the library.
-        blits: In the order of the stream.
+        width: In pixels.
+        height: In pixels.
+        shapes: All that are put somewhere, and those of the library: those of the shared
+            dictionary first.
+        parents: Of a refined shape, the number of the one that it was refined from, else -1.
+        blit_shapes: Of each blit, in the order of the stream: the number of its shape,
+        blit_lefts: the column of its left edge, from 0, which may be outside of the page,
+        blit_bottoms: the row of its lower edge, from 0 at the page's bottom.
     """
 
     width: int
     height: int
-    shapes: Sequence[Shape]
-    blits: Sequence[Blit]
+    shapes: Shapes
+    parents: array[int]
+    blit_shapes: array[int]
+    blit_lefts: array[int]
+    blit_bottoms: array[int]
 
 
-class _Record(IntEnum):
-    """The types of records (table 6 of the specification)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jb2Dictionary:
+    """Shapes that pages share.
 
-    START = 0
-    DIRECT = 1
-    DIRECT_LIBRARY_ONLY = 2
-    DIRECT_IMAGE_ONLY = 3
-    REFINED = 4
-    REFINED_LIBRARY_ONLY = 5
-    REFINED_IMAGE_ONLY = 6
-    COPY = 7
-    NON_SYMBOL = 8
-    DICTIONARY_OR_RESET = 9
-    COMMENT = 10
-    END = 11
+    Attributes:
+        bits: As `Shapes` has them.
+        table: Their numbers, as `jb2_layout` has them.
+    """
 
+    bits: bytearray
+    table: array[int]
 
-_NEW: Final = (_Record.DIRECT, _Record.DIRECT_LIBRARY_ONLY, _Record.DIRECT_IMAGE_ONLY)
-_REFINED: Final = (_Record.REFINED, _Record.REFINED_LIBRARY_ONLY, _Record.REFINED_IMAGE_ONLY)
-_SYMBOLS: Final = (*_NEW, *_REFINED, _Record.COPY, _Record.NON_SYMBOL)
-_IN_IMAGES: Final = frozenset(_Record)
-_IN_DICTIONARIES: Final = frozenset(
-    {
-        *(_Record.START, _Record.DIRECT_LIBRARY_ONLY, _Record.REFINED_LIBRARY_ONLY),
-        *(_Record.DICTIONARY_OR_RESET, _Record.COMMENT),
-    }
-)
-_TO_LIBRARY: Final = (
-    *(_Record.DIRECT, _Record.DIRECT_LIBRARY_ONLY),
-    *(_Record.REFINED, _Record.REFINED_LIBRARY_ONLY),
-)
-_TO_IMAGE: Final = (
-    *(_Record.DIRECT, _Record.DIRECT_IMAGE_ONLY),
-    *(_Record.REFINED, _Record.REFINED_IMAGE_ONLY, _Record.COPY),
-)
+    def __len__(self) -> int:
+        return len(self.table) // layout.SHAPE_SIZE
+
+    @property
+    def shapes(self) -> Shapes:
+        """What they look like."""
+        return _shapes(self.bits, self.table)
 
 
 def decode_image(
     data: bytes,
-    dictionaries: Sequence[Sequence[Shape]] = (),
+    dictionaries: Sequence[Jb2Dictionary] = (),
     *,
     uncropped: bool = False,
     max_bytes: int,
@@ -111,165 +118,182 @@ def decode_image(
     Raises:
         Jb2Error: It is damaged or too large.
     """
-    decoder = _Decoder(data, dictionaries, uncropped=uncropped, max_bytes=max_bytes)
-    decoder.run(_IN_IMAGES)
-    if not decoder.width or not decoder.height:
+    decoder = _Decoder(data, dictionaries, max_bytes=max_bytes)
+    decoder.state[layout.IS_UNCROPPED] = uncropped
+    decoder.run()
+    width, height = decoder.state[layout.WIDTH], decoder.state[layout.HEIGHT]
+    if not width or not height:
         raise Jb2Error("has no size")
     return Jb2Image(
-        width=decoder.width, height=decoder.height, shapes=decoder.shapes, blits=decoder.blits
+        width=width,
+        height=height,
+        shapes=_shapes(decoder.bits, decoder.shapes),
+        parents=decoder.shapes[layout.SHAPE_PARENT :: layout.SHAPE_SIZE],
+        blit_shapes=decoder.blits[layout.BLIT_SHAPE :: layout.BLIT_SIZE],
+        blit_lefts=decoder.blits[layout.BLIT_LEFT :: layout.BLIT_SIZE],
+        blit_bottoms=decoder.blits[layout.BLIT_BOTTOM :: layout.BLIT_SIZE],
     )
 
 
 def decode_dictionary(
-    data: bytes, dictionaries: Sequence[Sequence[Shape]] = (), *, max_bytes: int
-) -> Sequence[Shape]:
+    data: bytes, dictionaries: Sequence[Jb2Dictionary] = (), *, max_bytes: int
+) -> Jb2Dictionary:
     """Decode the shapes that pages share; these may build upon those of another dictionary.
 
     Raises:
         Jb2Error: It is damaged or too large.
     """
-    decoder = _Decoder(data, dictionaries, uncropped=False, max_bytes=max_bytes)
-    decoder.run(_IN_DICTIONARIES)
-    if decoder.width or decoder.height:
+    decoder = _Decoder(data, dictionaries, max_bytes=max_bytes)
+    decoder.state[layout.IS_DICTIONARY] = True
+    decoder.run()
+    if decoder.state[layout.WIDTH] or decoder.state[layout.HEIGHT]:
         raise Jb2Error("is no shape dictionary")
-    return [decoder.shapes[number] for number in decoder.library]
+    found = Jb2Dictionary(bits=decoder.bits, table=decoder.shapes)
+    for number in range(len(found)):
+        look_for_ink(found.bits, found.table, number)
+    return found
+
+
+def _shapes(bits: bytearray, table: array[int]) -> Shapes:
+    return Shapes(
+        bits=bits,
+        offsets=table[layout.SHAPE_OFFSET :: layout.SHAPE_SIZE],
+        widths=table[layout.SHAPE_WIDTH :: layout.SHAPE_SIZE],
+        heights=table[layout.SHAPE_HEIGHT :: layout.SHAPE_SIZE],
+    )
+
+
+def _entries(count: int) -> array[int]:
+    return array("q", bytes(_ENTRY_BYTES * count))
+
+
+def _contexts(count: int) -> memoryview[int]:
+    """Return memory of which only the pages are there that are used: few of megabytes."""
+    return memoryview(mmap(-1, count))
 
 
 class _Decoder:
+    """The buffers of a stream, which grow as it asks for it."""
+
     def __init__(
-        self,
-        data: bytes,
-        dictionaries: Sequence[Sequence[Shape]],
-        *,
-        uncropped: bool,
-        max_bytes: int,
+        self, data: bytes, dictionaries: Sequence[Jb2Dictionary], *, max_bytes: int
     ) -> None:
-        self._stream = Jb2Stream(data, max_bytes=max_bytes)
+        self._size = len(data)
+        self._data = padded(data)
+        self._coder = start(self._data)
         self._dictionaries = dictionaries
-        self._uncropped = uncropped
-        self._started = False
-        self.width = 0
-        self.height = 0
-        self.shapes: list[Shape] = []
-        self.library: list[int] = []
-        self.blits: list[Blit] = []
-        self._line_left = -1
-        self._line_bottom = 0
-        self._right = -1
-        self._bottoms = (-1, -1, -1)
+        self._max_bytes = max_bytes
+        short = self._size <= _SHORT_BYTES
+        self.state = _entries(layout.STATE_SIZE)
+        self.state[layout.BITS_LIMIT] = max_bytes
+        self.state[layout.LAST_BYTE] = self._size + (
+            _TOLERATED_OF_SHORT_BYTES if short else _TOLERATED_BYTES
+        )
+        self.bits = bytearray(min(_FIRST_BITS, max_bytes))
+        self.shapes = _entries(_FIRST_ENTRIES * layout.SHAPE_SIZE)
+        self.library = _entries(_FIRST_ENTRIES)
+        self.blits = _entries(_FIRST_ENTRIES * layout.BLIT_SIZE)
+        self._numbers = _contexts(number_contexts(0))
+        self._flags = bytearray(FLAG_CONTEXTS)
+        self._direct = bytearray(DIRECT_CONTEXTS)
+        self._refined = bytearray(REFINED_CONTEXTS)
+        self._band = bytearray(_BAND_BYTES)
+        self._labels = bytearray(_BAND_BYTES)
 
-    def run(self, allowed: Container[_Record]) -> None:
-        """Decode all records."""
-        while (record := self._record()) is not _Record.END:
-            if record not in allowed or (record in _SYMBOLS and not self._started):
-                raise Jb2Error("makes no sense")
-            self._read(record)
-            self._stream.refuse_overrun()
-        if not self._started:
-            raise Jb2Error("makes no sense")
-        self._stream.refuse_overrun()
-        self._stream.refuse_rest()
+    def run(self) -> None:
+        """Decode all records.
 
-    def _record(self) -> _Record:
-        return _Record(self._stream.number(Number.RECORD, 0, _Record.END))
+        Raises:
+            Jb2Error: They are damaged or too large.
+        """
+        while status := self._decode():
+            if status == layout.NEEDS_ROOM:
+                self._make_room()
+            elif status == layout.NEEDS_DICTIONARY:
+                self._take_dictionary()
+            elif status == layout.FORGETS_NUMBERS:
+                self._numbers = _contexts(len(self._numbers))
+            else:
+                raise Jb2Error(_REASONS[status])
+        self._refuse_rest()
+        del self.bits[self.state[layout.BITS_USED] :]
+        del self.shapes[self.state[layout.SHAPES] * layout.SHAPE_SIZE :]
+        del self.blits[self.state[layout.BLITS] * layout.BLIT_SIZE :]
 
-    def _read(self, record: _Record) -> None:
-        match record:
-            case _Record.START:
-                self._start()
-            case _Record.DICTIONARY_OR_RESET:
-                self._dictionary_or_reset()
-            case _Record.COMMENT:
-                self._comment()
-            case _Record.NON_SYMBOL:
-                self._non_symbol()
-            case _:
-                self._symbol(record)
+    def _decode(self) -> int:
+        return decode_records(
+            self.state,
+            self._coder,
+            self._data,
+            self._numbers,
+            self._flags,
+            self._direct,
+            self._refined,
+            self._band,
+            self._labels,
+            self.bits,
+            self.shapes,
+            self.library,
+            self.blits,
+        )
 
-    def _start(self) -> None:
-        if self._started:
-            raise Jb2Error("begins twice")
-        self._started = True
-        self.width = self._stream.number(Number.IMAGE_SIZE)
-        self.height = self._stream.number(Number.IMAGE_SIZE)
-        self._stream.flag(Flag.REFINEMENT)
-        self._line_bottom = self.height - 1
+    def _make_room(self) -> None:
+        """Enlarge what is too small for one more record.
 
-    def _dictionary_or_reset(self) -> None:
-        if self._started:
-            self._stream.forget_numbers()
-            return
-        size = self._stream.number(Number.DICTIONARY_SIZE)
-        if not size:
-            return
-        for dictionary in reversed(self._dictionaries):
-            if len(dictionary) == size:
-                self.shapes = list(dictionary)
-                self.library = list(range(size))
-                return
-        raise Jb2Error("needs another shape dictionary")
+        Raises:
+            Jb2Error: Its numbers take more than all its shapes may.
+        """
+        state = self.state
+        width = state[layout.NEW_WIDTH]
+        bits = state[layout.BITS_USED] + row_bytes(width) * state[layout.NEW_HEIGHT]
+        if bits > len(self.bits):
+            largest = min(2 * bits, state[layout.BITS_LIMIT])
+            self.bits += bytes(largest - len(self.bits))
+        for entries, used, size in (
+            (self.shapes, state[layout.SHAPES], layout.SHAPE_SIZE),
+            (self.library, state[layout.LIBRARY], 1),
+            (self.blits, state[layout.BLITS], layout.BLIT_SIZE),
+        ):
+            if (used + 1) * size > len(entries):
+                entries.extend(_entries(len(entries)))
+        entries_bytes = _ENTRY_BYTES * sum(map(len, (self.shapes, self.library, self.blits)))
+        if entries_bytes > max(self._max_bytes, _LEAST_TABLE_BYTES):
+            raise Jb2Error(_REASONS[layout.TOO_LARGE])
+        if band_bytes(width) > len(self._band):
+            self._band = bytearray(band_bytes(width))
+            self._labels = bytearray(band_bytes(width))
+        if number_contexts(state[layout.LIBRARY] + 1) > len(self._numbers):
+            self._widen_contexts()
 
-    def _comment(self) -> None:
-        for _ in range(self._stream.number(Number.COMMENT_LENGTH)):
-            self._stream.number(Number.COMMENT_OCTET, 0, 255)
+    def _widen_contexts(self) -> None:
+        wider = _contexts(number_contexts(2 * self.state[layout.LIBRARY]))
+        wider[: len(self._numbers)] = self._numbers
+        self._numbers = wider
 
-    def _absolute_size(self) -> tuple[int, int]:
-        return self._stream.number(Number.WIDTH), self._stream.number(Number.HEIGHT)
+    def _take_dictionary(self) -> None:
+        """Begin with the shapes that the stream asks for.
 
-    def _non_symbol(self) -> None:
-        shape = self._stream.direct_shape(*self._absolute_size())
-        left = self._stream.number(Number.COLUMN, 1, self.width) - 1
-        top = self._stream.number(Number.ROW, 1, self.height) - 1
-        self.shapes.append(shape)
-        self.blits.append(Blit(len(self.shapes) - 1, left, top + 1 - shape.height))
+        Raises:
+            Jb2Error: They are not there, or already more than there may be.
+        """
+        size = self.state[layout.DICTIONARY_SIZE]
+        found = next((one for one in reversed(self._dictionaries) if len(one) == size), None)
+        if found is None:
+            raise Jb2Error("needs another shape dictionary")
+        if len(found.bits) > self._max_bytes:
+            raise Jb2Error(_REASONS[layout.TOO_LARGE])
+        self.bits = bytearray(found.bits)
+        self.shapes = found.table[:]
+        self.library = array("q", range(size))
+        self.state[layout.BITS_USED] = len(found.bits)
+        self.state[layout.SHAPES] = self.state[layout.LIBRARY] = size
 
-    def _symbol(self, record: _Record) -> None:
-        if record in _NEW:
-            shape = self._stream.direct_shape(*self._absolute_size())
-            number = self._added(shape)
-        elif record is _Record.COPY:
-            number = self._match()
-        else:
-            number = self._added(self._refined())
-        shape = self.shapes[number]
-        if record in _TO_IMAGE:
-            whole = InkBox(0, 0, shape.width, shape.height)
-            box = shape.ink if record is _Record.COPY else whole
-            counted = whole if self._uncropped else box
-            left, bottom = self._place(counted.width, counted.height)
-            self.blits.append(Blit(number, left - box.left, bottom - box.bottom))
-        if record in _TO_LIBRARY:
-            self.library.append(number)
+    def _refuse_rest(self) -> None:
+        """Raise if much is left, as where damage made it end too early; padding is no matter.
 
-    def _added(self, shape: Shape) -> int:
-        self.shapes.append(shape)
-        return len(self.shapes) - 1
-
-    def _match(self) -> int:
-        if not self.library:
-            raise Jb2Error("repeats a shape that is not there")
-        return self.library[self._stream.number(Number.MATCH, 0, len(self.library) - 1)]
-
-    def _refined(self) -> Shape:
-        like = self.shapes[self._match()]
-        box = like.ink
-        width = box.width + self._stream.number(Number.WIDTH_DIFFERENCE, SMALLEST)
-        height = box.height + self._stream.number(Number.HEIGHT_DIFFERENCE, SMALLEST)
-        if width < 0 or height < 0:
-            raise Jb2Error("has a shape of impossible size")
-        return self._stream.refined_shape(width, height, like, box)
-
-    def _place(self, width: int, height: int) -> tuple[int, int]:
-        """Decode where the lower left corner of a shape is: 11.5.8 of the specification."""
-        if self._stream.flag(Flag.NEW_LINE):
-            left = self._line_left + self._stream.number(Number.LINE_COLUMN, SMALLEST)
-            top = self._line_bottom + self._stream.number(Number.LINE_ROW, SMALLEST)
-            bottom = top + 1 - height
-            self._line_left, self._line_bottom = left, bottom
-            self._bottoms = (bottom, bottom, bottom)
-        else:
-            left = self._right + self._stream.number(Number.COLUMN_OFFSET, SMALLEST)
-            bottom = sorted(self._bottoms)[1] + self._stream.number(Number.ROW_OFFSET, SMALLEST)
-            self._bottoms = (*self._bottoms[1:], bottom)
-        self._right = left + width - 1
-        return left, bottom
+        Raises:
+            Jb2Error: So it is.
+        """
+        rest = self._data[bytes_used(self._coder) : self._size]
+        if len(rest.rstrip(rest[-1:])) > _SHORT_BYTES:
+            raise Jb2Error(_REASONS[layout.BREAKS_OFF])

@@ -11,11 +11,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from batch_converter.djvu.kernels.zp import BITS, BUFFER, CODE, INTERVAL, LEADING_ONES, POSITION
-from batch_converter.djvu.kernels.zp_table import DELTA, DOWN, THETA, UP
+from batch_converter.djvu.kernels.compiling import COMPILED, kernel
+from batch_converter.djvu.kernels.zp import (
+    BITS,
+    BUFFER,
+    BYTE_BITS,
+    CODE,
+    DELTA,
+    DOWN,
+    INTERVAL,
+    LEADING_ONES,
+    POSITION,
+    THETA,
+    UP,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import MutableSequence
+    from array import array
 
 MARGIN: Final = 3
 """Clear columns at the right of a row of feeds."""
@@ -30,16 +42,29 @@ _WORTH_SKIPPING: Final = 16
 _FIRST_INK: Final = re.compile(rb"[^\x00]")
 
 
-def _clear_pixels(feeds: bytearray, start: int, end: int) -> int:
+def clear_feeds_by_search(feeds: bytearray, start: int, end: int) -> int:
     """Return how many feeds from `start` on, before `end`, are zero."""
     found = _FIRST_INK.search(feeds, start, end)
     return (found.start() if found else end) - start
 
 
+@kernel
+def clear_feeds_by_count(feeds: bytearray, start: int, end: int) -> int:
+    """Return the same: for a compiler, which knows no regular expressions."""
+    place = start
+    while place < end and feeds[place] == 0:
+        place += 1
+    return place - start
+
+
+_clear_feeds = clear_feeds_by_count if COMPILED else clear_feeds_by_search
+
+
+@kernel
 def decode_direct(  # noqa: C901, PLR0912, PLR0915, PLR0917  # a decision is written out: a call costs more than it does
-    coder: MutableSequence[int],
+    coder: array[int],
     data: bytes,
-    states: MutableSequence[int],
+    states: bytearray,
     feeds: bytearray,
     width: int,
     rows: int,
@@ -53,24 +78,25 @@ def decode_direct(  # noqa: C901, PLR0912, PLR0915, PLR0917  # a decision is wri
         coder: The state of the Z'-coder.
         data: Its stream, padded.
         states: Of the 1024 contexts.
-        feeds: `rows` + 1 rows of `width` + `MARGIN`, of which the first is known.
+        feeds: `rows` + 1 rows of `width` + `MARGIN`, of which the first is known, the others 0.
         width: Of the shape.
         rows: How many to decode.
     """
-    a, c, bits, buffer, position = coder
+    a, c, bits = coder[INTERVAL], coder[CODE], coder[BITS]
+    buffer, position = coder[BUFFER], coder[POSITION]
     delta = DELTA
     fence = min(c, 0x7FFF)
     above = 0
     for _ in range(rows):
         own = above + width + MARGIN
-        context = feeds[above] << 2 | feeds[above + 1] << 1 | feeds[above + 2]
+        context = feeds[above] * 4 | feeds[above + 1] * 2 | feeds[above + 2]
         place = own
         end = own + width
         ahead = above + MARGIN - own
         while place < end:
             if not context and place < end - _WORTH_SKIPPING and not states[0] & 1:
                 step = delta[states[0]]
-                clear = _clear_pixels(feeds, place + ahead, own) + 1
+                clear = _clear_feeds(feeds, place + ahead, own) + 1
                 clear = min(clear, (fence - a) // step, end - place)
                 a += clear * step
                 place += clear
@@ -89,7 +115,9 @@ def decode_direct(  # noqa: C901, PLR0912, PLR0915, PLR0917  # a decision is wri
                         z = 0x10000 - z
                         a += z
                         c += z
-                        shift = LEADING_ONES[a]
+                        shift = LEADING_ONES[a >> 8]
+                        if shift == BYTE_BITS:
+                            shift += LEADING_ONES[a & 0xFF]
                     else:
                         if a >= THETA[state]:
                             states[context] = UP[state]
@@ -97,7 +125,7 @@ def decode_direct(  # noqa: C901, PLR0912, PLR0915, PLR0917  # a decision is wri
                         shift = 1
                     if bits < shift:
                         more = (
-                            data[position] << 8 | data[position + 1]
+                            data[position] * 256 + data[position + 1]
                             if position < len(data)
                             else 0xFFFF
                         )
@@ -119,11 +147,12 @@ def decode_direct(  # noqa: C901, PLR0912, PLR0915, PLR0917  # a decision is wri
     coder[BITS], coder[BUFFER], coder[POSITION] = bits, buffer, position
 
 
-def decode_refined(  # noqa: PLR0915, PLR0917  # as above
-    coder: MutableSequence[int],
+@kernel
+def decode_refined(  # noqa: PLR0912, PLR0915, PLR0917  # as above
+    coder: array[int],
     data: bytes,
-    states: MutableSequence[int],
-    labels: bytes,
+    states: bytearray,
+    labels: bytearray,
     pixels: bytearray,
     width: int,
     rows: int,
@@ -135,21 +164,22 @@ def decode_refined(  # noqa: PLR0915, PLR0917  # as above
         data: Its stream, padded.
         states: Of the 2048 contexts.
         labels: `rows` of `width`: what the other shape looks like around each pixel, in 7 bits.
-        pixels: `rows` + 1 rows of `width` + 1, 0 or 1, of which the first is known.
+        pixels: `rows` + 1 rows of `width` + 1, 0 or 1, of which the first is known, the others 0.
         width: Of the shape.
         rows: How many to decode.
     """
-    a, c, bits, buffer, position = coder
+    a, c, bits = coder[INTERVAL], coder[CODE], coder[BITS]
+    buffer, position = coder[BUFFER], coder[POSITION]
     delta = DELTA
     fence = min(c, 0x7FFF)
     above = 0
     place = 0
     for _ in range(rows):
         own = above + width + 1
-        over = pixels[above] << 7
+        over = pixels[above] * 128
         bit = 0
         for x in range(width):
-            over = over << 1 & 0x300 | pixels[above + x + 1] << 7
+            over = over << 1 & 0x300 | pixels[above + x + 1] * 128
             context = labels[place] | over | bit << 10
             place += 1
             state = states[context]
@@ -165,7 +195,9 @@ def decode_refined(  # noqa: PLR0915, PLR0917  # as above
                     z = 0x10000 - z
                     a += z
                     c += z
-                    shift = LEADING_ONES[a]
+                    shift = LEADING_ONES[a >> 8]
+                    if shift == BYTE_BITS:
+                        shift += LEADING_ONES[a & 0xFF]
                 else:
                     if a >= THETA[state]:
                         states[context] = UP[state]
@@ -173,7 +205,9 @@ def decode_refined(  # noqa: PLR0915, PLR0917  # as above
                     shift = 1
                 if bits < shift:
                     more = (
-                        data[position] << 8 | data[position + 1] if position < len(data) else 0xFFFF
+                        data[position] * 256 + data[position + 1]
+                        if position < len(data)
+                        else 0xFFFF
                     )
                     buffer = (buffer & 0xFFFF) << 16 | more
                     position += 2

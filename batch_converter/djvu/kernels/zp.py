@@ -1,18 +1,20 @@
 """The Z'-coder, decoding: DjVu 3 specification, appendix 3.
 
-Its state is a list of five integers, so that loops which decode many decisions can
+Its state are five integers in an `array`, so that loops which decode many decisions can
 hold it in local variables: in plain Python a call costs more than a decision.
 Whoever does that copies the decision of `decode_bit`, and names it.
 """
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, Final
 
-from batch_converter.djvu.kernels.zp_table import DELTA, DOWN, THETA, UP
+from batch_converter.djvu.kernels import zp_table
+from batch_converter.djvu.kernels.compiling import kernel, table
 
 if TYPE_CHECKING:
-    from collections.abc import MutableSequence
+    Contexts = bytearray | memoryview[int]
 
 INTERVAL: Final = 0
 CODE: Final = 1
@@ -24,10 +26,17 @@ POSITION: Final = 4
 NUMBER_CONTEXTS: Final = 1 << 19
 """Contexts of one kind of number: two halves, one a sign, of 2 to the 18th each."""
 
+DELTA: Final = table(zp_table.DELTA)
+THETA: Final = table(zp_table.THETA)
+UP: Final = table(zp_table.UP)
+DOWN: Final = table(zp_table.DOWN)
+
+BYTE_BITS: Final = 8
+LEADING_ONES: Final = table([BYTE_BITS - (~byte & 0xFF).bit_length() for byte in range(256)])
+"""Of a byte: how far an interval is to be shifted until its highest bit is clear."""
+
 _HALF: Final = 0x8000
 _HALF_CONTEXTS: Final = 1 << 18
-LEADING_ONES: Final = tuple(16 - (~a & 0xFFFF).bit_length() for a in range(1 << 16))
-"""How far a 16-bit interval is to be shifted until its highest bit is clear."""
 
 
 def padded(data: bytes) -> bytes:
@@ -38,21 +47,24 @@ def padded(data: bytes) -> bytes:
     return data + b"\xff" * (2 if not data else len(data) & 1)
 
 
-def start(data: bytes) -> list[int]:
+def start(data: bytes) -> array[int]:
     """Return the state before the first decision of a padded stream."""
-    return [0, data[0] << 8 | data[1], 0, 0, 2]
+    return array("q", [0, data[0] << 8 | data[1], 0, 0, 2])
 
 
-def bytes_used(coder: MutableSequence[int]) -> int:
+@kernel
+def bytes_used(coder: array[int]) -> int:
     """Return how many bytes decisions have needed so far: more than there are, past the end."""
     return coder[POSITION] - (coder[BITS] >> 3)
 
 
+@kernel
 def decode_bit(  # noqa: PLR0915  # flat, as its copies are
-    coder: MutableSequence[int], data: bytes, states: MutableSequence[int], context: int
+    coder: array[int], data: bytes, states: Contexts, context: int
 ) -> int:
     """Decode one decision and adapt its context."""
-    a, c, bits, buffer, position = coder
+    a = coder[INTERVAL]
+    c = coder[CODE]
     state = states[context]
     bit = state & 1
     z = a + DELTA[state]
@@ -66,30 +78,33 @@ def decode_bit(  # noqa: PLR0915  # flat, as its copies are
         z = 0x10000 - z
         a += z
         c += z
-        shift = LEADING_ONES[a]
+        shift = LEADING_ONES[a >> 8]
+        if shift == BYTE_BITS:
+            shift += LEADING_ONES[a & 0xFF]
     else:
         if a >= THETA[state]:
             states[context] = UP[state]
         a = z
         shift = 1
+    bits = coder[BITS]
     if bits < shift:
-        more = data[position] << 8 | data[position + 1] if position < len(data) else 0xFFFF
-        buffer = (buffer & 0xFFFF) << 16 | more
-        position += 2
+        position = coder[POSITION]
+        more = data[position] * 256 + data[position + 1] if position < len(data) else 0xFFFF
+        coder[BUFFER] = (coder[BUFFER] & 0xFFFF) << 16 | more
+        coder[POSITION] = position + 2
         bits += 16
     bits -= shift
     coder[INTERVAL] = a << shift & 0xFFFF
-    coder[CODE] = (c << shift | buffer >> bits & ((1 << shift) - 1)) & 0xFFFF
+    coder[CODE] = (c << shift | coder[BUFFER] >> bits & ((1 << shift) - 1)) & 0xFFFF
     coder[BITS] = bits
-    coder[BUFFER] = buffer
-    coder[POSITION] = position
     return bit
 
 
+@kernel
 def decode_number(  # noqa: PLR0917  # flat integers, for a compiler
-    coder: MutableSequence[int],
+    coder: array[int],
     data: bytes,
-    states: MutableSequence[int],
+    states: Contexts,
     first: int,
     low: int,
     high: int,
@@ -100,10 +115,14 @@ def decode_number(  # noqa: PLR0917  # flat integers, for a compiler
     2**k asks whether the number is beyond range k, and 2**k + n are the nodes n of the
     range's own tree. What the range leaves no choice about is not coded.
     """
-    negative = not decode_bit(coder, data, states, first) if low < 0 <= high else high < 0
+    negative = False
+    if low < 0:
+        negative = high < 0 or decode_bit(coder, data, states, first) == 0
     if negative:
         first += _HALF_CONTEXTS
-        low, high = -high - 1, -low - 1
+        most = -low - 1
+        low = -high - 1
+        high = most
     size = 1
     while high >= 2 * size - 1:
         if low < 2 * size - 1 and not decode_bit(coder, data, states, first + size):

@@ -1,0 +1,92 @@
+"""Machine code of kernels in its folder: found again only where it is that of this source.
+
+numba looks at the file of a function and not at those of the functions that it calls, whose
+code is in it. So each state of the kernels has a folder of its own. And what numba
+cannot read or write there it raises, from within a kernel's first call: here that only costs
+the time to compile again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+
+from batch_converter.djvu.kernels.compiling import FOLDER_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+_NAME_DIGITS: Final = 16
+
+# Inlined, and without counts of references, which a kernel does not need (it allocates
+# nothing): a decision that is a function of its own takes 8 ns instead of 20.
+_OPTIONS: Final[dict[str, Any]] = {
+    "nogil": True,
+    "forceinline": True,
+    "_nrt": False,
+}
+
+_numba: Final[Any] = import_module("numba")
+_caching: Final[Any] = import_module("numba.core.caching")
+
+
+def _digest() -> str:
+    """Name the state of all kernels."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:_NAME_DIGITS]
+
+
+_FOLDER: Final = str(Path(os.environ[FOLDER_VARIABLE]) / _digest())
+_numba.config.CACHE_DIR = _FOLDER
+
+
+class _KeptCode:
+    """What was compiled of a function; a folder that fails is as good as none."""
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        self._files: Any = None
+        with suppress(RuntimeError, OSError):  # no folder at all
+            files = _caching.FunctionCache(function)
+            if str(files.cache_path).startswith(_FOLDER):  # and not one that numba thinks of
+                self._files = files
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:  # noqa: ANN401  # numba's
+        if self._files is None:
+            return None
+        try:
+            return self._files.load_overload(sig, target_context)
+        except Exception:  # noqa: BLE001  # a damaged pickle raises whatever it likes
+            with suppress(OSError):
+                self._files.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:  # noqa: ANN401  # as above
+        if self._files is not None:
+            with suppress(OSError):
+                self._files.save_overload(sig, data)
+
+
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a function that is compiled when it is called, or was before.
+
+    Once: for the constants that other kernels call it with, numba would do it again for each.
+    """
+    dispatcher: Any = _numba.njit(**_OPTIONS)(function)
+    dispatcher._cache = _KeptCode(function)  # noqa: SLF001  # where `cache=True` puts its own
+    compile_one = dispatcher.compile
+
+    def compile_once(types: tuple[Any, ...]) -> object:
+        return compile_one(tuple(_numba.types.unliteral(one) for one in types))
+
+    dispatcher.compile = compile_once
+    result: Callable[P, R] = dispatcher
+    return result

@@ -1,0 +1,82 @@
+"""What the kernels make of JB2 streams, in a form that two processes can compare."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from batch_converter.djvu.kernels.compiling import COMPILED, FOLDER_VARIABLE, OFF_VARIABLE
+from batch_converter.djvu.kernels.jb2 import (
+    Jb2Dictionary,
+    Jb2Error,
+    decode_dictionary,
+    decode_image,
+)
+from batch_converter.djvu.kernels.jb2_composition import composed, leveled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).parents[2]
+
+
+class Case(NamedTuple):
+    """A stream, as hexadecimal digits, and how it is decoded."""
+
+    stream: str
+    dictionaries: Sequence[str] = ()
+    uncropped: bool = False
+    max_bytes: int = 1 << 20
+
+
+def result(case: Case) -> str:
+    """A digest of all that was decoded and drawn, or what was said against it."""
+    try:
+        found: list[Jb2Dictionary] = []
+        for data in case.dictionaries:
+            found.append(decode_dictionary(bytes.fromhex(data), found, max_bytes=case.max_bytes))
+        image = decode_image(
+            bytes.fromhex(case.stream),
+            found,
+            uncropped=case.uncropped,
+            max_bytes=case.max_bytes,
+        )
+    except Jb2Error as error:
+        return str(error)
+    digest = hashlib.sha256(f"{image.width} {image.height}".encode())
+    digest.update(image.shapes.bits)
+    for numbers in (image.shapes.offsets, image.shapes.widths, image.shapes.heights):
+        digest.update(numbers.tobytes())
+    for numbers in (image.parents, image.blit_shapes, image.blit_lefts, image.blit_bottoms):
+        digest.update(numbers.tobytes())
+    if image.width * image.height <= case.max_bytes:
+        digest.update(composed(image).tobytes())
+        levels = [number % 255 for number in range(len(image.blit_shapes))]
+        digest.update(leveled(image, levels, clear=255).tobytes())
+    return digest.hexdigest()
+
+
+def compiled_results(cases: Sequence[Case], folder: Path) -> list[str]:
+    """The same in a process whose kernels are machine code, kept in a folder."""
+    environment = {**os.environ, FOLDER_VARIABLE: str(folder), OFF_VARIABLE: "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.jb2_results"],
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env=environment,
+    )
+    results: list[str] = json.loads(done.stdout)
+    return results
+
+
+if __name__ == "__main__":
+    assert COMPILED
+    json.dump([result(Case(*case)) for case in json.load(sys.stdin)], sys.stdout)

@@ -1,0 +1,220 @@
+"""Kernels that have two forms, or are compiled: one result."""
+
+from __future__ import annotations
+
+import shutil
+from array import array
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_converter.djvu.kernels import jb2_composition, jb2_pixels, jb2_rows
+from batch_converter.djvu.read.document import open_djvu
+from tests.support.djvu_files import SAMPLES
+from tests.support.jb2_coding import Jb2Writer
+from tests.support.jb2_results import Case, compiled_results, result
+from tests.unit.test_djvu_kernels import WIDTH, noise, random_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+sides = st.integers(0, 40)
+shares = st.sampled_from([0.0, 0.02, 0.5, 1.0])
+seeds = st.integers(0, 99)
+
+
+def packed(seed: int, width: int, height: int, share: float) -> bytearray:
+    return bytearray(np.packbits(noise(seed, width, height, share), axis=1).tobytes())
+
+
+@given(st.integers(0, 30), st.integers(1, 10), st.integers(0, 20))
+def test_a_band_begins_with_the_row_that_was_kept(stride: int, rows: int, kept: int) -> None:
+    size = stride * rows
+    bands = [bytearray(n % 255 + 1 for n in range(max(size, kept + stride) + 5)) for _ in range(2)]
+    first = bands[0][kept : kept + stride]
+    rest = bands[0][size:]
+    jb2_rows.next_band_by_loops(bands[0], kept, stride, size)
+    jb2_rows.next_band_by_slices(bands[1], kept, stride, size)
+    assert bands[0] == first + bytes(size - stride) + rest
+    assert bands[0] == bands[1]
+
+
+@given(sides, sides, st.integers(1, 4), st.sampled_from([1, 4]), seeds, st.integers(0, 9))
+def test_rows_are_packed_alike(  # noqa: PLR0917  # hypothesis's way
+    width: int, rows: int, margin: int, ink: int, seed: int, place: int
+) -> None:
+    stride = width + margin
+    random = np.random.default_rng(seed)
+    band = bytearray(random.integers(0, 133, (rows + 1) * stride + 7).astype(np.uint8).tobytes())
+    filled = [bytearray(b"\xaa" * (place + (width + 7) // 8 * rows + 3)) for _ in range(2)]
+    jb2_rows.pack_rows_by_loops(band, stride, width, rows, ink, filled[0], place)
+    jb2_rows.pack_rows_by_numpy(band, stride, width, rows, ink, filled[1], place)
+    assert filled[0] == filled[1]
+    pixels = np.frombuffer(band, np.uint8)[stride : (rows + 1) * stride].reshape(rows, stride)
+    wanted = np.packbits(pixels[:, :width] & ink != 0, axis=1).tobytes()
+    assert filled[0] == b"\xaa" * place + wanted + b"\xaa" * 3
+
+
+@given(sides, sides, st.integers(-50, 50), st.integers(-50, 50), sides, sides, seeds, shares)
+def test_surroundings_are_described_alike(  # noqa: PLR0917  # hypothesis's way
+    like_width: int,
+    like_height: int,
+    left: int,
+    top: int,
+    width: int,
+    rows: int,
+    seed: int,
+    share: float,
+) -> None:
+    bits = bytearray(b"\xff\xff") + packed(seed, like_width, like_height, share) + b"\xff"
+    labels = [bytearray(b"\xaa" * (width * rows + 3)) for _ in range(2)]
+    like = bits, 2, like_width, like_height
+    jb2_rows.describe_by_loops(*like, left, top, width, rows, labels[0])
+    jb2_rows.describe_by_numpy(*like, left, top, width, rows, labels[1])
+    assert labels[0] == labels[1]
+
+
+@given(sides, sides, seeds, shares, st.integers(0, 4))
+def test_ink_is_found_alike(width: int, height: int, seed: int, share: float, clear: int) -> None:
+    pixels = noise(seed, width, height, share)
+    pixels[:clear] = pixels[:, : 2 * clear] = pixels[height - clear :] = False
+    bits = bytearray(b"\xff\xff" + np.packbits(pixels, axis=1).tobytes() + b"\xff")
+    boxes = [array("q", [9] * 6) for _ in range(2)]
+    jb2_rows.find_ink_by_loops(bits, 2, width, height, boxes[0], 1)
+    jb2_rows.find_ink_by_numpy(bits, 2, width, height, boxes[1], 1)
+    assert boxes[0] == boxes[1]
+    left, bottom, ink_width, ink_height = boxes[0][1:5]
+    top = height - bottom - ink_height
+    assert pixels[top : top + ink_height, left : left + ink_width].sum() == pixels.sum()
+    assert (ink_width and ink_height) or not pixels.any()
+
+
+@given(st.binary(max_size=40), st.integers(0, 40), st.integers(0, 40))
+def test_clear_feeds_are_counted_alike(data: bytes, start: int, end: int) -> None:
+    feeds = bytearray(data) + bytes(20) + bytearray(data)
+    start, end = sorted((min(start, len(feeds)), min(end, len(feeds))))
+    assert jb2_pixels.clear_feeds_by_count(feeds, start, end) == jb2_pixels.clear_feeds_by_search(
+        feeds, start, end
+    )
+
+
+blits = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(-45, 80), st.integers(-45, 60)), max_size=8
+)
+
+
+@given(blits, st.integers(1, 70), st.integers(1, 50), seeds)
+def test_pages_are_composed_alike(
+    places: list[tuple[int, int, int]], width: int, height: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    bits, offsets = bytearray(), array("q")
+    widths, heights = (array("q", random.integers(0, 40, 4).tolist()) for _ in range(2))
+    for number in range(4):
+        offsets.append(len(bits))
+        bits += packed(seed + number, widths[number], heights[number], 0.7)
+    numbers, lefts, bottoms = (array("q", [place[n] for place in places]) for n in range(3))
+    levels = array("q", range(len(places)))
+
+    def drawn(put: Callable[..., None], page: bytearray) -> bytearray:
+        put(
+            *(bits, offsets, widths, heights, numbers, lefts, bottoms, levels),
+            *(page, width, height),
+        )
+        return page
+
+    inks = [
+        drawn(put, bytearray(height * -(-width // 8)))
+        for put in (jb2_composition.put_ink_by_loops, jb2_composition.put_ink_by_numpy)
+    ]
+    rows = [np.unpackbits(np.frombuffer(ink, np.uint8).reshape(height, -1), axis=1) for ink in inks]
+    assert (rows[0][:, :width] == rows[1][:, :width]).all()
+    covered = [
+        drawn(put, bytearray(b"\xff" * (width * height)))
+        for put in (jb2_composition.put_level_by_loops, jb2_composition.put_level_by_numpy)
+    ]
+    assert covered[0] == covered[1]
+    levels_ink = np.frombuffer(covered[0], np.uint8).reshape(height, width) != 255
+    assert (levels_ink == rows[0][:, :width]).all()
+
+
+def _samples() -> list[Case]:
+    cases = []
+    for source in sorted(SAMPLES.glob("*.djvu")):
+        with open_djvu(source) as reader:
+            for number in range(6 if source.stem == "book" else 1):
+                page = reader.page(number)
+                shared = [data.hex() for data in page.of("Djbz")]
+                cases += [Case(data.hex(), shared, False, 1 << 28) for data in page.of("Sjbz")]  # noqa: FBT003  # a tuple's field
+    return cases
+
+
+def _cases() -> list[Case]:
+    """Whole streams, damaged ones, and such as need everything that is enlarged."""
+    cases = _samples()
+    for seed in range(40):
+        whole = random_stream(seed, crops=seed % 2 == 0)
+        cases.append(Case(whole.hex(), (), seed % 2 == 1))
+        random = np.random.default_rng(seed)
+        for _ in range(8):
+            changed = bytearray(whole)
+            for place in random.integers(len(whole) - 9, len(whole), 2):
+                changed[place] = random.integers(0, 256)
+            cases.append(Case(changed.hex(), max_bytes=1 << 16))
+    many = Jb2Writer().start(WIDTH, 70)
+    for number in range(700):
+        many.direct(noise(number, 3, 4), number % 80, number % 60).copy(number, 5, 6)
+    cases.append(Case(many.end().hex()))
+    wide = np.pad(noise(3, 40_000, 3, 0.001), ((0, 0), (0, 9)))
+    long = Jb2Writer().start(40_009, 90).direct(wide, 0, 5).refined(0, wide[::-1], 0, 9)
+    cases.append(Case(long.end().hex(), max_bytes=1 << 22))
+    return [*cases, *(Case(bytes(random.integers(0, 256, 60).tolist()).hex()) for _ in range(200))]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kernels")
+
+
+@pytest.mark.slow
+def test_compiled_kernels_decode_what_plain_python_does(folder: Path) -> None:
+    cases = _cases()
+    plain = [result(case) for case in cases]
+    assert len(set(plain)) > 50
+    assert compiled_results(cases, folder) == plain
+
+
+@pytest.mark.slow
+def test_a_damaged_folder_of_kernels_costs_time_and_nothing_else(folder: Path) -> None:
+    cases = _samples()[:1]
+    wanted = compiled_results(cases, folder)
+    files = sorted(file for file in folder.rglob("*.nb?") if file.is_file())
+    assert {file.suffix for file in files} == {".nbi", ".nbc"}
+    for number, file in enumerate(files):
+        data = file.read_bytes()
+        damages = [b"", data[: len(data) // 2], b"\x80\x04garbled" + data[9:]]
+        if number % 4 < len(damages):
+            file.write_bytes(damages[number % 4])
+        else:
+            file.unlink()
+    assert compiled_results(cases, folder) == wanted
+    assert any(file.stat().st_size for file in files if file.exists())
+
+
+@pytest.mark.slow
+def test_a_folder_of_kernels_that_cannot_be_written_costs_time_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "kernels"
+    cases = _samples()[:1]
+    wanted = [result(case) for case in cases]
+    assert compiled_results(cases, folder) == wanted
+    (own,) = folder.iterdir()
+    shutil.rmtree(own)
+    own.write_bytes(b"in the way")
+    assert compiled_results(cases, folder) == wanted
+    assert own.read_bytes() == b"in the way"
