@@ -534,7 +534,7 @@ async def test_a_missing_checker_is_told_before_anything_begins(
         pass
 
 
-async def test_a_long_document_with_text_recognised_is_an_archive(tmp_path: Path) -> None:
+async def test_a_document_with_text_that_was_recognised_is_an_archive(tmp_path: Path) -> None:
     sample = (SAMPLES / "no-text.djvu").read_bytes()
     source, target = tmp_path / "in.djvu", tmp_path / "out.pdf"
     source.write_bytes(sample)

@@ -245,6 +245,35 @@ def test_typed_notes_break_their_lines_within_their_box(tmp_path: Path) -> None:
     assert 60 <= right <= 100
 
 
+@pytest.mark.parametrize(("flags", "size"), [(1, 300), (6, 400), (2, 300), (5, 400)])
+def test_typed_notes_lie_where_they_lay_on_turned_pages_too(
+    tmp_path: Path, flags: int, size: int
+) -> None:
+    djvu = annotated(
+        '(maparea "" "Hamburg" (text 60 90 120 80) (backclr #FF0000) (textclr #00FF00))',
+        flags=flags,
+    )
+    places = []
+    for options in (ConvertOptions(), ARCHIVAL):
+        convert_bytes(tmp_path, djvu, options)[1].close()
+        red, green, _ = drawn(tmp_path / "out.pdf", size).split()
+        paper = ImageChops.subtract(red, green).point(lambda level: 255 * (level > 200))
+        ink = ImageChops.subtract(green, red).point(lambda level: 255 * (level > 100))
+        places.append((paper.getbbox(), ink.getbbox()))
+    (paper_before, ink_before), (paper_after, ink_after) = places
+    assert paper_after == paper_before is not None
+    assert ink_after == pytest.approx(ink_before, abs=8)  # another font
+
+
+@pytest.mark.parametrize("text", ["", " ", r"\n\n", r"\001"])
+def test_typed_notes_without_a_letter_are_kept(tmp_path: Path, text: str) -> None:
+    warnings, pdf = archived(tmp_path, noted(text))
+    with pdf:
+        (note,) = annotations_on(pdf)
+        assert note.AP.N.read_bytes()
+    assert warnings == ()
+
+
 # Long documents
 
 
