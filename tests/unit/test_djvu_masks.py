@@ -372,6 +372,32 @@ def test_a_false_alarm_costs_a_second_look_and_nothing_else(
     assert (tmp_path / "usual.pdf").read_bytes() == (tmp_path / "second.pdf").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["bitonal", "mixed", "book", "rotated", "languages"])
+def test_where_kernels_are_compiled_no_mask_is_decoded_twice_and_all_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    source = SAMPLES / f"{name}.djvu"
+    convert(source, tmp_path / "plain.pdf", ConvertOptions())
+
+    def unwanted(*_: object, **__: object) -> None:
+        raise AssertionError("djvu-rs was asked for a mask")
+
+    decoded: list[object] = []
+    exact = masks.mask_shapes
+
+    def counted(page: PageChunks, geometry: Geometry, options: ConvertOptions) -> Jb2Image | None:
+        decoded.append(page)
+        return exact(page, geometry, options)
+
+    monkeypatch.setattr(masks, "COMPILED", True)
+    monkeypatch.setattr(masks, "render", unwanted)
+    monkeypatch.setattr(completeness, "render", unwanted)
+    monkeypatch.setattr(masks, "mask_shapes", counted)
+    convert(source, tmp_path / "compiled.pdf", ConvertOptions())
+    assert 0 < len(decoded) == len({id(page) for page in decoded})
+    assert (tmp_path / "plain.pdf").read_bytes() == (tmp_path / "compiled.pdf").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("width", "says"), [(8192, "image data is damaged"), (8193, "no more than 64 Mi")]
 )

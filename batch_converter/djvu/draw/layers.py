@@ -198,7 +198,7 @@ def _palette_layers(
 
     djvu-rs never says that shapes and numbers of colours are not as many, and gives colours
     to shapes that are not theirs. So it is asked only where our own decoder, which sees it,
-    would need seconds.
+    would need seconds: in plain Python.
     """
     colors = palette.colors
     many = len(shape_colors(palette.data)) > _CHECKED_SHAPES

@@ -1,10 +1,11 @@
 """A page's mask, by djvu-rs or by the decoder in `kernels`.
 
-djvu-rs decodes a page of text at 300 dpi in about 20 ms, `kernels` in plain Python in 200 to
-300 (CPython 3.11, one core), so djvu-rs goes first. It cannot do all: it refuses pages beyond 64 Mi
-pixels and streams of a few bytes, draws nothing without an error where a stream makes no
-sense, and does not know how places were counted up to DjVu version 18. MMR, which is rare,
-it reads without stripes only and without seeing damage: `kernels` has it all.
+djvu-rs decodes a page of text at 300 dpi in about 20 ms, `kernels` in 1 to 5 where they are
+compiled, and in 40 to 300 in plain Python (CPython 3.11, one core). So without compiled ones
+djvu-rs goes first. It cannot do all: it refuses pages beyond 64 Mi pixels and streams of a few
+bytes, draws nothing without an error where a stream makes no sense, and does not know how
+places were counted up to DjVu version 18. MMR, which is rare, it reads without stripes only and
+without seeing damage: `kernels` has it all.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from batch_converter.djvu.draw.images import (
     render,
 )
 from batch_converter.djvu.draw.palette import CLEAR, LEVELS, recolored_by_index, shape_colors
+from batch_converter.djvu.kernels.compiling import COMPILED
 from batch_converter.djvu.kernels.jb2 import (
     Jb2Dictionary,
     Jb2Error,
@@ -87,6 +89,11 @@ def decoded_mask(page: PageChunks, geometry: Geometry, options: ConvertOptions) 
 
 
 def needs_kernels(page: PageChunks, geometry: Geometry, options: ConvertOptions) -> bool:
+    """Whether a page's mask is decoded by our own decoder, faster or because no other can."""
+    return COMPILED or is_beyond_renderer(page, geometry, options)
+
+
+def is_beyond_renderer(page: PageChunks, geometry: Geometry, options: ConvertOptions) -> bool:
     """Whether djvu-rs would refuse a page's mask, get it wrong, or need too much memory."""
     width, height = geometry.width, geometry.height
     return (

@@ -30,7 +30,7 @@ from batch_converter.djvu.draw.images import (
 )
 from batch_converter.djvu.draw.jpeg import JpegLayer
 from batch_converter.djvu.draw.layers import BLACK
-from batch_converter.djvu.draw.masks import exact_mask, needs_kernels
+from batch_converter.djvu.draw.masks import exact_mask, is_beyond_renderer
 from batch_converter.djvu.draw.palette import shape_colors
 from batch_converter.djvu.jobs.part_files import unfinished_name
 from batch_converter.djvu.read.decoder import PageError, decoding, open_page
@@ -124,7 +124,7 @@ def _upright(
     page: PageChunks, geometry: Geometry, size: tuple[int, int], options: ConvertOptions
 ) -> Image.Image:
     has_mask = page.has("Sjbz", "Smmr")
-    if not has_mask or not needs_kernels(page, geometry, options):
+    if not has_mask or not is_beyond_renderer(page, geometry, options):
         pixels = _rendered(page, _COLOR_KINDS | _INK_KINDS, geometry, size)
         if not has_mask or (pixels != _WHITE).any():
             return Image.fromarray(pixels)
