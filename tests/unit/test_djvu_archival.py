@@ -299,6 +299,22 @@ def test_parts_with_notes_links_and_facts_are_put_together(tmp_path: Path) -> No
     assert (tmp_path / "out.pdf").read_bytes() == whole
 
 
+@pytest.mark.parametrize("encoding", ["cp1251", "koi8-r", ""])
+def test_old_texts_are_archived_in_the_letters_that_they_are_read_in(
+    tmp_path: Path, encoding: str
+) -> None:
+    old = "Карта".encode(encoding or "cp1251")
+    note = b'(metadata (Title "%s"))(maparea "" "%s" (text 9 9 90 90))' % (old, old)
+    djvu = document([leaf(note)], outline=navm((0, old, b"#1")), titles=[old])
+    options = ConvertOptions(pdfa=True, encoding=encoding)
+    warnings, pdf = archived(tmp_path, djvu, options)
+    read = old.decode(encoding or "latin-1")
+    with pdf:
+        assert written_in(pdf) == str(pdf.docinfo.Title) == pdf.pages[0].label == read
+        assert outline_of(pdf) == [(0, read, 0)]
+    assert bool(warnings) == (not encoding)
+
+
 def test_a_page_that_was_lost_leaves_an_archive_of_the_others(tmp_path: Path) -> None:
     lost = chunk("FORM", b"DJVU" + info(width=90, height=90) + chunk("Sjbz", b"\xff" * 60))
     options = ConvertOptions(pdfa=True, keep_damaged=True)
