@@ -389,6 +389,18 @@ def test_what_is_no_plain_fact_is_lost_and_named(tmp_path: Path) -> None:
     assert warnings == (f"the document's facts: {WITHOUT_PLACE}: {lost}",)
 
 
+def test_what_info_says_in_one_language_alone_is_told(tmp_path: Path) -> None:
+    """Info and XMP agree on the default; the other language has no place."""
+    more = RDF.replace("http://my.example/ns/", "http://ns.adobe.com/pdfx/1.3/") % (
+        "<my:Shelf><rdf:Alt><rdf:li xml:lang='x-default'>12</rdf:li><rdf:li xml:lang='cs'>XII"
+        "</rdf:li></rdf:Alt></my:Shelf>"
+    )
+    warnings, pdf = archived(tmp_path, annotated(f'(metadata (Shelf "12"))(xmp {quoted(more)})'))
+    with pdf:
+        assert str(pdf.docinfo["/Shelf"]) == "12"
+    assert warnings == (f"the document's facts: {WITHOUT_PLACE}: pdfx:Shelf",)
+
+
 def test_facts_of_a_later_page_are_told_under_its_number(tmp_path: Path) -> None:
     more = (
         RDF % "<dc:source>S</dc:source><my:made rdf:parseType='Resource'><my:by>x</my:by></my:made>"

@@ -104,7 +104,7 @@ class _Moving:
                 kept.append(taken)
                 if _has_more(element, taken):
                     self._lost.append(f"details of {self._label(element)}")
-            elif element.tag not in self._told:
+            else:
                 self._move(element, self._label(element))
         return kept
 
@@ -113,15 +113,15 @@ class _Moving:
         for key, value in self._info.items():
             self._tell(f"Page {number} {key[1:]}", str(value))
         for element in self._properties:
-            if element.tag not in self._told:
-                self._move(element, f"Page {number} {self._label(element)}")
+            self._move(element, f"Page {number} {self._label(element)}")
         return self.losses()
 
     def _move(self, element: Element, key: str) -> None:
-        if _is_plain(element):
-            self._tell(key, "; ".join(values_of(element)))
-        else:
+        """Say in Info what a property says, unless Info says it under a key of its own."""
+        if not _is_plain(element):
             self._lost.append(key)
+        elif element.tag not in self._told:
+            self._tell(key, "; ".join(values_of(element)))
 
     def _tell(self, key: str, value: str) -> None:
         """Say it in Info, unless a key that begins with the same 127 bytes does."""
