@@ -74,7 +74,7 @@ def streams_of(page: Page) -> tuple[bytes, bytes]:
         shapes=shapes,
         placements=placements,
         shared=shared,
-        private=SymbolDictionary.of(shapes, private) if private else None,
+        private=SymbolDictionary.of(shapes, private, shared) if private else None,
         rows=None if page.rest is None else packed(page.rest),
     )
     return globals_stream(shared) if shared else b"", stream
@@ -90,6 +90,16 @@ def blots(generator: np.random.Generator, height: int, width: int) -> Pixels:
     return np.kron(coarse, np.ones((7, 7), np.bool_))[:height, :width]
 
 
+def variants(generator: np.random.Generator, pixels: Pixels, count: int) -> list[Pixels]:
+    """A letter as it is found in a scan: of nearly the same size each time, with other edges."""
+    found = []
+    for _ in range(count):
+        top, left, below, beside = generator.integers(0, 2, 4).tolist()
+        grown = np.pad(pixels, ((top, below), (left, beside)))
+        found.append(grown ^ noise(generator, grown.shape[0], grown.shape[1], 0.01))
+    return found
+
+
 def written_page(seed: int) -> Page:
     """Lines of symbols, some of which are wider than a buffer, or empty."""
     generator = np.random.default_rng(seed)
@@ -98,6 +108,8 @@ def written_page(seed: int) -> Page:
         blots(generator, height, width) if number % 3 else noise(generator, height, width, 0.5)
         for number, (height, width) in enumerate(sizes)
     ]
+    for letter in symbols[1:15:3]:
+        symbols += variants(generator, letter, 12)
     size = (700, 900)
     places: list[Place] = []
     for line in range(30):
@@ -106,7 +118,7 @@ def written_page(seed: int) -> Page:
             height = symbols[number].shape[0]
             places.append((number, column, 20 * line + 50 - height + int(generator.integers(3))))
     return Page(
-        size=size, symbols=symbols, places=places, shared=20, rest=noise(generator, *size, 0.01)
+        size=size, symbols=symbols, places=places, shared=40, rest=noise(generator, *size, 0.01)
     )
 
 

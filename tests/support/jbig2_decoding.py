@@ -27,6 +27,12 @@ AROUND = (
 )
 """The pixels of template 0, columns and rows from the pixel."""
 
+REFINED_AROUND = ((0, 0), (1, 0), (2, 0), (0, 1))
+"""Pixels of the refined bitmap, from the one above and to the left; template 1 (figure 13)."""
+
+REFERENCE_AROUND = ((0, -1), (-1, 0), (0, 0), (1, 0), (0, 1), (1, 1))
+"""Pixels of what it is refined from."""
+
 TYPICAL = tuple(map(int, "1001101100100101"))
 """What stands around a pixel that is none, but tells that a row is typical (figure 8)."""
 
@@ -135,14 +141,27 @@ class Decoder:
                 padded[row, column] = self.bit(around)
         return padded[2:, 4 : width + 4]
 
+    def refined(self, width: int, height: int, parent: Pixels, right: int, down: int) -> Pixels:
+        padded = np.zeros((height + 1, width + 2), np.bool_)
+        lower, wider = parent.shape
+        for row in range(height):
+            for column in range(width):
+                around = tuple(int(padded[row + y, column + x]) for x, y in REFINED_AROUND)
+                places = [(row - down + y, column - right + x) for x, y in REFERENCE_AROUND]
+                other = tuple(
+                    int(0 <= y < lower and 0 <= x < wider and parent[y, x]) for y, x in places
+                )
+                padded[row + 1, column + 1] = self.bit(("refined", around, other))
+        return padded[1:, 1:-1]
+
 
 def segments(stream: bytes) -> Iterator[tuple[int, int, Sequence[int], int, bytes]]:
     """Number, kind, what it refers to, page and data of each."""
     place = 0
     while place < len(stream):
         number, kind, references = struct.unpack_from(">IBB", stream, place)
-        assert references & 31 == 0
         count = references >> 5
+        assert references & 31 == ((1 << count) - 1 << 1 | (kind == 0))
         place += 6 + count
         referred = list(stream[place - count : place])
         page, size = struct.unpack_from(">BI", stream, place)
@@ -151,21 +170,37 @@ def segments(stream: bytes) -> Iterator[tuple[int, int, Sequence[int], int, byte
         yield number, kind, referred, page, stream[place - size : place]
 
 
-def symbols_of(data: bytes) -> list[Pixels]:
-    flags, exported, count = struct.unpack(">H8xII", data[:18])
-    assert (flags, data[2:10], exported) == (0, NOMINAL, count)
-    decoder = Decoder(data[18:])
-    found: list[Pixels] = []
+def symbols_of(data: bytes, known: Sequence[Pixels] = ()) -> list[Pixels]:
+    """The symbols of a dictionary whose segment refers to others, which have the known ones."""
+    (flags,) = struct.unpack(">H", data[:2])
+    refined = flags == 1 << 1 | 3 << 10 | 1 << 12
+    assert refined or flags == 0
+    size = 2 if refined else 8
+    assert refined or data[2:10] == NOMINAL
+    exported, count = struct.unpack_from(">II", data, 2 + size)
+    assert exported == count
+    decoder = Decoder(data[10 + size :])
+    found: list[Pixels] = list(known)
+    bits = max(len(known) + count - 1, 0).bit_length()
     height = 0
-    while len(found) < count:
-        height += decoder.known("height")
+    while len(found) < len(known) + count:
+        taller = decoder.known("height")
+        assert taller > 0
+        height += taller
         width = 0
-        while (more := decoder.number("width")) is not None:
-            width += more
-            found.append(decoder.bitmap(width, height))
-    assert (decoder.number("export"), decoder.number("export")) == (0, count)
+        while (wider := decoder.number("width")) is not None:
+            assert wider >= 0
+            width += wider
+            if refined:
+                assert decoder.known("instances") == 1
+                parent = found[decoder.symbol(bits)]
+                place = decoder.known("right"), decoder.known("down")
+                found.append(decoder.refined(width, height, parent, *place))
+            else:
+                found.append(decoder.bitmap(width, height))
+    assert (decoder.number("export"), decoder.number("export")) == (len(known), count)
     assert decoder.is_at_end
-    return found
+    return found[len(known) :]
 
 
 def _put(page: Pixels, symbol: Pixels, left: int, top: int) -> None:
@@ -208,19 +243,20 @@ def page_of(stream: bytes, shared: bytes = b"") -> Pixels:
     page = np.zeros((0, 0), np.bool_)
     symbols: dict[int, list[Pixels]] = {}
     found = [*segments(shared), *segments(stream)]
-    assert [number for number, *_ in found] == list(range(len(found))) or not shared
-    assert len({number for number, *_ in found}) == len(found)
+    assert [number for number, *_ in found] == list(range(len(found)))
+    common = len([*segments(shared)])
     for number, kind, referred, owner, data in found:
-        assert owner == (0 if number == 0 else 1)
+        assert owner == (0 if number < common else 1)
+        known = [symbol for other in referred for symbol in symbols[other]]
         if kind == 48:
             width, height = struct.unpack(">II8x", data[:16])
             assert data[16:] == b"\x01\0\0"
             page = np.zeros((height, width), np.bool_)
         elif kind == 0:
-            symbols[number] = symbols_of(data)
+            symbols[number] = symbols_of(data, known)
         else:
             assert struct.unpack(">IIIIB", data[:17]) == (*page.shape[::-1], 0, 0, 0)
-            page |= _region(kind, data[17:], [s for n in referred for s in symbols[n]], page.shape)
+            page |= _region(kind, data[17:], known, page.shape)
     return page
 
 

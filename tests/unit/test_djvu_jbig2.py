@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_converter.djvu.kernels.compiling import FOLDER_VARIABLE, OFF_VARIABLE
-from batch_converter.djvu.kernels.jbig2_integers import OUT_OF_BAND, put_integer, put_symbol_id
+from batch_converter.djvu.kernels.jbig2_integers import (
+    OUT_OF_BAND,
+    put_code,
+    put_integer,
+    put_symbol_id,
+)
 from batch_converter.djvu.kernels.jbig2_segments import (
     Placements,
     SymbolDictionary,
     encode_generic_page,
+    globals_stream,
     page_stream,
 )
 from batch_converter.djvu.kernels.mq import MqEncoder
@@ -30,6 +36,7 @@ from tests.support.jbig2_cases import (
     packed,
     shapes_of,
     streams_of,
+    variants,
     written_page,
 )
 from tests.support.jbig2_decoding import Decoder, drawn, page_of, symbols_of
@@ -85,7 +92,10 @@ def test_numbers_come_back(numbers: list[int | None]) -> None:
     decisions = [0] * 38 * max(1, len(numbers))
     at = 0
     for number in numbers:
-        at = put_integer(decisions, at, 0, OUT_OF_BAND if number is None else number)
+        if number is None:
+            at = put_code(decisions, at, 0, OUT_OF_BAND)
+        else:
+            at = put_integer(decisions, at, 0, number)
     encoder = MqEncoder(512)
     encoder.encode(decisions, at)
     decoder = Decoder(encoder.finish())
@@ -161,15 +171,102 @@ def test_placed_symbols_come_back(page: Page) -> None:
     assert np.array_equal(page_of(stream, shared), expected)
 
 
-@given(st.lists(st.tuples(SIDES, SIDES), max_size=10), SEEDS)
-def test_a_dictionary_tells_where_its_shapes_are(sizes: list[tuple[int, int]], seed: int) -> None:
+@given(st.lists(st.tuples(st.integers(1, 20), SIDES), max_size=6), SEEDS)
+def test_a_dictionary_has_its_shapes_by_height_and_width(
+    sizes: list[tuple[int, int]], seed: int
+) -> None:
     generator = np.random.default_rng(seed)
     symbols = [noise(generator, *size, 0.4) for size in sizes]
     dictionary = SymbolDictionary.of(shapes_of(symbols), range(len(symbols)))
-    found = symbols_of(dictionary.data)
-    assert len(dictionary) == len(found) == len(symbols)
-    for number, pixels in enumerate(symbols):
-        assert np.array_equal(found[dictionary.ids[number]], pixels)
+    assert len(dictionary) == len(symbols)
+    for segment in dictionary.segments:
+        found = symbols_of(segment.data)
+        assert [pixels.shape for pixels in found] == sorted(sizes)
+        for number, pixels in zip(segment.numbers, found, strict=True):
+            assert np.array_equal(pixels, symbols[number])
+
+
+@given(
+    st.tuples(st.integers(9, 40), st.integers(9, 150)),
+    SEEDS,
+    st.integers(1, 12),
+    st.integers(0, 13),
+)
+@settings(max_examples=25)
+def test_letters_that_are_alike_come_back(
+    size: tuple[int, int], seed: int, count: int, shared: int
+) -> None:
+    """Refined from each other, within a dictionary and from that of all pages."""
+    generator = np.random.default_rng(seed)
+    letter = noise(generator, *size, 0.4)
+    symbols = [letter, *variants(generator, letter, count)]
+    places = [(number, 5 * number, 7 * number) for number in range(len(symbols))]
+    page = Page(size=(120, 200), symbols=symbols, places=places, shared=min(shared, count + 1))
+    assert np.array_equal(page_of(*streams_of(page)[::-1]), drawn(symbols, places, page.size))
+
+
+def test_letters_that_are_alike_cost_less() -> None:
+    generator = np.random.default_rng(5)
+    letter = noise(generator, 40, 35, 0.4)
+    alike = [letter, *variants(generator, letter, 20)]
+    other = [noise(generator, pixels.shape[0], pixels.shape[1], 0.4) for pixels in alike]
+    sizes = []
+    for symbols in (alike, other):
+        dictionary = SymbolDictionary.of(shapes_of(symbols), range(len(symbols)))
+        sizes.append(len(globals_stream(dictionary)))
+    assert sizes[0] < sizes[1] / 2
+
+
+@pytest.mark.parametrize("beyond", [False, True])
+def test_only_shapes_of_nearly_the_same_size_are_compared(*, beyond: bool) -> None:
+    generator = np.random.default_rng(6)
+    letter = noise(generator, 60, 50, 0.4)
+    larger = [
+        np.pad(letter, ((0, down), (0, right))) ^ noise(generator, 60 + down, 50 + right, 0.002)
+        for right, down in ([(3, 0), (0, 3)] if beyond else [(2, 0), (0, 2)])
+    ]
+    symbols = [letter, *larger]
+    dictionary = SymbolDictionary.of(shapes_of(symbols), range(3))
+    assert [len(segment.numbers) for segment in dictionary.segments] == ([3] if beyond else [1, 2])
+
+
+@pytest.mark.parametrize("side", [60, 61, 124, 125, 252, 253])
+def test_letters_of_any_size_are_compared_up_to_one(side: int) -> None:
+    generator = np.random.default_rng(7)
+    for size in ((40, side), (side, 40)):
+        letter = noise(generator, *size, 0.4)
+        symbols = [letter, letter ^ noise(generator, *size, 0.005)]
+        page = Page(size=(260, 260), symbols=symbols, places=[(0, 0, 0), (1, 3, 5)], shared=0)
+        dictionary = SymbolDictionary.of(shapes_of(symbols), range(2))
+        assert len(dictionary.segments) == (2 if side <= 252 else 1)
+        expected = drawn(symbols, page.places, page.size)
+        assert np.array_equal(page_of(streams_of(page)[1]), expected)
+
+
+def test_very_many_shapes_of_a_size_are_compared_with_some() -> None:
+    generator = np.random.default_rng(8)
+    letter = noise(generator, 12, 12, 0.4)
+    symbols = [letter ^ noise(generator, 12, 12, 0.05) for _ in range(200)]
+    places = [(number, number % 20 * 13, number // 20 * 13) for number in range(200)]
+    page = Page(size=(140, 270), symbols=symbols, places=places, shared=100)
+    assert np.array_equal(page_of(*streams_of(page)[::-1]), drawn(symbols, places, page.size))
+
+
+def test_a_dictionary_that_builds_upon_another_needs_it() -> None:
+    shapes = shapes_of([np.ones((9, 9), np.bool_)] * 2)
+    shared = SymbolDictionary.of(shapes, [0])
+    private = SymbolDictionary.of(shapes, [1], shared)
+    for given_one in (None, SymbolDictionary.of(shapes, [0])):
+        with pytest.raises(ValueError, match="builds upon"):
+            page_stream(
+                *(9, 9),
+                shapes=shapes,
+                placements=Placements(),
+                shared=given_one,
+                private=private,
+            )
+    with pytest.raises(ValueError, match="build upon"):
+        globals_stream(private)
 
 
 def test_a_shape_that_no_dictionary_has_is_refused() -> None:

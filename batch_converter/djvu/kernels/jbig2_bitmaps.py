@@ -97,16 +97,18 @@ def is_typical(bits: Sequence[int], place: int, stride: int, rows_above: int) ->
 @kernel
 def put_rows(  # noqa: PLR0917  # flat integers, for a compiler
     decisions: MutableSequence[int],
+    at: int,
     progress: MutableSequence[int],
     bits: Sequence[int],
     width: int,
     height: int,
     typical: int,
 ) -> int:
-    """Append rows until there are no more, or no more space; returns the number of decisions.
+    """Append rows until there are no more, or no more space; returns the place behind them.
 
     Args:
-        decisions: Filled from its beginning; at least one row and two more decisions.
+        decisions: They need space for one row and two more at least.
+        at: Where to begin.
         progress: The row to begin with, and whether the row above it is like the one above that.
         bits: All rows, packed.
         width: In pixels.
@@ -117,7 +119,6 @@ def put_rows(  # noqa: PLR0917  # flat integers, for a compiler
     stride = (width + 7) // 8
     row = progress[0]
     was_same = progress[1]
-    at = 0
     while row < height and at + width + 2 <= len(decisions):
         same = 0
         if typical:
@@ -145,6 +146,9 @@ def encoded_bitmap(rows: bytes, width: int, height: int, *, typical: bool) -> by
     encoder = MqEncoder(BITMAP_CONTEXTS)
     decisions = array("i", bytes(4 * max(BUFFERED_DECISIONS, width + 2)))
     progress = array("q", (0, 0))
+    bits = bytearray(rows)  # as symbols are: a kernel is compiled for each type that it gets
     while progress[0] < height:
-        encoder.encode(decisions, put_rows(decisions, progress, rows, width, height, int(typical)))
+        encoder.encode(
+            decisions, put_rows(decisions, 0, progress, bits, width, height, int(typical))
+        )
     return encoder.finish()

@@ -18,9 +18,13 @@ INTEGER_CONTEXTS: Final = 512
 INTEGER_DECISIONS: Final = 38
 """The most that a number takes."""
 
-OUT_OF_BAND: Final = 1 << 40
-"""What is coded in place of a number where there are no more: a zero with a minus sign."""
+OUT_OF_BAND: Final = 0b1000
+"""The code of what is in place of a number where there are no more: a zero with a minus sign."""
 
+ONE: Final = 0b0001
+"""The code of 1."""
+
+_SHORTEST: Final = 4
 _PREFIXES: Final = (0b0, 0b10, 0b110, 0b1110, 0b11110, 0b11111)
 _PREFIX_BITS: Final = (1, 2, 3, 4, 5, 5)
 _VALUE_BITS: Final = (2, 4, 6, 8, 12, 32)
@@ -30,9 +34,9 @@ _LARGEST_KIND: Final = len(_SMALLEST) - 1
 
 @kernel
 def put_integer(decisions: MutableSequence[int], at: int, first_context: int, value: int) -> int:
-    """Append a number of 32 bits, or `OUT_OF_BAND`; returns the place behind it (annex A.2)."""
-    sign = 1 if value < 0 or value == OUT_OF_BAND else 0
-    size = 0 if value == OUT_OF_BAND else abs(value)
+    """Append a number of 32 bits; returns the place behind it (annex A.2)."""
+    sign = 1 if value < 0 else 0
+    size = abs(value)
     kind = 0
     while kind < _LARGEST_KIND and size >= _SMALLEST[kind + 1]:
         kind += 1
@@ -47,6 +51,18 @@ def put_integer(decisions: MutableSequence[int], at: int, first_context: int, va
         context = context << 1 | bit
         if context >= INTEGER_CONTEXTS:
             context = context & 0xFF | 0x100
+    return at
+
+
+@kernel
+def put_code(decisions: MutableSequence[int], at: int, first_context: int, code: int) -> int:
+    """Append one of the shortest codes, `ONE` or `OUT_OF_BAND`; returns the place behind it."""
+    context = 1
+    for shift in range(_SHORTEST - 1, -1, -1):
+        bit = code >> shift & 1
+        decisions[at] = (first_context + context) << 1 | bit
+        at += 1
+        context = context << 1 | bit
     return at
 
 

@@ -6,7 +6,7 @@ placed whichever dictionary has them. Bits that are set are ink, and black by JB
 
     shared = SymbolDictionary.of(shapes, numbers)
     stream = globals_stream(shared)                 # as /JBIG2Globals
-    private = SymbolDictionary.of(shapes, others)
+    private = SymbolDictionary.of(shapes, others, shared)
     page = page_stream(width, height, shapes=shapes, placements=placements,
                        shared=shared, private=private, rows=rest)
 """
@@ -22,13 +22,23 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from batch_converter.djvu.kernels.jbig2_bitmaps import ADAPTIVE_PIXELS, encoded_bitmap
-from batch_converter.djvu.kernels.jbig2_symbols import dictionary_data, symbol_order
+from batch_converter.djvu.kernels.jbig2_dictionaries import SymbolDictionary, symbols_of
 from batch_converter.djvu.kernels.jbig2_text import Instances, text_region_data
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from batch_converter.djvu.kernels.jbig2_dictionaries import Symbols
     from batch_converter.djvu.kernels.shapes import Shapes
+
+
+__all__ = [
+    "Placements",
+    "SymbolDictionary",
+    "encode_generic_page",
+    "globals_stream",
+    "page_stream",
+]
 
 
 class _Kind(IntEnum):
@@ -47,8 +57,6 @@ _REGION: Final = struct.Struct(">IIIIB")
 _REFERENCE_COUNT_PLACE: Final = 5
 _PAGE: Final = 1
 _ALL_PAGES: Final = 0
-_SHARED: Final = 0
-_FIRST: Final = 1
 _LOSSLESS: Final = 1
 _TYPICAL: Final = 8
 _BITS: Final = 8
@@ -83,41 +91,18 @@ class Placements:
         self.tops.append(top)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SymbolDictionary:
-    """Shapes encoded once, to be placed often.
-
-    Attributes:
-        data: Of the segment.
-        ids: By the number of the shape.
-    """
-
-    data: bytes
-    ids: Mapping[int, int]
-
-    @classmethod
-    def of(cls, shapes: Shapes, numbers: Sequence[int]) -> SymbolDictionary:
-        """Encode shapes; those without any pixel, which decoders refuse, it has not.
-
-        Args:
-            shapes: All there are.
-            numbers: Which of them to encode, each once.
-        """
-        order = symbol_order(
-            shapes, [n for n in numbers if shapes.widths[n] > 0 and shapes.heights[n] > 0]
-        )
-        return cls(
-            data=dictionary_data(shapes, order),
-            ids={number: place for place, number in enumerate(order)},
-        )
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
 def globals_stream(dictionary: SymbolDictionary) -> bytes:
-    """Return the stream that pages share."""
-    return _segment(_SHARED, _Kind.SYMBOL_DICTIONARY, dictionary.data, page=_ALL_PAGES)
+    """Return the stream that pages share, empty where there is nothing to share.
+
+    Raises:
+        ValueError: The dictionary builds upon another.
+    """
+    if dictionary.shared is not None:
+        raise ValueError("what pages share cannot build upon something else")
+    return b"".join(
+        _segment(number, _Kind.SYMBOL_DICTIONARY, s.data, page=_ALL_PAGES, referred=s.referred)
+        for number, s in enumerate(dictionary.segments)
+    )
 
 
 def encode_generic_page(rows: bytes, width: int, height: int) -> bytes:
@@ -128,7 +113,7 @@ def encode_generic_page(rows: bytes, width: int, height: int) -> bytes:
         width: In pixels, one at least.
         height: In pixels, one at least.
     """
-    return _page_information(width, height) + _generic_region(_FIRST + 1, rows, width, height)
+    return _page_information(0, width, height) + _generic_region(1, rows, width, height)
 
 
 def page_stream(
@@ -155,56 +140,77 @@ def page_stream(
 
     Raises:
         KeyError: A shape is in no dictionary.
+        ValueError: The private dictionary builds upon another than the shared one.
     """
-    parts = [_page_information(width, height)]
-    referred = [_SHARED] if shared is not None else []
-    number = _FIRST + 1
-    if private is not None:
-        parts.append(_segment(number, _Kind.SYMBOL_DICTIONARY, private.data, page=_PAGE))
-        referred.append(number)
-        number += 1
-    known = [dictionary for dictionary in (shared, private) if dictionary is not None]
-    instances = _instances(shapes, placements, known)
-    if len(instances):
-        data = _region(width, height) + text_region_data(instances, sum(map(len, known)))
-        parts.append(_segment(number, _Kind.LOSSLESS_TEXT, data, page=_PAGE, referred=referred))
-        number += 1
+    if private is not None and private.shared is not None and private.shared is not shared:
+        raise ValueError("a page lacks what its dictionary builds upon")
+    known = shared.segments if shared is not None else ()
+    own = private.segments if private is not None else ()
+    first = len(known)
+    parts = [_page_information(first, width, height)]
+    for number, segment in enumerate(own, first + 1):
+        referred = _numbered(segment.referred, first)
+        parts.append(
+            _segment(number, _Kind.SYMBOL_DICTIONARY, segment.data, page=_PAGE, referred=referred)
+        )
+    placed = _visible(shapes, placements)
+    if len(placed):
+        symbols = symbols_of([*known, *own], placed.numbers)
+        data = _region(width, height) + _text(shapes, placed, symbols)
+        referred = _numbered(symbols.referred, first)
+        parts.append(
+            _segment(first + len(parts), _Kind.LOSSLESS_TEXT, data, page=_PAGE, referred=referred)
+        )
     if rows is not None:
-        parts.append(_generic_region(number, rows, width, height))
+        parts.append(_generic_region(first + len(parts), rows, width, height))
     return b"".join(parts)
 
 
-def _instances(
-    shapes: Shapes, placements: Placements, dictionaries: Sequence[SymbolDictionary]
-) -> Instances:
-    ids: dict[int, int] = {}
-    for dictionary in reversed(dictionaries):
-        first = sum(map(len, dictionaries[: dictionaries.index(dictionary)]))
-        ids.update({number: first + place for number, place in dictionary.ids.items()})
-    instances = Instances()
+def _numbered(places: Sequence[int], page_information: int) -> Sequence[int]:
+    """Turn places among all dictionaries into numbers, of which the page information has one."""
+    return [place if place < page_information else place + 1 for place in places]
+
+
+def _visible(shapes: Shapes, placements: Placements) -> Placements:
+    """Leave out shapes without any pixel, which no dictionary has."""
+    found = Placements()
     for number, left, top in zip(
         placements.numbers, placements.lefts, placements.tops, strict=True
     ):
-        width, height = shapes.widths[number], shapes.heights[number]
-        if width > 0 and height > 0:
-            instances.ids.append(ids[number])
-            instances.lefts.append(left)
-            instances.bottoms.append(top + height - 1)
-            instances.widths.append(width)
-    return instances
+        if shapes.widths[number] > 0 and shapes.heights[number] > 0:
+            found.add(number, left, top)
+    return found
+
+
+def _text(shapes: Shapes, placed: Placements, symbols: Symbols) -> bytes:
+    numbers = placed.numbers
+    instances = Instances(
+        ids=array("q", (symbols.ids[number] for number in numbers)),
+        lefts=placed.lefts,
+        bottoms=array(
+            "q",
+            (
+                top + shapes.heights[number] - 1
+                for number, top in zip(numbers, placed.tops, strict=True)
+            ),
+        ),
+        widths=array("q", (shapes.widths[number] for number in numbers)),
+    )
+    return text_region_data(instances, symbols.total)
 
 
 def _segment(
     number: int, kind: _Kind, data: bytes, *, page: int, referred: Sequence[int] = ()
 ) -> bytes:
-    """Put the header before a segment (7.2)."""
-    header = _HEADER.pack(number, kind, len(referred) << _REFERENCE_COUNT_PLACE)
+    """Put the header before a segment; what it refers to, and dictionaries, are kept (7.2)."""
+    kept = (1 << len(referred)) - 1 << 1 | (kind is _Kind.SYMBOL_DICTIONARY)
+    header = _HEADER.pack(number, kind, len(referred) << _REFERENCE_COUNT_PLACE | kept)
     return header + bytes(referred) + _PAGE_AND_LENGTH.pack(page, len(data)) + data
 
 
-def _page_information(width: int, height: int) -> bytes:
+def _page_information(number: int, width: int, height: int) -> bytes:
     data = _PAGE_INFORMATION.pack(width, height, 0, 0, _LOSSLESS, 0)
-    return _segment(_FIRST, _Kind.PAGE_INFORMATION, data, page=_PAGE)
+    return _segment(number, _Kind.PAGE_INFORMATION, data, page=_PAGE)
 
 
 def _region(width: int, height: int) -> bytes:

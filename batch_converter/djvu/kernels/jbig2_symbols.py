@@ -16,27 +16,63 @@ from batch_converter.djvu.kernels.jbig2_bitmaps import (
 from batch_converter.djvu.kernels.jbig2_integers import (
     INTEGER_CONTEXTS,
     INTEGER_DECISIONS,
+    ONE,
     OUT_OF_BAND,
+    put_code,
     put_integer,
+    put_symbol_id,
 )
+from batch_converter.djvu.kernels.jbig2_refinement import REFINEMENT_CONTEXTS, put_refined_row
 from batch_converter.djvu.kernels.mq import MqEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import MutableSequence, Sequence
+    from collections.abc import Iterable, MutableSequence, Sequence
 
+    from batch_converter.djvu.kernels.jbig2_parents import Refinements
     from batch_converter.djvu.kernels.shapes import Shapes
 
-_HEIGHT_DIFFERENCE: Final = BITMAP_CONTEXTS
+_NUMBERS: Final = max(BITMAP_CONTEXTS, REFINEMENT_CONTEXTS)
+_HEIGHT_DIFFERENCE: Final = 0
 _WIDTH_DIFFERENCE: Final = _HEIGHT_DIFFERENCE + INTEGER_CONTEXTS
 _EXPORT: Final = _WIDTH_DIFFERENCE + INTEGER_CONTEXTS
-_CONTEXTS: Final = _EXPORT + INTEGER_CONTEXTS
-_SPARE: Final = 3 * INTEGER_DECISIONS
+_INSTANCES: Final = _EXPORT + INTEGER_CONTEXTS
+_RIGHT: Final = _INSTANCES + INTEGER_CONTEXTS
+_DOWN: Final = _RIGHT + INTEGER_CONTEXTS
+_ID: Final = _DOWN + INTEGER_CONTEXTS
+_SPARE: Final = 7 * INTEGER_DECISIONS
 _HEAD: Final = struct.Struct(">H8sII")
+_REFINED_HEAD: Final = struct.Struct(">H2sII")
+_REFINED: Final = 1 << 1 | 3 << 10 | 1 << 12
+_UNUSED_ADAPTIVE_PIXEL: Final = bytes((2, 0xFF))
+"""Of template 3, told although no symbol is coded by it: the other templates tell more of them."""
 
 
 @kernel
-def put_symbols(  # noqa: PLR0915, PLR0917  # flat integers, for a compiler
+def put_size(  # noqa: PLR0917  # flat integers, for a compiler
     decisions: MutableSequence[int],
+    at: int,
+    numbers: int,
+    progress: MutableSequence[int],
+    width: int,
+    height: int,
+) -> int:
+    """Append the size of a symbol, by how it differs from that of the last one."""
+    if height != progress[2]:
+        if progress[0]:
+            at = put_code(decisions, at, numbers + _WIDTH_DIFFERENCE, OUT_OF_BAND)
+        at = put_integer(decisions, at, numbers + _HEIGHT_DIFFERENCE, height - progress[2])
+        progress[2] = height
+        progress[3] = 0
+    at = put_integer(decisions, at, numbers + _WIDTH_DIFFERENCE, width - progress[3])
+    progress[3] = width
+    return at
+
+
+@kernel
+def put_symbols(  # noqa: PLR0917  # flat integers, for a compiler
+    decisions: MutableSequence[int],
+    at: int,
+    numbers: int,
     progress: MutableSequence[int],
     order: MutableSequence[int],
     bits: Sequence[int],
@@ -44,10 +80,12 @@ def put_symbols(  # noqa: PLR0915, PLR0917  # flat integers, for a compiler
     widths: MutableSequence[int],
     heights: MutableSequence[int],
 ) -> int:
-    """Append symbols until there are no more, or no more space; returns the number of decisions.
+    """Append symbols until there are no more, or no more space; returns the place behind them.
 
     Args:
-        decisions: Filled from its beginning; at least one row of a symbol and three numbers.
+        decisions: They need space for one row of a symbol and three numbers at least.
+        at: Where to begin.
+        numbers: The first context of numbers.
         progress: The symbol and the row to begin with, and the last height and width.
         order: The shapes by height, those of a height by width.
         bits: Of `Shapes`, as what follows.
@@ -55,41 +93,97 @@ def put_symbols(  # noqa: PLR0915, PLR0917  # flat integers, for a compiler
         widths: In pixels.
         heights: In pixels.
     """
-    count = len(order)
-    done = progress[0]
-    row = progress[1]
-    last_height = progress[2]
-    last_width = progress[3]
-    at = 0
-    while done < count:
-        shape = order[done]
+    while progress[0] < len(order):
+        shape = order[progress[0]]
         width = widths[shape]
         height = heights[shape]
         if at + width + _SPARE > len(decisions):
             break
+        row = progress[1]
         if row == 0:
-            if height != last_height:
-                if done:
-                    at = put_integer(decisions, at, _WIDTH_DIFFERENCE, OUT_OF_BAND)
-                at = put_integer(decisions, at, _HEIGHT_DIFFERENCE, height - last_height)
-                last_height = height
-                last_width = 0
-            at = put_integer(decisions, at, _WIDTH_DIFFERENCE, width - last_width)
-            last_width = width
-        stride = (width + 7) // 8
-        at = put_row(decisions, at, bits, offsets[shape] + row * stride, width, row)
-        row += 1
-        if row == height:
-            row = 0
-            done += 1
-    progress[0] = done
-    progress[1] = row
-    progress[2] = last_height
-    progress[3] = last_width
+            at = put_size(decisions, at, numbers, progress, width, height)
+        place = offsets[shape] + row * ((width + 7) // 8)
+        at = put_row(decisions, at, bits, place, width, row)
+        if row + 1 < height:
+            progress[1] = row + 1
+        else:
+            progress[1] = 0
+            progress[0] += 1
     return at
 
 
-def symbol_order(shapes: Shapes, numbers: Sequence[int]) -> array[int]:
+@kernel
+def put_refined_symbols(  # noqa: PLR0917  # flat integers, for a compiler
+    decisions: MutableSequence[int],
+    at: int,
+    numbers: int,
+    progress: MutableSequence[int],
+    order: MutableSequence[int],
+    parents: MutableSequence[int],
+    ids: MutableSequence[int],
+    rights: MutableSequence[int],
+    downs: MutableSequence[int],
+    bits: Sequence[int],
+    offsets: MutableSequence[int],
+    widths: MutableSequence[int],
+    heights: MutableSequence[int],
+    id_bits: int,
+) -> int:
+    """Append refined symbols until there are no more, or no more space; returns the place behind.
+
+    Args:
+        decisions: They need space for one row of a symbol and seven numbers at least.
+        at: Where to begin.
+        numbers: The first context of numbers.
+        progress: The symbol and the row to begin with, and the last height and width.
+        order: The shapes.
+        parents: For each of them, which shape it is refined from.
+        ids: Of those.
+        rights: Columns of their left edges in the refined symbols.
+        downs: Rows of their first rows in the refined symbols.
+        bits: Of `Shapes`, as what follows.
+        offsets: In bytes.
+        widths: In pixels.
+        heights: In pixels.
+        id_bits: How many an ID has.
+    """
+    while progress[0] < len(order):
+        done = progress[0]
+        shape = order[done]
+        parent = parents[done]
+        width = widths[shape]
+        height = heights[shape]
+        if at + width + _SPARE + id_bits > len(decisions):
+            break
+        row = progress[1]
+        if row == 0:
+            at = put_size(decisions, at, numbers, progress, width, height)
+            at = put_code(decisions, at, numbers + _INSTANCES, ONE)
+            at = put_symbol_id(decisions, at, numbers + _ID, ids[done], id_bits)
+            at = put_integer(decisions, at, numbers + _RIGHT, rights[done])
+            at = put_integer(decisions, at, numbers + _DOWN, downs[done])
+        at = put_refined_row(
+            decisions,
+            at,
+            bits,
+            offsets[shape],
+            width,
+            row,
+            offsets[parent],
+            widths[parent],
+            heights[parent],
+            rights[done],
+            downs[done],
+        )
+        if row + 1 < height:
+            progress[1] = row + 1
+        else:
+            progress[1] = 0
+            progress[0] = done + 1
+    return at
+
+
+def symbol_order(shapes: Shapes, numbers: Iterable[int]) -> array[int]:
     """Return the numbers of shapes as a dictionary has them, by height, then width."""
     widths, heights = shapes.widths, shapes.heights
     return array("q", sorted(numbers, key=lambda number: (heights[number], widths[number], number)))
@@ -102,18 +196,58 @@ def dictionary_data(shapes: Shapes, order: array[int]) -> bytes:
         shapes: Each of one pixel at least.
         order: Which of them, as from `symbol_order`.
     """
-    widest = max((shapes.widths[number] for number in order), default=0)
-    decisions = array("i", bytes(4 * max(BUFFERED_DECISIONS, widest + _SPARE)))
+    decisions = _buffer(shapes, order)
     progress = array("q", (0, 0, 0, 0))
-    encoder = MqEncoder(_CONTEXTS)
+    encoder = MqEncoder(_NUMBERS + _ID)
     while progress[0] < len(order):
         used = put_symbols(
-            *(decisions, progress, order, shapes.bits),
+            *(decisions, 0, _NUMBERS, progress, order, shapes.bits),
             *(shapes.offsets, shapes.widths, shapes.heights),
         )
         encoder.encode(decisions, used)
-    used = put_integer(decisions, 0, _WIDTH_DIFFERENCE, OUT_OF_BAND) if order else 0
-    used = put_integer(decisions, used, _EXPORT, 0)
-    used = put_integer(decisions, used, _EXPORT, len(order))
-    encoder.encode(decisions, used)
+    _export(encoder, decisions, 0, len(order))
     return _HEAD.pack(0, ADAPTIVE_PIXELS, len(order), len(order)) + encoder.finish()
+
+
+def refined_dictionary_data(
+    shapes: Shapes, refinements: Refinements, ids: array[int], known: int
+) -> bytes:
+    """Encode refined shapes as the data of a symbol dictionary segment, which exports them.
+
+    Args:
+        shapes: Each of one pixel at least.
+        refinements: Which are refined, and from which.
+        ids: Of the parents; those of the segment's own symbols come after the known ones.
+        known: How many symbols the dictionaries have that the segment refers to.
+    """
+    order = refinements.order
+    decisions = _buffer(shapes, order)
+    progress = array("q", (0, 0, 0, 0))
+    id_bits = max(known + len(order) - 1, 0).bit_length()
+    encoder = MqEncoder(_NUMBERS + _ID + (1 << id_bits))
+    while progress[0] < len(order):
+        used = put_refined_symbols(
+            *(decisions, 0, _NUMBERS, progress, order, refinements.parents, ids),
+            *(refinements.rights, refinements.downs, shapes.bits),
+            *(shapes.offsets, shapes.widths, shapes.heights),
+            id_bits=id_bits,
+        )
+        encoder.encode(decisions, used)
+    _export(encoder, decisions, known, len(order))
+    return (
+        _REFINED_HEAD.pack(_REFINED, _UNUSED_ADAPTIVE_PIXEL, len(order), len(order))
+        + encoder.finish()
+    )
+
+
+def _buffer(shapes: Shapes, order: Sequence[int]) -> array[int]:
+    widest = max((shapes.widths[number] for number in order), default=0)
+    return array("i", bytes(4 * max(BUFFERED_DECISIONS, widest + 2 * _SPARE)))
+
+
+def _export(encoder: MqEncoder, decisions: array[int], known: int, own: int) -> None:
+    """Encode that of all symbols those after the known ones are exported (6.5.10)."""
+    used = put_code(decisions, 0, _NUMBERS + _WIDTH_DIFFERENCE, OUT_OF_BAND) if own else 0
+    used = put_integer(decisions, used, _NUMBERS + _EXPORT, known)
+    used = put_integer(decisions, used, _NUMBERS + _EXPORT, own)
+    encoder.encode(decisions, used)

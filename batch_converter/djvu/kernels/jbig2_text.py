@@ -14,6 +14,7 @@ from batch_converter.djvu.kernels.jbig2_integers import (
     INTEGER_CONTEXTS,
     INTEGER_DECISIONS,
     OUT_OF_BAND,
+    put_code,
     put_integer,
     put_symbol_id,
 )
@@ -62,6 +63,8 @@ class Instances:
 @kernel
 def put_instances(  # noqa: PLR0917  # flat integers, for a compiler
     decisions: MutableSequence[int],
+    at: int,
+    numbers: int,
     progress: MutableSequence[int],
     order: MutableSequence[int],
     ids: MutableSequence[int],
@@ -71,10 +74,12 @@ def put_instances(  # noqa: PLR0917  # flat integers, for a compiler
     strip_bits: int,
     id_bits: int,
 ) -> int:
-    """Append instances until there are no more, or no more space; returns how many decisions.
+    """Append instances until there are no more, or no more space; returns the place behind.
 
     Args:
-        decisions: Filled from its beginning.
+        decisions: They need space for one instance at least.
+        at: Where to begin.
+        numbers: The first context of numbers.
         progress: The instance to begin with, its strip's number, the column of the first of the
             strip, and the column behind the last, less one.
         order: Instances by strip, those of a strip by column.
@@ -89,7 +94,6 @@ def put_instances(  # noqa: PLR0917  # flat integers, for a compiler
     strip = progress[1]
     first = progress[2]
     column = progress[3]
-    at = 0
     while done < len(order) and at + _INSTANCE_DECISIONS <= len(decisions):
         instance = order[done]
         left = lefts[instance]
@@ -97,16 +101,16 @@ def put_instances(  # noqa: PLR0917  # flat integers, for a compiler
         own = bottom >> strip_bits
         if done == 0 or own != strip:
             if done:
-                at = put_integer(decisions, at, _NEXT, OUT_OF_BAND)
-            at = put_integer(decisions, at, _STRIP, own - strip)
-            at = put_integer(decisions, at, _FIRST, left - first)
+                at = put_code(decisions, at, numbers + _NEXT, OUT_OF_BAND)
+            at = put_integer(decisions, at, numbers + _STRIP, own - strip)
+            at = put_integer(decisions, at, numbers + _FIRST, left - first)
             strip = own
             first = left
         else:
-            at = put_integer(decisions, at, _NEXT, left - column)
+            at = put_integer(decisions, at, numbers + _NEXT, left - column)
         if strip_bits:
-            at = put_integer(decisions, at, _ROW, bottom - (own << strip_bits))
-        at = put_symbol_id(decisions, at, _ID, ids[instance], id_bits)
+            at = put_integer(decisions, at, numbers + _ROW, bottom - (own << strip_bits))
+        at = put_symbol_id(decisions, at, numbers + _ID, ids[instance], id_bits)
         column = left + widths[instance] - 1
         done += 1
     progress[0] = done
@@ -148,10 +152,10 @@ def _encoded(instances: Instances, strip_bits: int, id_bits: int) -> bytes:
     progress = array("q", (0, 0, 0, 0))
     while progress[0] < len(order):
         used = put_instances(
-            *(decisions, progress, order, instances.ids, instances.lefts, instances.bottoms),
+            *(decisions, 0, 0, progress, order, instances.ids, instances.lefts, instances.bottoms),
             *(instances.widths, strip_bits, id_bits),
         )
         encoder.encode(decisions, used)
     if order:
-        encoder.encode(decisions, put_integer(decisions, 0, _NEXT, OUT_OF_BAND))
+        encoder.encode(decisions, put_code(decisions, 0, _NEXT, OUT_OF_BAND))
     return encoder.finish()
