@@ -200,8 +200,9 @@ class LocalSettings(Section):
             given. Masks (text, line art) are lossless in all of them.
         color_dpi: Colour layers with more pixels an inch are reduced to this; 0
             keeps them.
-        jbig2: Whether masks are coded with a `jbig2` program where one is installed:
-            smaller by a third or more, and slower.
+        masks: How black and white is coded, always without loss: `jbig2` codes each shape
+            once for many pages, at about the DjVu's own size; `g4` is several times that, and
+            every old program reads it; `auto` is `jbig2` where the extra `[fast]` is installed.
         ocr: Languages to recognise text in (`ces+rus`, as tesseract names them), in
             documents that have none; empty for no OCR. Needs the extra `[ocr]`.
         encoding: What titles, facts, notes and text are in that are not UTF-8, as
@@ -217,7 +218,7 @@ class LocalSettings(Section):
     preset: Literal["archive", "balanced", "small"] = "balanced"
     color_dpi: Annotated[int, Field(ge=0, le=6000)] | None = None
     jpeg_quality: Annotated[int, Field(ge=1, le=95)] | None = None
-    jbig2: Literal["auto", "off"] = "auto"
+    masks: Literal["auto", "jbig2", "g4"] = "auto"
     ocr: Annotated[str, Field(pattern=r"^([A-Za-z_]+(\+[A-Za-z_]+)*)?$")] = ""
     encoding: Annotated[str, BeforeValidator(parse_encoding)] = ""
     pdfa: bool = False

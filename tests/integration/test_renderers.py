@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,23 +19,32 @@ from tests.support.masks_in_black import write_masks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from tests.support.renderers import Pixels, Renderer
 
-CODINGS: Final = {"g4": ConvertOptions()}
+CODINGS: Final = {
+    "g4": ConvertOptions(masks="g4"),
+    "jbig2": ConvertOptions(masks="jbig2"),
+}
 
 _HARDLY: Final = 16
 """Levels that the edge of a stencil may be lighter: it stands a hair inside its pixels."""
 
 
 class Documents:
-    """Each is made, converted and shown by DjVuLibre once."""
+    """Each is made, converted and shown by DjVuLibre once.
 
-    def __init__(self, folder: Path) -> None:
+    PDFs are written in a thread: where Playwright runs, tests do in a greenlet, from whose
+    stack qpdf's exceptions find no way out, and the process aborts.
+    """
+
+    def __init__(self, folder: Path, thread: Executor) -> None:
         self._folder = folder
+        self._thread = thread
 
     def djvu(self, name: str) -> Path:
         source = self._folder / f"{name}.djvu"
@@ -45,19 +55,20 @@ class Documents:
     def masks(self, name: str, coding: str) -> Path:
         target = self._folder / f"{name}.{coding}.masks.pdf"
         if not target.exists():
-            write_masks(self.pdf(name, coding), target)
+            self._thread.submit(write_masks, self.pdf(name, coding), target).result()
         return target
 
     def pdf(self, name: str, coding: str) -> Path:
         target = self._folder / f"{name}.{coding}.pdf"
         if not target.exists():
-            convert(self.djvu(name), target, CODINGS[coding])
+            self._thread.submit(convert, self.djvu(name), target, CODINGS[coding]).result()
         return target
 
 
 @pytest.fixture(scope="module")
-def documents(tmp_path_factory: pytest.TempPathFactory) -> Documents:
-    return Documents(tmp_path_factory.mktemp("documents"))
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documents]:
+    with ThreadPoolExecutor(1) as thread:
+        yield Documents(tmp_path_factory.mktemp("documents"), thread)
 
 
 @pytest.fixture(scope="module", params=renderers.NAMES)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from batch_converter.djvu.jobs.parts import PAGES_A_PART
 from tests.support.bundles import SHARED, Part, bundle_of, coded_by, form
 from tests.support.djvu_files import SAMPLES, chunk, info, page
 from tests.support.djvu_layers import fax_mask, mask, palette, shaded, wavelets
@@ -60,7 +61,8 @@ def _typed_page(library: list[Bits], seed: int) -> bytes:
 def _typed() -> bytes:
     """More pages than are converted together; two dictionaries, the second for two pages."""
     parts = []
-    for name, count, pages in (("one", 24, range(8)), ("two", 7, range(8, 10))):
+    first, all_pages = range(PAGES_A_PART), range(PAGES_A_PART + 2)
+    for name, count, pages in (("one", 24, first), ("two", 7, all_pages[PAGES_A_PART:])):
         library = _glyphs(count, count)
         shared = Jb2Writer().start(0, 0)
         for glyph in library:

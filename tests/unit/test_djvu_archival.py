@@ -20,6 +20,7 @@ from batch_converter.djvu.draw.archival import SAVE_OPTIONS, make_archival
 from batch_converter.djvu.draw.convert import assemble, convert, convert_part
 from batch_converter.djvu.draw.metadata import page_metadata, write_metadata
 from batch_converter.djvu.jobs.options import ConvertOptions
+from batch_converter.djvu.jobs.parts import parts_of
 from batch_converter.errors import EngineError
 from tests.support.djvu_files import HEIGHT, WIDTH, chunk, info, page, with_text, zone
 from tests.support.djvu_layers import fax_mask, jpeg, mask, palette, shaded, wavelets
@@ -292,8 +293,9 @@ def test_parts_with_notes_links_and_facts_are_put_together(tmp_path: Path) -> No
         assert outline_of(pdf) == [(0, "One", 0), (1, "Out", "u:x")]
     assert warnings == ()
     whole = (tmp_path / "out.pdf").read_bytes()
-    parts = [str(tmp_path / name) for name in ("0", "1", "2")]
-    for path, numbers in zip(parts, (range(8), range(8, 16), range(16, 20)), strict=True):
+    ranges = parts_of(20)
+    parts = [str(tmp_path / str(number)) for number in range(len(ranges))]
+    for path, numbers in zip(parts, ranges, strict=True):
         convert_part(tmp_path / "in.djvu", path, numbers, ARCHIVAL)
     assemble(tmp_path / "in.djvu", parts, tmp_path / "out.pdf", ARCHIVAL)
     assert (tmp_path / "out.pdf").read_bytes() == whole

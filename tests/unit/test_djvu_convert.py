@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,14 +13,18 @@ import pypdfium2
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
+from batch_converter.djvu.draw import mask_streams
 from batch_converter.djvu.draw.convert import convert
 from batch_converter.djvu.draw.ocr import recognise
 from batch_converter.djvu.jobs.options import Converted, ConvertOptions
 from batch_converter.djvu.jobs.parts import PAGES_A_PART, parts_of
+from batch_converter.djvu.kernels.compiling import COMPILED
 from batch_converter.djvu.read.bundle import bundle
+from batch_converter.djvu.read.inspect import inspect
 from batch_converter.djvu.work.ocr_tools import missing_tools
 from batch_converter.errors import EngineError, NotDjvuError, OutputError
 from tests.support.djvu_files import HEIGHT, SAMPLES, WIDTH, chunk, chunks_of, info, page
+from tests.support.masked_documents import document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -404,47 +406,55 @@ def test_qpdf_has_nothing_to_say(tmp_path: Path, name: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-# Stands in for jbig2enc, which Debian does not have: the same interface, the mask coded as
-# MMR, which JBIG2 has too.
-FAKE_JBIG2 = """#!{python}
-import io, struct, sys
-from PIL import Image, ImageChops
-assert sys.argv[1] == "--pdf", sys.argv
-image = Image.open(sys.argv[2])
-file = io.BytesIO()
-ink = ImageChops.invert(image.convert("1"))
-ink.save(file, "TIFF", compression="group4", tiffinfo={{278: ink.height}})
-tags = Image.open(file).tag_v2
-mmr = file.getvalue()[tags[273][0]:][:tags[279][0]]
-def segment(number, kind, data):
-    return struct.pack(">IBBBI", number, kind, 0, 1, len(data)) + data
-page = struct.pack(">IIIIBH", *ink.size, 0, 0, 0, 0)
-region = struct.pack(">IIIIB", *ink.size, 0, 0, 0) + b"\\x01" + mmr
-sys.stdout.buffer.write(segment(0, 48, page) + segment(1, 38, region))
-"""
+JBIG2 = ConvertOptions(masks="jbig2")
 
 
-def fake_jbig2(tmp_path: Path, body: str = FAKE_JBIG2) -> ConvertOptions:
-    program = tmp_path / "jbig2"
-    program.write_text(body.format(python=sys.executable))
-    program.chmod(0o755)
-    return ConvertOptions(jbig2=str(program))
-
-
-@pytest.mark.parametrize(("name", "dpi"), [("bitonal", 300), ("mixed", 300)])
-def test_masks_in_jbig2_look_the_same(tmp_path: Path, name: str, dpi: int) -> None:
+@pytest.mark.parametrize("name", ["bitonal", "mixed"])
+def test_masks_in_jbig2_look_the_same(tmp_path: Path, name: str) -> None:
     source = SAMPLES / f"{name}.djvu"
     converted(tmp_path, source).close()
-    plain = drawn(tmp_path / "out.pdf", 0, dpi)
-    with converted(tmp_path, source, fake_jbig2(tmp_path)) as pdf:
-        assert str(images(pdf)[-1].Filter) == "/JBIG2Decode"
-    assert mean_square_error(drawn(tmp_path / "out.pdf", 0, dpi), plain) == 0
+    plain = drawn(tmp_path / "out.pdf", 0, 300)
+    with converted(tmp_path, source, JBIG2) as pdf:
+        assert str(mask_images(pdf)[-1].Filter) == "/JBIG2Decode"
+    assert mean_square_error(drawn(tmp_path / "out.pdf", 0, 300), plain) == 0
 
 
-@pytest.mark.parametrize("body", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\necho nothing of the kind\n"])
-def test_a_jbig2_program_that_fails_is_done_without(tmp_path: Path, body: str) -> None:
-    with converted(tmp_path, SAMPLES / "bitonal.djvu", fake_jbig2(tmp_path, body)) as pdf:
-        assert str(images(pdf)[0].Filter) == "/CCITTFaxDecode"
+def mask_images(pdf: pikepdf.Pdf) -> list[pikepdf.Object]:
+    found = [
+        image.get("/Mask", image) for page in range(len(pdf.pages)) for image in images(pdf, page)
+    ]
+    return [image for image in found if image.BitsPerComponent == 1]
+
+
+def test_pages_share_the_dictionary_of_their_part(tmp_path: Path) -> None:
+    (tmp_path / "in.djvu").write_bytes(document("typed"))
+    with converted(tmp_path, tmp_path / "in.djvu", JBIG2) as pdf:
+        shared = [image.DecodeParms.JBIG2Globals.objgen for image in mask_images(pdf)]
+        assert len(shared) == len(pdf.pages) > PAGES_A_PART + 1
+        assert len(set(shared[:PAGES_A_PART])) == 1
+        assert shared[0] != shared[PAGES_A_PART] == shared[-1]
+
+
+def test_masks_that_take_too_much_do_not_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in.djvu").write_bytes(document("typed"))
+    converted(tmp_path, tmp_path / "in.djvu").close()
+    count = len(inspect(tmp_path / "in.djvu").pages)
+    plain = [drawn(tmp_path / "out.pdf", number, 72) for number in range(count)]
+    monkeypatch.setattr(mask_streams, "_MOST_BYTES", 1)
+    with converted(tmp_path, tmp_path / "in.djvu", JBIG2) as pdf:
+        assert {str(image.Filter) for image in mask_images(pdf)} == {"/JBIG2Decode"}
+        assert not any("/DecodeParms" in image for image in mask_images(pdf))
+    for number in range(count):
+        assert mean_square_error(drawn(tmp_path / "out.pdf", number, 72), plain[number]) == 0
+
+
+def test_masks_are_jbig2_by_themselves_only_where_kernels_are_compiled(tmp_path: Path) -> None:
+    assert not COMPILED
+    for masks in ("auto", "g4"):
+        with converted(tmp_path, SAMPLES / "bitonal.djvu", ConvertOptions(masks=masks)) as pdf:
+            assert str(images(pdf)[0].Filter) == "/CCITTFaxDecode"
 
 
 needs_ocr = pytest.mark.skipif(bool(missing_tools("eng")), reason=missing_tools("eng"))
@@ -494,18 +504,6 @@ def test_recognition_on_a_full_disk_is_the_disks_fault(
     with pytest.raises(error) as caught:
         recognise(tmp_path / "part.pdf", "eng")
     assert isinstance(caught.value.__cause__, OSError) is (error is OutputError)
-
-
-def test_no_temporary_folder_is_the_disks_fault(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def none(**_: object) -> None:
-        raise FileNotFoundError(2, "No usable temporary directory found")
-
-    monkeypatch.setattr(tempfile, "TemporaryDirectory", none)
-    with pytest.raises(OutputError, match="set TMPDIR") as caught:
-        convert(SAMPLES / "bitonal.djvu", tmp_path / "out.pdf", fake_jbig2(tmp_path))
-    assert isinstance(caught.value.__cause__, OSError)
 
 
 def test_what_recognition_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

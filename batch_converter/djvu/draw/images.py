@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
-from batch_converter.djvu.draw.bilevel import Bitmap, g4_data
-from batch_converter.djvu.draw.jbig2 import jbig2_data
+from batch_converter.djvu.draw.bilevel import Bitmap
 from batch_converter.djvu.read.decoder import PageError, decoding, open_page
 
 if TYPE_CHECKING:
@@ -178,19 +177,6 @@ def whole_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """Look at RGBA pixels as one number each: they are compared at once."""
     height, width = pixels.shape[:2]
     return pixels.view(np.uint32).reshape(height, width)
-
-
-def encode_mask(bitmap: Bitmap, options: ConvertOptions) -> EncodedImage:
-    """Code a bilevel image without loss: as JBIG2 if there is a program for it, else as G4."""
-    data = jbig2_data(bitmap.pbm(), options.jbig2) if options.jbig2 else b""
-    return EncodedImage(
-        coding=Coding.JBIG2 if data else Coding.G4,
-        width=bitmap.width,
-        height=bitmap.height,
-        components=1,
-        bits=1,
-        data=data or g4_data(bitmap),
-    )
 
 
 def encode_jpeg(image: Image.Image, quality: int) -> EncodedImage:

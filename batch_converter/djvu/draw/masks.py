@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,9 @@ from batch_converter.djvu.draw.images import (
     refuse_hostile_size,
     render,
 )
+from batch_converter.djvu.draw.mask_choice import wants_jbig2
 from batch_converter.djvu.draw.palette import CLEAR, LEVELS, recolored_by_index, shape_colors
+from batch_converter.djvu.draw.shaped_masks import PlacedShapes
 from batch_converter.djvu.kernels.compiling import COMPILED
 from batch_converter.djvu.kernels.jb2 import (
     Jb2Dictionary,
@@ -61,11 +63,13 @@ class Mask:
     """A decoded mask.
 
     Attributes:
+        shapes: What it is made of, where that is known.
         checked: Whether its decoder sees all damage that can be seen.
     """
 
     ink: Bitmap
     checked: bool
+    shapes: PlacedShapes | None = None
 
 
 def mask_chunks(page: PageChunks) -> list[tuple[str, bytes]]:
@@ -89,8 +93,12 @@ def decoded_mask(page: PageChunks, geometry: Geometry, options: ConvertOptions) 
 
 
 def needs_kernels(page: PageChunks, geometry: Geometry, options: ConvertOptions) -> bool:
-    """Whether a page's mask is decoded by our own decoder, faster or because no other can."""
-    return COMPILED or is_beyond_renderer(page, geometry, options)
+    """Whether our own decoder is to decode a page's mask.
+
+    It is the faster one where it is compiled; only it finds the shapes that JBIG2 is made of;
+    and there are masks that only it can decode.
+    """
+    return COMPILED or wants_jbig2(options) or is_beyond_renderer(page, geometry, options)
 
 
 def is_beyond_renderer(page: PageChunks, geometry: Geometry, options: ConvertOptions) -> bool:
@@ -118,7 +126,7 @@ def exact_mask(page: PageChunks, geometry: Geometry, options: ConvertOptions) ->
     """
     image = mask_shapes(page, geometry, options)
     if image is not None:
-        return Mask(ink=composed(image), checked=True)
+        return Mask(ink=composed(image), checked=True, shapes=PlacedShapes.of(image))
     data = next(iter(page.of("Smmr")), b"")
     if data and not page.has("Sjbz"):
         return Mask(ink=_fax(data, geometry), checked=True)
@@ -159,6 +167,20 @@ def mask_shapes(page: PageChunks, geometry: Geometry, options: ConvertOptions) -
     return image
 
 
+class Leveled(NamedTuple):
+    """A page that has a palette.
+
+    Attributes:
+        levels: Which pixel has which of the colours, `LEVELS` at a time.
+        shapes: What the page is made of.
+        numbers: Of each of them, the number of its colour.
+    """
+
+    levels: Iterator[NDArray[np.uint8]]
+    shapes: PlacedShapes
+    numbers: Sequence[int]
+
+
 @lru_cache(maxsize=1)
 def _dictionaries(chunks: Sequence[bytes], max_bytes: int) -> Sequence[Jb2Dictionary]:
     """Decode what pages share; each may build upon those before it. Kept for the next page."""
@@ -190,7 +212,7 @@ def rendered_levels(
 
 def exact_levels(
     page: PageChunks, palette: bytes, count: int, geometry: Geometry, options: ConvertOptions
-) -> Iterator[NDArray[np.uint8]] | None:
+) -> Leveled | None:
     """Tell by our own decoder which pixel has which of a palette's colours, `LEVELS` at a time.
 
     None where the palette is not that of the mask's shapes: DjVuLibre draws them black.
@@ -203,7 +225,7 @@ def exact_levels(
     numbers = shape_colors(palette)
     if image is None or len(numbers) != len(image.blit_shapes):
         return None
-    return (
+    levels = (
         leveled(
             image,
             [n - start if start <= n < start + LEVELS else CLEAR for n in numbers],
@@ -211,3 +233,4 @@ def exact_levels(
         )
         for start in range(0, count, LEVELS)
     )
+    return Leveled(levels, PlacedShapes.of(image), numbers)

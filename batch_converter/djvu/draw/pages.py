@@ -11,11 +11,12 @@ from batch_converter.djvu.draw.color_layers import color_losses
 from batch_converter.djvu.draw.completeness import sample
 from batch_converter.djvu.draw.geometry import POINTS_AN_INCH, Box, Geometry
 from batch_converter.djvu.draw.glyphless import GlyphlessFont
-from batch_converter.djvu.draw.images import Coding, EncodedImage
-from batch_converter.djvu.draw.layers import BLACK, Fill, Layer, Picture, Stencil, layers
+from batch_converter.djvu.draw.layers import layers
 from batch_converter.djvu.draw.markup import annotations_for, is_folded
+from batch_converter.djvu.draw.mask_streams import MaskStreams, image_entries
 from batch_converter.djvu.draw.metadata import page_metadata
 from batch_converter.djvu.draw.note_font import EmbeddedFont, Helvetica
+from batch_converter.djvu.draw.paint import BLACK, Fill, Layer, Picture, Stencil
 from batch_converter.djvu.draw.text_layer import text_operators, words_of
 from batch_converter.djvu.read.annotations import Annotations, read_annotations
 from batch_converter.djvu.read.decoder import PageError
@@ -37,7 +38,7 @@ _INSET: Final = 0.01
 
 
 class PageWriter:
-    """Appends pages to a PDF; `finish` adds the font that they share."""
+    """Appends pages to a PDF; `finish` adds what they share: a font, the shapes of masks."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class PageWriter:
         self._destinations = destinations
         self._font = GlyphlessFont()
         self._note_font = EmbeddedFont(pdf) if options.pdfa else Helvetica()
+        self._masks = MaskStreams(pdf)
         self._pages_with_text: list[Page] = []
 
     def add(self, page: PageChunks, geometry: Geometry, index: int) -> list[str]:
@@ -100,9 +102,10 @@ class PageWriter:
         self._append(geometry, [], b"")
 
     def finish(self) -> None:
-        """Write the shared fonts; no page may be added after it."""
+        """Write what is shared; no page may be added after it."""
         if isinstance(self._note_font, EmbeddedFont):
             self._note_font.finish()
+        self._masks.finish()
         if self._pages_with_text:
             font = self._font.build(self._pdf)
             for page in self._pages_with_text:
@@ -114,11 +117,11 @@ class PageWriter:
         for layer in drawn:
             name = f"Im{len(images)}"
             if isinstance(layer, Picture):
-                images[f"/{name}"] = picture_object(self._pdf, layer)
+                images[f"/{name}"] = self._picture(layer)
             elif isinstance(layer, Stencil):
                 # Nothing but black on white is an image like any other, no stencil.
                 plain = len(drawn) == 1 and layer.color == BLACK
-                images[f"/{name}"] = mask_object(self._pdf, layer.mask, stencil=not plain)
+                images[f"/{name}"] = self._masks.add(layer.mask, stencil=not plain)
             operators.append(_draw(layer, name, geometry))
         content = b"".join([*operators, text, b"Q\n"])
         page = Page(
@@ -133,6 +136,19 @@ class PageWriter:
             page.obj.Rotate = _FULL_TURN_DEG - geometry.rotation_deg
         self._pdf.pages.append(page)
         return self._pdf.pages[-1]
+
+    def _picture(self, layer: Picture) -> Object:
+        """Write a gray or colour image, with its mask if it has one."""
+        image = layer.image
+        stream = Stream(self._pdf, image.data)
+        stream.update(image_entries(image.width, image.height, bits=image.bits))
+        stream.ColorSpace = Name.DeviceGray if image.components == 1 else Name.DeviceRGB
+        stream.Filter = Name.DCTDecode
+        if layer.mask is not None:
+            stream.Mask = self._masks.add(layer.mask, stencil=True)
+        else:
+            stream.Interpolate = True
+        return self._pdf.make_indirect(stream)
 
     def _annotate(
         self, page: Page, annotations: Annotations, geometry: Geometry, index: int
@@ -214,43 +230,3 @@ def _place(left: int, bottom: int, width: int, height: int) -> str:
 
 def _rgb(color: Color) -> str:
     return " ".join(f"{part / 255:.4g}" for part in color)
-
-
-def picture_object(pdf: Pdf, layer: Picture) -> Object:
-    """Write a gray or colour image, with its mask if it has one."""
-    image = layer.image
-    stream = Stream(pdf, image.data)
-    stream.update(_image_entries(image))
-    stream.ColorSpace = Name.DeviceGray if image.components == 1 else Name.DeviceRGB
-    stream.Filter = Name.DCTDecode
-    if layer.mask is not None:
-        stream.Mask = mask_object(pdf, layer.mask, stencil=True)
-    else:
-        stream.Interpolate = True
-    return pdf.make_indirect(stream)
-
-
-def mask_object(pdf: Pdf, mask: EncodedImage, *, stencil: bool) -> Object:
-    """Write a bilevel image: one to paint through, or black on white."""
-    stream = Stream(pdf, mask.data)
-    stream.update(_image_entries(mask))
-    if stencil:
-        stream.ImageMask = True
-    else:
-        stream.ColorSpace = Name.DeviceGray
-    if mask.coding is Coding.JBIG2:
-        stream.Filter = Name.JBIG2Decode
-    else:
-        stream.Filter = Name.CCITTFaxDecode
-        stream.DecodeParms = Dictionary(K=-1, Columns=mask.width, Rows=mask.height)
-    return pdf.make_indirect(stream)
-
-
-def _image_entries(image: EncodedImage) -> dict[str, Object | int]:
-    return {
-        "/Type": Name.XObject,
-        "/Subtype": Name.Image,
-        "/Width": image.width,
-        "/Height": image.height,
-        "/BitsPerComponent": image.bits,
-    }

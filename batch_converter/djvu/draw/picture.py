@@ -29,8 +29,8 @@ from batch_converter.djvu.draw.images import (
     refuse_hostile_size,
 )
 from batch_converter.djvu.draw.jpeg import JpegLayer
-from batch_converter.djvu.draw.layers import BLACK
 from batch_converter.djvu.draw.masks import exact_mask, is_beyond_renderer
+from batch_converter.djvu.draw.paint import BLACK
 from batch_converter.djvu.draw.palette import shape_colors
 from batch_converter.djvu.jobs.part_files import unfinished_name
 from batch_converter.djvu.read.decoder import PageError, decoding, open_page

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 MIB: Final = 1 << 20
 
@@ -16,7 +16,8 @@ class ConvertOptions:
         color_dpi: Colour layers with more pixels an inch are reduced to this;
             0 keeps them as they are. Masks are never reduced.
         jpeg_quality: 1 to 95, as libjpeg counts.
-        jbig2: Path of a `jbig2` program to code masks with; empty for CCITT G4.
+        masks: How masks are coded: `jbig2`, `g4`, or `auto`, which is `jbig2` where the
+            kernels are compiled.
         ocr: Languages to look for text in, as tesseract names them (`ces+rus`), in
             documents that have none; empty for no OCR.
         encoding: What texts are in that are not UTF-8, as Python names it; empty
@@ -33,7 +34,7 @@ class ConvertOptions:
 
     color_dpi: int = 300
     jpeg_quality: int = 80
-    jbig2: str = ""
+    masks: Literal["auto", "jbig2", "g4"] = "auto"
     ocr: str = ""
     encoding: str = ""
     pdfa: bool = False

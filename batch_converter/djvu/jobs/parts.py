@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PAGES_A_PART: Final = 8
+PAGES_A_PART: Final = 16
+"""What shares shapes: of a long book's masks 8 make 5 % more, all pages in one 9 % less."""
+
 _MOST_PARTS: Final = 32
 
 

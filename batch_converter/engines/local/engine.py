@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -118,7 +117,7 @@ class LocalEngine(Converter):
     @property
     def options_digest(self) -> str:
         """Changes with every option, and with every version, that changes the PDF."""
-        return digest_of(self._workers.options, self._settings)
+        return digest_of(self._workers.options)
 
     async def __aenter__(self) -> Self:
         """Look for the programs that are wanted; workers start when they are first needed.
@@ -135,9 +134,6 @@ class LocalEngine(Converter):
             raise ConfigError(f"local.ocr = {languages!r}: {lacking}")
         if self._settings.pdfa and (lacking := missing_checker()):
             raise ConfigError(f"local.pdfa = true: {lacking}")
-        if self._settings.jbig2 == "auto":
-            program = shutil.which("jbig2") or ""
-            self._workers.options = replace(self._workers.options, jbig2=program)
 
     async def __aexit__(
         self,

@@ -25,6 +25,7 @@ def options_of(settings: LocalSettings) -> ConvertOptions:
     return ConvertOptions(
         color_dpi=color_dpi if settings.color_dpi is None else settings.color_dpi,
         jpeg_quality=jpeg_quality if settings.jpeg_quality is None else settings.jpeg_quality,
+        masks=settings.masks,
         ocr=settings.ocr,
         encoding=settings.encoding,
         pdfa=settings.pdfa,
@@ -33,12 +34,13 @@ def options_of(settings: LocalSettings) -> ConvertOptions:
     )
 
 
-def digest_of(options: ConvertOptions, settings: LocalSettings) -> str:
+def digest_of(options: ConvertOptions) -> str:
     """Return what changes with every option, and with every version, that changes the PDF."""
     told = {"format": _FORMAT_VERSION, **asdict(options)}
     for name in _BOUNDS:
         del told[name]
-    told["jbig2"] = settings.jbig2
+    if told["masks"] == "auto":  # what its forerunner was called
+        told["jbig2"] = told.pop("masks")
     if not told["pdfa"]:  # PDFs of versions that had no such option are up to date
         del told["pdfa"]
     text = json.dumps(told, sort_keys=True)

@@ -1,0 +1,138 @@
+"""Masks of several pages, coded together in JBIG2: what repeats is coded once.
+
+Symbols that more than one mask has go into a dictionary that these share, the others into one
+of their mask's own. Where CCITT G4, or JBIG2 pixel by pixel, is smaller, that is taken.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from batch_converter.djvu.draw.bilevel import g4_data
+from batch_converter.djvu.draw.images import Coding
+from batch_converter.djvu.kernels.jbig2_segments import (
+    Placements,
+    SymbolDictionary,
+    encode_generic_page,
+    globals_stream,
+    page_stream,
+)
+from batch_converter.djvu.kernels.shapes import Shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from batch_converter.djvu.draw.bilevel import Bitmap
+    from batch_converter.djvu.draw.shaped_masks import ShapedMask, Symbol
+
+_LONE_INSTANCES: Final = 32
+"""A mask of fewer shares nothing: who shows it would decode a whole dictionary for a few."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodedMask:
+    """The data of a bilevel image of a PDF.
+
+    Attributes:
+        shares: Whether the dictionary that masks share belongs to it.
+    """
+
+    coding: Coding
+    data: bytes
+    shares: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodedMasks:
+    """Masks in the order in which they were given, and the dictionary that some share."""
+
+    shared: bytes
+    masks: Sequence[CodedMask]
+
+
+def code_masks(masks: Sequence[ShapedMask]) -> CodedMasks:
+    """Code masks: none becomes larger than CCITT G4 makes it, nor do all of them together."""
+    plain: dict[int, CodedMask] = {}
+    chosen = set(range(len(masks)))
+    while True:
+        shared, coded = _by_symbols(masks, chosen)
+        for number in chosen:
+            if len(coded[number].data) >= masks[number].least_g4_bytes:
+                plain.setdefault(number, code_pixels(masks[number].ink))
+        losers = {n for n in chosen & plain.keys() if _size(plain, n) <= _size(coded, n)}
+        if not losers:
+            break
+        chosen -= losers  # and with them goes what only they shared with others
+    coded |= {number: one for number, one in plain.items() if number not in chosen}
+    if _size(coded, *coded) + len(shared) > sum(mask.least_g4_bytes for mask in masks):
+        plain = {n: plain.get(n) or code_pixels(mask.ink) for n, mask in enumerate(masks)}
+        if _size(plain, *plain) <= _size(coded, *coded) + len(shared):
+            shared, coded = b"", plain
+    return CodedMasks(shared=shared, masks=[coded[number] for number in range(len(masks))])
+
+
+def _size(coded: Mapping[int, CodedMask], *numbers: int) -> int:
+    return sum(len(coded[number].data) for number in numbers)
+
+
+def code_pixels(ink: Bitmap) -> CodedMask:
+    """Code a bitmap by itself, by the smaller of CCITT G4 and a JBIG2 generic region."""
+    fax = g4_data(ink)
+    generic = encode_generic_page(ink.rows.tobytes(), ink.width, ink.height)
+    if len(fax) <= len(generic):
+        return CodedMask(coding=Coding.G4, data=fax)
+    return CodedMask(coding=Coding.JBIG2, data=generic)
+
+
+def _by_symbols(
+    masks: Sequence[ShapedMask], chosen: Collection[int]
+) -> tuple[bytes, dict[int, CodedMask]]:
+    """Code some masks by their symbols; returns what they share, empty for nothing, and them."""
+    sharing = [n for n in sorted(chosen) if len(masks[n].numbers) >= _LONE_INSTANCES]
+    uses = Counter(symbol for number in sharing for symbol in masks[number].symbols)
+    shapes = Shapes()
+    shared = {symbol: shapes.add(*symbol) for symbol, count in uses.items() if count > 1}
+    dictionary = SymbolDictionary.of(shapes, list(shared.values())) if shared else None
+    coded = {}
+    for number in chosen:
+        known = shared if number in sharing else {}
+        coded[number] = _coded(masks[number], shapes, known, dictionary if known else None)
+    return globals_stream(dictionary) if dictionary else b"", coded
+
+
+def _coded(
+    mask: ShapedMask,
+    shapes: Shapes,
+    shared: Mapping[Symbol, int],
+    dictionary: SymbolDictionary | None,
+) -> CodedMask:
+    numbers = np.empty(len(mask.symbols), np.int64)
+    own = []
+    for place, symbol in enumerate(mask.symbols):
+        number = shared.get(symbol)
+        if number is None:
+            number = shapes.add(*symbol)
+            own.append(number)
+        numbers[place] = number
+    data = page_stream(
+        mask.width,
+        mask.height,
+        shapes=shapes,
+        placements=Placements(
+            numbers=_array(numbers[mask.numbers]), lefts=_array(mask.lefts), tops=_array(mask.tops)
+        ),
+        shared=dictionary,
+        private=SymbolDictionary.of(shapes, own) if own else None,
+    )
+    return CodedMask(coding=Coding.JBIG2, data=data, shares=dictionary is not None)
+
+
+def _array(numbers: NDArray[np.int64]) -> array[int]:
+    return array("q", numbers.tobytes())

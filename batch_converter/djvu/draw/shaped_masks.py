@@ -1,0 +1,208 @@
+"""Masks that are known by the shapes that they are made of, not pixel by pixel.
+
+The shapes of a JB2 stream come with their places, and those of print repeat: JBIG2 can code
+each once for many pages. What is drawn is what is seen: a shape that reaches beyond the
+page, or lies half under another one of another colour, becomes a shape of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from batch_converter.djvu.draw.bilevel import Area, Bitmap
+    from batch_converter.djvu.kernels.jb2 import Jb2Image
+    from batch_converter.djvu.kernels.shapes import Shapes
+
+_BITS: Final = 8
+_ALL: Final = 0xFF
+_MOST_PIXELS: Final = 32 << 20
+"""Of all shapes of a mask together: plain Python codes a million in about half a second."""
+
+
+class Symbol(NamedTuple):
+    """A shape by what it looks like; its packed rows as `Shapes` has them."""
+
+    width: int
+    height: int
+    rows: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapedMask:
+    """Shapes in their places on a bilevel picture.
+
+    Attributes:
+        ink: The picture.
+        symbols: What is put on it, each once.
+        numbers: Which symbol each instance is, in the order in which they were drawn.
+        lefts: Columns of their left edges; all of an instance lies on the picture.
+        tops: Rows of their upper edges.
+        least_g4_bytes: CCITT G4 needs no less for it.
+    """
+
+    ink: Bitmap
+    symbols: Sequence[Symbol]
+    numbers: NDArray[np.int64]
+    lefts: NDArray[np.int64]
+    tops: NDArray[np.int64]
+    least_g4_bytes: int
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.ink.width
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.ink.height
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes in memory, about."""
+        return self.ink.rows.nbytes + sum(len(symbol.rows) for symbol in self.symbols)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedShapes:
+    """The shapes of a page, or those of one colour, with places from the upper left corner."""
+
+    shapes: Shapes
+    numbers: NDArray[np.int64]
+    lefts: NDArray[np.int64]
+    tops: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, image: Jb2Image) -> PlacedShapes:
+        """Take over what a stream says."""
+        numbers = np.array(image.blit_shapes, np.int64)
+        heights = np.array(image.shapes.heights, np.int64)
+        tops = image.height - np.array(image.blit_bottoms, np.int64) - heights[numbers]
+        return cls(image.shapes, numbers, np.array(image.blit_lefts, np.int64), tops)
+
+    def chosen(self, which: NDArray[np.bool_]) -> PlacedShapes:
+        """Return some of them."""
+        return PlacedShapes(self.shapes, self.numbers[which], self.lefts[which], self.tops[which])
+
+    def mask(self, ink: Bitmap, area: Area, *, overlaid: bool) -> ShapedMask | None:
+        """Return what they show of a part of the page; None where they are too large to code.
+
+        Args:
+            ink: What is seen of them on the part.
+            area: Where the part lies on the page; all ink is within.
+            overlaid: Whether other shapes may hide some of their ink.
+        """
+        if self._pixels() > _MOST_PIXELS:
+            return None
+        return _Cutting(self, ink, area, overlaid=overlaid).mask()
+
+    def _pixels(self) -> int:
+        used = np.unique(self.numbers)
+        widths = np.array(self.shapes.widths, np.int64)[used]
+        heights = np.array(self.shapes.heights, np.int64)[used]
+        return int((widths * heights).sum())
+
+
+class _Cutting:
+    """Turns shapes that may reach beyond what is seen of them into symbols that do not."""
+
+    def __init__(self, placed: PlacedShapes, ink: Bitmap, area: Area, *, overlaid: bool) -> None:
+        self._ink = ink
+        self._shapes = placed.shapes
+        self._numbers = placed.numbers
+        self._widths = np.array(placed.shapes.widths, np.int64)[placed.numbers]
+        self._heights = np.array(placed.shapes.heights, np.int64)[placed.numbers]
+        self._lefts = placed.lefts - area.left
+        self._tops = placed.tops - area.top
+        self._hidden = overlaid and self._ink_of_all() != _ink_pixels(ink.rows)
+        self._symbols: dict[Symbol, int] = {}
+
+    def _ink_of_all(self) -> int:
+        counts = np.bincount(self._numbers, minlength=len(self._shapes))
+        used = np.flatnonzero(counts)
+        return sum(
+            int(counts[shape]) * int.from_bytes(self._shapes.rows(shape)).bit_count()
+            for shape in used.tolist()
+        )
+
+    def mask(self) -> ShapedMask:
+        """Return the mask."""
+        numbers = np.full(len(self._numbers), -1, np.int64)
+        known = np.full(len(self._shapes), -1, np.int64)
+        whole = np.zeros(len(numbers), np.bool_) if self._hidden else self._lie_inside()
+        for shape in np.unique(self._numbers[whole]).tolist():
+            width, height = self._shapes.widths[shape], self._shapes.heights[shape]
+            known[shape] = self._number(Symbol(width, height, self._shapes.rows(shape)))
+        numbers[whole] = known[self._numbers[whole]]
+        for place in np.flatnonzero(~whole & self._touch()).tolist():
+            numbers[place] = self._cut(place)
+        kept = numbers >= 0
+        return ShapedMask(
+            ink=self._ink,
+            symbols=list(self._symbols),
+            numbers=numbers[kept],
+            lefts=self._lefts[kept],
+            tops=self._tops[kept],
+            least_g4_bytes=least_g4_bytes(self._ink),
+        )
+
+    def _lie_inside(self) -> NDArray[np.bool_]:
+        inside = (self._lefts >= 0) & (self._lefts + self._widths <= self._ink.width)
+        inside &= (self._tops >= 0) & (self._tops + self._heights <= self._ink.height)
+        return inside & (self._widths > 0) & (self._heights > 0)
+
+    def _touch(self) -> NDArray[np.bool_]:
+        """Whether any pixel of each lies on the part."""
+        touch = (self._lefts < self._ink.width) & (self._lefts + self._widths > 0)
+        touch &= (self._tops < self._ink.height) & (self._tops + self._heights > 0)
+        return touch & (self._widths > 0) & (self._heights > 0)
+
+    def _number(self, symbol: Symbol) -> int:
+        return self._symbols.setdefault(symbol, len(self._symbols))
+
+    def _cut(self, place: int) -> int:
+        """Make a symbol of what is seen of an instance, and move it there; -1 for nothing."""
+        left, top = int(self._lefts[place]), int(self._tops[place])
+        width, height = int(self._widths[place]), int(self._heights[place])
+        start, end = max(left, 0), min(left + width, self._ink.width)
+        first, last = max(top, 0), min(top + height, self._ink.height)
+        rows = np.frombuffer(self._shapes.rows(int(self._numbers[place])), np.uint8)
+        shape = np.unpackbits(rows.reshape(height, -1)[first - top : last - top], axis=1)
+        seen = shape[:, start - left : end - left] & _pixels(self._ink, start, end, first, last)
+        if not seen.any():
+            return -1
+        self._lefts[place], self._tops[place] = start, first
+        packed = np.packbits(seen, axis=1).tobytes()
+        return self._number(Symbol(end - start, last - first, packed))
+
+
+def _pixels(bitmap: Bitmap, start: int, end: int, first: int, last: int) -> NDArray[np.uint8]:
+    byte = start // _BITS
+    rows = bitmap.rows[first:last, byte : -(-end // _BITS)]
+    return np.unpackbits(rows, axis=1)[:, start - byte * _BITS : end - byte * _BITS]
+
+
+def _ink_pixels(rows: NDArray[np.uint8]) -> int:
+    return int(np.bitwise_count(rows).sum(dtype=np.int64))
+
+
+def least_g4_bytes(ink: Bitmap) -> int:
+    """Return what CCITT G4 needs at least for a bitmap: a bit for each change of colour.
+
+    A change takes one bit where it stands below another one, else more; the end of a row is
+    a change too (ITU-T T.6, 2.2).
+    """
+    rows = ink.rows
+    changes: NDArray[np.uint8] = np.right_shift(rows, 1, dtype=np.uint8)
+    changes[:, 1:] |= rows[:, :-1] << (_BITS - 1)
+    changes ^= rows
+    changes[:, -1] &= _ALL << (-ink.width % _BITS) & _ALL
+    return (_ink_pixels(changes) + ink.height) // _BITS

@@ -1,0 +1,106 @@
+"""Masks that are coded together show what they should, and none is larger than it need be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_converter.djvu.draw.bilevel import Area, Bitmap, g4_data
+from batch_converter.djvu.draw.images import Coding
+from batch_converter.djvu.draw.mask_coding import code_masks, code_pixels
+from batch_converter.djvu.draw.shaped_masks import PlacedShapes
+from batch_converter.djvu.kernels.shapes import Shapes
+from tests.support.jbig2_decoding import page_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batch_converter.djvu.draw.shaped_masks import ShapedMask
+
+LETTERS = 6
+
+
+def typed(seed: int, count: int, *, letters: int = LETTERS, noise: int = 0) -> ShapedMask:
+    """A page of letters that are the same on all pages, and of some that are on no other."""
+    shapes = Shapes()
+    alphabet = np.random.default_rng(7)
+    random = np.random.default_rng(seed)
+    for number in range(letters + noise):
+        pixels = (alphabet if number < letters else random).random((12, 9)) < 0.5
+        shapes.add(9, 12, np.packbits(pixels, axis=1).tobytes())
+    numbers = random.integers(0, letters + noise, count)
+    places = np.arange(count)
+    placed = PlacedShapes(shapes, numbers, 11 * (places % 20), 15 * (places // 20))
+    ink = Bitmap.clear(220, 15 * (count // 20 + 1))
+    drawn = np.zeros((ink.height, ink.width), np.bool_)
+    for number, left, top in zip(placed.numbers, placed.lefts, placed.tops, strict=True):
+        rows = np.frombuffer(shapes.rows(number), np.uint8).reshape(12, -1)
+        drawn[top : top + 12, left : left + 9] |= np.unpackbits(rows, axis=1, count=9) != 0
+    ink = Bitmap.of_pixels(drawn)
+    mask = placed.mask(ink, Area(0, 0, ink.width, ink.height), overlaid=False)
+    assert mask is not None
+    return mask
+
+
+def check(masks: Sequence[ShapedMask]) -> None:
+    coded = code_masks(masks)
+    total = len(coded.shared)
+    for mask, one in zip(masks, coded.masks, strict=True):
+        fax = g4_data(mask.ink)
+        assert len(one.data) <= len(fax)
+        total += len(one.data)
+        if one.coding is Coding.G4:
+            assert one.data == fax
+            continue
+        pixels = np.unpackbits(mask.ink.rows, axis=1, count=mask.width) != 0
+        assert (page_of(one.data, coded.shared if one.shares else b"") == pixels).all()
+    assert total <= sum(len(g4_data(mask.ink)) for mask in masks)
+    assert bool(coded.shared) == any(one.shares for one in coded.masks)
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.sampled_from([0, 1, 31, 32, 60])), max_size=4))
+def test_masks_come_back_from_what_was_coded(pages: list[tuple[int, int]]) -> None:
+    check([typed(seed, count, noise=seed % 5) for seed, count in pages])
+
+
+def test_what_pages_share_is_coded_once() -> None:
+    alone = code_masks([typed(1, 200)])
+    both = code_masks([typed(1, 200), typed(2, 200)])
+    assert not alone.shared
+    assert [one.shares for one in both.masks] == [True, True]
+    assert len(both.masks[0].data) < len(alone.masks[0].data) - len(both.shared) // 2
+
+
+@pytest.mark.parametrize(("count", "shares"), [(31, False), (32, True)])
+def test_a_few_instances_are_not_worth_a_dictionary(count: int, *, shares: bool) -> None:
+    coded = code_masks([typed(1, 200), typed(2, 200), typed(3, count)])
+    assert [one.shares for one in coded.masks] == [True, True, shares]
+
+
+def test_the_same_masks_are_the_same_bytes() -> None:
+    first, second = (code_masks([typed(n, 90, noise=3) for n in range(4)]) for _ in range(2))
+    assert first == second
+
+
+def test_a_mask_that_is_smaller_as_fax_is_fax() -> None:
+    line = Shapes()
+    line.add(8, 1, b"\xff")
+    ink = Bitmap.of_pixels(np.ones((1, 8), np.bool_))
+    one = np.zeros(1, np.int64)
+    mask = PlacedShapes(line, one, one, one).mask(ink, Area(0, 0, 8, 1), overlaid=False)
+    assert mask is not None
+    [coded] = code_masks([mask]).masks
+    assert coded.coding is Coding.G4
+
+
+@pytest.mark.parametrize(("size", "coding"), [(1, Coding.G4), (60, Coding.JBIG2)])
+def test_pixels_are_coded_by_what_is_smaller(size: int, coding: Coding) -> None:
+    ink = Bitmap.of_pixels(np.random.default_rng(1).random((size, size)) < 0.2)
+    coded = code_pixels(ink)
+    assert coded.coding is coding
+    if coding is Coding.JBIG2:
+        assert (page_of(coded.data) == np.unpackbits(ink.rows, axis=1, count=size)).all()
