@@ -9,13 +9,12 @@ from batch_converter.djvu.draw.gamma import corrected_color, corrected_image, ne
 from batch_converter.djvu.draw.images import (
     EncodedImage,
     encode_jpeg,
-    iw44_size,
     reduced,
     refuse_hostile_size,
-    render_iw44,
 )
 from batch_converter.djvu.draw.jpeg import JpegLayer
 from batch_converter.djvu.draw.palette import Palette, palette_colors, palette_losses
+from batch_converter.djvu.draw.wavelets import iw44_size, render_iw44
 from batch_converter.djvu.read.decoder import PageError
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class ColorLayer:
     """A picture that covers the page, each of its pixels several of the page's.
 
     Attributes:
-        image: As it is shown, gray or RGB.
+        image: As it is shown: `L`, `RGB`, or `RGBX` without anything in its fourth band.
         reduction: How many pixels of the page one of it stands for, 1 to 12.
         jpeg: The same picture as the DjVu has it, where a PDF can have it too.
     """

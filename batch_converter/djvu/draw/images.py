@@ -19,7 +19,7 @@ from batch_converter.djvu.draw.bilevel import Bitmap
 from batch_converter.djvu.read.decoder import PageError, decoding, open_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,11 +35,8 @@ LEVEL_BYTES_A_PIXEL: Final = 4
 """What it takes to tell apart the colours of a mask's shapes."""
 
 _FIXED_BYTES: Final = 200 << 20
-_LARGE_PIXELS: Final = 1_500_000
-_WAVELET_PIXELS: Final = 64 << 20  # djvu-rs's limit
-_BEHIND_THE_END: Final = b"\xff" * 24 + b"\x00\x5a" * 16
 _WHITE: Final = 0xFFFFFFFF
-_GRAY_FLAG: Final = 0x80
+_STRIP_ROWS: Final = 64
 
 
 class Coding(Enum):
@@ -107,67 +104,6 @@ def render(
     return np.frombuffer(memoryview(pixels), np.uint8).reshape(height, width, 4)
 
 
-def iw44_size(chunks: list[bytes]) -> tuple[int, int]:
-    """Return the pixel size that a wavelet layer's first chunk states.
-
-    Raises:
-        PageError: The chunk is too short to say.
-    """
-    head = chunks[0][4:8]
-    if len(head) < 4:  # noqa: PLR2004  # two 16-bit numbers
-        raise PageError("its image data is cut off")
-    return int.from_bytes(head[:2], "big"), int.from_bytes(head[2:], "big")
-
-
-def render_iw44(chunks: list[bytes], info: bytes, options: ConvertOptions) -> Image.Image:
-    """Decode a wavelet layer at its own resolution; gray ones come as `L`.
-
-    Raises:
-        PageError: It is damaged or too large.
-    """
-    width, height = iw44_size(chunks)
-    refuse_hostile_size(width, height, options)
-    try:
-        pixels = render(_iw44_layer(chunks), width=width, height=height, info=info)
-    except PageError as error:
-        if width * height <= _WAVELET_PIXELS:
-            raise
-        raise PageError(
-            f"one of its wavelet layers has {width} x {height} pixels, and no more than 64 Mi "
-            "can be decoded"
-        ) from error
-    _refuse_overrun(chunks, pixels, info)
-    image = Image.frombuffer("RGBA", (width, height), pixels, "raw", "RGBA", 0, 1)
-    return image.getchannel(0) if chunks[0][2] & _GRAY_FLAG else image.convert("RGB")
-
-
-def _iw44_layer(chunks: list[bytes], tail: bytes = b"") -> list[tuple[str, bytes]]:
-    return [("BG44", data + tail) for data in chunks]
-
-
-def _refuse_overrun(chunks: list[bytes], pixels: NDArray[np.uint8], info: bytes) -> None:
-    """Raise if a wavelet decoder needed more bytes than there are, as damaged data makes it.
-
-    Where the data ends, decoders go on with ones; whole data need no more than
-    a few. djvu-rs lets any number pass, so other bytes are put there: they must
-    not show. Large pictures are looked at in half the size.
-    """
-    height, width = pixels.shape[:2]
-    small = width * height <= _LARGE_PIXELS
-    scale = 1 if small else 2
-    size = (max(1, width // scale), max(1, height // scale))
-
-    def scaled(layer: list[tuple[str, bytes]]) -> NDArray[np.uint8]:
-        page = open_page(layer, width=width, height=height, info=info)
-        return np.frombuffer(memoryview(page.render(size=size)), np.uint8)
-
-    with decoding("image data"):
-        other = scaled(_iw44_layer(chunks, _BEHIND_THE_END))
-        usual = pixels.reshape(-1) if small else scaled(_iw44_layer(chunks))
-    if not np.array_equal(other, usual):
-        raise PageError("its image data is damaged")
-
-
 def ink_of(pixels: NDArray[np.uint8]) -> Bitmap:
     """Return the pixels that are not white."""
     return Bitmap.of_pixels(whole_pixels(pixels) != _WHITE)
@@ -187,7 +123,7 @@ def encode_jpeg(image: Image.Image, quality: int) -> EncodedImage:
         coding=Coding.JPEG,
         width=image.width,
         height=image.height,
-        components=len(image.getbands()),
+        components=1 if image.mode == "L" else 3,
         bits=8,
         data=file.getvalue(),
     )
@@ -207,10 +143,20 @@ def reduced(image: Image.Image, *, dpi: float, target_dpi: int) -> Image.Image:
 def uniform_color(image: Image.Image) -> tuple[int, int, int] | None:
     """Return the one colour of an image that has only one."""
     first = image.getpixel((0, 0))
-    histogram = image.histogram()
     levels = (first,) if isinstance(first, (int, float)) else first or ()
-    pixels = image.width * image.height
-    if any(histogram[256 * band + int(level)] != pixels for band, level in enumerate(levels)):
+    if not all(_is_plain(strip, levels) for strip in _strips(image)):
         return None
-    red, green, blue = levels * 3 if len(levels) == 1 else levels
+    red, green, blue = levels * 3 if len(levels) == 1 else levels[:3]
     return int(red), int(green), int(blue)
+
+
+def _strips(image: Image.Image) -> Iterator[Image.Image]:
+    """Cut an image into pieces, so that a look at the first few may do."""
+    for top in range(0, image.height, _STRIP_ROWS):
+        yield image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height)))
+
+
+def _is_plain(image: Image.Image, levels: Sequence[float]) -> bool:
+    histogram = image.histogram()
+    pixels = image.width * image.height
+    return all(histogram[256 * band + int(level)] == pixels for band, level in enumerate(levels))

@@ -25,13 +25,13 @@ from batch_converter.djvu.draw.images import (
     COLOR_BYTES_A_PIXEL,
     MASK_BYTES_A_PIXEL,
     encode_jpeg,
-    iw44_size,
     refuse_hostile_size,
 )
 from batch_converter.djvu.draw.jpeg import JpegLayer
 from batch_converter.djvu.draw.masks import exact_mask, is_beyond_renderer
 from batch_converter.djvu.draw.paint import BLACK
 from batch_converter.djvu.draw.palette import shape_colors
+from batch_converter.djvu.draw.wavelets import iw44_size
 from batch_converter.djvu.jobs.part_files import unfinished_name
 from batch_converter.djvu.read.decoder import PageError, decoding, open_page
 from batch_converter.djvu.read.document import open_djvu

@@ -1,0 +1,115 @@
+"""Wavelet layers of every kind that `c44` makes, and what the kernel and the drawing say of them.
+
+As a program it prints what this process says of all cases: whether kernels are compiled,
+and a digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from PIL import Image
+
+from batch_converter.djvu.draw.wavelets import render_iw44
+from batch_converter.djvu.jobs.options import ConvertOptions
+from batch_converter.djvu.kernels.compiling import COMPILED
+from batch_converter.djvu.kernels.iw44_layer import overrun_bytes
+from batch_converter.djvu.read.decoder import PageError
+from tests.support.djvu_files import chunk, chunks_of, page
+from tests.support.djvulibre import made
+
+Chunks = list[bytes]
+
+_MISSING = (1, 5, 9, 11, 13, 17, 25, 60)
+
+KINDS = {
+    "gray": ("L", (70, 45), ["-slice", "74,89,99"]),
+    "colour": ("RGB", (70, 45), ["-slice", "74,89,99"]),
+    "one chunk": ("RGB", (64, 64), ["-slice", "100"]),
+    "few slices": ("RGB", (65, 33), ["-slice", "3"]),
+    "all slices": ("RGB", (40, 40), ["-slice", "10+130"]),
+    "a slice a chunk": ("RGB", (33, 31), ["-slice", "+".join(["1"] * 30 + ["2"] * 30)]),
+    "full chrominance": ("RGB", (70, 45), ["-crcbfull"]),
+    "half chrominance": ("RGB", (70, 45), ["-crcbhalf"]),
+    "late chrominance": ("RGB", (70, 45), ["-crcbdelay", "60"]),
+    "no chrominance": ("RGB", (70, 45), ["-crcbnone"]),
+    "by size": ("RGB", (90, 60), ["-size", "200,900"]),
+    "by bits": ("L", (90, 60), ["-bpp", "0.25,1,3"]),
+    "by decibels": ("L", (90, 60), ["-decibel", "20,30,45"]),
+    "two pixels": ("RGB", (2, 1), []),
+    "a row": ("L", (300, 1), []),
+    "a column": ("RGB", (1, 300), []),
+    "a block": ("RGB", (32, 32), []),
+    "plain": ("RGB", (200, 300), []),
+}
+"""Mode, size and the options of `c44`."""
+
+
+@cache
+def layer(kind: str) -> Chunks:
+    """The `BG44` chunks of a picture of noise over a slope; of "plain" one without either."""
+    mode, size, options = KINDS[kind]
+    return encoded(picture(mode, size, noise=kind != "plain"), *options)
+
+
+def picture(mode: str, size: tuple[int, int], *, noise: bool = True) -> Image.Image:
+    image = Image.linear_gradient("L").resize(size)
+    if noise:
+        grain = Image.frombytes("L", size, hashlib.shake_256(b"grain").digest(size[0] * size[1]))
+        image = Image.blend(image, grain, 0.4)
+    else:
+        image = Image.new("L", size, 200)
+    return image if mode == "L" else Image.merge("RGB", (image, image.rotate(180), image))
+
+
+def encoded(image: Image.Image, *options: str) -> Chunks:
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "in.ppm"), Path(folder, "out.djvu")
+        image.save(source)
+        made("c44", *options, source, target)
+        return [body for name, body in chunks_of(target.read_bytes()) if name == "BG44"]
+
+
+def cut(chunks: Chunks, number: int, missing: int) -> Chunks:
+    """Take bytes from the end of one of them."""
+    shorter = chunks[number][: len(chunks[number]) - missing]
+    return [*chunks[:number], shorter, *chunks[number + 1 :]]
+
+
+def cuts(chunks: Chunks) -> list[Chunks]:
+    """Cut off the ends of each, as far as leaves its head: some bytes, or some more."""
+    return [
+        cut(chunks, number, missing)
+        for number, chunk_ in enumerate(chunks)
+        for missing in _MISSING
+        if missing < len(chunk_) - 9
+    ]
+
+
+def document(chunks: Chunks) -> bytes:
+    info = chunk("INFO", chunks[0][4:8] + bytes([26, 0, 100, 0, 22, 1]))
+    return page(info, *(chunk("BG44", data) for data in chunks))
+
+
+def drawn(chunks: Chunks) -> bytes | None:
+    """What is drawn of a layer; None where it is refused."""
+    try:
+        return render_iw44(chunks, b"", ConvertOptions()).tobytes()
+    except PageError:
+        return None
+
+
+def digest() -> str:
+    """Sum up what is said of all cases, sound and cut."""
+    found = hashlib.sha256()
+    for kind in KINDS:
+        for case in [layer(kind), *cuts(layer(kind))]:
+            found.update(repr((overrun_bytes(case), drawn(case))).encode())
+    return found.hexdigest()
+
+
+if __name__ == "__main__":
+    print(COMPILED, digest())  # noqa: T201  # the answer to the process that asked

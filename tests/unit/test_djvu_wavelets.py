@@ -1,0 +1,173 @@
+"""Wavelet layers that break off: seen by the coder, by drawing them again, and by DjVuLibre."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from PIL import Image
+
+from batch_converter.djvu.draw import wavelets
+from batch_converter.djvu.draw.images import encode_jpeg, uniform_color
+from batch_converter.djvu.draw.wavelets import render_iw44
+from batch_converter.djvu.jobs.options import ConvertOptions
+from batch_converter.djvu.kernels.compiling import FOLDER_VARIABLE, OFF_VARIABLE
+from batch_converter.djvu.kernels.iw44_layer import overrun_bytes
+from batch_converter.djvu.read.decoder import PageError, open_page
+from tests.support.djvulibre import ddjvu
+from tests.support.wavelet_cases import (
+    KINDS,
+    cut,
+    cuts,
+    digest,
+    document,
+    drawn,
+    encoded,
+    layer,
+    picture,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from djvu_rs import Page
+
+    from tests.support.wavelet_cases import Chunks
+
+ROOT = Path(__file__).parents[2]
+TOLERATED = 24
+OPTIONS = ConvertOptions()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_whole_layer_needs_hardly_more_than_it_has(kind: str) -> None:
+    assert 0 < overrun_bytes(layer(kind)) <= 5
+    image = render_iw44(layer(kind), b"", OPTIONS)
+    mode, size, options = KINDS[kind]
+    gray = mode == "L" or "-crcbnone" in options
+    assert (image.mode, image.size) == ("L" if gray else "RGBX", size)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_changes_with_the_bytes_behind_its_end_is_known_to_go_beyond(kind: str) -> None:
+    for case in cuts(layer(kind)):
+        if drawn(case) is None:
+            assert overrun_bytes(case) > TOLERATED
+
+
+@pytest.mark.parametrize("kind", ["gray", "colour", "a slice a chunk", "half chrominance"])
+def test_what_goes_beyond_is_what_djvulibre_refuses(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "cut.djvu"
+    whole = layer(kind)
+    seen = set()
+    for number in {0, len(whole) - 1}:
+        for missing in range(0, min(60, len(whole[number]) - 9), 3):
+            case = cut(whole, number, missing)
+            file.write_bytes(document(case))
+            overrun = overrun_bytes(case)
+            if abs(overrun - TOLERATED) > 1:  # DjVuLibre reads a byte ahead, at times
+                assert (ddjvu(file) is None) == (overrun > TOLERATED)
+                seen.add(overrun > TOLERATED)
+    assert seen == {False, True} or kind == "a slice a chunk"
+
+
+@given(
+    kind=st.sampled_from(["gray", "colour", "one chunk", "late chrominance", "few slices"]),
+    place=st.integers(0, 1 << 16),
+    damage=st.binary(min_size=1, max_size=6),
+    missing=st.integers(0, 200),
+)
+def test_damage_of_any_kind_is_seen_by_both_or_by_the_coder(
+    kind: str, place: int, damage: bytes, missing: int
+) -> None:
+    case = layer(kind)
+    number = place % len(case)
+    body = bytearray(case[number])
+    at = 9 + place % max(1, len(body) - 9)
+    body[at : at + len(damage)] = damage
+    case = cut(
+        [*case[:number], bytes(body), *case[number + 1 :]], number, min(missing, len(body) - 9)
+    )
+    if drawn(case) is None:
+        assert overrun_bytes(case) > TOLERATED
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=4))
+@example([b""])
+@example([b"\0", b"\1", b"\2\xff"])
+@example([b"\0\xff\1\2\0\x20\0\x20\0"])
+@example([b"\0\xff\1\2\0\0\0\0\0", b"\0\xff\1\2\0\x20\0\x20\0\0\0"])
+def test_any_bytes_have_an_end(chunks: Chunks) -> None:
+    small = [data[:4] + b"\0\x21\0\x21"[: max(0, len(data) - 4)] + data[8:] for data in chunks]
+    assert overrun_bytes(small) >= 0
+
+
+def test_the_finest_details_of_a_large_picture_are_missed(tmp_path: Path) -> None:
+    whole = encoded(picture("L", (1300, 1200)), "-slice", "74,89,99")
+    case = cut(whole, len(whole) - 1, len(whole[-1]) // 20)
+    (tmp_path / "cut.djvu").write_bytes(document(case))
+    assert ddjvu(tmp_path / "cut.djvu") is None
+    with pytest.raises(PageError, match="its image data is damaged"):
+        render_iw44(case, b"", OPTIONS)
+
+
+def test_a_layer_is_drawn_once_where_its_coder_tells_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawings = []
+
+    def counted(
+        chunks: Iterable[tuple[str, bytes]], *, width: int, height: int, info: bytes
+    ) -> Page:
+        drawings.append((width, height))
+        return open_page(chunks, width=width, height=height, info=info)
+
+    monkeypatch.setattr(wavelets, "open_page", counted)
+    monkeypatch.setattr(wavelets, "COMPILED", True)
+    assert drawn(layer("colour"))
+    assert len(drawings) == 1
+    assert drawn(cut(layer("colour"), 2, 100)) is None
+    assert len(drawings) == 3
+    monkeypatch.setattr(wavelets, "COMPILED", False)
+    assert drawn(layer("colour"))
+    assert len(drawings) == 5
+
+
+@pytest.mark.slow
+def test_compiled_kernels_say_the_same(tmp_path: Path) -> None:
+    environment = {**os.environ, FOLDER_VARIABLE: str(tmp_path), OFF_VARIABLE: "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.wavelet_cases"],
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+    )
+    assert done.stdout.split() == ["True", digest()]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBX"])
+@pytest.mark.parametrize("size", [(1, 1), (7, 64), (64, 65), (3, 200)])
+def test_one_pixel_of_another_colour_is_seen_wherever_it_is(
+    mode: str, size: tuple[int, int]
+) -> None:
+    plain = (9, 9, 9) if mode == "L" else (9, 20, 30)
+    for place in {(0, 0), (size[0] - 1, size[1] - 1), (0, size[1] - 1), (size[0] // 2, 0)}:
+        image = Image.new("RGB", size, plain)
+        assert uniform_color(image.convert(mode)) == plain
+        image.putpixel(place, (9, 9, 9) if mode != "L" else (10, 10, 10))
+        assert (uniform_color(image.convert(mode)) is None) == (size != (1, 1))
+
+
+def test_a_layer_without_copies_is_the_same_jpeg() -> None:
+    image = render_iw44(layer("colour"), b"", OPTIONS)
+    coded = encode_jpeg(image, 80)
+    assert coded == encode_jpeg(image.convert("RGB"), 80)
+    assert coded.components == 3
