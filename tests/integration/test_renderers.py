@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 
     from tests.support.renderers import Pixels, Renderer
 
-CODINGS: Final = {
-    "g4": ConvertOptions(masks="g4"),
-    "jbig2": ConvertOptions(masks="jbig2"),
-}
+CODINGS: Final = {"g4": ConvertOptions(masks="g4"), "jbig2": ConvertOptions(masks="jbig2")}
 
+COLOURED: Final = ("palette", "shaded", "book", "mixed")
 _HARDLY: Final = 16
 """Levels that the edge of a stencil may be lighter: it stands a hair inside its pixels."""
 
@@ -98,3 +96,18 @@ def test_a_mask_is_the_djvu_s_to_the_pixel(
         shown = renderer(pdf, number, page.dpi)
         assert shown.shape[:2] == expected.shape
         assert other_pixels(shown, expected) == 0, f"page {number}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("coding", sorted(CODINGS.keys() - {"g4"}))
+@pytest.mark.parametrize("name", COLOURED)
+def test_a_page_looks_the_same_however_its_mask_is_coded(
+    documents: Documents, renderer: Renderer, name: str, coding: str
+) -> None:
+    for number, page in enumerate(inspect(documents.djvu(name)).pages, 1):
+        first, second = (
+            renderer(documents.pdf(name, each), number, page.dpi).astype(int)
+            for each in ("g4", coding)
+        )
+        assert first.shape == second.shape
+        assert abs(first - second).max() < _HARDLY, f"page {number}"
