@@ -11,6 +11,17 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.fidelity.tables import at_least, section, table
+from benchmarks.results import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OURS: Final = "batch-converter, jbig2"
+_DDJVU: Final = "`ddjvu`, "
+_CODINGS: Final = ("jbig2", "g4")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,16 +32,19 @@ class Run:
     cpu_s: float
 
 
-def _measured(command: list[str]) -> Run:
+def _measured(command: Sequence[str], given: str, folder: Path) -> Run:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPATH"] = os.fspath(ROOT)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     subprocess.run(
         command,
         check=False,
+        input=given.encode(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=environment,
+        cwd=folder,
     )
     wall = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -38,39 +52,92 @@ def _measured(command: list[str]) -> Run:
     return Run(wall_s=wall, cpu_s=cpu)
 
 
-def candidates(files: list[str], out: str) -> dict[str, list[str]]:
-    """The commands; tools that are not installed are left out."""
-    cores = str(os.cpu_count())
-    each = ["parallel", f"-j{cores}"]
+def _candidates(out: Path, plain_python: str) -> dict[str, list[str]]:
+    """The commands, which read the files' names from standard input, one a line."""
     found = {
-        "batch-converter": [
-            *(sys.executable, "-m", "batch_converter", "convert", "--engine", "local"),
-            *("--no-progress", "-q", "-o", f"{out}/ours", *files),
-        ],
+        f"batch-converter, {coding}": _ours(sys.executable, coding, out) for coding in _CODINGS
     }
-    if shutil.which("parallel"):
-        command = ["ddjvu", "-format=pdf", "-quality=80", "{}", f"{out}/{{/.}}.pdf"]
-        found["ddjvu, GNU parallel"] = [*each, *command, ":::", *files]
-        if shutil.which("dpsprep"):
-            command = ["dpsprep", "--pool-size=1", "--overwrite", "{}", f"{out}/{{/.}}.pdf"]
-            found["dpsprep, GNU parallel"] = [*each, *command, ":::", *files]
+    if plain_python:
+        found["batch-converter without `[fast]`, g4"] = _ours(plain_python, "g4", out)
+    command = ["ddjvu", "-format=pdf", "-quality=80", "{}", f"{out}/{{}}.pdf"]
+    for name, each in _parallel().items():
+        found[f"{_DDJVU}{name}"] = [*each, *command]
+    if shutil.which("dpsprep"):
+        command = ["dpsprep", "--pool-size=1", "--overwrite", "{}", f"{out}/{{}}.dpsprep.pdf"]
+        found["dpsprep, xargs -P"] = [*_parallel()["xargs -P"], *command]
     return found
 
 
-def race(files: list[str], rounds: int) -> dict[str, list[Run]]:
+def _ours(python: str, coding: str, out: Path) -> list[str]:
+    config = out / f"{coding}.toml"
+    config.write_text(f'[local]\nmasks = "{coding}"\n', encoding="utf-8")
+    target = Path(tempfile.mkdtemp(dir=out))
+    return [
+        *(python, "-m", "batch_converter", "convert", "--engine", "local", "-q", "--no-progress"),
+        *("-c", str(config), "-o", str(target), "--files-from", "-"),
+    ]
+
+
+def _parallel() -> dict[str, list[str]]:
+    """What runs a command for each file, as many at once as there are cores."""
+    cores = os.cpu_count()
+    found = {"xargs -P": ["xargs", "-d", "\n", "-I{}", f"-P{cores}"]}
+    if shutil.which("parallel"):
+        found["GNU parallel"] = ["parallel", f"-j{cores}"]
+    return found
+
+
+def race(files: Sequence[Path], rounds: int, plain_python: str = "") -> dict[str, list[Run]]:
     """Run every candidate `rounds` times, each time into a fresh folder.
+
+    Args:
+        files: All of them.
+        rounds: How often.
+        plain_python: An interpreter that has no numba, raced too.
 
     A round before them counts for nobody: it fills the caches, and leaves Python's
     bytecode as an installer does.
     """
     runs: dict[str, list[Run]] = {}
-    for counted in [False] + [True] * rounds:
-        with tempfile.TemporaryDirectory() as folder:
-            for number, (name, command) in enumerate(candidates(files, f"{folder}/0").items()):
-                out = f"{folder}/{number}"
-                Path(out).mkdir()
-                fresh = [word.replace(f"{folder}/0", out) for word in command]
-                run = _measured(fresh)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file in files:
+            shutil.copy(file, folder)
+        given = "".join(f"{file.name}\n" for file in files)
+        for counted in [False] + [True] * rounds:
+            out = Path(tempfile.mkdtemp(dir=folder))
+            for title, command in _candidates(out, plain_python).items():
+                run = _measured(command, given, folder)
                 if counted:
-                    runs.setdefault(name, []).append(run)
+                    runs.setdefault(title, []).append(run)
     return runs
+
+
+def speed_table(runs: dict[str, list[Run]]) -> str:
+    """Return the best of each candidate's rounds."""
+    ours = _wall_s(runs[OURS])
+    rows = [
+        (
+            name,
+            f"{_wall_s(all_runs):.2f}",
+            f"{min(run.cpu_s for run in all_runs):.2f}",
+            f"{_wall_s(all_runs) / ours:.2f}",
+        )
+        for name, all_runs in runs.items()
+    ]
+    rounds = len(runs[OURS])
+    return section(
+        f"Seconds for all files, all cores, start-up with it (best of {rounds}, interleaved)",
+        table(("candidate", "wall", "processor", "of our wall time"), rows),
+    )
+
+
+def _wall_s(runs: Sequence[Run]) -> float:
+    return min(run.wall_s for run in runs)
+
+
+def goals(runs: dict[str, list[Run]]) -> list[tuple[str, str, str]]:
+    """Return the row of issue I about wall time."""
+    theirs = min(_wall_s(found) for name, found in runs.items() if name.startswith(_DDJVU))
+    title = "speed by the clock, all cores, against parallel `ddjvu`"
+    return [at_least(title, 2, theirs / _wall_s(runs[OURS]))]

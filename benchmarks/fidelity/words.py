@@ -164,7 +164,3 @@ def share_that_overlaps(
         for word in expected
     )
     return good, len(expected)
-
-
-def _letters(word: PlacedWord) -> str:
-    return "".join(sorted(word.text))
