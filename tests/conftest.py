@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+# Workers that tests start run the kernels as they are, which are compiled in half a minute.
+os.environ["NUMBA_DISABLE_JIT"] = "1"
+
 _MEANT_FOR_US: Final = re.compile(
     r"ASPOSE_.*|BATCH_CONVERTER_.*|(HTTPS?|ALL|NO|FTP|WSS?)_PROXY|NETRC"
     r"|NO_COLOR|(CLI|FORCE_)COLOR(_FORCE)?|TTY_.*|COLORTERM|COLUMNS|LINES"

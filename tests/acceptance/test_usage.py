@@ -173,6 +173,15 @@ def test_doctor_says_a_line_for_each_check(cloud: Cloud, output: Path) -> None:
     assert "wrong-one" not in wrong.out + wrong.err
     local = run("doctor", "-o", output, "--engine", "local", env={"ASPOSE_CLIENT_ID": ""})
     assert local.code == 0, local.out
+    assert "ok    kernels: plain Python, not compiled: NUMBA_DISABLE_JIT is set\n" in local.out
+    folder = output / "not" / "made"
+    compiled = run(
+        *("doctor", "-o", output, "--engine", "local"),
+        env={"ASPOSE_CLIENT_ID": "", "NUMBA_DISABLE_JIT": "", "NUMBA_CACHE_DIR": str(folder)},
+    )
+    assert compiled.code == 0, compiled.out
+    assert f"ok    kernels: compiled, kept in {folder}\n" in compiled.out
+    assert not folder.exists()
 
 
 def starts(done: Finished) -> list[str]:

@@ -30,8 +30,14 @@ def joined(path: Path) -> list[str]:
 
 def directives() -> dict[str, str]:
     found = [line.partition("=") for line in joined(UNIT) if "=" in line]
-    assert len({name for name, _, _ in found}) == len(found)
-    return {name: value for name, _, value in found}
+    single = {name: value for name, _, value in found if name != "Environment"}
+    assert len(single) == len(found) - len(environment())
+    return single
+
+
+def environment() -> dict[str, str]:
+    given = [line.partition("=")[2] for line in joined(UNIT) if line.startswith("Environment=")]
+    return {name: value for name, _, value in (one.partition("=") for one in given)}
 
 
 def parsed(arguments: list[str]) -> click.Context:
@@ -49,6 +55,17 @@ def test_the_unit_starts_the_command_as_it_is() -> None:
     assert given["serve__data_dir"] == Path("%S") / directives()["StateDirectory"]
     credential = directives()["LoadCredential"].partition(":")[0]
     assert given["serve__client_secret_file"] == Path("%d") / credential
+
+
+def test_kernels_are_kept_where_only_the_service_writes() -> None:
+    folder = Path(environment()["NUMBA_CACHE_DIR"])
+    assert folder == Path("%C") / directives()["CacheDirectory"]
+    assert directives()["CacheDirectoryMode"] == "0700"
+    whole = (CONTRIB / "Containerfile").read_text(encoding="utf-8")
+    (named,) = re.findall(r"NUMBA_CACHE_DIR=(\S+)", whole)
+    (made,) = re.findall(r"install -d -m 0700 -o \S+ -g \S+ (.*)", whole)
+    assert named in made.split()
+    assert "'/source[fast]'" in whole
 
 
 def test_the_unit_is_closed() -> None:

@@ -45,8 +45,10 @@ def _digest() -> str:
     return digest.hexdigest()[:_NAME_DIGITS]
 
 
-_FOLDER: Final = str(Path(os.environ[FOLDER_VARIABLE]) / _digest())
-_numba.config.CACHE_DIR = _FOLDER
+FOLDER: Final = Path(os.environ[FOLDER_VARIABLE]) / _digest()
+"""Where what is compiled of this state of the kernels is kept."""
+
+_numba.config.CACHE_DIR = str(FOLDER)
 
 
 class _KeptCode:
@@ -56,7 +58,7 @@ class _KeptCode:
         self._files: Any = None
         with suppress(RuntimeError, OSError):  # no folder at all
             files = _caching.FunctionCache(function)
-            if str(files.cache_path).startswith(_FOLDER):  # and not one that numba thinks of
+            if Path(files.cache_path).is_relative_to(FOLDER):  # and not one that numba thinks of
                 self._files = files
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:  # noqa: ANN401  # numba's

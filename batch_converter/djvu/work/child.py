@@ -28,19 +28,22 @@ _DISK_TROUBLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno
 _INHERITED_FILE_BYTES: Final = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
 
 
-def begin(max_memory_bytes: int) -> TextIO:
+def begin() -> TextIO:
     """Hear the signals of nobody, give up what is not needed, and return where answers go."""
     # A supervisor's reach all; until here the parent has had them blocked.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
     confine()
-    answers = _private_answers()
+    return _private_answers()
+
+
+def limit_memory(max_bytes: int) -> None:
+    """Let no more of it be taken, and leave none of it behind in a file."""
     with suppress(ValueError, OSError):  # macOS counts what all processes share: none fits
-        limit(resource.RLIMIT_AS, max_memory_bytes)
+        limit(resource.RLIMIT_AS, max_bytes)
     limit(resource.RLIMIT_DATA, resource.getrlimit(resource.RLIMIT_DATA)[1])
     limit(resource.RLIMIT_CORE, 0)
-    return answers
 
 
 def _private_answers() -> TextIO:

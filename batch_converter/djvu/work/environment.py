@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from batch_converter.djvu.work.kernel_folder import FOLDER_VARIABLE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -22,7 +24,7 @@ _NEEDED: Final = re.compile(
     # How Python and its extension modules are found.
     r"|PYTHON(PATH|HOME|PLATLIBDIR|USERBASE|NOUSERSITE|SAFEPATH|PYCACHEPREFIX|DONTWRITEBYTECODE)"
     r"|PYTHON(UTF8|IOENCODING|COERCECLOCALE|HASHSEED|WARNINGS|MALLOC)|__PYVENV_LAUNCHER__"
-    r"|LD_LIBRARY_PATH|DYLD_(FALLBACK_)?(LIBRARY|FRAMEWORK)_PATH|NUMBA_CACHE_DIR"
+    r"|LD_LIBRARY_PATH|DYLD_(FALLBACK_)?(LIBRARY|FRAMEWORK)_PATH|NUMBA_DISABLE_JIT"
     # How coverage measures a process that a test has started.
     r"|COVERAGE_PROCESS_(START|CONFIG)"
 )
@@ -37,12 +39,16 @@ _OURS: Final = {
 }
 
 
-def worker_environment(given: Mapping[str, str]) -> dict[str, str]:
+def worker_environment(
+    given: Mapping[str, str], kernel_folder: Path | None = None
+) -> dict[str, str]:
     """Pick what a worker needs, and add what makes it small and lets it find this package.
 
     Args:
         given: The parent's own, `os.environ`.
+        kernel_folder: Where it keeps compiled kernels; None: it compiles none.
     """
     needed = {name: value for name, value in given.items() if _NEEDED.fullmatch(name)}
     paths = [path for path in (needed.get("PYTHONPATH"), os.fspath(_IMPORT_ROOT)) if path]
-    return {**needed, **_OURS, "PYTHONPATH": os.pathsep.join(paths)}
+    kept = {FOLDER_VARIABLE: os.fspath(kernel_folder)} if kernel_folder else {}
+    return {**needed, **_OURS, **kept, "PYTHONPATH": os.pathsep.join(paths)}

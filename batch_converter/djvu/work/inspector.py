@@ -40,7 +40,8 @@ _BYTES_A_SECOND: Final = 10_000_000
 
 def main() -> None:
     """Serve jobs until standard input closes; `argv[1]` is the memory limit in bytes."""
-    answers = child.begin(int(sys.argv[1]))
+    answers = child.begin()
+    child.limit_memory(int(sys.argv[1]))
     try:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     except RuntimeError:  # no thread may be started

@@ -10,15 +10,20 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from batch_converter.djvu.work.environment import worker_environment
-from batch_converter.djvu.work.statuses import NO_THREAD
+from batch_converter.djvu.work.statuses import NO_KERNELS, NO_THREAD
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _FOR_THE_PARENT: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def spawn(module: str, max_memory_bytes: int) -> subprocess.Popen[bytes]:
+def spawn(
+    module: str, max_memory_bytes: int, kernel_folder: Path | None = None
+) -> subprocess.Popen[bytes]:
     """Start a process that signals for its parent never reach, not even at its start; blocking.
 
     A new process has the blocked signals of the thread that starts it. That must not be
@@ -27,6 +32,7 @@ def spawn(module: str, max_memory_bytes: int) -> subprocess.Popen[bytes]:
     Args:
         module: What it runs.
         max_memory_bytes: What it is told to limit its address space to.
+        kernel_folder: Where it keeps compiled kernels; None: it compiles none.
 
     Raises:
         OSError: The system starts no process.
@@ -40,7 +46,7 @@ def spawn(module: str, max_memory_bytes: int) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=worker_environment(os.environ),
+            env=worker_environment(os.environ, kernel_folder),
             start_new_session=True,
         )
     finally:
@@ -51,6 +57,8 @@ def describe_end(returncode: int) -> str:
     """Say how a process ended, to follow "the process"."""
     if returncode == NO_THREAD:
         return "found that no more processes or threads may be started"
+    if returncode == NO_KERNELS:
+        return "could not compile them"
     if returncode >= 0:
         return f"ended with status {returncode}"
     name = signal.Signals(-returncode).name

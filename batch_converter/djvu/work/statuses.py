@@ -9,3 +9,6 @@ CRASHED: Final = 70
 
 NO_THREAD: Final = 71
 """The thread that it needs could not be started."""
+
+NO_KERNELS: Final = 72
+"""Its kernels could not be compiled, nor loaded."""

@@ -1,7 +1,8 @@
 """A process that converts: JSON lines in; out, an empty line as a job is begun, then a JSON line.
 
-So its parent can tell a job that has killed it from one that it never took up. File
-names that are not UTF-8 travel as escaped surrogates.
+An empty line before all others tells that it is ready. So its parent can tell a job that has
+killed it from one that it never took up, and time to get ready is no job's. File names that are
+not UTF-8 travel as escaped surrogates.
 """
 
 from __future__ import annotations
@@ -20,26 +21,36 @@ from batch_converter.djvu.draw.page_loss import merge_part_results, refuse_known
 from batch_converter.djvu.draw.picture import draw_first_page
 from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.jobs.parts import PartResult
+from batch_converter.djvu.kernels.compiling import COMPILED
+from batch_converter.djvu.kernels.warming import make_ready
 from batch_converter.djvu.read.inspect import inspect
 from batch_converter.djvu.work import child
-from batch_converter.djvu.work.statuses import CRASHED, NO_THREAD
+from batch_converter.djvu.work.statuses import CRASHED, NO_KERNELS, NO_THREAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_READY: Final = "\n"
 _BEGUN: Final = "\n"
 _SCRATCH_BYTES: Final = 512 << 20
 """A page's bitmap as text recognition and `jbig2` take it from a file, and more."""
 
+_KERNELS_BYTES: Final = 320 << 20
+"""Address space that numba and LLVM take for themselves, most of it the code of their libraries."""
+
 
 def main() -> None:
     """Serve jobs until standard input closes; `argv[1]` is the memory limit in bytes."""
-    answers = child.begin(int(sys.argv[1]))
+    answers = child.begin()
     jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
     try:
         threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()
     except RuntimeError:  # no thread may be started: at once, before the pipe is seen closed
         os._exit(NO_THREAD)
+    _get_kernels_ready()
+    child.limit_memory(int(sys.argv[1]) + COMPILED * _KERNELS_BYTES)
+    answers.write(_READY)
+    answers.flush()
     while True:
         job = json.loads(jobs.get())
         answers.write(_BEGUN)
@@ -51,6 +62,14 @@ def main() -> None:
         answers.flush()
         if not intact:
             os._exit(CRASHED)
+
+
+def _get_kernels_ready() -> None:
+    """Have them compiled before there are limits; their source is ours, and nothing hostile."""
+    try:
+        make_ready()
+    except Exception:  # noqa: BLE001  # whatever numba and LLVM raise: the parent does without
+        os._exit(NO_KERNELS)
 
 
 def _read_jobs(jobs: queue.SimpleQueue[str]) -> None:

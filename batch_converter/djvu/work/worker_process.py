@@ -21,6 +21,7 @@ from batch_converter.shortage import shortage_of
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping
+    from pathlib import Path
     from typing import Self
 
     from batch_converter.threads import DiskThreads
@@ -65,17 +66,31 @@ class WorkerProcess:
         self._answers = process.stdout
         self._unread = bytearray()
         self._threads = threads
+        self._is_ready = False
         self.jobs_left = jobs_left
 
     @classmethod
-    async def start(cls, *, max_memory_bytes: int, max_jobs: int, threads: DiskThreads) -> Self:
+    async def start(
+        cls,
+        *,
+        max_memory_bytes: int,
+        max_jobs: int,
+        threads: DiskThreads,
+        kernel_folder: Path | None = None,
+    ) -> Self:
         """Start one; cancellation waits until it is there, and is not raised here then.
+
+        Args:
+            max_memory_bytes: Its address space.
+            max_jobs: How many it may be given.
+            threads: Where it is started and ended.
+            kernel_folder: Where it keeps compiled kernels; None: it compiles none.
 
         Raises:
             WorkerStartError: The system starts no process.
         """
         try:
-            process = await threads.run(spawn, _WORKER_MODULE, max_memory_bytes)
+            process = await threads.run(spawn, _WORKER_MODULE, max_memory_bytes, kernel_folder)
         except (OSError, RuntimeError, MemoryError) as error:
             raise WorkerStartError(shortage_of(error) or str(error)) from error
         return cls(process, threads, max_jobs)
@@ -92,6 +107,16 @@ class WorkerProcess:
         look.register(self._answers, 0)  # a hang-up is told unasked
         return not look.poll(0)
 
+    async def ready(self) -> None:
+        """Wait until it takes jobs: its kernels are compiled by then.
+
+        Raises:
+            EOFError: It ended before.
+        """
+        if not self._is_ready:
+            await self._line()
+            self._is_ready = True
+
     async def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Send a job and wait for its answer.
 
@@ -101,6 +126,7 @@ class WorkerProcess:
         begun = False
         try:
             await self._send(json.dumps(job).encode("ascii") + b"\n")
+            await self.ready()
             await self._line()
             begun = True
             answer: dict[str, Any] = json.loads(await self._line())

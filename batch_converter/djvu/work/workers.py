@@ -14,11 +14,8 @@ import anyio
 
 from batch_converter.djvu.jobs.verdicts import SHORTAGE
 from batch_converter.djvu.work.spawning import describe_end
-from batch_converter.djvu.work.worker_process import (
-    WorkerGoneError,
-    WorkerProcess,
-    WorkerStartError,
-)
+from batch_converter.djvu.work.worker_process import WorkerGoneError, WorkerStartError
+from batch_converter.djvu.work.worker_starter import WorkerStarter
 from batch_converter.errors import EngineError, MachineExhaustedError, OutputError
 from batch_converter.shortage import machine_trouble
 from batch_converter.threads import DiskThreads
@@ -26,6 +23,8 @@ from batch_converter.threads import DiskThreads
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from contextlib import AbstractContextManager
+
+    from batch_converter.djvu.work.worker_process import WorkerProcess
 
 _PAUSES_S: Final = (0.0, 0.25, 1.0)  # after one that died idle, unnoticed, and two fresh ones
 MAX_KILLS: Final = 3
@@ -141,10 +140,12 @@ class WorkerPool:
         self._surplus = 0  # places that are given up with their turn
         self._is_proven = False
         self._grow_at_s = 0.0
-        self._max_memory_bytes = max_memory_bytes
-        self._max_jobs = max_jobs
         self._max_kills = max_kills
-        self._threads = DiskThreads(min(size, _MOST_THREADS))  # each starts or ends a process
+        self._starter = WorkerStarter(
+            max_memory_bytes=max_memory_bytes,
+            max_jobs=max_jobs,
+            threads=DiskThreads(min(size, _MOST_THREADS)),
+        )
         self._idle: list[WorkerProcess] = []
         self._waiting: list[_Waiter] = []
         self._numbers = count()
@@ -179,9 +180,8 @@ class WorkerPool:
         while True:
             async with self._turn(priority):
                 try:
-                    with at_work():
-                        worker = await self._take()
-                        answer = await self._have_done(job, worker, timeout_s)
+                    worker = await self._take()
+                    answer = await self._have_done(job, worker, timeout_s, at_work)
                 except (WorkerStartError, _NotBegunError, _KilledError) as error:
                     history.note(error)
                 else:
@@ -194,10 +194,14 @@ class WorkerPool:
             await anyio.sleep(history.pause_s())
 
     async def _have_done(
-        self, job: Mapping[str, Any], worker: WorkerProcess, timeout_s: float
+        self,
+        job: Mapping[str, Any],
+        worker: WorkerProcess,
+        timeout_s: float,
+        at_work: Callable[[], AbstractContextManager[None]],
     ) -> dict[str, Any]:
         try:
-            with anyio.fail_after(timeout_s):
+            with at_work(), anyio.fail_after(timeout_s):
                 answer = await worker.ask(job)
         except BaseException as error:
             status = await worker.end()
@@ -239,7 +243,7 @@ class WorkerPool:
             if worker.alive:
                 return worker
             await worker.end()
-        return await self._start()
+        return await self._starter.start()
 
     async def _put_back(self, worker: WorkerProcess) -> None:
         self._grow()
@@ -248,13 +252,6 @@ class WorkerPool:
             self._idle.append(worker)
         else:
             await worker.end()
-
-    async def _start(self) -> WorkerProcess:
-        return await WorkerProcess.start(
-            max_memory_bytes=self._max_memory_bytes,
-            max_jobs=self._max_jobs,
-            threads=self._threads,
-        )
 
     @asynccontextmanager
     async def _turn(self, priority: Priority) -> AsyncIterator[None]:

@@ -1,0 +1,96 @@
+"""All kernels called once, on next to nothing.
+
+Compiled code is made when a kernel is first called, and that takes a minute for all of them
+where no earlier process has kept it. A worker has that behind it before its first job, whose
+time is limited.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from array import array
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from batch_converter.djvu.kernels.compiling import COMPILED
+from batch_converter.djvu.kernels.iw44_layer import overrun_bytes
+from batch_converter.djvu.kernels.jb2 import decode_dictionary, decode_image
+from batch_converter.djvu.kernels.jb2_composition import composed, leveled
+from batch_converter.djvu.kernels.jbig2_dictionaries import SymbolDictionary
+from batch_converter.djvu.kernels.jbig2_parents import Refinements
+from batch_converter.djvu.kernels.jbig2_segments import Placements, page_stream
+from batch_converter.djvu.kernels.jbig2_symbols import refined_dictionary_data
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batch_converter.djvu.kernels.jb2 import Jb2Image
+
+SHARED: Final = bytes.fromhex("e70aeb95455f47059a")
+PAGE: Final = bytes.fromhex("15807e169aca7681a474874eda26b968cd456c15a486837d6992dc027beebfa7")
+"""JB2 streams of a few letters, one of which is refined."""
+
+LAYER: Final = bytes.fromhex("001401020020002000") + PAGE
+"""A wavelet layer of 32 x 32 pixels, of which nothing but the head makes sense."""
+
+_MOST_BYTES: Final = 1 << 20
+
+
+def warm() -> None:
+    """Call all kernels."""
+    dictionary = decode_dictionary(SHARED, max_bytes=_MOST_BYTES)
+    image = decode_image(PAGE, [dictionary], max_bytes=_MOST_BYTES)
+    leveled(image, [0] * len(image.blit_shapes), clear=1)
+    _encode(image, composed(image).tobytes())
+    overrun_bytes([LAYER])
+
+
+def _encode(image: Jb2Image, rows: bytes) -> None:
+    shapes = image.shapes
+    numbers, none = array("q", range(len(shapes))), array("q", [0])
+    page_stream(
+        image.width,
+        image.height,
+        shapes=shapes,
+        placements=Placements(numbers=numbers, lefts=numbers, tops=numbers),
+        private=SymbolDictionary.of(shapes, numbers),
+        rows=rows,
+    )
+    refined = Refinements(order=numbers[1:2], parents=none, rights=none, downs=none)
+    refined_dictionary_data(shapes, refined, none, 1)
+
+
+def make_ready() -> None:
+    """Have all kernels compiled, or loaded; of several processes one compiles, the others wait."""
+    if not COMPILED:
+        return
+    from batch_converter.djvu.kernels.kept_code import FOLDER  # noqa: PLC0415  # loads numba
+
+    mark = FOLDER / "complete"
+    if mark.exists():
+        warm()
+        return
+    lock = _locked(FOLDER / "lock")
+    try:
+        warm()
+        with suppress(OSError):
+            mark.touch()
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked(path: Path) -> int | None:
+    """Wait for a lock, which ends with its file; None where there are no locks to be had."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:
+        os.close(file)
+        return None
+    return file

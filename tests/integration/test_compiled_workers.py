@@ -1,0 +1,274 @@
+"""Workers whose kernels are compiled: same PDFs, no document fails for it, no one else's code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import anyio
+import anyio.to_thread
+import pytest
+from structlog.testing import capture_logs
+
+from batch_converter.config.settings import LocalSettings
+from batch_converter.djvu.work import kernel_folder as kernel_folder_module
+from batch_converter.djvu.work import worker_starter
+from batch_converter.djvu.work.environment import worker_environment
+from batch_converter.djvu.work.kernel_folder import (
+    FOLDER_VARIABLE,
+    OFF_VARIABLE,
+    NoKernelFolderError,
+    kernel_folder,
+    make_kernel_folder,
+)
+from batch_converter.djvu.work.spawning import spawn
+from batch_converter.djvu.work.worker_process import WorkerProcess
+from batch_converter.engines.local import LocalEngine
+from tests.integration.test_local_engine import FileSink, document
+from tests.support.djvu_files import SAMPLES
+
+pytestmark = pytest.mark.anyio
+ROOT = Path(__file__).parents[2]
+WORKER = "batch_converter.djvu.work.worker"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compiled once."""
+    return tmp_path_factory.mktemp("kernels")
+
+
+@pytest.fixture
+def compiling(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have workers compile their kernels, or load them."""
+    monkeypatch.setenv(OFF_VARIABLE, "0")
+    monkeypatch.setenv(FOLDER_VARIABLE, os.fspath(folder))
+    return folder
+
+
+async def converted(
+    name: str, target: Path, *, base_timeout_s: float = 60, masks: Literal["jbig2", "g4"] = "g4"
+) -> bytes:
+    """Convert a sample; returns its PDF."""
+    source, settings = SAMPLES / f"{name}.djvu", LocalSettings(masks=masks)
+    async with LocalEngine(settings, workers=2, base_timeout_s=base_timeout_s) as engine:
+        await engine.convert(document(source), FileSink(target))
+    return await anyio.Path(target).read_bytes()
+
+
+def suffixes(folder: Path) -> set[str]:
+    """Of compiled code, and of the mark that it is complete."""
+    return {file.suffix for file in folder.rglob("*") if file.suffix or file.name == "complete"}
+
+
+def fake_numba(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put another numba in front of the real one."""
+    folder.mkdir()
+    (folder / "numba.py").write_text(code, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.fspath(folder))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("masks", ["g4", "jbig2"])
+@pytest.mark.parametrize("name", ["bitonal", "mixed", "book", "colour"])
+async def test_compiled_workers_make_the_same_pdfs(
+    compiling: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    masks: Literal["jbig2", "g4"],
+) -> None:
+    compiled = await converted(name, tmp_path / "compiled.pdf", masks=masks)
+    assert {".nbc", ""} <= await anyio.to_thread.run_sync(suffixes, compiling)
+    monkeypatch.setenv(OFF_VARIABLE, "1")
+    assert await converted(name, tmp_path / "plain.pdf", masks=masks) == compiled
+
+
+@pytest.mark.slow
+async def test_compiled_workers_are_confined(compiling: Path) -> None:
+    process = await anyio.to_thread.run_sync(spawn, WORKER, 2 << 30, compiling)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert await anyio.to_thread.run_sync(process.stdout.read, 1) == b"\n"
+    status = await anyio.Path(f"/proc/{process.pid}/status").read_text()
+    limits = await anyio.Path(f"/proc/{process.pid}/limits").read_text()
+    maps = await anyio.Path(f"/proc/{process.pid}/maps").read_text()
+    process.kill()
+    await anyio.to_thread.run_sync(process.wait)
+    process.stdin.close()
+    process.stdout.close()
+    assert "NoNewPrivs:\t1" in status
+    assert f" {(2 << 30) + (320 << 20)} " in limits
+    assert "llvmlite" in maps
+
+
+@pytest.mark.slow
+async def test_time_to_compile_is_no_document_s(
+    compiling: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"""
+import sys, time
+while time.process_time() < 13:
+    pass
+sys.path.remove({os.fspath(tmp_path / "slow")!r})
+del sys.modules["numba"]
+import numba
+"""
+    fake_numba(tmp_path / "slow", code, monkeypatch)
+    assert compiling
+    with capture_logs() as logs:
+        assert await converted("bitonal", tmp_path / "out.pdf", base_timeout_s=8)
+    assert {line["event"] for line in logs} == {"kernels.compiling"}
+
+
+@pytest.mark.parametrize(
+    ("code", "how"),
+    [
+        ("raise ImportError('numpy is too new')", "ended with status 1"),
+        ("import os; os.abort()", "gave up, most likely for want of memory"),
+        ("import os; os.kill(os.getpid(), 9)", "was killed, most likely for want of memory"),
+        ("import os; os._exit(72)", "could not compile them"),
+    ],
+)
+async def test_where_kernels_cannot_be_compiled_all_is_converted_without(
+    compiling: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, how: str
+) -> None:
+    fake_numba(tmp_path / "broken", code, monkeypatch)
+    with capture_logs() as logs:
+        pdf = await converted("bitonal", tmp_path / "out.pdf")
+    assert [(line["event"], line["log_level"], line["reason"]) for line in logs] == [
+        ("kernels.not_compiled", "warning", f"the process that was to do it {how}")
+    ]
+    monkeypatch.setenv(OFF_VARIABLE, "1")
+    assert await converted("bitonal", tmp_path / "plain.pdf") == pdf
+    assert compiling
+
+
+async def test_compiling_that_takes_for_ever_is_given_up(
+    compiling: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_numba(tmp_path / "stuck", "import signal; signal.pause()", monkeypatch)
+    monkeypatch.setattr(worker_starter, "_COMPILES_AFTER_S", 0.01)
+    monkeypatch.setattr(worker_starter, "_MOST_PATIENCE_S", 0.01)
+    with capture_logs() as logs:
+        assert await converted("bitonal", tmp_path / "out.pdf")
+    assert {line["event"]: line.get("reason") for line in logs} == {
+        "kernels.compiling": None,
+        "kernels.not_compiled": "the process that was to do it took too long",
+    }
+    assert logs[0]["folder"] == os.fspath(compiling)
+
+
+async def test_who_waits_for_a_compiler_and_is_cancelled_leaves_none(
+    compiling: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_numba(tmp_path / "stuck", "import signal; signal.pause()", monkeypatch)
+    assert compiling
+    ended: list[int] = []
+    waits = anyio.Event()
+    end, ready = WorkerProcess.end, WorkerProcess.ready
+
+    async def noted_end(self: WorkerProcess) -> int:
+        ended.append(await end(self))
+        return ended[-1]
+
+    async def noted_ready(self: WorkerProcess) -> None:
+        waits.set()
+        await ready(self)
+
+    monkeypatch.setattr(WorkerProcess, "end", noted_end)
+    monkeypatch.setattr(WorkerProcess, "ready", noted_ready)
+    async with anyio.create_task_group() as group:
+        group.start_soon(converted, "bitonal", tmp_path / "out.pdf")
+        await waits.wait()
+        group.cancel_scope.cancel()
+    assert ended == [-signal.SIGKILL]
+
+
+def test_only_who_converts_is_told_where_kernels_are() -> None:
+    given = {FOLDER_VARIABLE: "/somewhere", OFF_VARIABLE: "1"}
+    assert FOLDER_VARIABLE not in worker_environment(given)
+    assert worker_environment(given)[OFF_VARIABLE] == "1"
+    assert worker_environment(given, Path("/here"))[FOLDER_VARIABLE] == "/here"
+
+
+def test_who_reads_headers_loads_no_compiler(tmp_path: Path) -> None:
+    code = (
+        "import sys; import batch_converter.djvu.work.inspector;"
+        " print([n for n in sys.modules if n.split('.')[0] in {'numba', 'llvmlite', 'numpy'}])"
+    )
+    env = {**os.environ, FOLDER_VARIABLE: os.fspath(tmp_path), OFF_VARIABLE: "0"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, check=True)
+    assert done.stdout == b"[]\n"
+
+
+@pytest.mark.slow
+def test_all_kernels_are_compiled_before_the_first_job(folder: Path) -> None:
+    code = """
+import pkgutil, importlib
+from batch_converter.djvu import kernels
+from batch_converter.djvu.kernels.warming import warm
+from numba.core.dispatcher import Dispatcher
+warm()
+for module in pkgutil.iter_modules(kernels.__path__, kernels.__name__ + "."):
+    for name, kernel in vars(importlib.import_module(module.name)).items():
+        if isinstance(kernel, Dispatcher) and not kernel.signatures:
+            print(module.name, name)
+"""
+    env = {**os.environ, FOLDER_VARIABLE: os.fspath(folder), OFF_VARIABLE: "0"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not done.stdout
+
+
+def reason(given: dict[str, str]) -> str:
+    with pytest.raises(NoKernelFolderError) as error:
+        make_kernel_folder(given)
+    return str(error.value)
+
+
+def test_the_folder_of_kernels_is_one_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
+    own = tmp_path / "cache" / "batch-converter" / "kernels"
+    assert kernel_folder({}) == own
+    assert not own.parent.parent.exists()
+    assert make_kernel_folder({}) == make_kernel_folder({}) == own
+    assert own.stat().st_mode & 0o777 == 0o700
+    named = tmp_path / "named"
+    assert make_kernel_folder({FOLDER_VARIABLE: os.fspath(named)}) == named
+    for mode in (0o720, 0o702, 0o777, 0o1777):
+        named.chmod(mode)
+        assert reason({FOLDER_VARIABLE: os.fspath(named)}) == f"{named} can be written by others"
+    for mode in (0o700, 0o755):
+        named.chmod(mode)
+        assert kernel_folder({FOLDER_VARIABLE: os.fspath(named)}) == named
+
+
+def test_where_there_is_no_folder_for_kernels_the_reason_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {FOLDER_VARIABLE: os.fspath(tmp_path / "file" / "kernels")}
+    assert reason(named | {OFF_VARIABLE: "1"}) == "NUMBA_DISABLE_JIT is set"
+    (tmp_path / "file").touch()
+    assert reason(named) == f"{tmp_path / 'file'} is no folder"
+    (tmp_path / "file").unlink()
+    (tmp_path / "file").symlink_to(tmp_path / "file")
+    assert "cannot be" in reason(named)
+    (tmp_path / "file").unlink()
+    user = os.geteuid()
+    assert make_kernel_folder(named)
+    with monkeypatch.context() as other:
+        other.setattr(os, "geteuid", lambda: user + 1)
+        assert "belongs to another user" in reason(named)
+    with monkeypatch.context() as closed:
+        closed.setattr(os, "access", lambda *_: False)
+        assert "cannot be written" in reason(named)
+    monkeypatch.setattr(kernel_folder_module, "find_spec", lambda _: None)
+    assert reason(named) == "numba is not installed (the extra [fast])"
