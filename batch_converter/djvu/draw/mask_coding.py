@@ -129,7 +129,7 @@ def _coded(
             numbers=_array(numbers[mask.numbers]), lefts=_array(mask.lefts), tops=_array(mask.tops)
         ),
         shared=dictionary,
-        private=SymbolDictionary.of(shapes, own) if own else None,
+        private=SymbolDictionary.of(shapes, own, dictionary) if own else None,
     )
     return CodedMask(coding=Coding.JBIG2, data=data, shares=dictionary is not None)
 
