@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_converter.djvu.kernels.compiling import FOLDER_VARIABLE, OFF_VARIABLE
+from batch_converter.djvu.kernels.jbig2_baselines import on_baselines
 from batch_converter.djvu.kernels.jbig2_integers import (
     OUT_OF_BAND,
     put_code,
@@ -44,6 +46,8 @@ from tests.support.jbig2_pdfs import pdfium_ink, poppler_ink, write_pdf
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from batch_converter.djvu.kernels.shapes import Shapes
 
     Pixels = NDArray[np.bool_]
 
@@ -293,6 +297,87 @@ def test_symbols_cost_once_what_they_cost_often() -> None:
         for some in (places[:1], places)
     ]
     assert sizes[1] < sizes[0] + 100
+
+
+def lines_of(
+    symbols: list[Pixels], descents: list[int], lines: int, *, repeated: bool = True
+) -> tuple[list[Pixels], list[tuple[int, int, int]]]:
+    """Lines of letters, some of which reach below; where they repeat not, each is another."""
+    generator = np.random.default_rng(9)
+    found = list(symbols)
+    places = []
+    for line in range(lines):
+        left = 5
+        for _ in range(20):
+            number = int(generator.integers(len(symbols)))
+            pixels = symbols[number]
+            top = 40 * line + 40 + descents[number] - pixels.shape[0]
+            if not repeated:
+                found.append(noise(generator, pixels.shape[0], pixels.shape[1], 0.5))
+                number = len(found) - 1
+            places.append((number, left, top))
+            left += pixels.shape[1] + int(generator.integers(2, 5))
+    return found, places
+
+
+def unpacked(shapes: Shapes, number: int) -> Pixels:
+    width, height = shapes.widths[number], shapes.heights[number]
+    rows = np.frombuffer(shapes.rows(number), np.uint8).reshape(height, -(-width // 8))
+    return np.unpackbits(rows, axis=1, count=width).astype(np.bool_)
+
+
+def set_on_baselines(page: Page) -> Page:
+    shapes, placements = shapes_of(page.symbols), Placements()
+    for place in page.places:
+        placements.add(*place)
+    found = on_baselines(shapes, [(placements, page.size[0])])
+    return replace(page, symbols=[unpacked(found, number) for number in range(len(found))])
+
+
+def letters_and_descents() -> tuple[list[Pixels], list[int]]:
+    generator = np.random.default_rng(10)
+    heights = [(20, 0), (30, 0), (28, 8), (9, 6), (20, 0), (30, 0), (28, 8), (20, 0)]
+    return [noise(generator, height, 17, 0.5) for height, _ in heights], [d for _, d in heights]
+
+
+def test_letters_on_lines_end_in_the_same_row() -> None:
+    symbols, descents = letters_and_descents()
+    _, places = lines_of(symbols, descents, 10)
+    page = Page(size=(460, 500), symbols=symbols, places=places, shared=4)
+    aligned = set_on_baselines(page)
+    ends = {top + aligned.symbols[number].shape[0] for number, _, top in places}
+    assert ends == {40 * line + 48 for line in range(10)}
+    streams = streams_of(aligned)
+    assert np.array_equal(page_of(*streams[::-1]), drawn(symbols, places, page.size))
+    assert sum(map(len, streams)) < sum(map(len, streams_of(page)))
+
+
+@pytest.mark.parametrize("repeated", [True, False])
+def test_shapes_that_hardly_repeat_stay_as_they_are(*, repeated: bool) -> None:
+    symbols, places = lines_of(*letters_and_descents(), 3, repeated=repeated)
+    page = Page(size=(460, 500), symbols=symbols, places=places, shared=0)
+    shapes = [pixels.shape for pixels in set_on_baselines(page).symbols]
+    assert (shapes == [pixels.shape for pixels in symbols]) == (not repeated)
+
+
+@pytest.mark.parametrize("room", [8, 7, 3, 0])
+def test_no_shape_is_made_to_reach_below_the_page(room: int) -> None:
+    symbols, descents = letters_and_descents()
+    _, places = lines_of(symbols, descents, 10)
+    places = [place for place in places if descents[place[0]] <= room or place[2] < 360]
+    page = Page(size=(400 + room, 500), symbols=symbols, places=places, shared=0)
+    aligned = set_on_baselines(page)
+    for number, _, top in places:
+        assert top + aligned.symbols[number].shape[0] <= page.size[0]
+    assert np.array_equal(page_of(streams_of(aligned)[1]), drawn(symbols, places, page.size))
+
+
+@given(pages(), st.integers(1, 9))
+def test_shapes_on_baselines_show_the_same(page: Page, repeated: int) -> None:
+    repeats = replace(page, places=list(page.places) * repeated)
+    aligned = set_on_baselines(repeats)
+    expected = drawn(page.symbols, page.places, page.size)
+    assert np.array_equal(drawn(aligned.symbols, page.places, page.size), expected)
 
 
 @pytest.mark.slow
