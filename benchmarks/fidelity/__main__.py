@@ -1,7 +1,6 @@
 """Hold our PDFs against their DjVus, DjVuLibre's PDFs and dpsprep's.
 
-    python -m benchmarks.fidelity [FOLDER]... [--rounds N] [--most-pages N]
-        [--plain-python PATH] [--write]
+    python -m benchmarks.fidelity [FOLDER]... [--rounds N] [--most-pages N] [--write]
 
 Needs djvulibre-bin and poppler-utils; uses mupdf-tools, libjs-pdf with chromium, dpsprep and
 minidjvu where they are installed. Makes typed books and scans of its own, which count beside
@@ -13,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -46,22 +46,26 @@ in the tests, by name `test_no_damage_crashes_hangs_or_passes_for_a_blank_page` 
 `test_bombs_cost_one_document_each` of `tests/integration/test_local_engine.py`."""
 
 
-def measured(
-    paths: Sequence[Path], scratch: Path, rounds: int, most_pages: int, plain_python: str
-) -> str:
+def measured(paths: Sequence[Path], scratch: Path, rounds: int, most_pages: int) -> str:
     """Measure everything; returns the section."""
     kernels = scratch / "kernels"
-    kernels.mkdir()
+    kernels.mkdir(mode=0o700)
+    _tell("books and scans are made")
     made = [*books(scratch), *scans(scratch)]
     subjects = [Subject(path, scratch) for path in paths]
     subjects += [Subject(path, scratch, is_made=True) for path in made]
     with Converter(kernels) as compiled, Converter(None) as plain:
+        _tell("processor time")
         costs = processor.measure(subjects, compiled, plain, rounds, scratch)
+        _tell("presets and PDF/A")
         whole_bytes.convert_all(subjects, compiled)
         verdicts = archival.verdicts(subjects, compiled)
         is_compiled = compiled.is_compiled
+    _tell("pixels")
     pixels = rendering.compare(subjects, most_pages)
-    runs = speed.race(paths, rounds, plain_python)
+    _tell("wall time")
+    runs = speed.race(paths, rounds, kernels)
+    _tell("words, links, pictures, memory")
     corpus = [subject for subject in subjects if not subject.is_made]
     words, word_rows = comparisons.text(corpus)
     leading, leading_rows = comparisons.leading(corpus)
@@ -72,7 +76,7 @@ def measured(
         *rendering.goals(pixels),
         *processor.goals(subjects, costs),
         *speed.goals(runs),
-        *memory.goals(subjects, scratch),
+        *memory.goals(subjects, scratch, kernels),
         *archival.goals(verdicts),
         *_same_bytes(subjects),
         *(*word_rows, *leading_rows, *seen_rows),
@@ -91,6 +95,10 @@ def measured(
             *(words, leading, seen),
         ]
     )
+
+
+def _tell(phase: str) -> None:
+    print(phase, file=sys.stderr)
 
 
 def _preface(
@@ -128,14 +136,11 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", type=Path, default=[ROOT / "samples"])
     parser.add_argument("--rounds", type=int, default=3, help="the best counts")
     parser.add_argument("--most-pages", type=int, default=12, help="shown of each file")
-    parser.add_argument(
-        "--plain-python", default="", help="an interpreter without numba, raced too"
-    )
     parser.add_argument("--write", action="store_true", help="put it into RESULTS.md")
     given = parser.parse_args()
     paths = sorted(path for folder in given.folders for path in folder.glob("*.djvu"))
     with tempfile.TemporaryDirectory() as folder:
-        found = measured(paths, Path(folder), given.rounds, given.most_pages, given.plain_python)
+        found = measured(paths, Path(folder), given.rounds, given.most_pages)
     print(found)
     if given.write:
         replace_section(RESULTS, "Fidelity", found)

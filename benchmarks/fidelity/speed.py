@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from batch_converter.djvu.work.kernel_folder import FOLDER_VARIABLE, OFF_VARIABLE
 from benchmarks.fidelity.tables import at_least, section, table
 from benchmarks.results import ROOT
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 OURS: Final = "batch-converter, jbig2"
+PLAIN: Final = ("env", f"{OFF_VARIABLE}=1")
+"""Before a command of ours: as if numba were not installed."""
+
 _DDJVU: Final = "`ddjvu`, "
 _CODINGS: Final = ("jbig2", "g4")
 
@@ -32,9 +36,9 @@ class Run:
     cpu_s: float
 
 
-def _measured(command: Sequence[str], given: str, folder: Path) -> Run:
+def _measured(command: Sequence[str], given: str, folder: Path, kernels: Path) -> Run:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPATH"] = os.fspath(ROOT)
+    environment |= {"PYTHONPATH": os.fspath(ROOT), FOLDER_VARIABLE: os.fspath(kernels)}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     subprocess.run(
@@ -52,13 +56,11 @@ def _measured(command: Sequence[str], given: str, folder: Path) -> Run:
     return Run(wall_s=wall, cpu_s=cpu)
 
 
-def _candidates(out: Path, plain_python: str) -> dict[str, list[str]]:
+def _candidates(out: Path) -> dict[str, list[str]]:
     """The commands, which read the files' names from standard input, one a line."""
-    found = {
-        f"batch-converter, {coding}": _ours(sys.executable, coding, out) for coding in _CODINGS
-    }
-    if plain_python:
-        found["batch-converter without `[fast]`, g4"] = _ours(plain_python, "g4", out)
+    found = {f"batch-converter, {coding}": _ours(coding, out) for coding in _CODINGS}
+    for coding in _CODINGS:
+        found[f"batch-converter without `[fast]`, {coding}"] = [*PLAIN, *_ours(coding, out)]
     command = ["ddjvu", "-format=pdf", "-quality=80", "{}", f"{out}/{{}}.pdf"]
     for name, each in _parallel().items():
         found[f"{_DDJVU}{name}"] = [*each, *command]
@@ -68,13 +70,13 @@ def _candidates(out: Path, plain_python: str) -> dict[str, list[str]]:
     return found
 
 
-def _ours(python: str, coding: str, out: Path) -> list[str]:
+def _ours(coding: str, out: Path) -> list[str]:
     config = out / f"{coding}.toml"
     config.write_text(f'[local]\nmasks = "{coding}"\n', encoding="utf-8")
     target = Path(tempfile.mkdtemp(dir=out))
     return [
-        *(python, "-m", "batch_converter", "convert", "--engine", "local", "-q", "--no-progress"),
-        *("-c", str(config), "-o", str(target), "--files-from", "-"),
+        *(sys.executable, "-m", "batch_converter", "convert", "--engine", "local", "-q"),
+        *("--no-progress", "-c", str(config), "-o", str(target), "--files-from", "-"),
     ]
 
 
@@ -87,13 +89,13 @@ def _parallel() -> dict[str, list[str]]:
     return found
 
 
-def race(files: Sequence[Path], rounds: int, plain_python: str = "") -> dict[str, list[Run]]:
+def race(files: Sequence[Path], rounds: int, kernels: Path) -> dict[str, list[Run]]:
     """Run every candidate `rounds` times, each time into a fresh folder.
 
     Args:
         files: All of them.
         rounds: How often.
-        plain_python: An interpreter that has no numba, raced too.
+        kernels: Where compiled kernels are kept.
 
     A round before them counts for nobody: it fills the caches, and leaves Python's
     bytecode as an installer does.
@@ -106,8 +108,8 @@ def race(files: Sequence[Path], rounds: int, plain_python: str = "") -> dict[str
         given = "".join(f"{file.name}\n" for file in files)
         for counted in [False] + [True] * rounds:
             out = Path(tempfile.mkdtemp(dir=folder))
-            for title, command in _candidates(out, plain_python).items():
-                run = _measured(command, given, folder)
+            for title, command in _candidates(out).items():
+                run = _measured(command, given, folder, kernels)
                 if counted:
                     runs.setdefault(title, []).append(run)
     return runs
