@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from PIL.Image import Resampling
 
 from batch_converter.djvu.draw.gamma import corrected_color, corrected_image, needs_correction
 from batch_converter.djvu.draw.images import (
     EncodedImage,
     encode_jpeg,
-    reduced,
+    reduction_sizes,
     refuse_hostile_size,
 )
 from batch_converter.djvu.draw.jpeg import JpegLayer
@@ -37,7 +39,7 @@ _JPEG_2000: Final = frozenset({"BG2k", "FG2k"})
 _MAX_REDUCTION: Final = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ColorLayer:
     """A picture that covers the page, each of its pixels several of the page's.
 
@@ -45,24 +47,27 @@ class ColorLayer:
         image: As it is shown: `L`, `RGB`, or `RGBX` without anything in its fourth band.
         reduction: How many pixels of the page one of it stands for, 1 to 12.
         jpeg: The same picture as the DjVu has it, where a PDF can have it too.
+        covered: Width and height in the page's pixels; may reach beyond the page.
     """
 
     image: Image.Image
     reduction: int
     jpeg: EncodedImage | None
+    covered: tuple[int, int] = field(init=False)
 
-    @property
-    def covered(self) -> tuple[int, int]:
-        """Width and height in the page's pixels; may reach beyond the page."""
-        return self.image.width * self.reduction, self.image.height * self.reduction
+    def __post_init__(self) -> None:
+        self.covered = self.image.width * self.reduction, self.image.height * self.reduction
 
     def encode(self, geometry: Geometry, options: ConvertOptions) -> EncodedImage:
-        """Code it, reduced if it is finer than was asked for; a JPEG stays one if it may."""
+        """Code it, reduced if it is finer than was asked for; a JPEG stays one if it may.
+
+        Reduced, it is given up for what is coded: a large one takes hundreds of megabytes.
+        """
         dpi = geometry.dpi / self.reduction
-        image = reduced(self.image, dpi=dpi, target_dpi=options.color_dpi)
-        if image is self.image:
-            return self.encode_whole(options)
-        return encode_jpeg(image, options.jpeg_quality)
+        for size in reduction_sizes(self.image.size, dpi=dpi, target_dpi=options.color_dpi):
+            self.image = self.image.resize(size, Resampling.BOX)
+            self.jpeg = None
+        return self.encode_whole(options)
 
     def encode_whole(self, options: ConvertOptions) -> EncodedImage:
         """Code it in its own resolution."""

@@ -13,7 +13,6 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from PIL import Image
 
 from batch_converter.djvu.draw.bilevel import Bitmap
 from batch_converter.djvu.read.decoder import PageError, decoding, open_page
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
+    from PIL import Image
 
     from batch_converter.djvu.jobs.options import ConvertOptions
 
@@ -129,15 +129,16 @@ def encode_jpeg(image: Image.Image, quality: int) -> EncodedImage:
     )
 
 
-def reduced(image: Image.Image, *, dpi: float, target_dpi: int) -> Image.Image:
-    """Average an image down to about `target_dpi`; never up, never by less than a half more."""
+def reduction_sizes(size: tuple[int, int], *, dpi: float, target_dpi: int) -> list[tuple[int, int]]:
+    """Return the sizes to average an image down to, one after the other; none if it is to stay.
+
+    They bring it to about `target_dpi`; never up, never by less than a half more. First it
+    gets narrower, then lower, as it would at once; but so the one before can be given up.
+    """
     if not target_dpi or dpi < target_dpi * 1.25:
-        return image
-    size = (
-        max(1, round(image.width * target_dpi / dpi)),
-        max(1, round(image.height * target_dpi / dpi)),
-    )
-    return image.resize(size, Image.Resampling.BOX)
+        return []
+    width, height = (max(1, round(side * target_dpi / dpi)) for side in size)
+    return [(width, size[1]), (width, height)]
 
 
 def uniform_color(image: Image.Image) -> tuple[int, int, int] | None:

@@ -145,7 +145,7 @@ def _main_color(page: PageChunks, geometry: Geometry, options: ConvertOptions) -
     shade = ink_shade(page, geometry, options)
     if shade is None:
         return BLACK
-    pixel = shade.image.convert("RGB").resize((1, 1), Image.Resampling.BOX)
+    pixel = shade.image.resize((1, 1), Image.Resampling.BOX).convert("RGB")
     red, green, blue = np.asarray(pixel).reshape(3).tolist()
     return red, green, blue
 

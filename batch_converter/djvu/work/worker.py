@@ -25,6 +25,7 @@ from batch_converter.djvu.kernels.compiling import COMPILED
 from batch_converter.djvu.kernels.warming import make_ready
 from batch_converter.djvu.read.inspect import inspect
 from batch_converter.djvu.work import child
+from batch_converter.djvu.work.freed_memory import give_back_freed_memory
 from batch_converter.djvu.work.statuses import CRASHED, NO_KERNELS, NO_THREAD
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def main() -> None:
         answers.flush()
         if not intact:
             os._exit(CRASHED)
+        give_back_freed_memory()
 
 
 def _get_kernels_ready() -> None:
