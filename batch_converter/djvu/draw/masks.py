@@ -1,7 +1,7 @@
 """A page's mask, by djvu-rs or by the decoder in `kernels`.
 
-djvu-rs decodes a page of text at 300 dpi in about 20 ms, `kernels` in 1 to 5 where they are
-compiled, and in 40 to 300 in plain Python (CPython 3.11, one core). So without compiled ones
+djvu-rs decodes a page of text at 300 dpi in about 20 ms, `kernels` in 1 to 4 where they are
+compiled, and in 50 to 150 in plain Python (CPython 3.11, one core). So without compiled ones
 djvu-rs goes first. It cannot do all: it refuses pages beyond 64 Mi pixels and streams of a few
 bytes, draws nothing without an error where a stream makes no sense, and does not know how
 places were counted up to DjVu version 18. MMR, which is rare, it reads without stripes only and

@@ -1,7 +1,8 @@
 """Pages out of JB2 shapes and their places.
 
 Each way to put a shape has two forms of one result: loops for a compiler, and numpy for plain
-Python, where a loop takes 40 µs for a letter at 300 dpi and numpy 4.
+Python. There a letter of 24 by 30 pixels is put as ink in 32 µs by a loop and in 8 by numpy, as a
+level in 100 and 6; compiled loops take 0.2 and 0.7.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Rows of JB2 shapes, eight pixels a byte, and their bands, a byte a pixel.
 
-Each function has two forms of one result: loops for a compiler, and numpy for plain Python,
-where a loop over 500 pixels takes 50 µs and numpy 5.
+Each function has two forms of one result: loops for a compiler, and numpy for plain Python. There
+a letter of 24 by 30 pixels is packed in 60 µs by a loop and in 4 by numpy, described in 470 and
+17, and its ink is found in 26 and 8; compiled loops take 1, 4 and 0.6.
 """
 
 from __future__ import annotations

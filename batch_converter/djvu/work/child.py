@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from batch_converter.djvu.jobs.verdicts import OUT_OF_MEMORY, SHORTAGE
@@ -53,6 +54,14 @@ def _private_answers() -> TextIO:
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     return pipe
+
+
+def address_space_bytes() -> int:
+    """Return how large this process's is; 0 where the system does not tell."""
+    with suppress(OSError):
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
+        return int(pages) * resource.getpagesize()
+    return 0
 
 
 def limit(kind: int, value: int) -> None:

@@ -36,8 +36,8 @@ _BEGUN: Final = "\n"
 _SCRATCH_BYTES: Final = 512 << 20
 """A page's bitmap as text recognition and `jbig2` take it from a file, and more."""
 
-_KERNELS_BYTES: Final = 320 << 20
-"""Address space that numba and LLVM take for themselves, most of it the code of their libraries."""
+_PLAIN_BYTES: Final = 180 << 20
+"""Address space of a worker without compiled kernels, before its first job."""
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
     except RuntimeError:  # no thread may be started: at once, before the pipe is seen closed
         os._exit(NO_THREAD)
     _get_kernels_ready()
-    child.limit_memory(int(sys.argv[1]) + COMPILED * _KERNELS_BYTES)
+    child.limit_memory(int(sys.argv[1]) + _bytes_of_kernels())
     answers.write(_READY)
     answers.flush()
     while True:
@@ -72,6 +72,11 @@ def _get_kernels_ready() -> None:
         make_ready()
     except Exception:  # noqa: BLE001  # whatever numba and LLVM raise: the parent does without
         os._exit(NO_KERNELS)
+
+
+def _bytes_of_kernels() -> int:
+    """Return what numba and LLVM take, most of it for their code: that is no document's."""
+    return max(0, child.address_space_bytes() - _PLAIN_BYTES) if COMPILED else 0
 
 
 def _read_jobs(jobs: queue.SimpleQueue[str]) -> None:

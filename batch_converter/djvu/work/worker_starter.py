@@ -41,6 +41,7 @@ class WorkerStarter:
         self._threads = threads
         self._looking = anyio.Lock()
         self._has_looked = False
+        self._has_told = False
         self._folder: Path | None = None
 
     async def start(self) -> WorkerProcess:
@@ -85,7 +86,9 @@ class WorkerStarter:
         with anyio.move_on_after(_COMPILES_AFTER_S):
             await worker.ready()
             return
-        _log.info("kernels.compiling", folder=os.fspath(self._folder or ""))
+        if not self._has_told:
+            self._has_told = True
+            _log.info("kernels.compiling", folder=os.fspath(self._folder or ""))
         with anyio.fail_after(_MOST_PATIENCE_S):
             await worker.ready()
 
