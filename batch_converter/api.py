@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 import structlog
 
+from batch_converter.clock import SystemClock
 from batch_converter.engines.base import TaskService
 from batch_converter.engines.registry import ENGINES, choose_engine, choose_service
 from batch_converter.events import EventStream
@@ -37,6 +38,7 @@ from batch_converter.wiring import SOURCE_STORES, open_context
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
     from pathlib import Path
 
     from batch_converter.clock import Clock
@@ -194,8 +196,8 @@ async def open_run(
         StateLockedError: Another run holds the state directory.
     """
     spec, run_id = choose_engine(settings, engines), run_id or new_run_id()
-    stores = SourceStores(source_stores, settings)
-    opened = await anyio.to_thread.run_sync(_open_sources, sources, settings, stores)
+    stores, now = SourceStores(source_stores, settings), (clock or SystemClock()).now()
+    opened = await anyio.to_thread.run_sync(_open_sources, sources, settings, stores, now)
     await anyio.to_thread.run_sync(check_report_files, settings)
     events = EventStream([log_event] if on_event is None else [log_event, on_event])
     async with AsyncExitStack() as stack:
@@ -222,10 +224,12 @@ async def open_run(
         yield Run(context, planner, recovered), opened
 
 
-def _open_sources(sources: Sources, settings: Settings, stores: SourceStores) -> OpenSources:
+def _open_sources(
+    sources: Sources, settings: Settings, stores: SourceStores, now: datetime
+) -> OpenSources:
     output_dir(settings)
     excluded_dirs = [os.fspath(state_dir(settings))]
-    return sources.open(settings.input, stores, excluded_dirs=excluded_dirs)
+    return sources.open(settings.input, stores, excluded_dirs=excluded_dirs, now=now)
 
 
 async def dry_run(
@@ -241,8 +245,8 @@ async def dry_run(
         UsageError: A source or a setting cannot be used.
     """
     spec = choose_engine(settings, engines)
-    stores = SourceStores(source_stores, settings)
-    opened = await anyio.to_thread.run_sync(_open_sources, sources, settings, stores)
+    stores, now = SourceStores(source_stores, settings), SystemClock().now()
+    opened = await anyio.to_thread.run_sync(_open_sources, sources, settings, stores, now)
     async with AsyncExitStack() as stack:
         state = ledger_path(settings).parent
         context = await stack.enter_async_context(

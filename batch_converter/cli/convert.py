@@ -145,6 +145,12 @@ log = structlog.get_logger()
 @option("input.min_size", "--min-size", metavar="SIZE", help="Only DjVus of at least this (10M).")
 @option("input.max_size", "--max-size", metavar="SIZE", help="Only DjVus of at most this.")
 @option(
+    "input.min_age", "--min-age", metavar="AGE", help="Only DjVus unchanged for so long (2h, 30d)."
+)
+@option(
+    "input.max_age", "--max-age", metavar="AGE", help="Only DjVus changed no longer ago than this."
+)
+@option(
     "input.shard",
     "--shard",
     metavar="K/N",
@@ -161,6 +167,11 @@ log = structlog.get_logger()
     "input.hidden",
     "--hidden",
     help="Also what begins with a dot, and what systems leave behind (@eaDir, lost+found).",
+)
+@flag(
+    "input.by_content",
+    "--by-content",
+    help="Look into every file, whatever its name, for a DjVu's first bytes.",
 )
 @option(
     "output.overwrite",

@@ -22,7 +22,7 @@ from pydantic import (
 
 from batch_converter.config.credentials import ClientId, ClientSecret, missing_half
 from batch_converter.config.names import parse_host, parse_network
-from batch_converter.config.section import Count, Duration, Seconds, Section, Size, UserPath
+from batch_converter.config.section import Age, Count, Duration, Seconds, Section, Size, UserPath
 from batch_converter.config.units import parse_encoding, parse_size
 from batch_converter.models import Price
 
@@ -53,10 +53,13 @@ class InputSettings(Section):
     exclude: tuple[str, ...] = ()
     min_size: Size | None = None
     max_size: Size | None = None
+    min_age: Age | None = None
+    max_age: Age | None = None
     shard: str | None = None
     order: Literal["name", "smallest", "largest", "oldest"] = "name"
     follow_symlinks: bool = False
     hidden: bool = False
+    by_content: bool = False
 
     @field_validator("shard")
     @classmethod

@@ -15,14 +15,14 @@ _FACTORS: Final = {"": 1} | {
 }
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*((?:[kmgt]i?)?b?)", re.IGNORECASE | re.ASCII)
 _DURATION: Final = re.compile(
-    r"(?=.)(?:(_)d)?(?:(_)h)?(?:(_)m)?(?:(_)s?)?".replace("_", r"\d+(?:\.\d+)?"),
+    r"(?=.)(?:(_)w)?(?:(_)d)?(?:(_)h)?(?:(_)m)?(?:(_)s?)?".replace("_", r"\d+(?:\.\d+)?"),
     re.IGNORECASE | re.ASCII,
 )
 _ASCII: Final = string.ascii_letters + string.digits
 _NO_ENCODINGS: Final = frozenset(
     {"charmap", "idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
 )
-_UNIT_SECONDS: Final = (86_400, 3_600, 60, 1)
+_UNIT_SECONDS: Final = (604_800, 86_400, 3_600, 60, 1)
 
 
 def parse_size(value: str | int) -> int:
@@ -40,7 +40,7 @@ def parse_size(value: str | int) -> int:
 
 
 def parse_duration_s(value: str | float) -> float:
-    """Return seconds: `90`, `45s`, `90m`, `1.5h`, `1h30m`, `2d`.
+    """Return seconds: `90`, `45s`, `90m`, `1.5h`, `1h30m`, `2d`, `6w`.
 
     Raises:
         ValueError: The text is not a duration.

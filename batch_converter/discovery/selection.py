@@ -1,4 +1,4 @@
-"""The filters on files below the sources: globs, sizes, shard."""
+"""The filters on files below the sources: globs, sizes, ages, shard."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batch_converter.naming import clash_key, wanted_output
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The filters of a run, by name and by size.
+    """The filters of a run, by name, by size and by time of change.
 
     Attributes:
         include: Globs in gitignore syntax, on the path below the source; if any
@@ -23,8 +23,11 @@ class Selection:
         exclude: The same; wins over `include`, and prunes whole folders.
         min_bytes: Smaller files are left out.
         max_bytes: Larger files are left out.
+        oldest_mtime_ns: Files that were last changed before this are left out.
+        newest_mtime_ns: Files that were last changed after this are left out.
         follow_symlinks: Enter linked folders, each real folder once.
         hidden: Also what has a hidden or a system's name; a source itself always is taken.
+        by_content: Also what is no DjVu by its name and begins like one.
         shard: `(k, n)`: the k-th (from 1) of n parts. Files that would meet at one
             PDF are always in one part, so that one ledger settles the clash.
 
@@ -36,8 +39,11 @@ class Selection:
     exclude: tuple[str, ...] = ()
     min_bytes: int = 0
     max_bytes: int | None = None
+    oldest_mtime_ns: int | None = None
+    newest_mtime_ns: int | None = None
     follow_symlinks: bool = False
     hidden: bool = False
+    by_content: bool = False
     shard: tuple[int, int] | None = None
     _included: GitIgnoreSpec = field(init=False, repr=False, compare=False)
     _excluded: GitIgnoreSpec = field(init=False, repr=False, compare=False)
@@ -48,24 +54,29 @@ class Selection:
         object.__setattr__(self, "_excluded", _compiled("exclude", self.exclude))
         if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
             raise UsageError(f"shard {self.shard[0]}/{self.shard[1]}: K/N needs 1 <= K <= N")
-        if self.max_bytes is not None and self.max_bytes < self.min_bytes:
+        if _is_empty(self.min_bytes, self.max_bytes):
             raise UsageError(
                 f"no file has at least {self.min_bytes} and at most {self.max_bytes} bytes;"
                 " change the smallest or the largest size"
             )
+        if _is_empty(self.oldest_mtime_ns, self.newest_mtime_ns):
+            raise UsageError(
+                "no file is at least as old as the least age and at most as old as the greatest;"
+                " change input.min_age (--min-age) or input.max_age (--max-age)"
+            )
 
     def wants(self, source: str) -> bool:
-        """Tell whether the file's name, not yet its size, is among those meant."""
+        """Tell whether the file's name, not yet its size and time, is among those meant."""
         return (
             not (self.include and not self._included.match_file(source))
             and not (self.exclude and self._excluded.match_file(source))
             and self._in_shard(source)
         )
 
-    def wants_size(self, size_bytes: int) -> bool:
-        """Tell whether a file of this size is meant."""
-        return self.min_bytes <= size_bytes and (
-            self.max_bytes is None or size_bytes <= self.max_bytes
+    def wants_status(self, *, size_bytes: int, mtime_ns: int) -> bool:
+        """Tell whether a file of this size that was last changed then is meant."""
+        return _is_within(size_bytes, self.min_bytes, self.max_bytes) and _is_within(
+            mtime_ns, self.oldest_mtime_ns, self.newest_mtime_ns
         )
 
     def prunes(self, folder: str) -> bool:
@@ -85,6 +96,14 @@ class Selection:
         part, parts = self.shard
         key = os.fsencode(clash_key(wanted_output(source)))
         return int.from_bytes(blake2b(key, digest_size=8).digest(), "big") % parts == part - 1
+
+
+def _is_empty(least: int | None, greatest: int | None) -> bool:
+    return least is not None and greatest is not None and greatest < least
+
+
+def _is_within(value: int, least: int | None, greatest: int | None) -> bool:
+    return (least is None or least <= value) and (greatest is None or value <= greatest)
 
 
 def _compiled(option: str, globs: tuple[str, ...]) -> GitIgnoreSpec:

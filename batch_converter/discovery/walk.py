@@ -2,7 +2,8 @@
 
 At any moment it holds the names in the folders between the source and the file at
 hand, no more; with `follow_symlinks` also the identity of each folder entered. A
-file is not opened: its first bytes are looked at later. What has a hidden or a
+file is not opened, its first bytes are looked at later, unless they are all that can
+tell it from others (`by_content`). What has a hidden or a
 system's name is left where it stands before anything is asked of it: such a folder
 is often one that nobody but its system may read.
 """
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from batch_converter.config import STATE_DIR_NAME
+from batch_converter.discovery.content import begins_like_a_document
 from batch_converter.discovery.found import Passed, PassedKind, UnreadableSource
 from batch_converter.discovery.sources import absolute_path, reason
 from batch_converter.models import SourceFile
@@ -83,11 +85,13 @@ class _Folder:
 
     Attributes:
         takes_hidden: Whether hidden names are among them.
+        takes_all: Whether files are among them that are no DjVu by their name.
         hidden: How many were left out for that; our own state folder does not count.
     """
 
     location: _WalkPath
     takes_hidden: bool
+    takes_all: bool
     hidden: int = 0
     names: list[str] = field(default_factory=list)
     links: set[str] = field(default_factory=set)
@@ -110,7 +114,7 @@ class _Folder:
             self.names.append(entry.name)
         elif entry.is_dir(follow_symlinks=False):
             self.names.append(entry.name + "/")
-        elif is_djvu_name(entry.name):
+        elif self.takes_all or is_djvu_name(entry.name):
             self.names.append(entry.name)
 
 
@@ -174,7 +178,11 @@ class DiskWalk:
                 yield found
 
     def _opened(self, location: _WalkPath, *, by_link: bool) -> _Folder:
-        folder = _Folder(location, takes_hidden=self._selection.hidden)
+        folder = _Folder(
+            location,
+            takes_hidden=self._selection.hidden,
+            takes_all=self._selection.by_content,
+        )
         if not self._is_left_out(location) and self._enters(location, by_link=by_link):
             folder.read()
             self._hidden += folder.hidden
@@ -207,13 +215,13 @@ class DiskWalk:
         try:
             status = _stat(location)
         except OSError as error:
-            return self._broken_link(location, error) if is_link else location.unreadable(error)
-        return self._link(location, status) if is_link else self._file(location, status)
+            return self._broken_link(location, error) if is_link else _unread(location, error)
+        return self._link(location, status) if is_link else self._djvu(location, status)
 
     def _link(self, location: _WalkPath, status: os.stat_result) -> Found | None:
         if stat.S_ISDIR(status.st_mode):
             return self._linked_folder(location)
-        return self._file(location, status) if self._wants_link(location) else None
+        return self._djvu(location, status) if self._wants_link(location) else None
 
     def _linked_folder(self, location: _WalkPath) -> Passed | None:
         if self._is_left_out(location):
@@ -233,12 +241,32 @@ class DiskWalk:
         return location.unreadable(error)
 
     def _wants_link(self, location: _WalkPath) -> bool:
-        return is_djvu_name(location.source) and self._selection.wants(location.source)
+        takes_name = self._selection.by_content or is_djvu_name(location.source)
+        return takes_name and self._selection.wants(location.source)
+
+    def _djvu(self, location: _WalkPath, status: os.stat_result) -> Found | None:
+        """Take a file below a source: by its name, else by its first bytes."""
+        found = self._file(location, status)
+        if not isinstance(found, SourceFile) or is_djvu_name(location.source):
+            return found
+        try:
+            return found if begins_like_a_document(location.path) else None
+        except OSError as error:
+            return _unread(location, error)
 
     def _file(self, location: _WalkPath, status: os.stat_result) -> Found | None:
         if not stat.S_ISREG(status.st_mode):
             return location.passed(PassedKind.SPECIAL_FILE)
-        return location.file(status) if self._selection.wants_size(status.st_size) else None
+        is_wanted = self._selection.wants_status(
+            size_bytes=status.st_size, mtime_ns=status.st_mtime_ns
+        )
+        return location.file(status) if is_wanted else None
+
+
+def _unread(location: _WalkPath, error: OSError) -> UnreadableSource | None:
+    """Say that a file cannot be read; one that is gone, and had no DjVu's name, was none."""
+    is_gone = error.errno in _LEADS_NOWHERE and not is_djvu_name(location.source)
+    return None if is_gone else location.unreadable(error)
 
 
 def _stat(location: _WalkPath) -> os.stat_result:

@@ -11,6 +11,7 @@ from batch_converter.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from datetime import datetime
 
     from batch_converter.config import InputSettings
     from batch_converter.discovery import Found
@@ -32,7 +33,12 @@ class Sources:
     null: bool = False
 
     def open(
-        self, settings: InputSettings, stores: SourceStores, *, excluded_dirs: Collection[str]
+        self,
+        settings: InputSettings,
+        stores: SourceStores,
+        *,
+        excluded_dirs: Collection[str],
+        now: datetime,
     ) -> OpenSources:
         """Check what is given and begin the walk; blocking.
 
@@ -40,6 +46,7 @@ class Sources:
             settings: The filters.
             stores: Where sources may lie.
             excluded_dirs: Folders of this disk not to be searched.
+            now: What ages are counted from, the same for all files.
 
         Raises:
             UsageError: Nothing is given, a path or the list does not exist, or a
@@ -58,8 +65,11 @@ class Sources:
             exclude=settings.exclude,
             min_bytes=settings.min_size or 0,
             max_bytes=settings.max_size,
+            oldest_mtime_ns=_mtime_ns(now, settings.max_age),
+            newest_mtime_ns=_mtime_ns(now, settings.min_age),
             follow_symlinks=settings.follow_symlinks,
             hidden=settings.hidden,
+            by_content=settings.by_content,
             shard=None if settings.shard is None else parse_shard(settings.shard),
         )
         listed = None
@@ -84,6 +94,13 @@ class OpenSources:
 
     found: Iterator[Found]
     roots: tuple[str, ...]
+
+
+def _mtime_ns(now: datetime, age_s: float | None) -> int | None:
+    """Return when a file was last changed that is as old as that."""
+    if age_s is None:
+        return None
+    return round(now.timestamp() * 1e6) * 1_000 - int(age_s) * 10**9 - round(age_s % 1 * 1e9)
 
 
 def _chained(paths: tuple[str, ...], listed: Iterator[str] | None) -> Iterator[str]:

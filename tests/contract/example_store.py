@@ -120,7 +120,9 @@ class MemoryWalk:
         )
 
     def _wants(self, file: SourceFile) -> bool:
-        return self._selection.wants(file.source) and self._selection.wants_size(file.size_bytes)
+        return self._selection.wants(file.source) and self._selection.wants_status(
+            size_bytes=file.size_bytes, mtime_ns=file.mtime_ns
+        )
 
 
 class CopyInspector:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
@@ -190,7 +191,7 @@ def test_sources_are_walked_in_the_order_in_which_they_are_named(
     paths = (str(tmp_path / "first"), ARCHIVE, str(tmp_path / "second"))
     stores = SourceStores(shelf.stores, Settings())
     opened = Sources(paths=paths).open(
-        InputSettings(follow_symlinks=True), stores, excluded_dirs=()
+        InputSettings(follow_symlinks=True), stores, excluded_dirs=(), now=datetime.now(UTC)
     )
     found = [file.path for file in opened.found if isinstance(file, SourceFile)]
     assert found == [str(tmp_path / "first/00000.djvu"), f"{ARCHIVE}/m.djvu", str(linked)]

@@ -614,6 +614,8 @@ def test_what_is_no_size_is_refused(text: str | int) -> None:
         ("1h30m", 5400),
         ("1.5h", 5400),
         ("2d", 172_800),
+        ("6w", 3_628_800),
+        ("1w1d", 691_200),
         ("1d2h3m4.5s", 93_784.5),
     ],
 )
@@ -621,7 +623,7 @@ def test_durations(text: str | float, expected: float) -> None:
     assert parse_duration_s(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "h", "-5", "5x", "1m1h", "1.h", "5 m", "nan", "inf"])
+@pytest.mark.parametrize("text", ["", "h", "-5", "5x", "1m1h", "1.h", "5 m", "1d1w", "nan", "inf"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration"):
         parse_duration_s(text)

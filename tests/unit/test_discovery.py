@@ -575,6 +575,103 @@ def test_sizes(tmp_path: Path) -> None:
     ]
 
 
+def test_times_of_change(tmp_path: Path) -> None:
+    for time_ns in (99, 100, 101):
+        grow(tmp_path, f"{time_ns}.djvu")
+        os.utime(tmp_path / f"{time_ns}.djvu", ns=(0, time_ns))
+    (tmp_path / "link.djvu").symlink_to("99.djvu")
+
+    assert names(tmp_path, selection=Selection(oldest_mtime_ns=100)) == ["100.djvu", "101.djvu"]
+    assert names(tmp_path, selection=Selection(newest_mtime_ns=99)) == ["99.djvu", "link.djvu"]
+    at_100 = Selection(oldest_mtime_ns=100, newest_mtime_ns=100)
+    assert names(tmp_path, selection=at_100) == ["100.djvu"]
+    assert names(tmp_path / "101.djvu", selection=at_100) == []
+
+
+# -- by content ---------------------------------------------------------------------------
+
+
+BY_CONTENT = Selection(by_content=True)
+
+
+def test_by_content_a_file_may_be_called_anything(tmp_path: Path) -> None:
+    grow(tmp_path, "a.djvu", "b", "sub/c.dat", "sub/d.djvu.bak", ".hidden", "big.bin")
+    (tmp_path / "none.txt").write_bytes(b"AT&TFOR")
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "later.bin").write_bytes(b" AT&TFORM")
+    (tmp_path / "none.djvu").write_bytes(b"not one")  # told as `not_djvu`, not left out
+    (tmp_path / "big.bin").write_bytes(b"AT&TFORM" + bytes(1000))
+
+    taken = ["a.djvu", "b", "big.bin", "none.djvu", "sub/c.dat", "sub/d.djvu.bak"]
+    assert names(tmp_path, selection=BY_CONTENT) == taken
+    outputs = [file.wanted_output for file in files(tmp_path, selection=BY_CONTENT)]
+    assert outputs[1:3] == ["b.pdf", "big.bin.pdf"]
+    assert outputs[-2:] == ["sub/c.dat.pdf", "sub/d.djvu.bak.pdf"]
+    small = Selection(by_content=True, max_bytes=8, exclude=("sub/",), hidden=True)
+    assert names(tmp_path, selection=small) == [".hidden", "a.djvu", "b", "none.djvu"]
+    assert names(tmp_path / "none.txt", selection=BY_CONTENT) == ["none.txt"]
+
+
+@pytest.mark.parametrize("kind", [b"DJVI", b"THUM"])
+def test_by_content_parts_of_an_indirect_document_are_no_documents(
+    tmp_path: Path, kind: bytes
+) -> None:
+    (tmp_path / "shared.iff").write_bytes(b"AT&TFORM\0\0\0\4" + kind)
+    (tmp_path / "page").write_bytes(b"AT&TFORM\0\0\0\4DJVU")
+    (tmp_path / "cut").write_bytes(b"AT&TFORM\0\0\0\4" + kind[:3])
+    (tmp_path / "shared.djvu").write_bytes(b"AT&TFORM\0\0\0\4" + kind)
+
+    assert names(tmp_path, selection=BY_CONTENT) == ["cut", "page", "shared.djvu"]
+
+
+def test_by_content_links_are_read_and_nothing_else_than_files_is_opened(tmp_path: Path) -> None:
+    grow(tmp_path / "scans", "a.dat")
+    grow(tmp_path / "else", "b.dat")
+    (tmp_path / "scans/link").symlink_to("../else/b.dat")
+    (tmp_path / "scans/lost").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "scans/pipe")
+
+    assert names(tmp_path / "scans", selection=BY_CONTENT) == ["a.dat", "link"]
+    assert passed(tmp_path / "scans", selection=BY_CONTENT) == [
+        ("lost", PassedKind.DANGLING_LINK),
+        ("pipe", PassedKind.SPECIAL_FILE),
+    ]
+
+
+def test_by_content_what_cannot_be_read_is_told_and_what_has_gone_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grow(tmp_path, "a.dat", "b.dat", "c.dat", "d.djvu", "e.djvu", "f.dat")
+    really, real_stat = os.open, os.stat
+
+    def fail(path: str, *arguments: int) -> int:
+        if str(path).endswith("a.dat"):
+            raise PermissionError(13, "Permission denied")
+        if str(path).endswith("b.dat"):
+            raise FileNotFoundError(2, "No such file or directory")
+        return really(path, *arguments)
+
+    def lose(path: str) -> os.stat_result:
+        if str(path).endswith(("c.dat", "d.djvu")):
+            raise FileNotFoundError(2, "No such file or directory")
+        return real_stat(path)
+
+    monkeypatch.setattr("batch_converter.discovery.content.os.open", fail)
+    monkeypatch.setattr("batch_converter.discovery.walk.os.stat", lose)
+    told = found(tmp_path, selection=BY_CONTENT)
+    assert [(type(item), item.source) for item in told] == [
+        (UnreadableSource, "a.dat"),
+        (UnreadableSource, "d.djvu"),
+        (SourceFile, "e.djvu"),
+        (SourceFile, "f.dat"),
+    ]
+    assert isinstance(told[0], UnreadableSource)
+    assert "Permission denied" in told[0].message
+
+
+# -- parts of an archive --------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("shard", [(0, 2), (3, 2), (1, 0), (-1, 4)])
 def test_senseless_numbers_are_refused(shard: tuple[int, int]) -> None:
     with pytest.raises(UsageError):
