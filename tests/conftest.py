@@ -27,7 +27,7 @@ os.environ["NUMBA_DISABLE_JIT"] = "1"
 _MEANT_FOR_US: Final = re.compile(
     r"ASPOSE_.*|BATCH_CONVERTER_.*|(HTTPS?|ALL|NO|FTP|WSS?)_PROXY|NETRC"
     r"|NO_COLOR|(CLI|FORCE_)COLOR(_FORCE)?|TTY_.*|COLORTERM|COLUMNS|LINES"
-    r"|LANG|LANGUAGE|LC_.*|TZ|XDG_.*|PYTHONIOENCODING|PYTHONUTF8",
+    r"|LANG|LANGUAGE|LC_.*|TZ|XDG_.*|PYTHONIOENCODING|PYTHONUTF8|NUMBA_CACHE_DIR",
     re.IGNORECASE,
 )
 
@@ -94,6 +94,25 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, homes: Iterator[Path]) ->
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+
+
+@pytest.fixture(scope="session")
+def kernel_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where compiled kernels are kept, for all tests of a run: they take half a minute."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # which other processes of this run have, too
+    folder /= "kernels"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def compiled_workers(kernel_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have workers compile their kernels, or load them; returns their folder."""
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "0")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(kernel_folder))
+    return kernel_folder
 
 
 @pytest.fixture(autouse=True)

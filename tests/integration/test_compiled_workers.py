@@ -23,7 +23,6 @@ from batch_converter.djvu.work.kernel_folder import (
     FOLDER_VARIABLE,
     OFF_VARIABLE,
     NoKernelFolderError,
-    kernel_folder,
     make_kernel_folder,
 )
 from batch_converter.djvu.work.spawning import spawn
@@ -35,20 +34,6 @@ from tests.support.djvu_files import SAMPLES
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
 WORKER = "batch_converter.djvu.work.worker"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Compiled once."""
-    return tmp_path_factory.mktemp("kernels")
-
-
-@pytest.fixture
-def compiling(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Have workers compile their kernels, or load them."""
-    monkeypatch.setenv(OFF_VARIABLE, "0")
-    monkeypatch.setenv(FOLDER_VARIABLE, os.fspath(folder))
-    return folder
 
 
 async def converted(
@@ -77,21 +62,21 @@ def fake_numba(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("masks", ["g4", "jbig2"])
 @pytest.mark.parametrize("name", ["bitonal", "mixed", "book", "colour"])
 async def test_compiled_workers_make_the_same_pdfs(
-    compiling: Path,
+    compiled_workers: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     masks: Literal["jbig2", "g4"],
 ) -> None:
     compiled = await converted(name, tmp_path / "compiled.pdf", masks=masks)
-    assert {".nbc", ""} <= await anyio.to_thread.run_sync(suffixes, compiling)
+    assert {".nbc", ""} <= await anyio.to_thread.run_sync(suffixes, compiled_workers)
     monkeypatch.setenv(OFF_VARIABLE, "1")
     assert await converted(name, tmp_path / "plain.pdf", masks=masks) == compiled
 
 
 @pytest.mark.slow
-async def test_compiled_workers_are_confined(compiling: Path) -> None:
-    process = await anyio.to_thread.run_sync(spawn, WORKER, 2 << 30, compiling)
+async def test_compiled_workers_are_confined(compiled_workers: Path) -> None:
+    process = await anyio.to_thread.run_sync(spawn, WORKER, 2 << 30, compiled_workers)
     assert process.stdin is not None
     assert process.stdout is not None
     assert await anyio.to_thread.run_sync(process.stdout.read, 1) == b"\n"
@@ -109,8 +94,9 @@ async def test_compiled_workers_are_confined(compiling: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_workers")
 async def test_time_to_compile_is_no_document_s(
-    compiling: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = f"""
 import sys, time
@@ -121,7 +107,6 @@ del sys.modules["numba"]
 import numba
 """
     fake_numba(tmp_path / "slow", code, monkeypatch)
-    assert compiling
     with capture_logs() as logs:
         assert await converted("bitonal", tmp_path / "out.pdf", base_timeout_s=8)
     assert {line["event"] for line in logs} == {"kernels.compiling"}
@@ -136,8 +121,9 @@ import numba
         ("import os; os._exit(72)", "could not compile them"),
     ],
 )
+@pytest.mark.usefixtures("compiled_workers")
 async def test_where_kernels_cannot_be_compiled_all_is_converted_without(
-    compiling: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, how: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, how: str
 ) -> None:
     fake_numba(tmp_path / "broken", code, monkeypatch)
     with capture_logs() as logs:
@@ -147,11 +133,10 @@ async def test_where_kernels_cannot_be_compiled_all_is_converted_without(
     ]
     monkeypatch.setenv(OFF_VARIABLE, "1")
     assert await converted("bitonal", tmp_path / "plain.pdf") == pdf
-    assert compiling
 
 
 async def test_compiling_that_takes_for_ever_is_given_up(
-    compiling: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    compiled_workers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_numba(tmp_path / "stuck", "import signal; signal.pause()", monkeypatch)
     monkeypatch.setattr(worker_starter, "_COMPILES_AFTER_S", 0.01)
@@ -162,14 +147,14 @@ async def test_compiling_that_takes_for_ever_is_given_up(
         "kernels.compiling": None,
         "kernels.not_compiled": "the process that was to do it took too long",
     }
-    assert logs[0]["folder"] == os.fspath(compiling)
+    assert logs[0]["folder"] == os.fspath(compiled_workers)
 
 
+@pytest.mark.usefixtures("compiled_workers")
 async def test_who_waits_for_a_compiler_and_is_cancelled_leaves_none(
-    compiling: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_numba(tmp_path / "stuck", "import signal; signal.pause()", monkeypatch)
-    assert compiling
     ended: list[int] = []
     waits = anyio.Event()
     end, ready = WorkerProcess.end, WorkerProcess.ready
@@ -210,7 +195,7 @@ def test_who_reads_headers_loads_no_compiler(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_all_kernels_are_compiled_before_the_first_job(folder: Path) -> None:
+def test_all_kernels_are_compiled_before_the_first_job(kernel_folder: Path) -> None:
     code = """
 import pkgutil, importlib
 from batch_converter.djvu import kernels
@@ -222,7 +207,7 @@ for module in pkgutil.iter_modules(kernels.__path__, kernels.__name__ + "."):
         if isinstance(kernel, Dispatcher) and not kernel.signatures:
             print(module.name, name)
 """
-    env = {**os.environ, FOLDER_VARIABLE: os.fspath(folder), OFF_VARIABLE: "0"}
+    env = {**os.environ, FOLDER_VARIABLE: os.fspath(kernel_folder), OFF_VARIABLE: "0"}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=True)
     assert not done.stdout
@@ -239,7 +224,7 @@ def test_the_folder_of_kernels_is_one_s_own(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
     own = tmp_path / "cache" / "batch-converter" / "kernels"
-    assert kernel_folder({}) == own
+    assert kernel_folder_module.kernel_folder({}) == own
     assert not own.parent.parent.exists()
     assert make_kernel_folder({}) == make_kernel_folder({}) == own
     assert own.stat().st_mode & 0o777 == 0o700
@@ -250,7 +235,7 @@ def test_the_folder_of_kernels_is_one_s_own(
         assert reason({FOLDER_VARIABLE: os.fspath(named)}) == f"{named} can be written by others"
     for mode in (0o700, 0o755):
         named.chmod(mode)
-        assert kernel_folder({FOLDER_VARIABLE: os.fspath(named)}) == named
+        assert kernel_folder_module.kernel_folder({FOLDER_VARIABLE: os.fspath(named)}) == named
 
 
 def test_where_there_is_no_folder_for_kernels_the_reason_is_told(

@@ -175,23 +175,22 @@ def _cases() -> list[Case]:
     return [*cases, *(Case(bytes(random.integers(0, 256, 60).tolist()).hex()) for _ in range(200))]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("kernels")
-
-
 @pytest.mark.slow
-def test_compiled_kernels_decode_what_plain_python_does(folder: Path) -> None:
+def test_compiled_kernels_decode_what_plain_python_does(kernel_folder: Path) -> None:
     cases = _cases()
     plain = [result(case) for case in cases]
     assert len(set(plain)) > 50
-    assert compiled_results(cases, folder) == plain
+    assert compiled_results(cases, kernel_folder) == plain
 
 
 @pytest.mark.slow
-def test_a_damaged_folder_of_kernels_costs_time_and_nothing_else(folder: Path) -> None:
+def test_a_damaged_folder_of_kernels_costs_time_and_nothing_else(
+    kernel_folder: Path, tmp_path: Path
+) -> None:
     cases = _samples()[:1]
-    wanted = compiled_results(cases, folder)
+    wanted = compiled_results(cases, kernel_folder)
+    folder = tmp_path / "kernels"
+    shutil.copytree(kernel_folder, folder, ignore=shutil.ignore_patterns("*.tmp.*"))
     files = sorted(file for file in folder.rglob("*.nb?") if file.is_file())
     assert {file.suffix for file in files} == {".nbi", ".nbc"}
     for number, file in enumerate(files):
