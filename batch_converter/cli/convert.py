@@ -198,6 +198,13 @@ log = structlog.get_logger()
     help="The same as one page for a browser, with plots.",
 )
 @option(
+    "report.csv_file",
+    "--csv-report",
+    type=PATH,
+    metavar="FILE",
+    help="The report's files as CSV, one row a file.",
+)
+@option(
     "report.metrics_file",
     "--metrics-file",
     type=PATH,

@@ -10,7 +10,12 @@ import click
 from batch_converter.cli.options import PATH, config_option, output_options, settings_from
 from batch_converter.cli.output import standard_output_is_read
 from batch_converter.ledger import LedgerReader
-from batch_converter.report import json_report_text, write_html_report, write_json_report
+from batch_converter.report import (
+    json_report_text,
+    write_csv_report,
+    write_html_report,
+    write_json_report,
+)
 from batch_converter.state import ledger_path
 
 if TYPE_CHECKING:
@@ -23,11 +28,13 @@ if TYPE_CHECKING:
 @config_option
 @click.option("--report", "file", type=PATH, metavar="FILE", help="Write it here, not to stdout.")
 @click.option("--html-report", "html_file", type=PATH, metavar="FILE", help="Write it as HTML.")
+@click.option("--csv-report", "csv_file", type=PATH, metavar="FILE", help="Write its files as CSV.")
 def report(
     config_file: Path | None,
     run_id: str | None,
     file: Path | None,
     html_file: Path | None,
+    csv_file: Path | None,
     **given: Any,  # noqa: ANN401  # settings
 ) -> None:
     """Write the report of a past run, the last one where none is named, again.
@@ -41,9 +48,11 @@ def report(
         price = settings.budget.price
         if html_file is not None:
             write_html_report(html_file, summary, files, price=price)
+        if csv_file is not None:
+            write_csv_report(csv_file, files())
         if file is not None:
             write_json_report(file, summary, files(), price=price)
-        elif html_file is None:
+        elif html_file is None and csv_file is None:
             for piece in json_report_text(summary, files(), price=price):
                 click.echo(piece, nl=False)
                 if not standard_output_is_read():

@@ -187,6 +187,7 @@ class ReportSettings(Section):
 
     file: UserPath | None = None
     html_file: UserPath | None = None
+    csv_file: UserPath | None = None
     metrics_file: UserPath | None = None
     manifest: UserPath | None = None
     failed_list: UserPath | None = None

@@ -1,8 +1,9 @@
-"""A finished run as others read it: JSON, HTML, metrics, manifest, failures, summary."""
+"""A finished run as others read it: JSON, CSV, HTML, metrics, manifest, failures, summary."""
 
 from __future__ import annotations
 
 from batch_converter.report.atomic_writer import ensure_writable
+from batch_converter.report.csv_report import write_csv_report
 from batch_converter.report.estimate import estimate_json, human_estimate
 from batch_converter.report.failed_list import write_failed_list
 from batch_converter.report.files import check_report_files, write_report_files
@@ -29,6 +30,7 @@ __all__ = [
     "json_report_text",
     "status_json",
     "summary_json",
+    "write_csv_report",
     "write_failed_list",
     "write_html_report",
     "write_json_report",

@@ -9,6 +9,7 @@ import structlog
 
 from batch_converter.errors import ExitCode, LedgerError, OutputError
 from batch_converter.report.atomic_writer import ensure_writable
+from batch_converter.report.csv_report import write_csv_report
 from batch_converter.report.failed_list import write_failed_list
 from batch_converter.report.html_report import write_html_report
 from batch_converter.report.json_report import write_json_report
@@ -80,6 +81,11 @@ def _write_manifest(path: Path, told: _Context) -> RunSummary:
     return told.summary
 
 
+def _write_csv(path: Path, told: _Context) -> RunSummary:
+    write_csv_report(path, told.run.files())
+    return told.summary
+
+
 def _write_html(path: Path, told: _Context) -> RunSummary:
     write_html_report(path, told.summary, told.run.files, price=told.settings.budget.price)
     return told.summary
@@ -98,6 +104,7 @@ def _write_json(path: Path, told: _Context) -> RunSummary:
 _FORMATS: Final = (
     _Format("failed_list", "list of failures", _write_failed_list),
     _Format("manifest", "manifest", _write_manifest),
+    _Format("csv_file", "CSV report", _write_csv),
     _Format("html_file", "HTML report", _write_html),
     _Format("metrics_file", "metrics file", _write_metrics),
     _Format("file", "report", _write_json),

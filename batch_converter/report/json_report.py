@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batch_converter.models import ApiCalls, Price, RunSummary
 
 SCHEMA: Final = 1
-_FILE_FIELDS: Final = tuple(field.name for field in fields(FileReport))
+FILE_FIELDS: Final = tuple(field.name for field in fields(FileReport))
 """In the order of the dataclass, which is the contract's."""
 
 
@@ -56,7 +56,7 @@ def json_report_text(
     yield summary_json(summary, price=price).removesuffix("}") + ', "files": ['
     separator = "\n"
     for file in files:
-        yield separator + json.dumps(_file(file))
+        yield separator + json.dumps(file_fields(file))
         separator = ",\n"
     yield "\n]}\n"
 
@@ -87,8 +87,9 @@ def cost_fields(calls: ApiCalls, price: Price) -> dict[str, float | str | None]:
     return {"cost": price.of(calls), "currency": price.currency}
 
 
-def _file(file: FileReport) -> dict[str, Any]:
-    return {name: _plain(getattr(file, name)) for name in _FILE_FIELDS}
+def file_fields(file: FileReport) -> dict[str, Any]:
+    """Return an entry of `files`, as JSON has it."""
+    return {name: _plain(getattr(file, name)) for name in FILE_FIELDS}
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  # of any field

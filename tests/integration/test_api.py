@@ -60,7 +60,9 @@ async def test_bad_usage_starts_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "pdfs").exists()
 
 
-@pytest.mark.parametrize("which", ["file", "html_file", "metrics_file", "manifest", "failed_list"])
+@pytest.mark.parametrize(
+    "which", ["file", "html_file", "csv_file", "metrics_file", "manifest", "failed_list"]
+)
 async def test_a_report_that_could_not_be_written_starts_nothing(
     tmp_path: Path, which: str
 ) -> None:
@@ -80,12 +82,14 @@ async def test_a_second_run_beside_the_first_is_kept_out(tmp_path: Path) -> None
             await convert([SAMPLES], settings)
 
 
-@pytest.mark.parametrize("which", ["file", "html_file", "metrics_file", "manifest", "failed_list"])
+@pytest.mark.parametrize(
+    "which", ["file", "html_file", "csv_file", "metrics_file", "manifest", "failed_list"]
+)
 async def test_a_report_file_that_fails_in_the_end_costs_neither_report_nor_the_others(
     tmp_path: Path, which: str
 ) -> None:
     """Opened, `/dev/full` says nothing; written, it is a disk without room."""
-    every = ("file", "html_file", "metrics_file", "manifest", "failed_list")
+    every = ("file", "html_file", "csv_file", "metrics_file", "manifest", "failed_list")
     wanted = {name: tmp_path / name for name in every} | {which: Path("/dev/full")}
     settings = Settings.model_validate(
         {"engine": "local", "output": {"dir": tmp_path / "pdfs"}, "report": wanted}

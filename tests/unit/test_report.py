@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import stat
 import subprocess
 import threading
 import tracemalloc
+from dataclasses import replace
 from datetime import timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
@@ -34,6 +36,7 @@ from batch_converter.report import (
     ensure_writable,
     human_summary,
     summary_json,
+    write_csv_report,
     write_failed_list,
     write_json_report,
     write_manifest,
@@ -232,6 +235,79 @@ def test_whatever_names_and_messages_hold_the_report_is_json(
     (entry,) = report_of(path, file)["files"]
     assert os.fsencode(entry["source"]) == source
     assert (entry["error"]["message"], entry["warnings"]) == (message, warnings)
+
+
+def table_of(path: Path, *files: FileReport) -> list[dict[str, str]]:
+    write_csv_report(path, iter(files))
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines, strict=True))
+
+
+def test_the_table_has_the_names_and_values_of_the_report(tmp_path: Path) -> None:
+    failed = FileReport(
+        source='two\nlines, "quoted".djvu',
+        source_root="=1+1",
+        output=None,
+        status=FileStatus.FAILED,
+        error=Failure(code=ErrorCode.REJECTED, message="caf\u00e9 \u2014 no"),
+        warnings=("one", "two, three"),
+    )
+    entries = report_of(tmp_path / "r", CONVERTED, failed)["files"]
+    rows = table_of(tmp_path / "t", CONVERTED, failed)
+
+    assert list(rows[0]) == list(entries[0])
+    assert rows[1]["source"] == failed.source
+    assert rows[1]["source_root"] == "=1+1"  # a name, and not for us to change
+    assert rows[1]["output"] == ""
+    assert json.loads(rows[1]["error"]) == entries[1]["error"]
+    assert json.loads(rows[1]["warnings"]) == entries[1]["warnings"]
+    assert rows[0]["source"] == "a/caf\\udce9.djvu"
+    assert rows[0]["error"] == ""
+    assert table_of(tmp_path / "t", replace(CONVERTED, warnings=()))[0]["warnings"] == ""
+    plain = {name for name, value in entries[0].items() if isinstance(value, int)}
+    assert {name: rows[0][name] for name in plain} == {n: str(entries[0][n]) for n in plain}
+    assert rows[0]["status"] == "converted"
+    assert rows[0]["completed_at"] == (entries[0]["completed_at"] or "")
+
+
+def test_lines_of_the_table_end_as_the_rfc_says_and_the_head_is_always_there(
+    tmp_path: Path,
+) -> None:
+    assert table_of(tmp_path / "t") == []
+    head = (tmp_path / "t").read_bytes()
+    assert head.startswith(b"source,source_root,output,status,")
+    assert head.count(b"\r\n") == head.count(b"\n") == 1
+    assert head.endswith(b"\r\n")
+
+
+@given(source=st.binary(min_size=1), message=st.text(), warnings=st.lists(st.text(), max_size=3))
+@settings(max_examples=50)
+def test_whatever_names_and_messages_hold_the_table_is_csv(
+    tmp_path_factory: pytest.TempPathFactory, source: bytes, message: str, warnings: list[str]
+) -> None:
+    file = FileReport(
+        source=os.fsdecode(source),
+        source_root="",
+        output=None,
+        status=FileStatus.FAILED,
+        error=Failure(code=ErrorCode.REJECTED, message=message),
+        warnings=tuple(warnings),
+    )
+    (row,) = table_of(tmp_path_factory.getbasetemp() / "any.csv", file)
+    assert row["source"] == os.fsdecode(source).encode("utf-8", "backslashreplace").decode()
+    assert json.loads(row["error"])["message"] == message
+    assert json.loads(row["warnings"] or "[]") == warnings
+
+
+def test_a_table_of_many_files_needs_no_more_memory_than_one_of_few(tmp_path: Path) -> None:
+    tracemalloc.start()
+    try:
+        write_csv_report(tmp_path / "t", (CONVERTED for _ in range(5_000)))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "t").stat().st_size > 500_000
+    assert peak_bytes < 300_000
 
 
 def names_in(folder: Path) -> list[str]:
