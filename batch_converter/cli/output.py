@@ -13,6 +13,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from batch_converter.journal import is_journal, prioritized, priority
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -52,6 +54,19 @@ class _Descriptor(io.FileIO):
         return written
 
 
+class _ErrorsForTheJournal(io.TextIOWrapper):
+    """Standard error that the journal reads: what is printed there, a log aside, is an error."""
+
+    _begins_line = True
+
+    def write(self, text: str, /) -> int:
+        """Write the text, whole or a part of a line, with the priority before each line."""
+        told = prioritized(text, "error")
+        super().write(told if self._begins_line else told.removeprefix(priority("error")))
+        self._begins_line = text.endswith("\n") if text else self._begins_line
+        return len(text)
+
+
 def install() -> None:
     """Replace `sys.stdout` and `sys.stderr`; names that they cannot encode are escaped."""
     for name in ("stdout", "stderr"):
@@ -80,7 +95,9 @@ def _rewrapped(stream: io.TextIOWrapper) -> io.TextIOWrapper:
         descriptor = stream.fileno()
     except OSError:  # in memory
         return stream
-    return io.TextIOWrapper(
+    is_prioritized = descriptor == _ERR and is_journal(descriptor)
+    wrapper = _ErrorsForTheJournal if is_prioritized else io.TextIOWrapper
+    return wrapper(
         io.BufferedWriter(_Descriptor(descriptor, "w", closefd=False)),
         encoding=stream.encoding,
         errors="backslashreplace",

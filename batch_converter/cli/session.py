@@ -37,6 +37,8 @@ def logging_session(
         level=settings.logging.level,
         log_format=settings.logging.format,
         file=settings.logging.file,
+        max_bytes=settings.logging.max_bytes or 0,
+        backups=settings.logging.backups,
         run_id=new_run_id(),
         stream=stream,
         redactor=Redactor(*settings.secrets()),

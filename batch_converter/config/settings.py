@@ -172,12 +172,16 @@ class LoggingSettings(Section):
     """The log, and the live progress.
 
     Attributes:
+        max_bytes: The log file is rotated before it would be longer; 0 and None are never.
+        backups: So many rotated log files are kept.
         progress_page: Port of a live page of the run on 127.0.0.1; 0 takes a free one.
     """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
     file: UserPath | None = None
+    max_bytes: Size | None = None
+    backups: Annotated[int, Field(ge=0)] = 5
     progress: bool | None = None
     progress_page: Annotated[int, Field(ge=0, le=65_535)] | None = None
 

@@ -16,8 +16,10 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import TimeStamper, add_log_level, format_exc_info
 
 from batch_converter.errors import UsageError
+from batch_converter.journal import is_journal, prioritized
 from batch_converter.logs.cleaning import Cleaner, printable
-from batch_converter.logs.writing import DescriptorSink, LineWriter, NullStream, sink_for
+from batch_converter.logs.log_file import LogFile
+from batch_converter.logs.writing import LineWriter, NullStream, descriptor_of, sink_for
 from batch_converter.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict
 
     from batch_converter.logs.writing import LineStream
+
+    _Render = Callable[[EventDict], str]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "console", "json"]
@@ -43,7 +47,7 @@ _DRAIN_S: Final = 5.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Output:
     threshold: int
-    render: Callable[[EventDict], str]
+    render: _Render
     writer: LineWriter
 
 
@@ -133,6 +137,8 @@ def configure_logging(
     level: LogLevel = "info",
     log_format: LogFormat = "auto",
     file: Path | None = None,
+    max_bytes: int = 0,
+    backups: int = 5,
     run_id: str | None = None,
     stream: LineStream | None = None,
     redactor: Redactor | None = None,
@@ -142,7 +148,10 @@ def configure_logging(
     Args:
         level: What the console shows at least; the file has everything.
         log_format: `auto` is console on a terminal, else JSON lines.
-        file: JSON lines are appended here; its folder is made if need be.
+        file: JSON lines are appended here; its folder is made if need be, and the file, too,
+            wherever it was moved away.
+        max_bytes: The file is rotated before it would be longer; 0 is never.
+        backups: So many rotated files are kept.
         run_id: What every line carries; made up where absent.
         stream: The console, standard error where absent; give the live display's
             `log_stream` to have the lines appear above it.
@@ -156,7 +165,7 @@ def configure_logging(
     """
     console = stream or sys.stderr or NullStream()
     session = LogSession(run_id=run_id or uuid.uuid4().hex, redactor=redactor or Redactor())
-    file_output = None if file is None else _file_output(file)
+    file_output = None if file is None else _file_output(file, max_bytes, backups)
     outputs = [_console_output(console, level, log_format), file_output]
     session._start(*(output for output in outputs if output))  # noqa: SLF001  # its own factory
     return session
@@ -172,21 +181,27 @@ def _console_output(stream: LineStream, level: LogLevel, log_format: LogFormat) 
     terminal = stream.isatty()
     lines_for_people = log_format == "console" or (log_format == "auto" and terminal)
     colors = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    render: _Render = _ConsoleLines(colors=colors) if lines_for_people else _json_line
+    descriptor = descriptor_of(stream)
+    if descriptor is not None and is_journal(descriptor):
+        render = _with_priority(render)
     return _Output(
         threshold=_SEVERITIES[level],
-        render=_ConsoleLines(colors=colors) if lines_for_people else _json_line,
+        render=render,
         writer=LineWriter(sink_for(stream), name="console", on_first_failure=_tell_failure),
     )
 
 
-def _file_output(path: Path) -> _Output:
+def _with_priority(render: _Render) -> _Render:
+    return lambda event_dict: prioritized(render(event_dict), event_dict["level"])
+
+
+def _file_output(path: Path, max_bytes: int, backups: int) -> _Output:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        sink = LogFile(path, max_bytes=max_bytes, backups=backups, on_trouble=_tell_trouble(path))
     except OSError as error:
         msg = f"cannot open the log file {path}: {error.strerror}"
         raise UsageError(msg) from error
-    sink = DescriptorSink(descriptor, owned=True)
     return _Output(
         threshold=_SEVERITIES["debug"],
         render=_json_line,
@@ -237,6 +252,10 @@ class _Bridge(logging.Handler):
 def _tell_failure(writer: LineWriter, error: Exception) -> None:
     reason = error.strerror if isinstance(error, OSError) else str(error)
     _log().warning("log.write_failed", target=writer.name, reason=reason)
+
+
+def _tell_trouble(path: Path) -> Callable[[str, OSError], None]:
+    return lambda event, error: _log().warning(event, target=str(path), reason=error.strerror)
 
 
 def _log() -> structlog.typing.FilteringBoundLogger:

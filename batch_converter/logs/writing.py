@@ -110,13 +110,20 @@ class StreamSink:
         """Do nothing: the stream belongs to whoever gave it."""
 
 
+def descriptor_of(stream: LineStream) -> int | None:
+    """Return the descriptor that the stream writes to; None where it is in memory, or drawn on."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return None
+    try:
+        return stream.fileno()
+    except io.UnsupportedOperation:  # a wrapper around memory
+        return None
+
+
 def sink_for(stream: LineStream) -> Sink:
     """Return the sink that reaches the stream most directly."""
-    if not isinstance(stream, io.TextIOWrapper):
-        return StreamSink(stream)
-    try:
-        descriptor = stream.fileno()
-    except io.UnsupportedOperation:  # a wrapper around memory
+    descriptor = descriptor_of(stream)
+    if descriptor is None or not isinstance(stream, io.TextIOWrapper):
         return StreamSink(stream)
     stream.flush()
     return DescriptorSink(descriptor, owned=False, encoding=stream.encoding)

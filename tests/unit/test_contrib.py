@@ -183,3 +183,19 @@ def test_caddy_accepts_its_file() -> None:
     check = [caddy, "validate", "--adapter", "caddyfile", "--config", str(CONTRIB / "Caddyfile")]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_logrotate_moves_log_files_away_and_lets_the_last_line_be_written(tmp_path: Path) -> None:
+    text = (CONTRIB / "logrotate").read_text(encoding="utf-8")
+    _, _, inside = text.partition("{")
+    words = {line.split()[0] for line in inside.splitlines() if line.strip()} - {"#", "}"}
+    assert {"delaycompress", "compress", "missingok"} <= words
+    assert not words & {"copytruncate", "postrotate"}  # may lose lines; nobody needs a signal
+    logrotate = shutil.which("logrotate") or "true"
+    (tmp_path / "run.log").write_text("a line")
+    copy = tmp_path / "batch-converter"
+    copy.write_text(text.replace("/var/log/batch-converter", str(tmp_path)))
+    copy.chmod(0o644)
+    check = [logrotate, "--debug", "--state", str(tmp_path / "state"), str(copy)]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
