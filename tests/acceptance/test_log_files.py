@@ -129,7 +129,7 @@ def journalled(*arguments: str | Path, env: Mapping[str, str] | None = None) -> 
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=its,
+        stderr=its.fileno(),
     )
     its.close()
     with ours, ours.makefile("r", encoding="utf-8") as reader:
