@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batch_converter.djvu.kernels.compiling import kernel
+from batch_converter.djvu.kernels.compiling import kernel, table
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence
@@ -25,11 +25,11 @@ ONE: Final = 0b0001
 """The code of 1."""
 
 _SHORTEST: Final = 4
-_PREFIXES: Final = (0b0, 0b10, 0b110, 0b1110, 0b11110, 0b11111)
-_PREFIX_BITS: Final = (1, 2, 3, 4, 5, 5)
-_VALUE_BITS: Final = (2, 4, 6, 8, 12, 32)
-_SMALLEST: Final = (0, 4, 20, 84, 340, 4436)
-_LARGEST_KIND: Final = len(_SMALLEST) - 1
+_PREFIXES: Final = table((0b0, 0b10, 0b110, 0b1110, 0b11110, 0b11111))
+_PREFIX_BITS: Final = table((1, 2, 3, 4, 5, 5))
+_VALUE_BITS: Final = table((2, 4, 6, 8, 12, 32))
+_SMALLEST: Final = table((0, 4, 20, 84, 340, 4436))
+_LARGEST_KIND: Final = 5
 
 
 @kernel

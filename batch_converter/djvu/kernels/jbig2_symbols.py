@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from batch_converter.djvu.kernels.jbig2_parents import Refinements
     from batch_converter.djvu.kernels.shapes import Shapes
 
-_NUMBERS: Final = max(BITMAP_CONTEXTS, REFINEMENT_CONTEXTS)
-_HEIGHT_DIFFERENCE: Final = 0
+_HEIGHT_DIFFERENCE: Final = max(BITMAP_CONTEXTS, REFINEMENT_CONTEXTS)
 _WIDTH_DIFFERENCE: Final = _HEIGHT_DIFFERENCE + INTEGER_CONTEXTS
 _EXPORT: Final = _WIDTH_DIFFERENCE + INTEGER_CONTEXTS
 _INSTANCES: Final = _EXPORT + INTEGER_CONTEXTS
@@ -48,10 +47,9 @@ _UNUSED_ADAPTIVE_PIXEL: Final = bytes((2, 0xFF))
 
 
 @kernel
-def put_size(  # noqa: PLR0917  # flat integers, for a compiler
+def put_size(
     decisions: MutableSequence[int],
     at: int,
-    numbers: int,
     progress: MutableSequence[int],
     width: int,
     height: int,
@@ -59,11 +57,11 @@ def put_size(  # noqa: PLR0917  # flat integers, for a compiler
     """Append the size of a symbol, by how it differs from that of the last one."""
     if height != progress[2]:
         if progress[0]:
-            at = put_code(decisions, at, numbers + _WIDTH_DIFFERENCE, OUT_OF_BAND)
-        at = put_integer(decisions, at, numbers + _HEIGHT_DIFFERENCE, height - progress[2])
+            at = put_code(decisions, at, _WIDTH_DIFFERENCE, OUT_OF_BAND)
+        at = put_integer(decisions, at, _HEIGHT_DIFFERENCE, height - progress[2])
         progress[2] = height
         progress[3] = 0
-    at = put_integer(decisions, at, numbers + _WIDTH_DIFFERENCE, width - progress[3])
+    at = put_integer(decisions, at, _WIDTH_DIFFERENCE, width - progress[3])
     progress[3] = width
     return at
 
@@ -72,7 +70,6 @@ def put_size(  # noqa: PLR0917  # flat integers, for a compiler
 def put_symbols(  # noqa: PLR0917  # flat integers, for a compiler
     decisions: MutableSequence[int],
     at: int,
-    numbers: int,
     progress: MutableSequence[int],
     order: MutableSequence[int],
     bits: Sequence[int],
@@ -85,7 +82,6 @@ def put_symbols(  # noqa: PLR0917  # flat integers, for a compiler
     Args:
         decisions: They need space for one row of a symbol and three numbers at least.
         at: Where to begin.
-        numbers: The first context of numbers.
         progress: The symbol and the row to begin with, and the last height and width.
         order: The shapes by height, those of a height by width.
         bits: Of `Shapes`, as what follows.
@@ -101,7 +97,7 @@ def put_symbols(  # noqa: PLR0917  # flat integers, for a compiler
             break
         row = progress[1]
         if row == 0:
-            at = put_size(decisions, at, numbers, progress, width, height)
+            at = put_size(decisions, at, progress, width, height)
         place = offsets[shape] + row * ((width + 7) // 8)
         at = put_row(decisions, at, bits, place, width, row)
         if row + 1 < height:
@@ -116,7 +112,6 @@ def put_symbols(  # noqa: PLR0917  # flat integers, for a compiler
 def put_refined_symbols(  # noqa: PLR0917  # flat integers, for a compiler
     decisions: MutableSequence[int],
     at: int,
-    numbers: int,
     progress: MutableSequence[int],
     order: MutableSequence[int],
     parents: MutableSequence[int],
@@ -134,7 +129,6 @@ def put_refined_symbols(  # noqa: PLR0917  # flat integers, for a compiler
     Args:
         decisions: They need space for one row of a symbol and seven numbers at least.
         at: Where to begin.
-        numbers: The first context of numbers.
         progress: The symbol and the row to begin with, and the last height and width.
         order: The shapes.
         parents: For each of them, which shape it is refined from.
@@ -157,11 +151,11 @@ def put_refined_symbols(  # noqa: PLR0917  # flat integers, for a compiler
             break
         row = progress[1]
         if row == 0:
-            at = put_size(decisions, at, numbers, progress, width, height)
-            at = put_code(decisions, at, numbers + _INSTANCES, ONE)
-            at = put_symbol_id(decisions, at, numbers + _ID, ids[done], id_bits)
-            at = put_integer(decisions, at, numbers + _RIGHT, rights[done])
-            at = put_integer(decisions, at, numbers + _DOWN, downs[done])
+            at = put_size(decisions, at, progress, width, height)
+            at = put_code(decisions, at, _INSTANCES, ONE)
+            at = put_symbol_id(decisions, at, _ID, ids[done], id_bits)
+            at = put_integer(decisions, at, _RIGHT, rights[done])
+            at = put_integer(decisions, at, _DOWN, downs[done])
         at = put_refined_row(
             decisions,
             at,
@@ -198,10 +192,10 @@ def dictionary_data(shapes: Shapes, order: array[int]) -> bytes:
     """
     decisions = _buffer(shapes, order)
     progress = array("q", (0, 0, 0, 0))
-    encoder = MqEncoder(_NUMBERS + _ID)
+    encoder = MqEncoder(_ID)
     while progress[0] < len(order):
         used = put_symbols(
-            *(decisions, 0, _NUMBERS, progress, order, shapes.bits),
+            *(decisions, 0, progress, order, shapes.bits),
             *(shapes.offsets, shapes.widths, shapes.heights),
         )
         encoder.encode(decisions, used)
@@ -224,10 +218,10 @@ def refined_dictionary_data(
     decisions = _buffer(shapes, order)
     progress = array("q", (0, 0, 0, 0))
     id_bits = max(known + len(order) - 1, 0).bit_length()
-    encoder = MqEncoder(_NUMBERS + _ID + (1 << id_bits))
+    encoder = MqEncoder(_ID + (1 << id_bits))
     while progress[0] < len(order):
         used = put_refined_symbols(
-            *(decisions, 0, _NUMBERS, progress, order, refinements.parents, ids),
+            *(decisions, 0, progress, order, refinements.parents, ids),
             *(refinements.rights, refinements.downs, shapes.bits),
             *(shapes.offsets, shapes.widths, shapes.heights),
             id_bits=id_bits,
@@ -247,7 +241,7 @@ def _buffer(shapes: Shapes, order: Sequence[int]) -> array[int]:
 
 def _export(encoder: MqEncoder, decisions: array[int], known: int, own: int) -> None:
     """Encode that of all symbols those after the known ones are exported (6.5.10)."""
-    used = put_code(decisions, 0, _NUMBERS + _WIDTH_DIFFERENCE, OUT_OF_BAND) if own else 0
-    used = put_integer(decisions, used, _NUMBERS + _EXPORT, known)
-    used = put_integer(decisions, used, _NUMBERS + _EXPORT, own)
+    used = put_code(decisions, 0, _WIDTH_DIFFERENCE, OUT_OF_BAND) if own else 0
+    used = put_integer(decisions, used, _EXPORT, known)
+    used = put_integer(decisions, used, _EXPORT, own)
     encoder.encode(decisions, used)

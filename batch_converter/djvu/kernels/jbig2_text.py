@@ -64,7 +64,6 @@ class Instances:
 def put_instances(  # noqa: PLR0917  # flat integers, for a compiler
     decisions: MutableSequence[int],
     at: int,
-    numbers: int,
     progress: MutableSequence[int],
     order: MutableSequence[int],
     ids: MutableSequence[int],
@@ -79,7 +78,6 @@ def put_instances(  # noqa: PLR0917  # flat integers, for a compiler
     Args:
         decisions: They need space for one instance at least.
         at: Where to begin.
-        numbers: The first context of numbers.
         progress: The instance to begin with, its strip's number, the column of the first of the
             strip, and the column behind the last, less one.
         order: Instances by strip, those of a strip by column.
@@ -101,16 +99,16 @@ def put_instances(  # noqa: PLR0917  # flat integers, for a compiler
         own = bottom >> strip_bits
         if done == 0 or own != strip:
             if done:
-                at = put_code(decisions, at, numbers + _NEXT, OUT_OF_BAND)
-            at = put_integer(decisions, at, numbers + _STRIP, own - strip)
-            at = put_integer(decisions, at, numbers + _FIRST, left - first)
+                at = put_code(decisions, at, _NEXT, OUT_OF_BAND)
+            at = put_integer(decisions, at, _STRIP, own - strip)
+            at = put_integer(decisions, at, _FIRST, left - first)
             strip = own
             first = left
         else:
-            at = put_integer(decisions, at, numbers + _NEXT, left - column)
+            at = put_integer(decisions, at, _NEXT, left - column)
         if strip_bits:
-            at = put_integer(decisions, at, numbers + _ROW, bottom - (own << strip_bits))
-        at = put_symbol_id(decisions, at, numbers + _ID, ids[instance], id_bits)
+            at = put_integer(decisions, at, _ROW, bottom - (own << strip_bits))
+        at = put_symbol_id(decisions, at, _ID, ids[instance], id_bits)
         column = left + widths[instance] - 1
         done += 1
     progress[0] = done
@@ -152,7 +150,7 @@ def _encoded(instances: Instances, strip_bits: int, id_bits: int) -> bytes:
     progress = array("q", (0, 0, 0, 0))
     while progress[0] < len(order):
         used = put_instances(
-            *(decisions, 0, 0, progress, order, instances.ids, instances.lefts, instances.bottoms),
+            *(decisions, 0, progress, order, instances.ids, instances.lefts, instances.bottoms),
             *(instances.widths, strip_bits, id_bits),
         )
         encoder.encode(decisions, used)

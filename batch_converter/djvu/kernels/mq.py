@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Final
 
-from batch_converter.djvu.kernels.compiling import kernel
+from batch_converter.djvu.kernels.compiling import kernel, table
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence
@@ -33,17 +33,19 @@ _NEXT_IMPROBABLE: Final = (
 _SWITCHING: Final = frozenset({0, 6, 14})
 # fmt: on
 
-PROBABILITY: Final = tuple(_QE[state >> 1] for state in range(2 * len(_QE)))
+PROBABILITY: Final = table([_QE[state >> 1] for state in range(2 * len(_QE))])
 """Of the less probable bit, by state; a state's parity is the more probable bit (table E.1)."""
 
-UP: Final = tuple(
-    2 * _NEXT_PROBABLE[state >> 1] + (state & 1) for state in range(2 * len(_NEXT_PROBABLE))
+UP: Final = table(
+    [2 * _NEXT_PROBABLE[state >> 1] + (state & 1) for state in range(2 * len(_NEXT_PROBABLE))]
 )
 """The state after a more probable bit that made the interval too small."""
 
-DOWN: Final = tuple(
-    2 * _NEXT_IMPROBABLE[state >> 1] + (state & 1 ^ (state >> 1 in _SWITCHING))
-    for state in range(2 * len(_NEXT_IMPROBABLE))
+DOWN: Final = table(
+    [
+        2 * _NEXT_IMPROBABLE[state >> 1] + (state & 1 ^ (state >> 1 in _SWITCHING))
+        for state in range(2 * len(_NEXT_IMPROBABLE))
+    ]
 )
 """The state after a less probable bit."""
 
