@@ -104,3 +104,38 @@ def test_pixels_are_coded_by_what_is_smaller(size: int, coding: Coding) -> None:
     assert coded.coding is coding
     if coding is Coding.JBIG2:
         assert (page_of(coded.data) == np.unpackbits(ink.rows, axis=1, count=size)).all()
+
+
+def prose(seed: int, lines: int, *, descent: int) -> ShapedMask:
+    """Lines of letters, every third of which reaches below the line."""
+    shapes = Shapes()
+    alphabet = np.random.default_rng(8)
+    for number in range(9):
+        pixels = alphabet.random((12 + descent * (number % 3 == 0), 9)) < 0.5
+        shapes.add(9, len(pixels), np.packbits(pixels, axis=1).tobytes())
+    random = np.random.default_rng(seed)
+    count = 40 * lines
+    numbers = random.integers(0, 9, count)
+    lefts = np.cumsum(random.integers(10, 14, (lines, 40)), axis=1).ravel()
+    tops = np.repeat(np.arange(lines) * 25, 40)
+    placed = PlacedShapes(shapes, numbers, lefts, tops)
+    drawn = np.zeros((25 * lines, 40 * 14 + 9), np.bool_)
+    for number, left, top in zip(numbers, lefts, tops, strict=True):
+        height = shapes.heights[number]
+        rows = np.frombuffer(shapes.rows(number), np.uint8).reshape(height, -1)
+        drawn[top : top + height, left : left + 9] |= np.unpackbits(rows, axis=1, count=9) != 0
+    ink = Bitmap.of_pixels(drawn)
+    mask = placed.mask(ink, Area(0, 0, ink.width, ink.height), overlaid=False)
+    assert mask is not None
+    return mask
+
+
+def test_letters_that_reach_below_their_line_cost_hardly_more() -> None:
+    sizes = []
+    for descent in (0, 4):
+        masks = [prose(seed, 30, descent=descent) for seed in range(2)]
+        check(masks)
+        coded = code_masks(masks)
+        assert all(one.coding is Coding.JBIG2 for one in coded.masks)
+        sizes.append(sum(len(one.data) for one in coded.masks))
+    assert sizes[1] < 1.05 * sizes[0]

@@ -15,6 +15,7 @@ import numpy as np
 
 from batch_converter.djvu.draw.bilevel import g4_data
 from batch_converter.djvu.draw.images import Coding
+from batch_converter.djvu.draw.mask_baselines import set_on_baselines
 from batch_converter.djvu.kernels.jbig2_segments import (
     Placements,
     SymbolDictionary,
@@ -59,6 +60,7 @@ class CodedMasks:
 
 def code_masks(masks: Sequence[ShapedMask]) -> CodedMasks:
     """Code masks: none becomes larger than CCITT G4 makes it, nor do all of them together."""
+    masks = set_on_baselines(masks)
     plain: dict[int, CodedMask] = {}
     chosen = set(range(len(masks)))
     while True:
