@@ -1,4 +1,4 @@
-"""What a worker does between two jobs with memory that it no longer needs."""
+"""What a worker does before and between its jobs with memory that it no longer needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def give_back_freed_memory() -> None:
     """Hand what was freed to the system, where it is much; elsewhere than on glibc do nothing.
 
     The allocator is told to keep it, since each page of a document wants it again; but of a
-    worker that has drawn one large scan half a gigabyte would stay for good. What a usual document
+    worker that has drawn one large scan half a gigabyte would stay for good, and of one that has
+    compiled the kernels what the compiler took. What a usual document
     needs is kept: to fault it in again takes longer than a small one.
     """
     with suppress(OSError, ValueError, AttributeError):  # no /proc; no such function

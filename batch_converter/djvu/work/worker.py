@@ -49,6 +49,7 @@ def main() -> None:
     except RuntimeError:  # no thread may be started: at once, before the pipe is seen closed
         os._exit(NO_THREAD)
     _get_kernels_ready()
+    give_back_freed_memory()
     child.limit_memory(int(sys.argv[1]) + _bytes_of_kernels())
     answers.write(_READY)
     answers.flush()
