@@ -108,6 +108,22 @@ def test_any_bytes_have_an_end(chunks: Chunks) -> None:
     assert overrun_bytes(small) >= 0
 
 
+@pytest.mark.parametrize("minor", [0, 1])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_layers_of_before_version_1_2_have_a_shorter_head(
+    mode: str, minor: int, tmp_path: Path
+) -> None:
+    new = encoded(picture(mode, (70, 45)), "-slice", "74,99", "-crcbdelay", "0")
+    old = [new[0][:3] + bytes([minor]) + new[0][4:8] + new[0][9:], *new[1:]]
+    for name, chunks in (("new", new), ("old", old)):
+        (tmp_path / name).write_bytes(document(chunks))
+    assert ddjvu(tmp_path / "old") == ddjvu(tmp_path / "new")
+    assert drawn(old) == drawn(new)
+    assert drawn(new)
+    assert overrun_bytes(old) == overrun_bytes(new)
+    assert drawn(cut(old, 1, 100)) is None
+
+
 def test_the_finest_details_of_a_large_picture_are_missed(tmp_path: Path) -> None:
     whole = encoded(picture("L", (1300, 1200)), "-slice", "74,89,99")
     case = cut(whole, len(whole) - 1, len(whole[-1]) // 20)

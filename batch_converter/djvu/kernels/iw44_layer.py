@@ -21,6 +21,7 @@ _FIRST_HEAD_BYTES: Final = 9
 _HEAD_BYTES: Final = 2
 _GRAY_FLAG: Final = 0x80
 _DELAY_MASK: Final = 0x7F
+_DELAYING_VERSION: Final = 2  # minor; earlier ones have no delay, and no octet for it
 _BLOCK_PIXELS: Final = 32
 _COMPONENTS: Final = 3
 _UNUSED_STEP: Final = 0x8000
@@ -84,10 +85,12 @@ def overrun_bytes(chunks: Sequence[bytes]) -> int:
     width, height = int.from_bytes(head[4:6], "big"), int.from_bytes(head[6:8], "big")
     blocks = -(-width // _BLOCK_PIXELS) * -(-height // _BLOCK_PIXELS)
     components = [_Component(blocks) for _ in range(1 if head[2] & _GRAY_FLAG else _COMPONENTS)]
-    delay = head[8] & _DELAY_MASK
+    has_delay = head[3] >= _DELAYING_VERSION
+    delay = head[8] & _DELAY_MASK if has_delay else 0
+    first_head_bytes = _FIRST_HEAD_BYTES if has_delay else _FIRST_HEAD_BYTES - 1
     most = 0
     for chunk in chunks:
-        data = chunk[_HEAD_BYTES if chunk[:1] > b"\0" else _FIRST_HEAD_BYTES :]
+        data = chunk[_HEAD_BYTES if chunk[:1] > b"\0" else first_head_bytes :]
         stream = padded(data)
         coder = start(stream)
         for _ in range(chunk[1] if len(chunk) > 1 else 0):

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 _UPRIGHT_INFO_TAIL: Final = b"\x1a\x00\x2c\x01\x16\x01"
 
+_WAVELETS: Final = frozenset({"BG44", "FG44"})
+_OLD_HEAD_BYTES: Final = 8
+_MINOR_AT: Final = 3
+_DELAYING_VERSION: Final = 2
+_NO_DELAY: Final = b"\x80"
+
 
 class PageError(Exception):
     """A page, or a layer of it, cannot be decoded; the message names no content."""
@@ -55,8 +61,22 @@ def open_document(
     """
     gamma = info[8:9] or _UPRIGHT_INFO_TAIL[4:5]
     head = struct.pack(">HH", width, height) + _UPRIGHT_INFO_TAIL[:4] + gamma + b"\x01"
-    body = b"DJVU" + _packed("INFO", head) + b"".join(_packed(k, d) for k, d in chunks)
+    layers = ((kind, _current(data) if kind in _WAVELETS else data) for kind, data in chunks)
+    body = b"DJVU" + _packed("INFO", head) + b"".join(_packed(k, d) for k, d in layers)
     return djvu_rs.Document.from_bytes(b"AT&T" + _packed("FORM", body))
+
+
+def _current(wavelets: bytes) -> bytes:
+    """Return a chunk of wavelets with the head that djvu-rs takes all to have.
+
+    Before version 1.2 the first had no octet for a delay of chrominance, which there was
+    not. That is DjVuLibre's reading; the specification knows 1.2 alone (10.3).
+    """
+    is_first = wavelets[:1] == b"\0" and len(wavelets) >= _OLD_HEAD_BYTES
+    if not is_first or wavelets[_MINOR_AT] >= _DELAYING_VERSION:
+        return wavelets
+    head = wavelets[:_MINOR_AT] + bytes([_DELAYING_VERSION]) + wavelets[4:_OLD_HEAD_BYTES]
+    return head + _NO_DELAY + wavelets[_OLD_HEAD_BYTES:]
 
 
 def _packed(kind: str, data: bytes) -> bytes:
