@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,8 +27,11 @@ from batch_converter.djvu.work.kernel_folder import (
     make_kernel_folder,
 )
 from batch_converter.djvu.work.spawning import spawn
-from batch_converter.djvu.work.worker_process import WorkerProcess
+from batch_converter.djvu.work.statuses import KERNELS_MADE
+from batch_converter.djvu.work.worker_process import WorkerProcess, WorkerStartError
+from batch_converter.djvu.work.worker_starter import WorkerStarter
 from batch_converter.engines.local import LocalEngine
+from batch_converter.threads import DiskThreads
 from tests.integration.test_local_engine import FileSink, document
 from tests.support.djvu_files import SAMPLES
 
@@ -74,23 +78,38 @@ async def test_compiled_workers_make_the_same_pdfs(
     assert await converted(name, tmp_path / "plain.pdf", masks=masks) == compiled
 
 
+def spawned(folder: Path) -> tuple[bytes, int, list[str]]:
+    """Start a worker; returns what it says, its status in the end, and facts of it."""
+    process = spawn(WORKER, 2 << 30, folder)
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        said = process.stdout.read(1)
+        files = [Path(f"/proc/{process.pid}/{name}") for name in ("status", "limits", "maps")]
+        facts = [file.read_text(encoding="utf-8") for file in files] if said else []
+        process.stdin.close()
+        return said, process.wait(), facts
+
+
 @pytest.mark.slow
-async def test_compiled_workers_are_confined(compiled_workers: Path) -> None:
-    process = await anyio.to_thread.run_sync(spawn, WORKER, 2 << 30, compiled_workers)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert await anyio.to_thread.run_sync(process.stdout.read, 1) == b"\n"
-    status = await anyio.Path(f"/proc/{process.pid}/status").read_text()
-    limits = await anyio.Path(f"/proc/{process.pid}/limits").read_text()
-    maps = await anyio.Path(f"/proc/{process.pid}/maps").read_text()
-    process.kill()
-    await anyio.to_thread.run_sync(process.wait)
-    process.stdin.close()
-    process.stdout.close()
-    assert "NoNewPrivs:\t1" in status
-    (limit_bytes,) = re.findall(r"Max address space +(\d+) ", limits)
+async def test_who_compiles_makes_room_for_another_who_is_confined(
+    compiled_workers: Path, tmp_path: Path
+) -> None:
+    assert await converted("bitonal", tmp_path / "out.pdf")
+    await anyio.to_thread.run_sync(forget_mark, compiled_workers, tmp_path / "kernels")
+    own = tmp_path / "kernels"
+    assert await anyio.to_thread.run_sync(spawned, own) == (b"", KERNELS_MADE, [])
+    said, status, facts = await anyio.to_thread.run_sync(spawned, own)
+    assert (said, status) == (b"\n", 0)
+    assert "NoNewPrivs:\t1" in facts[0]
+    (limit_bytes,) = re.findall(r"Max address space +(\d+) ", facts[1])
     assert 150 << 20 < int(limit_bytes) - (2 << 30) < 1 << 30
-    assert "llvmlite" in maps
+    assert "llvmlite" in facts[2]
+
+
+def forget_mark(folder: Path, copy: Path) -> None:
+    """Copy a folder of kernels, less the mark that it is complete."""
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("complete", "*.tmp.*"))
 
 
 @pytest.mark.slow
@@ -176,6 +195,24 @@ async def test_who_waits_for_a_compiler_and_is_cancelled_leaves_none(
     assert ended == [-signal.SIGKILL]
 
 
+async def test_a_machine_without_a_thread_to_look_for_the_folder_is_told_as_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads = DiskThreads(1)
+    starter = WorkerStarter(max_memory_bytes=2 << 30, max_jobs=1, threads=threads)
+
+    def lacking(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as lack:
+        lack.setattr(worker_starter, "make_kernel_folder", lacking)
+        with pytest.raises(WorkerStartError, match="thread"):
+            await starter.start()
+    worker = await starter.start()  # it looks again
+    await worker.ready()
+    await worker.end()
+
+
 def test_only_who_converts_is_told_where_kernels_are() -> None:
     given = {FOLDER_VARIABLE: "/somewhere", OFF_VARIABLE: "1"}
     assert FOLDER_VARIABLE not in worker_environment(given)
@@ -199,13 +236,19 @@ def test_all_kernels_are_compiled_before_the_first_job(kernel_folder: Path) -> N
     code = """
 import pkgutil, importlib
 from batch_converter.djvu import kernels
+from batch_converter.djvu.kernels.kept_code import FOLDER
 from batch_converter.djvu.kernels.warming import warm
 from numba.core.dispatcher import Dispatcher
 warm()
+kept = {file.name.partition("-")[0] for file in FOLDER.rglob("*.nbi")}
+assert kept
 for module in pkgutil.iter_modules(kernels.__path__, kernels.__name__ + "."):
-    for name, kernel in vars(importlib.import_module(module.name)).items():
-        if isinstance(kernel, Dispatcher) and not kernel.signatures:
-            print(module.name, name)
+    for kernel in vars(importlib.import_module(module.name)).values():
+        if isinstance(kernel, Dispatcher):
+            function = kernel.py_func
+            name = function.__module__.rpartition(".")[2] + "." + function.__name__
+            if name not in kept:
+                print(name)
 """
     env = {**os.environ, FOLDER_VARIABLE: os.fspath(kernel_folder), OFF_VARIABLE: "0"}
     command = [sys.executable, "-c", code]

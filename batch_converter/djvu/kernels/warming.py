@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 from array import array
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.djvu.kernels.compiling import COMPILED
@@ -61,24 +60,30 @@ def _encode(image: Jb2Image, rows: bytes) -> None:
     refined_dictionary_data(shapes, refined, none, 1)
 
 
-def make_ready() -> None:
-    """Have all kernels compiled, or loaded; of several processes one compiles, the others wait."""
+def make_ready() -> bool:
+    """Have all kernels compiled, or loaded; of several processes one compiles, the others wait.
+
+    Returns:
+        Whether this process was the one, and others will find them: compiling leaves 100 MB behind.
+    """
     if not COMPILED:
-        return
+        return False
     from batch_converter.djvu.kernels.kept_code import FOLDER  # noqa: PLC0415  # loads numba
 
     mark = FOLDER / "complete"
-    if mark.exists():
-        warm()
-        return
-    lock = _locked(FOLDER / "lock")
+    lock = None if mark.exists() else _locked(FOLDER / "lock")
     try:
+        is_first = not mark.exists()
         warm()
-        with suppress(OSError):
+        is_first = is_first and not mark.exists()  # where there are no locks, another may be
+        if is_first:
             mark.touch()
+    except OSError:  # nothing can be kept there
+        return False
     finally:
         if lock is not None:
             os.close(lock)
+    return is_first
 
 
 def _locked(path: Path) -> int | None:

@@ -12,3 +12,6 @@ NO_THREAD: Final = 71
 
 NO_KERNELS: Final = 72
 """Its kernels could not be compiled, nor loaded."""
+
+KERNELS_MADE: Final = 73
+"""It has compiled the kernels for all that come after it, which need less memory."""

@@ -26,7 +26,7 @@ from batch_converter.djvu.kernels.warming import make_ready
 from batch_converter.djvu.read.inspect import inspect
 from batch_converter.djvu.work import child
 from batch_converter.djvu.work.freed_memory import give_back_freed_memory
-from batch_converter.djvu.work.statuses import CRASHED, NO_KERNELS, NO_THREAD
+from batch_converter.djvu.work.statuses import CRASHED, KERNELS_MADE, NO_KERNELS, NO_THREAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,9 +70,11 @@ def main() -> None:
 def _get_kernels_ready() -> None:
     """Have them compiled before there are limits; their source is ours, and nothing hostile."""
     try:
-        make_ready()
+        has_made_them = make_ready()
     except Exception:  # noqa: BLE001  # whatever numba and LLVM raise: the parent does without
         os._exit(NO_KERNELS)
+    if has_made_them:
+        os._exit(KERNELS_MADE)
 
 
 def _bytes_of_kernels() -> int:

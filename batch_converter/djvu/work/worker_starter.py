@@ -11,7 +11,9 @@ import structlog
 
 from batch_converter.djvu.work.kernel_folder import NoKernelFolderError, make_kernel_folder
 from batch_converter.djvu.work.spawning import describe_end
-from batch_converter.djvu.work.worker_process import WorkerProcess
+from batch_converter.djvu.work.statuses import KERNELS_MADE
+from batch_converter.djvu.work.worker_process import WorkerProcess, WorkerStartError
+from batch_converter.shortage import shortage_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,21 +52,23 @@ class WorkerStarter:
         Raises:
             WorkerStartError: The system starts no process.
         """
-        folder = await self._kernel_folder()
-        worker = await self._process(folder)
-        if folder is None:
-            return worker
-        try:
-            await self._wait_until_ready(worker)
-        except (EOFError, TimeoutError) as error:
-            status = await worker.end()
-            took_long = isinstance(error, TimeoutError)
-            self._do_without("took too long" if took_long else describe_end(status))
-            return await self._process(None)
-        except BaseException:
-            await worker.end()
-            raise
-        return worker
+        are_made = False
+        while (folder := await self._kernel_folder()) is not None:
+            worker = await self._process(folder)
+            try:
+                await self._wait_until_ready(worker)
+            except (EOFError, TimeoutError) as error:
+                status = await worker.end()
+                if status != KERNELS_MADE or are_made:
+                    took_long = isinstance(error, TimeoutError)
+                    self._do_without("took too long" if took_long else describe_end(status))
+                are_made = True
+            except BaseException:
+                await worker.end()
+                raise
+            else:
+                return worker
+        return await self._process(None)
 
     async def _process(self, folder: Path | None) -> WorkerProcess:
         return await WorkerProcess.start(
@@ -78,9 +82,15 @@ class WorkerStarter:
         async with self._looking:
             if not self._has_looked:
                 with suppress(NoKernelFolderError):  # `doctor` tells why
-                    self._folder = await self._threads.run(make_kernel_folder, os.environ)
+                    self._folder = await self._look()
                 self._has_looked = True
         return self._folder
+
+    async def _look(self) -> Path:
+        try:
+            return await self._threads.run(make_kernel_folder, os.environ)
+        except (OSError, RuntimeError, MemoryError) as error:  # no thread for it
+            raise WorkerStartError(shortage_of(error) or str(error)) from error
 
     async def _wait_until_ready(self, worker: WorkerProcess) -> None:
         with anyio.move_on_after(_COMPILES_AFTER_S):
