@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batch_converter.djvu.kernels import jbig2_dictionaries
 from batch_converter.djvu.kernels.compiling import FOLDER_VARIABLE, OFF_VARIABLE
 from batch_converter.djvu.kernels.jbig2_baselines import on_baselines
 from batch_converter.djvu.kernels.jbig2_integers import (
@@ -254,6 +256,24 @@ def test_very_many_shapes_of_a_size_are_compared_with_some() -> None:
     places = [(number, number % 20 * 13, number // 20 * 13) for number in range(200)]
     page = Page(size=(140, 270), symbols=symbols, places=places, shared=100)
     assert np.array_equal(page_of(*streams_of(page)[::-1]), drawn(symbols, places, page.size))
+
+
+@pytest.mark.parametrize("most", [19, 20])
+def test_more_symbols_than_viewers_know_are_refused(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(jbig2_dictionaries, "MOST_SYMBOLS", most)
+    generator = np.random.default_rng(11)
+    letters = [noise(generator, 30, 25, 0.4) for _ in range(4)]
+    alike = [one for letter in letters for one in (letter, *variants(generator, letter, 4))]
+    unlike = [noise(generator, 5, 5, 0.5) for _ in range(20)]
+    for symbols in (alike, unlike):
+        places = [(number, 30 * (number % 6), 35 * (number // 6)) for number in range(20)]
+        page = Page(size=(150, 200), symbols=symbols, places=places, shared=9)
+        with nullcontext() if most == 20 else pytest.raises(ValueError, match="20 symbols"):
+            assert np.array_equal(
+                page_of(*streams_of(page)[::-1]), drawn(symbols, places, page.size)
+            )
 
 
 def test_a_dictionary_that_builds_upon_another_needs_it() -> None:

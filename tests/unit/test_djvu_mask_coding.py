@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_converter.djvu.draw import mask_coding
 from batch_converter.djvu.draw.bilevel import Area, Bitmap, g4_data
 from batch_converter.djvu.draw.images import Coding
 from batch_converter.djvu.draw.mask_coding import code_masks, code_pixels
@@ -139,3 +140,12 @@ def test_letters_that_reach_below_their_line_cost_hardly_more() -> None:
         assert all(one.coding is Coding.JBIG2 for one in coded.masks)
         sizes.append(sum(len(one.data) for one in coded.masks))
     assert sizes[1] < 1.05 * sizes[0]
+
+
+@pytest.mark.parametrize("most", [LETTERS - 1, LETTERS, LETTERS + 1])
+def test_what_is_too_much_to_share_is_coded_for_each(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(mask_coding, "MOST_SYMBOLS", most)
+    masks = [typed(1, 200), typed(2, 200)]
+    check(masks)

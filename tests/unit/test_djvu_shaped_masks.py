@@ -113,6 +113,20 @@ def test_shapes_beyond_a_size_are_left_to_others(
     assert (mask is not None) is coded
 
 
+@pytest.mark.parametrize(("most", "coded"), [(3, True), (2, False)])
+def test_more_symbols_than_viewers_know_are_left_to_others(
+    monkeypatch: pytest.MonkeyPatch, most: int, *, coded: bool
+) -> None:
+    monkeypatch.setattr(shaped_masks, "MOST_SYMBOLS", most)
+    shapes = Shapes()
+    for number in range(3):
+        shapes.add(8, 1, bytes((number + 1,)))
+    numbers = np.array([0, 1, 2, 0])
+    placed = PlacedShapes(shapes, numbers, np.zeros(4, np.int64), np.arange(4))
+    mask = placed.mask(Bitmap.clear(9, 9), Area(0, 0, 9, 9), overlaid=False)
+    assert (mask is not None) is coded
+
+
 @given(st.integers(1, 70), st.integers(1, 20), st.sampled_from([0.0, 0.02, 0.5, 1.0]), st.data())
 def test_fax_needs_no_less(width: int, height: int, share: float, data: st.DataObject) -> None:
     random = np.random.default_rng(data.draw(st.integers(0, 1 << 32)))

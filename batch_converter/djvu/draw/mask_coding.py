@@ -16,6 +16,7 @@ import numpy as np
 from batch_converter.djvu.draw.bilevel import g4_data
 from batch_converter.djvu.draw.images import Coding
 from batch_converter.djvu.draw.mask_baselines import set_on_baselines
+from batch_converter.djvu.draw.shaped_masks import MOST_SYMBOLS
 from batch_converter.djvu.kernels.jbig2_segments import (
     Placements,
     SymbolDictionary,
@@ -100,7 +101,8 @@ def _by_symbols(
     sharing = [n for n in sorted(chosen) if len(masks[n].numbers) >= _LONE_INSTANCES]
     uses = Counter(symbol for number in sharing for symbol in masks[number].symbols)
     shapes = Shapes()
-    shared = {symbol: shapes.add(*symbol) for symbol, count in uses.items() if count > 1}
+    repeated = [symbol for symbol, count in uses.items() if count > 1]
+    shared = {symbol: shapes.add(*symbol) for symbol in repeated[:MOST_SYMBOLS]}
     dictionary = SymbolDictionary.of(shapes, list(shared.values())) if shared else None
     coded = {}
     for number in chosen:

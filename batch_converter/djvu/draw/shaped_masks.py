@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from batch_converter.djvu.kernels import jbig2_dictionaries
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 _BITS: Final = 8
 _ALL: Final = 0xFF
+MOST_SYMBOLS: Final = jbig2_dictionaries.MOST_SYMBOLS // 2
+"""Of a mask, and of what masks share: each sees both."""
+
 _MOST_PIXELS: Final = 32 << 20
 """Of all shapes of a mask together: plain Python codes a million in about half a second."""
 
@@ -93,7 +98,7 @@ class PlacedShapes:
         return PlacedShapes(self.shapes, self.numbers[which], self.lefts[which], self.tops[which])
 
     def mask(self, ink: Bitmap, area: Area, *, overlaid: bool) -> ShapedMask | None:
-        """Return what they show of a part of the page; None where they are too large to code.
+        """Return what they show of a part of the page; None where they are too much to code.
 
         Args:
             ink: What is seen of them on the part.
@@ -102,7 +107,8 @@ class PlacedShapes:
         """
         if self._pixels() > _MOST_PIXELS:
             return None
-        return _Cutting(self, ink, area, overlaid=overlaid).mask()
+        mask = _Cutting(self, ink, area, overlaid=overlaid).mask()
+        return mask if len(mask.symbols) <= MOST_SYMBOLS else None
 
     def _pixels(self) -> int:
         used = np.unique(self.numbers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batch_converter.djvu.kernels.jbig2_parents import Candidates, chosen_refinements
 from batch_converter.djvu.kernels.jbig2_symbols import (
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from batch_converter.djvu.kernels.jbig2_parents import Refinements
     from batch_converter.djvu.kernels.shapes import Shapes
+
+MOST_SYMBOLS: Final = 1 << 16
+"""Of all dictionaries that a segment refers to: pdf.js draws nothing where they have more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,9 @@ class SymbolDictionary:
             numbers: Which of them to encode.
             shared: A dictionary of other shapes that this one may build upon; whoever uses this
                 one then has that one, too.
+
+        Raises:
+            ValueError: With what they build upon they are more than `MOST_SYMBOLS`.
         """
         usable = {n for n in numbers if shapes.widths[n] > 0 and shapes.heights[n] > 0}
         order = symbol_order(shapes, usable)
@@ -88,6 +94,7 @@ def _refined_segment(
     shapes: Shapes, refined: Refinements, segments: Sequence[SymbolSegment]
 ) -> SymbolSegment:
     known = symbols_of(segments, refined.parents)
+    _refuse_too_many(known.total + len(refined))
     ids = dict(zip(refined.order, range(known.total, known.total + len(refined)), strict=True))
     ids |= known.ids
     parent_ids = array("q", (ids[parent] for parent in refined.parents))
@@ -116,6 +123,9 @@ def symbols_of(segments: Sequence[SymbolSegment], needed: Iterable[int]) -> Symb
     """Tell which segments have what is needed, and the IDs of all that these have.
 
     A shape that two have is taken from the first.
+
+    Raises:
+        ValueError: They have more than `MOST_SYMBOLS`.
     """
     wanted = set(needed)
     referred = []
@@ -124,7 +134,13 @@ def symbols_of(segments: Sequence[SymbolSegment], needed: Iterable[int]) -> Symb
             referred.append(place)
             wanted.difference_update(segment.numbers)
     numbers = [number for place in referred for number in segments[place].numbers]
+    _refuse_too_many(len(numbers))
     ids: dict[int, int] = {}
     for place, number in enumerate(numbers):
         ids.setdefault(number, place)
     return Symbols(referred=referred, total=len(numbers), ids=ids)
+
+
+def _refuse_too_many(symbols: int) -> None:
+    if symbols > MOST_SYMBOLS:
+        raise ValueError(f"{symbols} symbols are more than viewers draw")

@@ -140,7 +140,8 @@ def page_stream(
 
     Raises:
         KeyError: A shape is in no dictionary.
-        ValueError: The private dictionary builds upon another than the shared one.
+        ValueError: The private dictionary builds upon another than the shared one, or both
+            have more symbols than viewers draw.
     """
     if private is not None and private.shared is not None and private.shared is not shared:
         raise ValueError("a page lacks what its dictionary builds upon")
