@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 OURS: Final = "batch-converter, jbig2"
+_OUT: Final = "@OUT@"
 PLAIN: Final = ("env", f"{OFF_VARIABLE}=1")
 """Before a command of ours: as if numba were not installed."""
 
@@ -30,13 +31,14 @@ _CODINGS: Final = ("jbig2", "g4")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One candidate's run over the folder."""
+    """One candidate's run over the folder, and how many PDFs it left."""
 
     wall_s: float
     cpu_s: float
+    pdfs: int
 
 
-def _measured(command: Sequence[str], given: str, folder: Path, kernels: Path) -> Run:
+def _measured(command: Sequence[str], given: str, folder: Path, target: Path, kernels: Path) -> Run:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment |= {"PYTHONPATH": os.fspath(ROOT), FOLDER_VARIABLE: os.fspath(kernels)}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -53,30 +55,31 @@ def _measured(command: Sequence[str], given: str, folder: Path, kernels: Path) -
     wall = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Run(wall_s=wall, cpu_s=cpu)
+    return Run(wall_s=wall, cpu_s=cpu, pdfs=sum(1 for _ in target.rglob("*.pdf")))
 
 
-def _candidates(out: Path) -> dict[str, list[str]]:
-    """The commands, which read the files' names from standard input, one a line."""
-    found = {f"batch-converter, {coding}": _ours(coding, out) for coding in _CODINGS}
+def _candidates() -> dict[str, list[str]]:
+    """Commands that read files' names from standard input, one a line; `@OUT@` is the target."""
+    found = {f"batch-converter, {coding}": _ours(coding) for coding in _CODINGS}
     for coding in _CODINGS:
-        found[f"batch-converter without `[fast]`, {coding}"] = [*PLAIN, *_ours(coding, out)]
-    command = ["ddjvu", "-format=pdf", "-quality=80", "{}", f"{out}/{{}}.pdf"]
+        found[f"batch-converter without `[fast]`, {coding}"] = [*PLAIN, *_ours(coding)]
     for name, each in _parallel().items():
+        command = ["ddjvu", "-format=pdf", "-quality=80", "{}", f"{_OUT}/{{}}.pdf"]
         found[f"{_DDJVU}{name}"] = [*each, *command]
     if shutil.which("dpsprep"):
-        command = ["dpsprep", "--pool-size=1", "--overwrite", "{}", f"{out}/{{}}.dpsprep.pdf"]
-        found["dpsprep, xargs -P"] = [*_parallel()["xargs -P"], *command]
+        found["dpsprep, xargs -P"] = [*_parallel()["xargs -P"], *dpsprep("{}", f"{_OUT}/{{}}.pdf")]
     return found
 
 
-def _ours(coding: str, out: Path) -> list[str]:
-    config = out / f"{coding}.toml"
-    config.write_text(f'[local]\nmasks = "{coding}"\n', encoding="utf-8")
-    target = Path(tempfile.mkdtemp(dir=out))
+def dpsprep(source: str, target: str) -> list[str]:
+    """Return the command for one file; now and then it hangs, so it has an end."""
+    return ["timeout", "-k5", "120", "dpsprep", "--pool-size=1", "--overwrite", source, target]
+
+
+def _ours(coding: str) -> list[str]:
     return [
         *(sys.executable, "-m", "batch_converter", "convert", "--engine", "local", "-q"),
-        *("--no-progress", "-c", str(config), "-o", str(target), "--files-from", "-"),
+        *("--no-progress", "-c", f"{coding}.toml", "-o", _OUT, "--files-from", "-"),
     ]
 
 
@@ -105,11 +108,15 @@ def race(files: Sequence[Path], rounds: int, kernels: Path) -> dict[str, list[Ru
         folder = Path(name)
         for file in files:
             shutil.copy(file, folder)
+        for coding in _CODINGS:
+            settings = f'[local]\nmasks = "{coding}"\n'
+            (folder / f"{coding}.toml").write_text(settings, encoding="utf-8")
         given = "".join(f"{file.name}\n" for file in files)
         for counted in [False] + [True] * rounds:
-            out = Path(tempfile.mkdtemp(dir=folder))
-            for title, command in _candidates(out).items():
-                run = _measured(command, given, folder, kernels)
+            for title, command in _candidates().items():
+                target = Path(tempfile.mkdtemp(dir=folder))
+                words = [word.replace(_OUT, str(target)) for word in command]
+                run = _measured(words, given, folder, target, kernels)
                 if counted:
                     runs.setdefault(title, []).append(run)
     return runs
@@ -124,13 +131,14 @@ def speed_table(runs: dict[str, list[Run]]) -> str:
             f"{_wall_s(all_runs):.2f}",
             f"{min(run.cpu_s for run in all_runs):.2f}",
             f"{_wall_s(all_runs) / ours:.2f}",
+            min(run.pdfs for run in all_runs),
         )
         for name, all_runs in runs.items()
     ]
     rounds = len(runs[OURS])
     return section(
         f"Seconds for all files, all cores, start-up with it (best of {rounds}, interleaved)",
-        table(("candidate", "wall", "processor", "of our wall time"), rows),
+        table(("candidate", "wall", "processor", "of our wall time", "PDFs"), rows),
     )
 
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.fidelity.speed import dpsprep
 from benchmarks.fidelity.tables import at_most, section, table
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ def convert_all(subjects: Sequence[Subject], compiled: Converter) -> None:
         for preset in PRESETS:
             compiled.convert(subject.path, subject.pdf(preset), preset=preset)
         if shutil.which("dpsprep"):
-            command = ["dpsprep", "--pool-size=1", "--overwrite"]
-            command += [str(subject.path), str(subject.pdf("dpsprep"))]
+            command = dpsprep(str(subject.path), str(subject.pdf("dpsprep")))
             subprocess.run(command, check=False, capture_output=True)
 
 
