@@ -238,8 +238,16 @@ async def dry_run(
     *,
     engines: Sequence[EngineSpec] = ENGINES,
     source_stores: Mapping[str, BuildStore] = SOURCE_STORES,
+    with_files: bool = False,
 ) -> Estimate:
     """Say what a run would do and cost; nothing is changed, not even the ledger.
+
+    Args:
+        sources: Files, folders and lists of them.
+        settings: `output.dir` must be set.
+        engines: What there is to choose from.
+        source_stores: Where sources may lie.
+        with_files: Also what would be done with each file; they are held in memory.
 
     Raises:
         UsageError: A source or a setting cannot be used.
@@ -261,7 +269,7 @@ async def dry_run(
         )
         await context.ledger.begin_run("dry-run", spec.name, at=context.clock.now())
         planner = Planner(context, any_engine=settings.engine == "auto")
-        return await estimate(context, planner, opened.found, opened.roots)
+        return await estimate(context, planner, opened.found, opened.roots, with_files=with_files)
 
 
 async def cancel(

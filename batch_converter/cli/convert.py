@@ -24,15 +24,17 @@ from batch_converter.cli.options import (
     output_options,
     settings_from,
 )
+from batch_converter.cli.output import echo_lines, echo_pieces
 from batch_converter.cli.progress import ProgressDisplay
 from batch_converter.cli.session import logging_session
 from batch_converter.cli.signals import raise_at_once
 from batch_converter.counters import RunCounters
 from batch_converter.engines.registry import engine_names
+from batch_converter.errors import UsageError
 from batch_converter.machine_limits import check_limits
 from batch_converter.orchestrator import StopReason
 from batch_converter.report import (
-    estimate_json,
+    estimate_json_text,
     human_estimate,
     human_summary,
     summary_json,
@@ -189,6 +191,9 @@ log = structlog.get_logger()
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be done and what it would cost; change nothing."
 )
+@click.option(
+    "--files", "with_files", is_flag=True, help="With --dry-run: list what becomes of each file."
+)
 @option("report.file", "--report", type=PATH, metavar="FILE", help="JSON report of the run.")
 @option(
     "report.html_file",
@@ -250,6 +255,7 @@ def convert(
     null: bool,
     as_json: bool,
     dry_run: bool,
+    with_files: bool,
     **given: Any,  # noqa: ANN401  # one parameter a setting, typed by the settings
 ) -> None:
     """Convert every DjVu in the sources to PDF.
@@ -257,6 +263,10 @@ def convert(
     SOURCE is a file or a folder, which is searched for .djvu and .djv files.
     """
     keep_freed_memory()
+    if with_files and not dry_run:
+        raise UsageError(
+            "--files lists what --dry-run would do: give that too, or see status --files"
+        )
     given["report__failed_list_null"] = null or None
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
     is_listing = loaded.settings.report.failed_list is not None
@@ -265,7 +275,8 @@ def convert(
     if dry_run:
         raise_at_once()
         with logging_session(loaded):
-            estimate = anyio.run(api.dry_run, sources, loaded.settings)
+            plan = partial(api.dry_run, with_files=with_files)
+            estimate = anyio.run(plan, sources, loaded.settings)
         _print_estimate(estimate, loaded.settings, as_json=as_json)
         return
     check_limits()
@@ -304,8 +315,11 @@ def _stopped_by_signals(run: Run, session: LogSession) -> AbstractContextManager
 
 
 def _print_estimate(estimate: Estimate, settings: Settings, *, as_json: bool) -> None:
-    write = estimate_json if as_json else human_estimate
-    click.echo(write(estimate, price=settings.budget.price))
+    price = settings.budget.price
+    if as_json:
+        echo_pieces(estimate_json_text(estimate, price=price))
+    else:
+        echo_lines(human_estimate(estimate, price=price))
 
 
 def _print_result(report: api.RunReport, settings: Settings, *, as_json: bool) -> None:

@@ -13,9 +13,13 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+import click
+
 from batch_converter.journal import is_journal, prioritized, priority
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from _typeshed import ReadableBuffer
 
 _OUT: Final = 1
@@ -79,6 +83,23 @@ def standard_output_is_read() -> bool:
     """Whether standard output still has a reader."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return raw.has_reader if isinstance(raw, _Descriptor) else True
+
+
+def echo_pieces(pieces: Iterable[str]) -> None:
+    """Print the pieces of one line, as long as anybody reads them."""
+    for piece in pieces:
+        click.echo(piece, nl=False)
+        if not standard_output_is_read():
+            return
+    click.echo()
+
+
+def echo_lines(lines: Iterable[str]) -> None:
+    """Print lines, as long as anybody reads them."""
+    for line in lines:
+        click.echo(line)
+        if not standard_output_is_read():
+            return
 
 
 def give_up(descriptor: int = _OUT) -> None:

@@ -26,6 +26,9 @@ SELECT * FROM run WHERE run_id = :run_id
 -- name: run_ids
 SELECT run_id FROM run
 
+-- name: all_runs
+SELECT * FROM run ORDER BY id
+
 -- name: last_conversion_run
 SELECT * FROM run WHERE kind = 'convert' ORDER BY id DESC LIMIT 1
 
@@ -131,6 +134,19 @@ SELECT error_code, count(*) AS documents FROM document WHERE state = 'failed' GR
 SELECT coalesce(sum(size_bytes), 0) AS bytes_in, coalesce(sum(pdf_bytes), 0) AS bytes_out,
     coalesce(sum(pages), 0) AS pages, count(warnings) AS with_warnings
 FROM document WHERE state = 'converted'
+
+-- name: documents_in_state
+-- In the words of a file's report; what is of an earlier life of the document is left out.
+SELECT source_root, source, output,
+    iif(state IN ('converted', 'failed'), state, 'remaining') AS status,
+    NULL AS attempts, NULL AS polls, task_id, size_bytes AS bytes_in,
+    iif(state = 'converted', pdf_bytes, NULL) AS bytes_out, pages,
+    iif(state = 'converted', pdf_sha256, NULL) AS sha256, source_sha256, submitted_at,
+    iif(state = 'converted', converted_at, NULL) AS completed_at,
+    iif(state = 'failed', error_code, NULL) AS error_code,
+    iif(state = 'failed', error_message, NULL) AS error_message,
+    iif(state = 'converted', warnings, NULL) AS warnings
+FROM document WHERE state = :state ORDER BY path
 
 -- name: converted_pdfs
 SELECT output, pdf_sha256, pdf_bytes FROM document WHERE state = 'converted' ORDER BY output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from batch_converter.ledger.outstanding import with_living_task
 from batch_converter.ledger.queries import query
 from batch_converter.ledger.rows import file_reports
 from batch_converter.ledger.runs import run_summary
-from batch_converter.models import DocumentState, LedgerStatus, RunSummary, Totals
+from batch_converter.models import DocumentState, KnownFile, LedgerStatus, RunKind, Totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from batch_converter.models import FileReport
+    from batch_converter.models import FileReport, RunSummary
 
 
 class LedgerReader:
@@ -54,17 +55,26 @@ class LedgerReader:
         if isinstance(exc, sqlite3.Error):
             raise LedgerError(f"the ledger {self._path} cannot be read: {exc}") from exc
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Have all that is read in this block be of the same moment; blocks may be nested."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+
     def status(self, *, now: datetime | None = None) -> LedgerStatus:
         """Count documents, failures and calls, all of the same moment.
 
         Args:
             now: The service forgets tasks with time; the present where absent.
         """
-        self._connection.execute("BEGIN")
-        try:
+        with self.snapshot():
             return self._status(now or datetime.now(UTC))
-        finally:
-            self._connection.execute("ROLLBACK")
 
     def _status(self, now: datetime) -> LedgerStatus:
         counted = self._connection.execute(query("documents_by_state"))
@@ -93,6 +103,18 @@ class LedgerReader:
             remaining=found - converted - failed,
             **{name: sums[name] for name in sums.keys()},  # noqa: SIM118  # a row is no mapping
         )
+
+    def known_files(self) -> Iterator[KnownFile]:
+        """Yield what is known of each file, by state and then by path, one row at a time."""
+        for state in DocumentState:
+            rows = self._connection.execute(query("documents_in_state"), {"state": state.value})
+            for report in file_reports(rows):
+                yield KnownFile(state=state, report=report)
+
+    def runs(self) -> Iterator[tuple[RunKind, RunSummary]]:
+        """Yield all runs, the oldest first, each with what it was begun for."""
+        for row in self._connection.execute(query("all_runs")):
+            yield RunKind(row["kind"]), run_summary(self._connection, row)
 
     def run(self, run_id: str | None = None) -> RunSummary:
         """Return a run, the newest that converted where none is named.

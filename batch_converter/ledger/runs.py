@@ -11,7 +11,7 @@ from batch_converter.ledger import recovery
 from batch_converter.ledger.calls import count_calls, count_lost_submissions
 from batch_converter.ledger.operations import LedgerPart, durable
 from batch_converter.ledger.queries import query
-from batch_converter.ledger.rows import moment, named, optional_moment, path_text
+from batch_converter.ledger.rows import file_reports, moment, named, optional_moment, path_text
 from batch_converter.models import RunKind, RunSummary, Totals
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batch_converter.ledger.recovery import Recovered
+    from batch_converter.models import FileReport
 
 KEPT_RUNS: Final = 30
 """Runs whose skipped files stay listed one by one; older runs keep the count."""
@@ -89,6 +90,11 @@ class Runs(LedgerPart):
     def summary(self, connection: sqlite3.Connection) -> RunSummary:
         """Return the run as far as it is recorded; reads only, so a full disk is no obstacle."""
         return self._summary(connection)
+
+    @durable
+    def outcomes(self, connection: sqlite3.Connection) -> list[FileReport]:
+        """Return what is recorded of each file of the run; for runs that are looked at whole."""
+        return list(file_reports(connection.execute(query("outcomes_of_run"), {"run": self._run})))
 
     def _summary(self, connection: sqlite3.Connection) -> RunSummary:
         row = connection.execute(query("run_by_number"), {"run": self._run}).fetchone()

@@ -81,6 +81,42 @@ class FileReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFile:
+    """What the ledger knows of a file, over all runs.
+
+    Attributes:
+        report: The same in a report's words; attempts and polls of no run.
+    """
+
+    state: DocumentState
+    report: FileReport
+
+
+class PlannedAction(StrEnum):
+    """What a run would do with a file, in the order of a list of them."""
+
+    SKIP = "skip"
+    LEAVE = "leave"
+    FETCH = "fetch"
+    CONVERT = "convert"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFile:
+    """What a run would do with a file.
+
+    Attributes:
+        action: `SKIP` what is up to date, `LEAVE` what is out at another engine's service,
+            `FETCH` what is out at this one's, `FAIL` what needs no try to fail.
+        report: The same in a report's words.
+    """
+
+    action: PlannedAction
+    report: FileReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
     """A run without its files; `finished_at` and `exit_code` are None while it lasts.
 
@@ -131,8 +167,10 @@ class Estimate:
     Attributes:
         totals: `failed` are known failures and what is no DjVu.
         api_calls: With each document asked for once.
+        files: Each file, by what would be done and by name, where that was asked for.
     """
 
     engine: str
     totals: Totals
     api_calls: ApiCalls
+    files: tuple[PlannedFile, ...] | None = None

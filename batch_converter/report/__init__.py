@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batch_converter.report.atomic_writer import ensure_writable
 from batch_converter.report.csv_report import write_csv_report
-from batch_converter.report.estimate import estimate_json, human_estimate
+from batch_converter.report.estimate import estimate_json_text, human_estimate
 from batch_converter.report.failed_list import write_failed_list
 from batch_converter.report.files import check_report_files, write_report_files
 from batch_converter.report.html_report import write_html_report
@@ -17,18 +17,18 @@ from batch_converter.report.json_report import (
 )
 from batch_converter.report.manifest import write_manifest
 from batch_converter.report.metrics_file import write_metrics_file
-from batch_converter.report.status import human_status, status_json
+from batch_converter.report.status import human_status, status_json_text
 
 __all__ = [
     "SCHEMA",
     "check_report_files",
     "ensure_writable",
-    "estimate_json",
+    "estimate_json_text",
     "human_estimate",
     "human_status",
     "human_summary",
     "json_report_text",
-    "status_json",
+    "status_json_text",
     "summary_json",
     "write_csv_report",
     "write_failed_list",

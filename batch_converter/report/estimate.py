@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batch_converter.report.formatting import and_cost, pluralized, size
+from batch_converter.report.json_list import object_text
 from batch_converter.report.json_report import SCHEMA, api_calls_fields, cost_fields
+from batch_converter.report.listing import human_planned_file, planned_file_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batch_converter.models import Estimate, Price
 
-
-def estimate_json(estimate: Estimate, *, price: Price) -> str:
-    """Return one line without its end; the names are the report's."""
-    return json.dumps(
-        {
-            "schema": SCHEMA,
-            "dry_run": True,
-            "engine": estimate.engine,
-            "totals": asdict(estimate.totals),
-            "api_calls": api_calls_fields(estimate.api_calls),
-            **cost_fields(estimate.api_calls, price),
-        }
-    )
+_FILES_HEAD: Final = f"{'would':<15}file"
 
 
-def human_estimate(estimate: Estimate, *, price: Price) -> str:
-    """Return some lines of text, the last one without its end."""
-    return "\n".join(_lines(estimate, price))
+def estimate_json_text(estimate: Estimate, *, price: Price) -> Iterator[str]:
+    """Yield one line without its end, in pieces; the names are the report's."""
+    fields = {
+        "schema": SCHEMA,
+        "dry_run": True,
+        "engine": estimate.engine,
+        "totals": asdict(estimate.totals),
+        "api_calls": api_calls_fields(estimate.api_calls),
+        **cost_fields(estimate.api_calls, price),
+    }
+    files = estimate.files
+    return object_text(fields, {} if files is None else {"files": map(planned_file_fields, files)})
+
+
+def human_estimate(estimate: Estimate, *, price: Price) -> Iterator[str]:
+    """Yield lines of text without their ends: the files, where they were asked for, first."""
+    if estimate.files is not None:
+        yield _FILES_HEAD
+        yield from map(human_planned_file, estimate.files)
+        yield ""
+    yield from _lines(estimate, price)
 
 
 def _lines(estimate: Estimate, price: Price) -> Iterator[str]:

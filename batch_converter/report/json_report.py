@@ -46,7 +46,7 @@ def write_json_report(
 
 def summary_json(summary: RunSummary, *, price: Price) -> str:
     """Return the report without `files`, on one line without its end."""
-    return json.dumps(_summary(summary, price))
+    return json.dumps(summary_fields(summary, price=price))
 
 
 def json_report_text(
@@ -61,7 +61,8 @@ def json_report_text(
     yield "\n]}\n"
 
 
-def _summary(summary: RunSummary, price: Price) -> dict[str, Any]:
+def summary_fields(summary: RunSummary, *, price: Price) -> dict[str, Any]:
+    """Return the report without `files`, as JSON has it."""
     return {
         "schema": SCHEMA,
         "run_id": summary.run_id,

@@ -2,41 +2,109 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from batch_converter.report.json_report import SCHEMA, api_calls_fields, moment_text
+from batch_converter.models import RunKind
+from batch_converter.report.formatting import duration
+from batch_converter.report.json_list import object_text
+from batch_converter.report.json_report import (
+    SCHEMA,
+    api_calls_fields,
+    moment_text,
+    summary_fields,
+)
+from batch_converter.report.listing import human_known_file, known_file_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from batch_converter.models import LedgerStatus, RunSummary
+    from batch_converter.models import KnownFile, LedgerStatus, Price, RunSummary
+
+_RUNS_HEAD: Final = (
+    f"{'run':<25}{'took':<12}{'end':<9}{'converted':>9}{'failed':>8}{'remaining':>10}{'calls':>7}"
+)
+_FILES_HEAD: Final = f"{'state':<15}file"
 
 
-def status_json(known: LedgerStatus) -> str:
-    """Return one line without its end; the names are the report's."""
+def status_json_text(
+    known: LedgerStatus,
+    *,
+    runs: Iterable[tuple[RunKind, RunSummary]] | None = None,
+    files: Iterable[KnownFile] | None = None,
+    price: Price,
+) -> Iterator[str]:
+    """Yield one line without its end, in pieces; the names are the report's.
+
+    Args:
+        known: What was counted.
+        runs: What stands in `runs`; where it is None, that is not there.
+        files: What stands in `files`, likewise.
+        price: Of a billed call.
+    """
+    lists: dict[str, Iterable[Mapping[str, Any]]] = {}
+    if runs is not None:
+        lists["runs"] = ({"kind": kind, **summary_fields(run, price=price)} for kind, run in runs)
+    if files is not None:
+        lists["files"] = map(known_file_fields, files)
+    return object_text(_fields(known), lists)
+
+
+def _fields(known: LedgerStatus) -> dict[str, Any]:
     run = known.last_run
-    return json.dumps(
-        {
-            "schema": SCHEMA,
-            "run_id": run and run.run_id,
-            "started_at": moment_text(run.started_at if run else None),
-            "finished_at": moment_text(run.finished_at if run else None),
-            "engine": run and run.engine,
-            "exit_code": run and run.exit_code,
-            "totals": asdict(known.totals),
-            "api_calls": api_calls_fields(known.api_calls),
-            "states": dict(known.states),
-            "out_at_service": known.out_at_service,
-            "failures": dict(known.failures),
-        }
-    )
+    return {
+        "schema": SCHEMA,
+        "run_id": run and run.run_id,
+        "started_at": moment_text(run.started_at if run else None),
+        "finished_at": moment_text(run.finished_at if run else None),
+        "engine": run and run.engine,
+        "exit_code": run and run.exit_code,
+        "totals": asdict(known.totals),
+        "api_calls": api_calls_fields(known.api_calls),
+        "states": dict(known.states),
+        "out_at_service": known.out_at_service,
+        "failures": dict(known.failures),
+    }
 
 
-def human_status(known: LedgerStatus) -> str:
-    """Return some lines of text, the last one without its end."""
-    return "\n".join(_lines(known))
+def human_status(
+    known: LedgerStatus,
+    *,
+    runs: Iterable[tuple[RunKind, RunSummary]] | None = None,
+    files: Iterable[KnownFile] | None = None,
+) -> Iterator[str]:
+    """Yield lines of text without their ends: what is long first, the counts last."""
+    if files is not None:
+        yield _FILES_HEAD
+        yield from map(human_known_file, files)
+        yield ""
+    if runs is not None:
+        yield _RUNS_HEAD
+        yield from (_run_row(kind, run) for kind, run in runs)
+        yield ""
+    yield from _lines(known)
+
+
+def _run_row(kind: RunKind, run: RunSummary) -> str:
+    took = "" if run.finished_at is None else duration(_took_s(run))
+    counts = ("", "", "")
+    if kind is RunKind.CONVERT:
+        totals = run.totals
+        counts = (f"{totals.converted:,}", f"{totals.failed:,}", f"{totals.remaining:,}")
+    converted, failed, remaining = counts
+    row = f"{run.run_id:<25}{took:<12}{_end(run):<9}{converted:>9}{failed:>8}{remaining:>10}"
+    return f"{row}{run.api_calls.billed:>7,}" + (" (cancel)" if kind is RunKind.CANCEL else "")
+
+
+def _took_s(run: RunSummary) -> float:
+    ended_at = run.finished_at or run.started_at
+    return max(0.0, (ended_at - run.started_at).total_seconds())
+
+
+def _end(run: RunSummary) -> str:
+    if run.finished_at is None:
+        return "none yet"
+    return "died" if run.exit_code is None else f"exit {run.exit_code:d}"
 
 
 def _lines(known: LedgerStatus) -> Iterator[str]:
