@@ -236,6 +236,24 @@ def test_only_shapes_of_nearly_the_same_size_are_compared(*, beyond: bool) -> No
     assert [len(segment.numbers) for segment in dictionary.segments] == ([3] if beyond else [1, 2])
 
 
+@pytest.mark.parametrize("height", [1, 2, 3, 4])
+def test_viewers_draw_what_is_refined_from_low_shapes(tmp_path: Path, height: int) -> None:
+    """pdfium lost the page where a rule was refined from one that lies beside all of it."""
+    generator = np.random.default_rng(12)
+    rule = noise(generator, height, 250, 0.5)
+    symbols = [rule]
+    for above in range(3):
+        lower = np.pad(rule, ((above, 2 - above), (0, 0)))
+        symbols += [lower, lower[: height + 1], lower[1:]]
+    places = [(number, 3, 9 * number) for number in range(len(symbols))]
+    page = Page(size=(100, 260), symbols=symbols, places=places, shared=0)
+    expected = drawn(symbols, places, page.size)
+    shared, stream = streams_of(page)
+    write_pdf(tmp_path / "page.pdf", [(page.size, stream, shared)])
+    assert np.array_equal(pdfium_ink(tmp_path / "page.pdf", 0), expected)
+    assert np.array_equal(poppler_ink(tmp_path / "page.pdf", 0), expected)
+
+
 @pytest.mark.parametrize("side", [60, 61, 124, 125, 252, 253])
 def test_letters_of_any_size_are_compared_up_to_one(side: int) -> None:
     generator = np.random.default_rng(7)

@@ -28,6 +28,9 @@ _MARGIN: Final = 2
 _BITS: Final = 8
 _ROW_BITS: Final = 64
 _LARGEST: Final = 4 * _ROW_BITS - 2 * _MARGIN
+_LOWEST: Final = 3
+"""pdfium takes a parent that is moved by as many rows as it has for one that is not moved."""
+
 _COMPARED: Final = 64
 """Shapes of a height that one is compared with, at most: so time grows with their number."""
 
@@ -105,7 +108,7 @@ class Candidates:
         self._groups: dict[_Size, _Group] = {}
         for number in numbers:
             width, height = shapes.widths[number], shapes.heights[number]
-            if max(width, height) <= _LARGEST:
+            if height >= _LOWEST and max(width, height) <= _LARGEST:
                 size = _Size(-(-(width + 2 * _MARGIN) // _ROW_BITS) * _ROW_BITS, height)
                 group = self._groups.setdefault(size, _Group())
                 group.numbers.append(number)

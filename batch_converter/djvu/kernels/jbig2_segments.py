@@ -133,7 +133,8 @@ def page_stream(
         height: In pixels, one at least.
         shapes: All there are.
         placements: Of shapes that one of the dictionaries has, or that have no pixel. What is
-            placed where something is already is added to it.
+            placed where something is already is added to it. All of each lies on the page:
+            poppler draws others wrongly.
         shared: Its stream is the page's `/JBIG2Globals`.
         private: Becomes part of the page's stream.
         rows: All of the page that is placed by no symbol, as a generic region.
