@@ -94,6 +94,15 @@ class RunReport:
         with LedgerReader(self.ledger) as reader:
             yield from reader.converted()
 
+    def last_success(self) -> datetime | None:
+        """Return when a run last ended with 0, this one or an earlier one; blocking.
+
+        Raises:
+            LedgerError: The ledger cannot be read any more.
+        """
+        with LedgerReader(self.ledger) as reader:
+            return reader.last_success(self.summary.run_id)
+
 
 async def convert(
     sources: Sequence[str | os.PathLike[str]],

@@ -28,6 +28,7 @@ from batch_converter.cli.output import echo_lines, echo_pieces
 from batch_converter.cli.progress import ProgressDisplay
 from batch_converter.cli.session import logging_session
 from batch_converter.cli.signals import raise_at_once
+from batch_converter.cli.telling import Telling, tell_at_the_end, telling_options
 from batch_converter.counters import RunCounters
 from batch_converter.engines.registry import engine_names
 from batch_converter.errors import UsageError
@@ -244,6 +245,7 @@ log = structlog.get_logger()
     metavar="PORT",
     help="A live page of this run on 127.0.0.1; 0 takes a free port.",
 )
+@telling_options
 @logging_options
 def convert(
     paths: tuple[str, ...],
@@ -256,6 +258,8 @@ def convert(
     as_json: bool,
     dry_run: bool,
     with_files: bool,
+    ping_url: str | None,
+    on_finish: str | None,
     **given: Any,  # noqa: ANN401  # one parameter a setting, typed by the settings
 ) -> None:
     """Convert every DjVu in the sources to PDF.
@@ -263,6 +267,9 @@ def convert(
     SOURCE is a file or a folder, which is searched for .djvu and .djv files.
     """
     keep_freed_memory()
+    telling = Telling(ping_url, on_finish)
+    if not dry_run:
+        tell_at_the_end(telling)
     if with_files and not dry_run:
         raise UsageError(
             "--files lists what --dry-run would do: give that too, or see status --files"
@@ -289,8 +296,10 @@ def convert(
             redactor=session.redactor,
             stopping=partial(_stopped_by_signals, session=session),
         )
+        telling.begin(loaded.settings, session)
         port = loaded.settings.logging.progress_page
         report = anyio.run(_observed(convert_all, counters, port), sources, loaded.settings)
+    telling.ran(report)
     _print_result(report, loaded.settings, as_json=as_json)
     sys.exit(report.summary.exit_code)
 

@@ -13,7 +13,7 @@ from batch_converter.cli.loading import load
 from batch_converter.cli.output import OutputUnwritableError
 from batch_converter.errors import BatchConverterError, ExitCode, RunStoppedError, StartupError
 from batch_converter.logs import printable
-from batch_converter.shortage import shortage_of
+from batch_converter.shortage import exhausted, shortage_of
 
 _COMMANDS: Final = (
     "convert",
@@ -51,6 +51,14 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's own
         try:
+            return self._invoke(ctx)
+        except BaseException as error:
+            if ctx.obj is not None:
+                ctx.obj.end(_code_of(error))
+            raise
+
+    def _invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's own
+        try:
             return super().invoke(ctx)
         except BatchConverterError as error:
             click.echo(printable(f"batch-converter: {error}"), err=True)
@@ -74,6 +82,16 @@ def _cause(error: OSError) -> str:
     """Say what the system refused, and where: no command can begin without it."""
     what = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     return f"{what}{error.strerror or error}"
+
+
+def _code_of(error: BaseException) -> int:
+    """Return the exit code that an error on its way out of the process becomes."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else ExitCode.OK
+    if isinstance(error, click.ClickException):
+        return error.exit_code
+    stop = exhausted(error)
+    return ExitCode.SOME_FAILED if stop is None else stop.exit_code
 
 
 def _exit_code(error: BatchConverterError) -> ExitCode:

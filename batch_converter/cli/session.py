@@ -14,7 +14,7 @@ from batch_converter.state import new_run_id
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch_converter.config import LoadedSettings
+    from batch_converter.config import LoadedSettings, Settings
     from batch_converter.logs import LogSession
     from batch_converter.logs.writing import LineStream
 
@@ -32,17 +32,28 @@ def logging_session(
     Raises:
         UsageError: The log file cannot be opened.
     """
-    settings = loaded.settings
-    with configure_logging(
+    redactor = Redactor(*loaded.settings.secrets())
+    with log_as_set(loaded.settings, new_run_id(), redactor, stream=stream) as session:
+        for warning in loaded.warnings:
+            structlog.get_logger().warning("config.warning", message=warning)
+        yield session
+
+
+def log_as_set(
+    settings: Settings, run_id: str, redactor: Redactor, *, stream: LineStream | None = None
+) -> LogSession:
+    """Return a session that logs as the settings say, of this run.
+
+    Raises:
+        UsageError: The log file cannot be opened.
+    """
+    return configure_logging(
         level=settings.logging.level,
         log_format=settings.logging.format,
         file=settings.logging.file,
         max_bytes=settings.logging.max_bytes or 0,
         backups=settings.logging.backups,
-        run_id=new_run_id(),
+        run_id=run_id,
         stream=stream,
-        redactor=Redactor(*settings.secrets()),
-    ) as session:
-        for warning in loaded.warnings:
-            structlog.get_logger().warning("config.warning", message=warning)
-        yield session
+        redactor=redactor,
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from batch_converter.config.layers import LoadedSettings, load_settings
+from batch_converter.config.layers import CREDENTIALS, LoadedSettings, load_settings
+from batch_converter.config.run_variables import RUN_VARIABLES
 from batch_converter.config.section import Section
 from batch_converter.config.settings import (
     STATE_DIR_NAME,
@@ -17,6 +18,8 @@ from batch_converter.config.settings import (
 )
 
 __all__ = [
+    "CREDENTIALS",
+    "RUN_VARIABLES",
     "STATE_DIR_NAME",
     "AsposeSettings",
     "InputSettings",

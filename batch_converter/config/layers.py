@@ -21,6 +21,7 @@ from batch_converter.config.files import (
     read_secret,
 )
 from batch_converter.config.keys import KnownKeys
+from batch_converter.config.run_variables import without_run_variables
 from batch_converter.config.section import expand_user
 from batch_converter.config.service_links import is_service_link
 from batch_converter.config.settings import Settings, settings_with
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
     from batch_converter.config.section import Section
 
 ENV_PREFIX: Final = "BATCH_CONVERTER_"
-_CREDENTIALS: Final = {
+CREDENTIALS: Final = {
     "ASPOSE_CLIENT_ID": "aspose.client_id",
     "ASPOSE_CLIENT_SECRET": "aspose.client_secret",
 }
+"""Variables with the account, as the service's own tools call them."""
 _PROXY: Final = "aspose.proxy"
 _SECRETS: Final = ("aspose.client_secret", "serve.client_secret")
 """Each can stand in a file of its own, whose key ends with `_file`."""
@@ -99,7 +101,7 @@ def load_settings(
     Raises:
         ConfigError: A key is unknown, a value is refused, a file is unreadable.
     """
-    env = os.environ if environ is None else environ
+    env = without_run_variables(os.environ if environ is None else environ)
     warnings: list[str] = []
     model = settings_with(sections or {})
     keys = KnownKeys.of(model)
@@ -140,7 +142,7 @@ def _from_environment(
 ) -> dict[str, Given]:
     layer: dict[str, Given] = {}
     links: list[str] = []
-    for name in (*_CREDENTIALS, *sorted(env)):
+    for name in (*CREDENTIALS, *sorted(env)):
         text = trimmed(env.get(name, ""))  # scripts with CR LF leave the CR
         key = _key_of_variable(name)
         if key is None or not text:
@@ -162,7 +164,7 @@ def _key_of_variable(name: str) -> str | None:
     """Return the key that a variable sets, known or not; None where it is not for us."""
     if name.startswith(ENV_PREFIX):
         return name.removeprefix(ENV_PREFIX).lower().replace("__", ".")
-    return _CREDENTIALS.get(name)
+    return CREDENTIALS.get(name)
 
 
 def _decoded(text: str, name: str, example: str | None) -> object:

@@ -29,6 +29,10 @@ SELECT run_id FROM run
 -- name: all_runs
 SELECT * FROM run ORDER BY id
 
+-- name: last_success_before
+SELECT finished_at FROM run
+WHERE kind = 'convert' AND exit_code = 0 AND id < :run ORDER BY id DESC LIMIT 1
+
 -- name: last_conversion_run
 SELECT * FROM run WHERE kind = 'convert' ORDER BY id DESC LIMIT 1
 

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from batch_converter.errors import LedgerError
+from batch_converter.errors import ExitCode, LedgerError
 from batch_converter.ledger.calls import count_calls
 from batch_converter.ledger.connection import connect
 from batch_converter.ledger.outstanding import with_living_task
 from batch_converter.ledger.queries import query
-from batch_converter.ledger.rows import file_reports
+from batch_converter.ledger.rows import file_reports, optional_moment
 from batch_converter.ledger.runs import run_summary
 from batch_converter.models import DocumentState, KnownFile, LedgerStatus, RunKind, Totals
 
@@ -123,6 +123,15 @@ class LedgerReader:
             LedgerError: There is no such run.
         """
         return run_summary(self._connection, self._run_row(run_id))
+
+    def last_success(self, run_id: str | None = None) -> datetime | None:
+        """Return when the last run up to this one ended with 0; None where none has yet."""
+        row = self._run_row(run_id)
+        if row["exit_code"] == ExitCode.OK:
+            return optional_moment(row["finished_at"])
+        values = {"run": row["id"]}
+        before = self._connection.execute(query("last_success_before"), values).fetchone()
+        return None if before is None else optional_moment(before["finished_at"])
 
     def files(self, run_id: str | None = None) -> Iterator[FileReport]:
         """Yield what the run did with each file, by path, one row at a time."""

@@ -18,6 +18,7 @@ from batch_converter.report.metrics_file import write_metrics_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from batch_converter.config import Settings
@@ -45,6 +46,10 @@ class FinishedRun(Protocol):
 
     def converted(self) -> Iterator[tuple[str, str, int]]:
         """Yield name, SHA-256 and size of every PDF that the ledger knows."""
+        ...
+
+    def last_success(self) -> datetime | None:
+        """Return when a run last ended with 0, this one or an earlier one."""
         ...
 
 
@@ -92,7 +97,8 @@ def _write_html(path: Path, told: _Context) -> RunSummary:
 
 
 def _write_metrics(path: Path, told: _Context) -> RunSummary:
-    write_metrics_file(path, told.summary, price=told.settings.budget.price)
+    price, last_success = told.settings.budget.price, told.run.last_success()
+    write_metrics_file(path, told.summary, price=price, last_success=last_success)
     return told.summary
 
 

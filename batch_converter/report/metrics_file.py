@@ -14,6 +14,7 @@ from batch_converter.report.atomic_writer import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from batch_converter.models import Price, RunSummary
@@ -22,22 +23,27 @@ _PREFIX: Final = "batch_converter_run_"
 _STATUSES: Final = ("converted", "skipped", "failed", "remaining")
 
 
-def write_metrics_file(path: Path, summary: RunSummary, *, price: Price) -> None:
+def write_metrics_file(
+    path: Path, summary: RunSummary, *, price: Price, last_success: datetime | None
+) -> None:
     """Write what the run did; the file is replaced as a whole, or stays as it was.
 
     Args:
         path: Where it goes; the collector wants a name that ends in `.prom`.
         summary: The run.
         price: Of a billed call; without one no cost is told.
+        last_success: When a run last ended with 0; None is told as 0, long ago.
 
     Raises:
         OutputError: It cannot be written.
     """
     with replacing(path, "metrics file") as out:
-        out.write(generate_latest(_registry(summary, price)))
+        out.write(generate_latest(_registry(summary, price, last_success)))
 
 
-def _registry(summary: RunSummary, price: Price) -> CollectorRegistry:
+def _registry(
+    summary: RunSummary, price: Price, last_success: datetime | None
+) -> CollectorRegistry:
     gauges = _Gauges()
     totals = asdict(summary.totals)
     gauges.show("info", "The run.", 1, run_id=summary.run_id, engine=summary.engine)
@@ -52,6 +58,11 @@ def _registry(summary: RunSummary, price: Price) -> CollectorRegistry:
     gauges.show("submit_unknown", "Uploads whose answer was lost.", summary.submit_unknown)
     _show_cost(gauges, summary, price)
     _show_end(gauges, summary)
+    gauges.show(
+        "last_success_timestamp_seconds",
+        "When a run last ended with exit code 0; 0 is never.",
+        0 if last_success is None else last_success.timestamp(),
+    )
     return gauges.registry
 
 

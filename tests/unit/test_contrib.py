@@ -9,13 +9,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from batch_converter.cli.group import cli
 from batch_converter.config import load_settings
+from batch_converter.errors import ExitCode
+from batch_converter.models import Price
+from batch_converter.report import write_metrics_file
+from tests.support.summaries import SUMMARY
 
 ROOT: Final = Path(__file__).parents[2]
 CONTRIB: Final = ROOT / "contrib"
@@ -199,3 +205,40 @@ def test_logrotate_moves_log_files_away_and_lets_the_last_line_be_written(tmp_pa
     check = [logrotate, "--debug", "--state", str(tmp_path / "state"), str(copy)]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def alerts() -> list[dict[str, Any]]:
+    rules = yaml.safe_load((CONTRIB / "prometheus-alerts.yml").read_text(encoding="utf-8"))
+    assert set(rules) == {"groups"}
+    for group in rules["groups"]:
+        assert set(group) == {"name", "rules"}
+    return [rule for group in rules["groups"] for rule in group["rules"]]
+
+
+def test_alerts_have_what_prometheus_wants_of_them() -> None:
+    names = [rule["alert"] for rule in alerts()]
+    assert len(names) == len(set(names))
+    for rule in alerts():
+        assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
+        assert re.fullmatch(r"[a-zA-Z_]\w*", rule["alert"])
+        assert re.fullmatch(r"\d+[smhd]", rule.get("for", "1h"))
+        assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+        assert set(rule["annotations"]) == {"summary", "description"}
+        assert rule["expr"].count("(") == rule["expr"].count(")")
+
+
+def test_alerts_ask_for_metrics_and_labels_that_a_run_writes(tmp_path: Path) -> None:
+    path = tmp_path / "run.prom"
+    write_metrics_file(path, SUMMARY, price=Price(), last_success=None)
+    families = text_string_to_metric_families(path.read_text())
+    written = {(s.name, *s.labels.items()) for family in families for s in family.samples}
+    for rule in alerts():
+        asked = re.findall(r'(batch_converter_\w+)(?:\{(\w+)="(\w+)"\})?', rule["expr"])
+        assert asked
+        for name, *label in asked:
+            assert (name, *([tuple(label)] if label[0] else [])) in written
+    codes = re.findall(r"exit_code == (\d+)", str(alerts()))
+    assert {ExitCode(int(code)) for code in codes} == {
+        ExitCode.ACCOUNT_REFUSED,
+        ExitCode.UNAVAILABLE,
+    }

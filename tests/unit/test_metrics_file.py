@@ -12,12 +12,15 @@ from batch_converter.report import write_metrics_file
 from tests.support.summaries import START, SUMMARY
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
 
-def values(path: Path, summary: RunSummary, price: Price) -> dict[tuple[str, ...], float]:
+def values(
+    path: Path, summary: RunSummary, price: Price, last_success: datetime | None = None
+) -> dict[tuple[str, ...], float]:
     """Return each value by the name of its metric and of its labels."""
-    write_metrics_file(path, summary, price=price)
+    write_metrics_file(path, summary, price=price, last_success=last_success)
     return {
         (sample.name.removeprefix("batch_converter_run_"), *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(path.read_text())
@@ -47,7 +50,13 @@ def test_every_number_of_the_run_is_there(tmp_path: Path) -> None:
         ("finished_timestamp_seconds",): START.timestamp() + 83.5,
         ("duration_seconds",): 83.5,
         ("exit_code",): 1,
+        ("last_success_timestamp_seconds",): 0,
     }
+
+
+def test_a_success_of_an_earlier_run_is_told(tmp_path: Path) -> None:
+    found = values(tmp_path / "run.prom", SUMMARY, Price(), last_success=START)
+    assert found["last_success_timestamp_seconds",] == START.timestamp()
 
 
 def test_what_is_not_known_is_left_out(tmp_path: Path) -> None:
