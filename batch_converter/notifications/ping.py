@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import urllib.request
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,6 +20,7 @@ from yarl import URL
 
 from batch_converter.errors import UsageError
 from batch_converter.foreign_text import trimmed
+from batch_converter.notifications.names import LeavingResolver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +32,7 @@ _PAUSES_S: Final = (0.5, 1.5)
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS: Final = 5
 _PASSING: Final = frozenset({408, 425, 429})
-_SHORTEST_SECRET: Final = 12  # a part of the path that is shorter is a word
+_SHORTEST_KEY: Final = 12
 
 log = structlog.get_logger()
 
@@ -61,16 +63,14 @@ class Ping:
         self._pauses_s = pauses_s
 
     def secrets(self) -> Iterator[str]:
-        """Yield what logs must mask: the address, and what in it nobody guesses."""
+        """Yield what logs must mask: the address, and what in it nobody guesses.
+
+        Words in it, such as the name of a job, stand in the names of files as well.
+        """
         yield str(self._url)
-        parts = [
-            self._url.raw_path_qs,
-            *self._url.parts,
-            *self._url.query.values(),
-            self._url.user or "",
-        ]
-        yield from (part for part in parts if len(part) >= _SHORTEST_SECRET)
         yield self._url.password or ""
+        parts = [*self._url.parts, *self._url.query.values(), self._url.user or ""]
+        yield from filter(_is_key, parts)
 
     async def send(self, word: str) -> None:
         """Send one ping, such as `start`; a failure is a warning in the log, and no more."""
@@ -86,7 +86,9 @@ class Ping:
         address = self._url.with_path(f"{self._url.raw_path.rstrip('/')}/{word}", encoded=True)
         address = address.with_query(self._url.query)
         async with aiohttp.ClientSession(
-            cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": "batch-converter"}
+            connector=aiohttp.TCPConnector(resolver=LeavingResolver()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "batch-converter"},
         ) as session:
             failure = await _followed(session, address)
             for pause_s in self._pauses_s:
@@ -95,6 +97,12 @@ class Ping:
                 await anyio.sleep(pause_s)
                 failure = await _followed(session, address)
         return failure
+
+
+def _is_key(part: str) -> bool:
+    """Whether it is no word: long, and with a digit after a letter, or cases mixed within."""
+    mixed = re.search(r"[A-Za-z][0-9]|[0-9][A-Za-z]|[a-z][A-Z]", part) is not None
+    return mixed and len(part) >= _SHORTEST_KEY
 
 
 def _parsed(text: str) -> URL:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from structlog.testing import capture_logs
 
 from batch_converter.errors import UsageError
 from batch_converter.logs import configure_logging
-from batch_converter.notifications import Ping
+from batch_converter.notifications import Ping, hook, ping
 from batch_converter.redaction import MASK, Redactor
 from tests.support.ping_server import (
     PingServer,
@@ -232,12 +233,45 @@ async def test_the_proxy_of_the_environment_is_used(
         assert direct.got == [f"/{KEY}/start"]
 
 
-def test_every_part_of_the_address_that_nobody_guesses_is_masked(tmp_path: Path) -> None:
-    ping = Ping(f"https://me:s3same@ping.example.org/ping/{KEY}/nightly?token=abcdefghijkl")
+@pytest.mark.parametrize(
+    ("key", "is_masked"),
+    [
+        (KEY, True),
+        ("fqOOd6-52MMuCkKGHzzfkQ", True),
+        ("abcdefgh1jkl", True),
+        ("nightly", False),
+        ("scans-of-the-library", False),
+        ("library-2024-05", False),
+        ("LIBRARY-SCANS", False),
+    ],
+)
+def test_what_nobody_guesses_is_masked_wherever_it_stands_and_words_are_not(
+    tmp_path: Path, key: str, *, is_masked: bool
+) -> None:
+    ping = Ping(f"https://me:s3same@ping.example.org/ping/{key}/job?token=a1b2c3d4e5f6")
     file = tmp_path / "log"
-    told = f"/ping/{KEY} x {KEY} y s3same z abcdefghijkl"
+    told = f"https://me:s3same@ping.example.org/ping/{key}/job?token=a1b2c3d4e5f6/start"
     with configure_logging(file=file, redactor=Redactor(*ping.secrets())):
-        structlog.get_logger().info("some.event", told=told, path="/ping/nightly me")
+        log = structlog.get_logger()
+        log.info("some.event", told=told, source=f"scans/{key}.djvu", others="s3same a1b2c3d4e5f6")
     line = json.loads(file.read_text())
-    assert line["told"] == f"/ping/{MASK} x {MASK} y {MASK} z {MASK}"
-    assert line["path"] == "/ping/nightly me"
+    assert line["told"] == f"{MASK}/start"
+    assert line["source"] == f"scans/{MASK if is_masked else key}.djvu"
+    assert line["others"] == f"{MASK} {MASK}"
+
+
+async def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(60) and [])
+    warning = await sent(f"http://ping.example.org/{KEY}", patience_s=0.3)
+    assert warning is not None
+    assert warning["reason"] == "no answer within 0.3 seconds"
+    answered.set()
+
+
+async def test_a_name_is_looked_up(server: PingServer) -> None:
+    assert await sent(f"{server.url.replace('127.0.0.1', 'localhost')}/{KEY}") is None
+
+
+def test_patience_is_as_agreed() -> None:
+    assert (ping.PATIENCE_S, hook.PATIENCE_S) == (10, 300)
