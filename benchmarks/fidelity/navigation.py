@@ -39,7 +39,8 @@ def of_pdf(path: str) -> Navigation:
     with pikepdf.open(path) as pdf:
         with pdf.open_outline() as outline:
             titles = tuple(_titles(outline.root))
-        links = sum(len(page.get("/Annots", [])) for page in pdf.pages)
+        annotations = [one for page in pdf.pages for one in page.get("/Annots", [])]
+        links = sum(one.Subtype == "/Link" for one in annotations)
         facts = frozenset(str(value) for value in pdf.docinfo.values())
     return Navigation(bookmarks=titles, links=links, facts=facts)
 
