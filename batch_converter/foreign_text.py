@@ -8,6 +8,7 @@ through here, so that all of them forgive the same things.
 from __future__ import annotations
 
 import codecs
+import os
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.errors import ConfigError
@@ -79,6 +80,38 @@ def read_text(path: Path, what: str, *, max_bytes: int) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"cannot read {what} {path}: {reason}") from error
+
+
+def read_lines_of_names(path: Path, what: str, *, max_bytes: int) -> list[str]:
+    """Read a small file of names, or of patterns for names, by lines; a pipe to its end.
+
+    Names are bytes: those that are not UTF-8 come as `os.fsdecode` gives them. Of each
+    line the carriage return at its end is dropped, of the first one the byte order mark.
+
+    Args:
+        path: The file.
+        what: How a message calls it, such as "the patterns to exclude".
+        max_bytes: More is refused: somebody named the wrong file, or a device.
+
+    Raises:
+        ConfigError: It cannot be read, is too long or no text of single bytes.
+    """
+    try:
+        data = _of_single_bytes(_whole(path, max_bytes))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"cannot read {what} {path}: {reason}") from error
+    lines = data.removeprefix(BYTE_ORDER_MARK).split(b"\n")
+    return [os.fsdecode(line.removesuffix(b"\r")) for line in lines]
+
+
+def _of_single_bytes(data: bytes) -> bytes:
+    if name := foreign_encoding(data):
+        msg = f"it is {name} text; save it as UTF-8"
+        raise ValueError(msg)
+    if b"\0" in data:
+        raise ValueError("it holds NUL bytes; is it the right file?")
+    return data
 
 
 def _whole(path: Path, max_bytes: int) -> bytes:

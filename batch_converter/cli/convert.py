@@ -13,6 +13,7 @@ import structlog
 
 from batch_converter import api
 from batch_converter.cli.allocator import keep_freed_memory
+from batch_converter.cli.choosing import choosing_options
 from batch_converter.cli.draining import stopped_by_signals
 from batch_converter.cli.options import (
     PATH,
@@ -129,59 +130,14 @@ log = structlog.get_logger()
     help="Stop admitting after N failures.",
 )
 @flag("budget.fail_fast", "--fail-fast", help="Stop admitting after the first failure.")
-@click.option(
-    "--files-from", metavar="FILE", help="Read the sources from a file, one a line; - is stdin."
-)
-@click.option(
-    "--null",
-    is_flag=True,
-    help="The sources in --files-from, and those in --failed-list, are NUL-separated.",
-)
-@option(
-    "input.include",
-    "--include",
-    multiple=True,
-    metavar="GLOB",
-    help="Only files whose path below the source matches; gitignore syntax, repeatable.",
-)
-@option("input.exclude", "--exclude", multiple=True, metavar="GLOB", help="Not these; repeatable.")
-@option("input.min_size", "--min-size", metavar="SIZE", help="Only DjVus of at least this (10M).")
-@option("input.max_size", "--max-size", metavar="SIZE", help="Only DjVus of at most this.")
-@option(
-    "input.min_age", "--min-age", metavar="AGE", help="Only DjVus unchanged for so long (2h, 30d)."
-)
-@option(
-    "input.max_age", "--max-age", metavar="AGE", help="Only DjVus changed no longer ago than this."
-)
-@option(
-    "input.shard",
-    "--shard",
-    metavar="K/N",
-    help="Take the K-th of N parts: several machines share one archive.",
-)
-@option(
-    "input.order",
-    "--order",
-    type=click.Choice(["name", "smallest", "largest", "oldest"]),
-    help="What comes first (default: name).",
-)
-@flag("input.follow_symlinks", "--follow-symlinks", help="Enter linked folders, each once.")
-@flag(
-    "input.hidden",
-    "--hidden",
-    help="Also what begins with a dot, and what systems leave behind (@eaDir, lost+found).",
-)
-@flag(
-    "input.by_content",
-    "--by-content",
-    help="Look into every file, whatever its name, for a DjVu's first bytes.",
-)
+@choosing_options
 @option(
     "output.overwrite",
     "--overwrite",
     type=click.Choice(["if-changed", "always", "never"]),
     help="What becomes of PDFs that are there (default: if-changed).",
 )
+@flag("output.preserve_times", "--preserve-times", help="PDFs take the DjVus' time of change.")
 @flag("output.adopt", "--adopt", help="Take fitting PDFs that are there for the files' own.")
 @flag("retry.retry_failed", "--retry-failed", help="Take up what failed for good before.")
 @flag(

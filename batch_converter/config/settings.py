@@ -51,6 +51,8 @@ class InputSettings(Section):
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    include_from: tuple[UserPath, ...] = ()
+    exclude_from: tuple[UserPath, ...] = ()
     min_size: Size | None = None
     max_size: Size | None = None
     min_age: Age | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batch_converter.discovery.filter_files import with_globs_of_files
 from batch_converter.discovery.found import Found, Passed, PassedKind, UnreadableSource
 from batch_converter.discovery.lists import read_files_from
 from batch_converter.discovery.selection import Selection
@@ -22,4 +23,5 @@ __all__ = [
     "clash_name",
     "read_files_from",
     "wanted_output",
+    "with_globs_of_files",
 ]

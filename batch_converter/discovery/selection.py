@@ -108,17 +108,26 @@ def _is_within(value: int, least: int | None, greatest: int | None) -> bool:
 
 def _compiled(option: str, globs: tuple[str, ...]) -> GitIgnoreSpec:
     for glob in globs:
-        _check_glob(option, glob)
+        check_glob(option, glob)
     return _spec(globs)
 
 
-def _check_glob(option: str, glob: str) -> None:
+def check_glob(place: str, glob: str) -> None:
+    """Refuse what would match nothing, or cannot be read.
+
+    Args:
+        place: Where it stands, as a message begins.
+        glob: In gitignore syntax.
+
+    Raises:
+        UsageError: It is malformed or says nothing.
+    """
     try:
         patterns = _spec((glob,)).patterns
     except (ValueError, re.error) as error:
-        raise UsageError(f"{option} {glob!r} is no glob in gitignore syntax") from error
+        raise UsageError(f"{place} {glob!r} is no glob in gitignore syntax") from error
     if all(pattern.include is None for pattern in patterns):
-        raise UsageError(f"{option} {glob!r} can match nothing in gitignore syntax")
+        raise UsageError(f"{place} {glob!r} can match nothing in gitignore syntax")
 
 
 def _spec(globs: tuple[str, ...]) -> GitIgnoreSpec:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch_converter.config import parse_shard
-from batch_converter.discovery import Selection, read_files_from
+from batch_converter.discovery import Selection, read_files_from, with_globs_of_files
 from batch_converter.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class Sources:
         for path in self.paths:
             stores.of(path).check(path)
         selection = Selection(
-            include=settings.include,
-            exclude=settings.exclude,
+            include=with_globs_of_files("include", settings.include, settings.include_from),
+            exclude=with_globs_of_files("exclude", settings.exclude, settings.exclude_from),
             min_bytes=settings.min_size or 0,
             max_bytes=settings.max_size,
             oldest_mtime_ns=_mtime_ns(now, settings.max_age),

@@ -91,6 +91,64 @@ def test_by_content_a_file_that_nobody_may_read_is_told(
     assert cloud.calls["submit"] == 1
 
 
+def test_patterns_come_from_files_too(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    write(
+        source, "maps/a.djvu", "maps/b-draft.djvu", "books/c.djvu", "books/d.djvu", "e\udcff.djvu"
+    )
+    include, more, exclude = (tmp_path / name for name in ("include", "more", "exclude"))
+    include.write_bytes(b"\xef\xbb\xbf# what is wanted\r\n\r\nmaps/\r\n/e\xff.djvu")
+    more.write_text("books/d.*\n")
+    exclude.write_text("\n  \n#maps/\n*-draft.djvu\n")
+    filters = ("--include-from", include, "--include-from", more, "--exclude-from", exclude)
+
+    done = run("convert", source, "-o", output, *filters, "--json")
+
+    assert done.code == 0
+    assert taken(output) == {"maps/a", "books/d", "e\udcff"}
+
+    # The command line has the last word, whatever comes first there.
+    taken_back = ("--exclude", "!b-draft.djvu", *filters, "--include", "c.djvu")
+    assert run("convert", source, "-o", output, *taken_back).code == 0
+    assert taken(output) == {"maps/a", "maps/b-draft", "books/c", "books/d", "e\udcff"}
+    assert cloud.calls["submit"] == 5
+
+
+def test_a_file_without_patterns_excludes_nothing(source: Path, output: Path) -> None:
+    write(source, "a.djvu")
+    (source / "none").write_text("# nothing yet\n")
+    (source / "conf.toml").write_text(f'[input]\nexclude_from = ["{source}/none"]\n')
+    command = ("convert", source, "-o", output, "--dry-run", "--json")
+    assert run(*command, "-c", source / "conf.toml").json["totals"]["found"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "names nothing to include"),
+        (b"# maps/\n\n \n", "names nothing to include"),
+        (b"maps/\n!\n", "line 2 of"),
+        (b"maps/\n/\n", "line 2 of"),
+        ("maps/".encode("utf-16"), "UTF-16"),
+        (b"maps/\0books/", "NUL"),
+        (None, "No such file"),
+    ],
+)
+def test_a_file_of_patterns_that_cannot_be_meant_is_2(
+    source: Path, output: Path, tmp_path: Path, content: bytes | None, told: str
+) -> None:
+    write(source, "a.djvu")
+    patterns = tmp_path / "patterns"
+    if content is not None:
+        patterns.write_bytes(content)
+    done = run("convert", source, "-o", output, "--include-from", patterns, "--json")
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+    assert str(patterns) in done.err
+    assert not output.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -109,7 +109,19 @@ def test_times_are_preserved_where_wanted(source: Path, output: Path) -> None:
     os.utime(path, (1_000_000_000, 1_000_000_000))
     env = {"BATCH_CONVERTER_OUTPUT__PRESERVE_TIMES": "true"}
     assert run("convert", source, "-o", output, env=env).code == 0
-    assert (output / "00000.pdf").stat().st_mtime == 1_000_000_000
+    pdf = output / "00000.pdf"
+    assert pdf.stat().st_mtime == 1_000_000_000
+
+    os.utime(path, ns=(0, 1_234_567_890_123_456_789))
+    touched = run("convert", source, "-o", output, "--preserve-times", "--json")
+    assert touched.json["totals"]["skipped"] == 1  # the same bytes: the PDF is as it was
+    assert pdf.stat().st_mtime == 1_000_000_000
+    again = ("convert", source, "-o", output, "--overwrite", "always")
+    assert run(*again, "--preserve-times").code == 0
+    assert pdf.stat().st_mtime_ns == 1_234_567_890_123_456_789
+    assert run("convert", source, "-o", output, "--json").json["totals"]["skipped"] == 1
+    assert run(*again).code == 0
+    assert pdf.stat().st_mtime > 1_600_000_000
 
 
 @pytest.mark.slow
