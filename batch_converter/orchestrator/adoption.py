@@ -8,7 +8,7 @@ DjVu's number of pages, and is not older than the DjVu.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batch_converter.errors import BadPdfError, OutputError
 from batch_converter.ledger import Adopted
@@ -22,10 +22,27 @@ if TYPE_CHECKING:
     from batch_converter.sources import SourceInspector
 
 
+_COARSEST_TIME_NS: Final = 2_000_000_000
+"""FAT's; what keeps a time at all keeps it as well as that."""
+
+
 def examine(
-    document: Document, pdfs: OutputStore, engine: Engine, inspector: SourceInspector
+    document: Document,
+    pdfs: OutputStore,
+    engine: Engine,
+    inspector: SourceInspector,
+    *,
+    has_preserved_time: bool = False,
 ) -> Adopted:
     """Look at the PDF that is there and at the DjVu that it may have been made of.
+
+    Args:
+        document: The DjVu, as the ledger has it now.
+        pdfs: Where the PDF is.
+        engine: What is held to have made it.
+        inspector: Looks into the DjVu.
+        has_preserved_time: The PDF has the DjVu's time of change, as well as its file
+            system could keep it.
 
     Raises:
         OutputError: It does not fit; the message says why.
@@ -40,7 +57,8 @@ def examine(
     if difference := page_difference(pdf_pages, pages):
         raise _misfit(address, difference)
     found = pdfs.look(document.output)
-    if found.mtime_ns < document.mtime_ns:
+    slack_ns = _COARSEST_TIME_NS if has_preserved_time else 0
+    if found.mtime_ns < document.mtime_ns - slack_ns:
         raise _misfit(address, "the DjVu was changed after it")
     pdf = StoredPdf(
         path=Path(address),

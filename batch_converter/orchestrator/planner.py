@@ -65,6 +65,7 @@ class Planner:
 
     def __init__(self, context: RunContext, *, any_engine: bool) -> None:
         self._order = context.settings.input.order
+        self._preserves_times = context.settings.output.preserve_times
         self._engine = context.engine
         self._ledger = context.ledger
         self._clock = context.clock
@@ -185,7 +186,13 @@ class Planner:
     def _adopted(self, refused: Decision, inspector: SourceInspector) -> Decision:
         """Take a PDF that this ledger did not write for the file's own, if it fits."""
         try:
-            adopted = examine(refused.planned.document, self._pdfs, self._engine, inspector)
+            adopted = examine(
+                refused.planned.document,
+                self._pdfs,
+                self._engine,
+                inspector,
+                has_preserved_time=self._preserves_times,
+            )
         except FileError as error:
             return replace(refused, failure=Failure(code=error.code, message=str(error)))
         return replace(refused, verdict=Verdict.ADOPT, adopted=adopted, failure=None)

@@ -49,6 +49,34 @@ def test_a_lost_ledger_is_rebuilt_from_the_pdfs_when_asked(
     assert changed.json["totals"]["skipped"] == 3
 
 
+def test_a_time_that_was_preserved_may_have_been_rounded(
+    cloud: Cloud, source: Path, output: Path
+) -> None:
+    """Other file systems keep times in 100 ns, in seconds, in two (FAT)."""
+    paths = make_archive(source, 3)
+    output.mkdir()
+    second = 10**9
+    for path, pdf_ns in zip(
+        paths, (1_001 * second, 1_000 * second, 1_000 * second - 1), strict=True
+    ):
+        os.utime(path, ns=(0, 1_002 * second - 1))
+        (output / f"{path.stem}.pdf").write_bytes(pdf_bytes())
+        os.utime(output / f"{path.stem}.pdf", ns=(0, pdf_ns))
+    command = ("convert", source, "-o", output, "--json", "--adopt", "--dry-run")
+
+    assert run(*command).json["totals"]["failed"] == 3
+    preserved = run(*command, "--preserve-times", "--files").json
+    assert {file["source"]: file["action"] for file in preserved["files"]} == {
+        "00000.djvu": "skip",
+        "00001.djvu": "skip",
+        "00002.djvu": "skip",
+    }
+    os.utime(paths[2], ns=(0, 1_002 * second))
+    older = run(*command, "--preserve-times", "--files").json
+    assert [f["source"] for f in older["files"] if f["action"] == "fail"] == ["00002.djvu"]
+    assert not cloud.calls
+
+
 def test_what_does_not_fit_is_neither_adopted_nor_overwritten(
     cloud: Cloud, source: Path, output: Path
 ) -> None:
