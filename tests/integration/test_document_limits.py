@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from batch_converter.config.settings import LocalSettings, ServeSettings, Settings
+from batch_converter.djvu.jobs.parts import PAGES_A_PART
 from batch_converter.djvu.work.inspection import DjvuInspector
 from batch_converter.djvu.work.worker_process import WorkerProcess
 from batch_converter.djvu.work.workers import WorkerPool
@@ -240,7 +241,7 @@ async def test_a_short_document_does_not_wait_for_a_long_one(
         return await ask(self, job)
 
     monkeypatch.setattr(WorkerProcess, "ask", held)
-    long = written(tmp_path, bundle_of(pages(40)), "long.djvu")
+    long = written(tmp_path, bundle_of(pages(5 * PAGES_A_PART)), "long.djvu")
     short = written(tmp_path, bundle_of(pages(1)), "short.djvu")
     async with serving_engine(Settings(), workers=1) as engine, anyio.create_task_group() as tg:
         tg.start_soon(convert, engine, long, tmp_path / "long.pdf")
@@ -252,11 +253,11 @@ async def test_a_short_document_does_not_wait_for_a_long_one(
         "inspect long",
         "part long 0",
         "inspect short",
-        "part long 8",
+        f"part long {PAGES_A_PART}",
         "convert short",
-        "part long 16",
-        "part long 24",
-        "part long 32",
+        f"part long {2 * PAGES_A_PART}",
+        f"part long {3 * PAGES_A_PART}",
+        f"part long {4 * PAGES_A_PART}",
         "assemble long",
     ]
 

@@ -8,13 +8,17 @@ typed documents became smaller by 5 to 20 %.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
 
 from batch_converter.djvu.kernels.shapes import BITS, Shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from array import array
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from batch_converter.djvu.kernels.jbig2_segments import Placements
 
@@ -39,55 +43,86 @@ def on_baselines(shapes: Shapes, pages: Sequence[tuple[Placements, int]]) -> Sha
         pages: Where they are put on each, in the order of reading, and the page's height: below it
             no shape comes to lie that did not before.
     """
-    uses = Counter(number for placements, _ in pages for number in placements.numbers)
-    if uses.total() < _FEWEST_USES * len(uses):
-        return shapes
-    depths = _depths(_rises(shapes, pages), uses)
-    for placements, height in pages:
-        for number, top in zip(placements.numbers, placements.tops, strict=True):
-            room = height - top - shapes.heights[number]
-            if depths.get(number, 0) > room:
-                depths[number] = max(room, 0)
-    return _deepened(shapes, depths)
-
-
-def _rises(shapes: Shapes, pages: Sequence[tuple[Placements, int]]) -> dict[int, int]:
-    """Tell how far each shape's last row is above where its neighbours have theirs, mostly."""
-    neighbours: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    uses = np.zeros(len(shapes), np.int64)
     for placements, _ in pages:
-        for left, right, lower in _pairs(shapes, placements):
-            neighbours[left].append((right, lower))
-            neighbours[right].append((left, -lower))
+        uses += np.bincount(_array(placements.numbers), minlength=len(shapes))
+    if not uses.any() or uses.sum() < _FEWEST_USES * np.count_nonzero(uses):
+        return shapes
+    depths = _depths(_rises(_neighbours(shapes, pages)), uses)
+    rooms = np.full(len(shapes), _HIGHEST)
+    for placements, height in pages:
+        numbers = _array(placements.numbers)
+        ends = _array(placements.tops) + _array(shapes.heights)[numbers]
+        np.minimum.at(rooms, numbers, height - ends)
+    return _deepened(shapes, np.minimum(depths, np.maximum(rooms, 0)))
+
+
+def _array(numbers: array[int]) -> NDArray[np.int64]:
+    return np.frombuffer(numbers, np.int64)
+
+
+class _Neighbour(NamedTuple):
+    """A shape that stands beside another, how much lower it ends, and how often so."""
+
+    number: int
+    lower: int
+    times: int
+
+
+def _neighbours(
+    shapes: Shapes, pages: Sequence[tuple[Placements, int]]
+) -> dict[int, list[_Neighbour]]:
+    """Tell who stands beside each shape: a line of the same letters over and over is one entry."""
+    pairs = [_pairs(shapes, placements) for placements, _ in pages]
+    firsts, seconds, lowers = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    found, counts = np.unique(
+        np.stack(
+            (
+                np.concatenate((firsts, seconds)),
+                np.concatenate((seconds, firsts)),
+                np.concatenate((lowers, -lowers)),
+            )
+        ),
+        axis=1,
+        return_counts=True,
+    )
+    neighbours: dict[int, list[_Neighbour]] = {}
+    for number, other, lower, count in zip(*found.tolist(), counts.tolist(), strict=True):
+        neighbours.setdefault(number, []).append(_Neighbour(other, lower, count))
+    return neighbours
+
+
+def _rises(neighbours: Mapping[int, Sequence[_Neighbour]]) -> dict[int, int]:
+    """Tell how far each shape's last row is above where its neighbours have theirs, mostly."""
     rises = dict.fromkeys(neighbours, 0)
     for _ in range(_ROUNDS):
         for number, others in neighbours.items():
-            found = Counter(rises[other] + lower for other, lower in others)
+            found: dict[int, int] = {}
+            for other, lower, times in others:
+                rise = rises[other] + lower
+                found[rise] = found.get(rise, 0) + times
             rises[number] = max(found, key=lambda rise: (found[rise], -abs(rise), rise))
     return rises
 
 
-def _pairs(shapes: Shapes, placements: Placements) -> Iterator[tuple[int, int, int]]:
+def _pairs(shapes: Shapes, placements: Placements) -> tuple[NDArray[np.int64], ...]:
     """Tell shapes that follow each other in a line, and how much lower the second one ends."""
-    previous, previous_left, previous_bottom, previous_height = -1, 0, 0, 0
-    for number, left, top in zip(
-        placements.numbers, placements.lefts, placements.tops, strict=True
-    ):
-        height = shapes.heights[number]
-        if not 0 < height < _HIGHEST or not shapes.widths[number]:
-            continue
-        bottom = top + height
-        taller = max(height, previous_height)
-        reach = _HEIGHTS_APART * taller + _WIDEST_GAP
-        is_next = 0 <= left - previous_left < reach and abs(bottom - previous_bottom) <= taller
-        if previous >= 0 and is_next:
-            yield previous, number, bottom - previous_bottom
-        previous, previous_left, previous_bottom, previous_height = number, left, bottom, height
+    numbers = _array(placements.numbers)
+    heights = _array(shapes.heights)[numbers]
+    seen = (heights > 0) & (heights < _HIGHEST) & (_array(shapes.widths)[numbers] > 0)
+    numbers, heights = numbers[seen], heights[seen]
+    right = np.diff(_array(placements.lefts)[seen])
+    lower = np.diff(_array(placements.tops)[seen] + heights)
+    taller = np.maximum(heights[1:], heights[:-1])
+    is_next = (right >= 0) & (right < _HEIGHTS_APART * taller + _WIDEST_GAP)
+    is_next &= np.abs(lower) <= taller
+    return numbers[:-1][is_next], numbers[1:][is_next], lower[is_next]
 
 
-def _depths(rises: Mapping[int, int], uses: Mapping[int, int]) -> dict[int, int]:
+def _depths(rises: Mapping[int, int], uses: NDArray[np.int64]) -> NDArray[np.int64]:
     """Tell how many rows each shape needs to reach down to those that reach lowest."""
     ordered = sorted(rises, key=lambda number: rises[number])
-    total = sum(uses[number] for number in ordered)
+    total = sum(int(uses[number]) for number in ordered)
     lowest, highest = 0, 0
     before = 0
     for number in ordered:
@@ -95,13 +130,17 @@ def _depths(rises: Mapping[int, int], uses: Mapping[int, int]) -> dict[int, int]
             lowest = rises[number]
         if before * _OUTLIERS <= total * (_OUTLIERS - 1):
             highest = rises[number]
-        before += uses[number]
-    return {number: rise - lowest for number, rise in rises.items() if lowest < rise <= highest}
+        before += int(uses[number])
+    depths = np.zeros(len(uses), np.int64)
+    for number, rise in rises.items():
+        if lowest < rise <= highest:
+            depths[number] = rise - lowest
+    return depths
 
 
-def _deepened(shapes: Shapes, depths: Mapping[int, int]) -> Shapes:
+def _deepened(shapes: Shapes, depths: NDArray[np.int64]) -> Shapes:
     found = Shapes()
-    for number, (width, height) in enumerate(zip(shapes.widths, shapes.heights, strict=True)):
-        depth = depths.get(number, 0)
+    sizes = zip(shapes.widths, shapes.heights, depths.tolist(), strict=True)
+    for number, (width, height, depth) in enumerate(sizes):
         found.add(width, height + depth, shapes.rows(number) + bytes(-(-width // BITS) * depth))
     return found

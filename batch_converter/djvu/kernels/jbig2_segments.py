@@ -28,6 +28,8 @@ from batch_converter.djvu.kernels.jbig2_text import Instances, text_region_data
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from batch_converter.djvu.kernels.jbig2_dictionaries import Symbols
     from batch_converter.djvu.kernels.shapes import Shapes
 
@@ -175,28 +177,36 @@ def _numbered(places: Sequence[int], page_information: int) -> Sequence[int]:
 
 def _visible(shapes: Shapes, placements: Placements) -> Placements:
     """Leave out shapes without any pixel, which no dictionary has."""
-    found = Placements()
-    for number, left, top in zip(
-        placements.numbers, placements.lefts, placements.tops, strict=True
-    ):
-        if shapes.widths[number] > 0 and shapes.heights[number] > 0:
-            found.add(number, left, top)
-    return found
+    numbers = _view(placements.numbers)
+    visible = (_view(shapes.widths)[numbers] > 0) & (_view(shapes.heights)[numbers] > 0)
+    if visible.all():
+        return placements
+    return Placements(
+        numbers=_copied(numbers[visible]),
+        lefts=_copied(_view(placements.lefts)[visible]),
+        tops=_copied(_view(placements.tops)[visible]),
+    )
+
+
+def _view(numbers: array[int]) -> NDArray[np.int64]:
+    return np.frombuffer(numbers, np.int64)
+
+
+def _copied(numbers: NDArray[np.int64]) -> array[int]:
+    return array("q", numbers.tobytes())
 
 
 def _text(shapes: Shapes, placed: Placements, symbols: Symbols) -> bytes:
-    numbers = placed.numbers
+    numbers = _view(placed.numbers)
+    ids = np.full(len(shapes), -1)
+    ids[list(symbols.ids)] = list(symbols.ids.values())
+    if (ids[numbers] < 0).any():
+        raise KeyError(int(numbers[ids[numbers] < 0][0]))
     instances = Instances(
-        ids=array("q", (symbols.ids[number] for number in numbers)),
+        ids=_copied(ids[numbers]),
         lefts=placed.lefts,
-        bottoms=array(
-            "q",
-            (
-                top + shapes.heights[number] - 1
-                for number, top in zip(numbers, placed.tops, strict=True)
-            ),
-        ),
-        widths=array("q", (shapes.widths[number] for number in numbers)),
+        bottoms=_copied(_view(placed.tops) + _view(shapes.heights)[numbers] - 1),
+        widths=_copied(_view(shapes.widths)[numbers]),
     )
     return text_region_data(instances, symbols.total)
 
