@@ -26,6 +26,11 @@ class Budget:
         self._promised: set[int] = set()
 
     @property
+    def limit(self) -> int | None:
+        """Billed calls that may be made; None where there is no limit."""
+        return self._limit
+
+    @property
     def free(self) -> int | None:
         """Calls that are neither spent nor promised; None where there is no limit."""
         if self._limit is None:

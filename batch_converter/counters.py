@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batch_converter.events import (
+    BudgetExhausted,
+    BudgetSet,
     CallsCounted,
     DiscoveryEnded,
     DocumentAdmitted,
@@ -16,6 +18,8 @@ from batch_converter.events import (
     FileSkipped,
     FileWarned,
     KnownFailure,
+    RunDeadlinePassed,
+    RunStopped,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +37,9 @@ class RunCounters:
         in_flight: Documents handed to the engine and not ended.
         bytes_in: Bytes of the DjVu files that ended in a PDF.
         bytes_out: Bytes of those PDFs.
+        pages: Pages of those PDFs, where they are known.
+        max_api_calls: Billed calls that the run may make; None is no limit.
+        causes: Why the run takes no new work any more, as said by what stopped it.
     """
 
     found: int = 0
@@ -44,7 +51,10 @@ class RunCounters:
     in_flight: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    pages: int = 0
     api_calls_billed: int = 0
+    max_api_calls: int | None = None
+    causes: list[str] = field(default_factory=list)
     discovering: bool = True
 
     @property
@@ -77,13 +87,16 @@ class RunCounters:
                 self.in_flight -= 1
             case CallsCounted(calls=calls):
                 self.api_calls_billed += calls
+            case BudgetSet(limit=limit):
+                self.max_api_calls = limit
             case _:
                 self._observe_end(event)
 
     def _observe_end(self, event: RunEvent) -> None:
         match event:
-            case FileConverted(bytes_in=bytes_in, bytes_out=bytes_out):
+            case FileConverted(bytes_in=bytes_in, bytes_out=bytes_out, pages=pages):
                 self.converted += 1
+                self.pages += pages or 0
                 self.bytes_in += bytes_in
                 self.bytes_out += bytes_out
             case FileWarned():
@@ -91,5 +104,14 @@ class RunCounters:
             case FileFailed():
                 self.failed += 1
                 self.known_failures += isinstance(event, KnownFailure)
+            case _:
+                self._observe_stop(event)
+
+    def _observe_stop(self, event: RunEvent) -> None:
+        match event:
+            case BudgetExhausted(message=message) | RunStopped(message=message):
+                self.causes.append(message)
+            case RunDeadlinePassed(deadline_s=deadline_s):
+                self.causes.append(f"the deadline passed, {deadline_s:g} s after the start")
             case _:
                 pass

@@ -90,6 +90,45 @@ class DiscoveryEnded(RunEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSet(RunEvent):
+    """How many billed calls the run may make: what is left of all budgets; None is no limit."""
+
+    name = "budget.set"
+    level = None
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunProgress(RunEvent):
+    """How far the run is, told now and then where no live display shows it.
+
+    Attributes:
+        discovering: Whether `found` may still grow.
+        pages: Of the PDFs that were made.
+        billed: Calls so far.
+        max_billed: Calls that the run may make; None is no limit.
+        files_per_minute: None while nobody can know.
+        left_s: Seconds that the rest will take; None while nobody can know.
+    """
+
+    name = "run.progress"
+    found: int
+    discovering: bool
+    converted: int
+    skipped: int
+    failed: int
+    with_warnings: int
+    in_flight: int
+    pages: int
+    bytes_in: int
+    bytes_out: int
+    billed: int
+    max_billed: int | None
+    files_per_minute: float | None
+    left_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunDeadlinePassed(RunEvent):
     """No new work is taken any more, as the user asked for."""
 

@@ -7,10 +7,14 @@ from typing import Final
 
 _WINDOW_S: Final = 300.0
 _FEWEST_FOR_A_RATE: Final = 2
+_FEWEST_SEEN: Final = 2
 
 
 class Pace:
-    """Files worked off a second, over the last five minutes."""
+    """Files worked off a second, over the last five minutes.
+
+    Observed less often than that, it is the pace since the observation before.
+    """
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
@@ -18,7 +22,7 @@ class Pace:
     def observe(self, worked_off: int, *, at_s: float) -> None:
         """Note how many files had been worked off at that moment."""
         self._seen.append((at_s, worked_off))
-        while at_s - self._seen[0][0] > _WINDOW_S:
+        while len(self._seen) > _FEWEST_SEEN and at_s - self._seen[0][0] > _WINDOW_S:
             self._seen.popleft()
 
     @property

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
-import structlog
 
 from batch_converter import api
 from batch_converter.cli.allocator import keep_freed_memory
 from batch_converter.cli.choosing import choosing_options
-from batch_converter.cli.draining import stopped_by_signals
 from batch_converter.cli.options import (
     PATH,
     SOURCE,
@@ -26,34 +23,21 @@ from batch_converter.cli.options import (
     settings_from,
 )
 from batch_converter.cli.output import echo_lines, echo_pieces
-from batch_converter.cli.progress import ProgressDisplay
+from batch_converter.cli.running import print_result, run_with_display
 from batch_converter.cli.session import logging_session
 from batch_converter.cli.signals import raise_at_once
 from batch_converter.cli.telling import Telling, tell_at_the_end, telling_options
-from batch_converter.counters import RunCounters
 from batch_converter.engines.registry import engine_names
 from batch_converter.errors import UsageError
 from batch_converter.machine_limits import check_limits
-from batch_converter.orchestrator import StopReason
-from batch_converter.report import (
-    estimate_json_text,
-    human_estimate,
-    human_summary,
-    summary_json,
-)
+from batch_converter.report import estimate_json_text, human_estimate
 from batch_converter.sources import Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from batch_converter.config import Settings
-    from batch_converter.logs import LogSession
     from batch_converter.models import Estimate
-    from batch_converter.orchestrator import Run
-
-log = structlog.get_logger()
 
 
 @click.command(short_help="Convert every DjVu in the sources to PDF.")
@@ -195,6 +179,12 @@ log = structlog.get_logger()
     help="Live progress (default: on a terminal).",
 )
 @option(
+    "logging.stats",
+    "--stats",
+    metavar="DURATION",
+    help="Off a terminal: a run.progress event every so long (default: 1m; 0 is never).",
+)
+@option(
     "logging.progress_page",
     "--progress-page",
     type=int,
@@ -223,7 +213,8 @@ def convert(
     SOURCE is a file or a folder, which is searched for .djvu and .djv files.
     """
     keep_freed_memory()
-    telling = Telling(ping_url, on_finish)
+    is_quiet = quiet > verbose
+    telling = Telling(ping_url, on_finish, quiet=is_quiet)
     if not dry_run:
         tell_at_the_end(telling)
     if with_files and not dry_run:
@@ -243,40 +234,9 @@ def convert(
         _print_estimate(estimate, loaded.settings, as_json=as_json)
         return
     check_limits()
-    counters = RunCounters()
-    display = ProgressDisplay(counters, wanted=loaded.settings.logging.progress)
-    with logging_session(loaded, stream=display.log_stream) as session, display:
-        convert_all = partial(
-            api.run,
-            run_id=session.run_id,
-            redactor=session.redactor,
-            stopping=partial(_stopped_by_signals, session=session),
-        )
-        telling.begin(loaded.settings, session)
-        port = loaded.settings.logging.progress_page
-        report = anyio.run(_observed(convert_all, counters, port), sources, loaded.settings)
-    telling.ran(report)
-    _print_result(report, loaded.settings, as_json=as_json)
-    sys.exit(report.summary.exit_code)
-
-
-def _observed(
-    run: Callable[..., Awaitable[api.RunReport]], counters: RunCounters, port: int | None
-) -> Callable[..., Awaitable[api.RunReport]]:
-    """Return the run with who observes it: the counters, and a page where one is wanted."""
-    if port is None:
-        return partial(run, on_event=counters.observe)
-    from batch_converter.cli.page import run_with_page  # noqa: PLC0415  # a web server, which most runs spare themselves
-
-    return partial(run_with_page, run, port, counters)
-
-
-def _stopped_by_signals(run: Run, session: LogSession) -> AbstractContextManager[None]:
-    def stop(number: int) -> None:
-        log.warning("run.interrupted", signal=signal.Signals(number).name)
-        run.stop(StopReason.of_signal(number))
-
-    return stopped_by_signals(stop, before_leaving=session.close)
+    told = run_with_display(sources, loaded, telling, quiet=is_quiet)
+    print_result(told, loaded.settings, as_json=as_json, quiet=is_quiet)
+    sys.exit(told.summary.exit_code)
 
 
 def _print_estimate(estimate: Estimate, settings: Settings, *, as_json: bool) -> None:
@@ -285,11 +245,3 @@ def _print_estimate(estimate: Estimate, settings: Settings, *, as_json: bool) ->
         echo_pieces(estimate_json_text(estimate, price=price))
     else:
         echo_lines(human_estimate(estimate, price=price))
-
-
-def _print_result(report: api.RunReport, settings: Settings, *, as_json: bool) -> None:
-    price = settings.budget.price
-    if as_json:
-        click.echo(summary_json(report.summary, price=price))
-    else:
-        click.echo(human_summary(report.summary, report.files(), price=price))

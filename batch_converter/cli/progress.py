@@ -9,20 +9,23 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Final, Self
 
-from rich.console import Console, Group
-from rich.filesize import decimal
+from rich.console import Console, ConsoleDimensions, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from batch_converter.cli.line_fitting import Lettering, size_of
+from batch_converter.logs import TERMS_WITHOUT_CURSOR
 from batch_converter.pace import Pace
+from batch_converter.report.formatting import pluralized, size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
     from typing import TextIO
 
@@ -31,6 +34,14 @@ if TYPE_CHECKING:
     from batch_converter.counters import RunCounters
 
 _REFRESHES_PER_S: Final = 4
+_MOST_COLUMNS: Final = 80
+"""A display that is no wider survives that a wide window is made smaller: a terminal breaks
+lines that do not fit any more, and what was drawn could not be found again to be wiped."""
+_ROOM_FOR_ECHO: Final = 3
+"""Columns left free for the `^C` that the terminal itself writes behind the display."""
+_LEAST_FOR_BAR: Final = 10
+_SLOW_FILES_PER_MINUTE: Final = 10
+_WIPING_S: Final = 1.0
 
 
 class ProgressDisplay:
@@ -65,14 +76,23 @@ class ProgressDisplay:
         self._clock = clock
         self._pace = Pace()
         stream = stream or sys.stderr
-        drawn = wanted is not False and (console is not None or _can_draw(stream))
-        self._live = self._live_on(console or Console(file=stream)) if drawn else None
+        if console is None and _can_draw(stream):
+            console = _Terminal(stream)
+        self._sized = stream if console is None or wanted is False else console
+        self.lettering = Lettering(getattr(stream, "encoding", None))
+        self._live = self._live_on(self._sized) if isinstance(self._sized, Console) else None
         self.log_stream = _AboveDisplay(self._live.console) if self._live else stream
 
     @property
     def is_drawn(self) -> bool:
         """Whether anything is drawn."""
         return self._live is not None
+
+    @property
+    def columns(self) -> int:
+        """How wide the terminal is, as of now."""
+        sized = self._sized
+        return sized.width if isinstance(sized, Console) else size_of(sized)[0]
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -89,6 +109,13 @@ class ProgressDisplay:
         if self._live is not None:
             self._live.stop()
 
+    def wipe(self) -> None:
+        """Give the terminal back, unless that takes longer than a moment: it may be halted."""
+        if self._live is not None:
+            wiping = threading.Thread(target=self._live.stop, daemon=True)
+            wiping.start()
+            wiping.join(_WIPING_S)
+
     def _live_on(self, console: Console) -> Live:
         return Live(
             console=console,
@@ -97,16 +124,71 @@ class ProgressDisplay:
             transient=True,
             redirect_stdout=False,  # the result goes to standard output untouched
             redirect_stderr=False,
+            vertical_overflow="crop",
         )
 
     def _draw(self) -> RenderableType:
+        cells = max(1, min(self.columns, _MOST_COLUMNS) - _ROOM_FOR_ECHO)
+        self._pace.observe(self._counters.worked_off, at_s=self._clock())
+        counts = self.lettering.fitting(list(self._counts()), cells)
+        return Group(self._bar_line(cells), Text(counts, no_wrap=True, overflow="crop"))
+
+    def _bar_line(self, cells: int) -> RenderableType:
         counters = self._counters
-        self._pace.observe(counters.worked_off, at_s=self._clock())
-        left_s = None
-        if not counters.discovering:
-            left_s = self._pace.seconds_for(counters.found - counters.done)
-        counts = Text(_counts(counters), style="dim", no_wrap=True, overflow="ellipsis")
-        return Group(_bar_line(counters, left_s), counts)
+        position = self.lettering.fitting(list(self._position()), cells)
+        for_bar = cells - len(position) - 1
+        if for_bar < _LEAST_FOR_BAR:
+            return Text(position, no_wrap=True, overflow="crop")
+        waiting = counters.discovering and not counters.done
+        total = max(counters.found, 1)
+        bar = ProgressBar(total=total, completed=counters.done, width=for_bar, pulse=waiting)
+        line = Table.grid(padding=(0, 1))
+        line.add_row(bar, Text(position, no_wrap=True))
+        return line
+
+    def _position(self) -> Iterator[str]:
+        """Yield files and time left, then what matters less."""
+        counters = self._counters
+        files = f"{counters.done:,}/{counters.found:,}"
+        if counters.discovering:
+            yield f"{files} found so far"
+            return
+        yield files
+        left_s = self._pace.seconds_for(counters.found - counters.done)
+        if left_s is not None:
+            yield f"{_clock_text(left_s)} left"
+        yield f"{counters.done / counters.found if counters.found else 1:.0%}"
+
+    def _counts(self) -> Iterator[str]:
+        """Yield what else is counted, what matters most first."""
+        counters = self._counters
+        if counters.failed:
+            yield f"{counters.failed:,} failed"
+        yield pluralized(counters.pages, "page")
+        if rate := self._pace.files_per_minute:
+            digits = 1 if rate < _SLOW_FILES_PER_MINUTE else 0
+            yield f"{rate:,.{digits}f} files/min"
+        calls, limit = counters.api_calls_billed, counters.max_api_calls
+        if calls or limit is not None:
+            yield f"{calls:,} calls" if limit is None else f"{calls:,}/{limit:,} calls"
+        if counters.with_warnings:
+            yield f"{counters.with_warnings:,} with warnings"
+        yield f"{counters.in_flight:,} in flight"
+        if counters.skipped:
+            yield f"{counters.skipped:,} up to date"
+        yield f"{size(counters.bytes_in)} {self.lettering.arrow} {size(counters.bytes_out)}"
+
+
+class _Terminal(Console):
+    """A terminal that is as large as it says itself, whatever the environment says."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        super().__init__(file=stream, force_terminal=True, force_interactive=True)
+
+    @property  # type: ignore[misc]  # rich's can be set; nobody sets ours
+    def size(self) -> ConsoleDimensions:
+        """Columns and lines."""
+        return ConsoleDimensions(*size_of(self.file))  # type: ignore[arg-type]
 
 
 class _AboveDisplay(io.TextIOBase):
@@ -129,40 +211,13 @@ class _AboveDisplay(io.TextIOBase):
 
 def _can_draw(stream: TextIO | None) -> bool:
     return (
-        stream is not None and stream.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
+        stream is not None
+        and stream.isatty()
+        and os.environ.get("TERM") not in TERMS_WITHOUT_CURSOR
     )
-
-
-def _bar_line(counters: RunCounters, left_s: float | None) -> Table:
-    line = Table.grid(padding=(0, 1), expand=True)
-    line.add_column(ratio=1)
-    line.add_column(justify="right", no_wrap=True)
-    waiting = counters.discovering and not counters.done
-    bar = ProgressBar(total=max(counters.found, 1), completed=counters.done, pulse=waiting)
-    line.add_row(bar, _position(counters, left_s))
-    return line
-
-
-def _position(counters: RunCounters, left_s: float | None) -> str:
-    if counters.discovering:
-        return f"{counters.done:,}/{counters.found:,} found so far"
-    share = counters.done / counters.found if counters.found else 1
-    left = "" if left_s is None else f"  {_clock_text(left_s)} left"
-    return f"{counters.done:,}/{counters.found:,}  {share:.0%}{left}"
 
 
 def _clock_text(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _counts(counters: RunCounters) -> str:
-    parts = [f"{counters.converted:,} converted"]
-    parts += [f"{counters.skipped:,} up to date"] if counters.skipped else []
-    parts += [f"{counters.failed:,} failed"] if counters.failed else []
-    parts += [f"{counters.with_warnings:,} with warnings"] if counters.with_warnings else []
-    parts += [f"{counters.in_flight:,} in flight"]
-    parts += [f"{counters.api_calls_billed:,} API calls"] if counters.api_calls_billed else []
-    parts += [f"{decimal(counters.bytes_in)} in, {decimal(counters.bytes_out)} out"]
-    return " · ".join(parts)

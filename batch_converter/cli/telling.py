@@ -62,16 +62,18 @@ class Telling:
     Args:
         ping_url: A dead man's switch; it is told of every end, also where no run began.
         on_finish: A shell's command line, for the end of a run that began.
+        quiet: Whether standard error hears nothing of it; the log file does.
 
     Raises:
         UsageError: One of them cannot be what was meant.
     """
 
-    def __init__(self, ping_url: str | None, on_finish: str | None) -> None:
+    def __init__(self, ping_url: str | None, on_finish: str | None, *, quiet: bool = False) -> None:
         self._ping = None if ping_url is None else Ping(ping_url)
         if on_finish is not None and not on_finish.strip():
             raise UsageError("--on-finish is empty; is a variable not set?")
         self._on_finish = on_finish
+        self._quiet = quiet
         self._settings = Settings()
         self._run_id = new_run_id()
         self._redactor = Redactor()
@@ -95,7 +97,9 @@ class Telling:
         if self._ping is None and self._on_finish is None:
             return
         try:
-            with log_as_set(self._settings, self._run_id, self._redactor) as session:
+            with log_as_set(
+                self._settings, self._run_id, self._redactor, quiet=self._quiet
+            ) as session:
                 anyio.run(self._end, code, session)
         except (BatchConverterError, OSError) as error:
             message = f"batch-converter: nobody could be told of the end: {error}"

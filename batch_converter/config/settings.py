@@ -22,7 +22,16 @@ from pydantic import (
 
 from batch_converter.config.credentials import ClientId, ClientSecret, missing_half
 from batch_converter.config.names import parse_host, parse_network
-from batch_converter.config.section import Age, Count, Duration, Seconds, Section, Size, UserPath
+from batch_converter.config.section import (
+    Age,
+    Count,
+    Duration,
+    Interval,
+    Seconds,
+    Section,
+    Size,
+    UserPath,
+)
 from batch_converter.config.units import parse_encoding, parse_size
 from batch_converter.models import Price
 
@@ -176,6 +185,7 @@ class LoggingSettings(Section):
     Attributes:
         max_bytes: The log file is rotated before it would be longer; 0 and None are never.
         backups: So many rotated log files are kept.
+        stats: Seconds between two `run.progress` where no live progress is drawn; 0 is never.
         progress_page: Port of a live page of the run on 127.0.0.1; 0 takes a free one.
     """
 
@@ -185,6 +195,7 @@ class LoggingSettings(Section):
     max_bytes: Size | None = None
     backups: Annotated[int, Field(ge=0)] = 5
     progress: bool | None = None
+    stats: Interval = 60
     progress_page: Annotated[int, Field(ge=0, le=65_535)] | None = None
 
 

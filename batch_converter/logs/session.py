@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import sys
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 from structlog.contextvars import merge_contextvars
-from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import TimeStamper, add_log_level, format_exc_info
 
 from batch_converter.errors import UsageError
-from batch_converter.journal import is_journal, prioritized
-from batch_converter.logs.cleaning import Cleaner, printable
+from batch_converter.logs.cleaning import Cleaner
+from batch_converter.logs.console import console_render, json_line
 from batch_converter.logs.log_file import LogFile
-from batch_converter.logs.writing import LineWriter, NullStream, descriptor_of, sink_for
+from batch_converter.logs.writing import LineWriter, NullStream, sink_for
 from batch_converter.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -30,24 +27,18 @@ if TYPE_CHECKING:
 
     from structlog.typing import EventDict
 
+    from batch_converter.logs.console import LogFormat, LogLevel, PeopleLines, Render
     from batch_converter.logs.writing import LineStream
-
-    _Render = Callable[[EventDict], str]
-
-LogLevel = Literal["debug", "info", "warning", "error"]
-LogFormat = Literal["auto", "console", "json"]
 
 _LEVELS: Final[tuple[LogLevel, ...]] = ("debug", "info", "warning", "error")
 _SEVERITIES: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-_FIRST_KEYS: Final = ("timestamp", "level", "event", "run_id")
-_EVENT_WIDTH: Final = 19  # the longest common one, `auth.token_obtained`
 _DRAIN_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Output:
     threshold: int
-    render: _Render
+    render: Render
     writer: LineWriter
 
 
@@ -127,8 +118,8 @@ class LogSession:
     def _deliver(self, _logger: object, _method: str, event_dict: EventDict) -> NoReturn:
         severity = _SEVERITIES[event_dict["level"]]
         for output in self._outputs:
-            if severity >= output.threshold:
-                output.writer.put(output.render(event_dict))
+            if severity >= output.threshold and (line := output.render(event_dict)):
+                output.writer.put(line)
         raise structlog.DropEvent
 
 
@@ -142,6 +133,8 @@ def configure_logging(
     run_id: str | None = None,
     stream: LineStream | None = None,
     redactor: Redactor | None = None,
+    for_people: PeopleLines | None = None,
+    left_out: Callable[[EventDict], bool] | None = None,
 ) -> LogSession:
     """Send structlog's events, and what libraries log, to `stream` and `file`.
 
@@ -156,6 +149,8 @@ def configure_logging(
         stream: The console, standard error where absent; give the live display's
             `log_stream` to have the lines appear above it.
         redactor: Where secrets are, or will be, known.
+        for_people: Renders what a console on a terminal shows, unless it shows `debug`.
+        left_out: Whether the console goes without an event; the file never does.
 
     Returns:
         The session, already in force; use it as a context manager or close it.
@@ -165,9 +160,13 @@ def configure_logging(
     """
     console = stream or sys.stderr or NullStream()
     session = LogSession(run_id=run_id or uuid.uuid4().hex, redactor=redactor or Redactor())
-    file_output = None if file is None else _file_output(file, max_bytes, backups)
-    outputs = [_console_output(console, level, log_format), file_output]
-    session._start(*(output for output in outputs if output))  # noqa: SLF001  # its own factory
+    shown = _Output(
+        threshold=_SEVERITIES[level],
+        render=console_render(console, level, log_format, for_people, left_out),
+        writer=LineWriter(sink_for(console), name="console", on_first_failure=_tell_failure),
+    )
+    outputs = [shown] if file is None else [shown, _file_output(file, max_bytes, backups)]
+    session._start(*outputs)  # noqa: SLF001  # its own factory
     return session
 
 
@@ -175,25 +174,6 @@ def shifted_level(level: LogLevel, *, louder: int) -> LogLevel:
     """Return the level that many steps more talkative; negative is quieter (`-q`)."""
     wanted = _LEVELS.index(level) - louder
     return _LEVELS[min(max(wanted, 0), len(_LEVELS) - 1)]
-
-
-def _console_output(stream: LineStream, level: LogLevel, log_format: LogFormat) -> _Output:
-    terminal = stream.isatty()
-    lines_for_people = log_format == "console" or (log_format == "auto" and terminal)
-    colors = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    render: _Render = _ConsoleLines(colors=colors) if lines_for_people else _json_line
-    descriptor = descriptor_of(stream)
-    if descriptor is not None and is_journal(descriptor):
-        render = _with_priority(render)
-    return _Output(
-        threshold=_SEVERITIES[level],
-        render=render,
-        writer=LineWriter(sink_for(stream), name="console", on_first_failure=_tell_failure),
-    )
-
-
-def _with_priority(render: _Render) -> _Render:
-    return lambda event_dict: prioritized(render(event_dict), event_dict["level"])
 
 
 def _file_output(path: Path, max_bytes: int, backups: int) -> _Output:
@@ -204,35 +184,9 @@ def _file_output(path: Path, max_bytes: int, backups: int) -> _Output:
         raise UsageError(msg) from error
     return _Output(
         threshold=_SEVERITIES["debug"],
-        render=_json_line,
+        render=json_line,
         writer=LineWriter(sink, name=str(path), on_first_failure=_tell_failure),
     )
-
-
-def _json_line(event_dict: EventDict) -> str:
-    ordered = {key: event_dict[key] for key in _FIRST_KEYS} | dict(event_dict)
-    return json.dumps(ordered)  # in ASCII: surrogates stand as escapes
-
-
-class _ConsoleLines:
-    """Renders an event as a line for people: no run id, whole seconds, all of it safe."""
-
-    def __init__(self, *, colors: bool) -> None:
-        self._render = ConsoleRenderer(
-            _EVENT_WIDTH,
-            colors=colors,
-            repr_native_str=True,  # escapes what a terminal would obey, and surrogates
-            sort_keys=False,
-            exception_formatter=plain_traceback,
-        )
-
-    def __call__(self, event_dict: EventDict) -> str:
-        shown = {key: value for key, value in event_dict.items() if key != "run_id"}
-        shown["timestamp"] = f"{shown['timestamp'][:19]}Z"
-        shown["event"] = printable(str(shown["event"]))
-        if "exception" in shown:
-            shown["exception"] = "\n".join(map(printable, shown["exception"].split("\n")))
-        return self._render(None, "", shown)
 
 
 class _Bridge(logging.Handler):

@@ -13,6 +13,7 @@ from batch_converter.engines.base import TaskService
 from batch_converter.errors import BudgetSpentError, LedgerWriteError, MachineExhaustedError
 from batch_converter.events import (
     BudgetExhausted,
+    BudgetSet,
     DiscoveryEnded,
     DocumentAdmitted,
     DocumentReleased,
@@ -126,6 +127,7 @@ class Run:
                 **asdict(self._recovered),
             )
         )
+        self._emit(BudgetSet(limit=self._context.calls.budget.limit))
 
     async def _look_at_limits(self) -> None:
         """Let fewer documents in where only few files may be open."""

@@ -12,7 +12,7 @@ from batch_converter.models import FileStatus
 from batch_converter.report.formatting import and_cost, duration, pluralized, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from batch_converter.models import ApiCalls, FileReport, Price, RunSummary, Totals
 
@@ -38,6 +38,7 @@ def human_summary(
     files: Iterable[FileReport],
     *,
     price: Price,
+    causes: Sequence[str] = (),
 ) -> str:
     """Return some lines of text, the last one without its end, safe for a terminal.
 
@@ -46,12 +47,14 @@ def human_summary(
         files: What it did with each file; gone through once, only the first
             failures, and the first with warnings, are kept.
         price: Of a billed call.
+        causes: Why the run took no new work any more, or left something unwritten.
     """
     troubles = _gather(files)
     lines = [headline(summary), *_totals(summary.totals)]
     lines += _calls(summary, price)
     lines += _warned(summary.totals.with_warnings, troubles)
     lines += _failed(troubles)
+    lines += (printable(f"Cause: {cause}") for cause in causes)
     lines += _how_to_go_on(summary, troubles)
     return "\n".join(lines)
 

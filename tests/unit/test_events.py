@@ -9,6 +9,8 @@ from structlog.testing import capture_logs
 from batch_converter import events
 from batch_converter.counters import RunCounters
 from batch_converter.events import (
+    BudgetExhausted,
+    BudgetSet,
     CallsCounted,
     DiscoveryEnded,
     DocumentAdmitted,
@@ -21,7 +23,9 @@ from batch_converter.events import (
     FileResubmitted,
     FileSkipped,
     KnownFailure,
+    RunDeadlinePassed,
     RunEvent,
+    RunStopped,
     TokenObtained,
 )
 from batch_converter.logs import log_event
@@ -157,7 +161,25 @@ def test_counters_count() -> None:
         in_flight=1,
         bytes_in=10,
         bytes_out=30,
+        pages=2,
         api_calls_billed=1,
         discovering=False,
     )
     assert (counters.newly_failed, counters.worked_off, counters.done) == (1, 2, 4)
+
+
+def test_counters_know_why_no_new_work_is_taken() -> None:
+    counters = RunCounters()
+    for event in (
+        BudgetSet(limit=7),
+        BudgetExhausted(message="2 calls are left"),
+        RunDeadlinePassed(deadline_s=90),
+        RunStopped(code="network", message="nobody answers"),
+    ):
+        counters.observe(event)
+    assert counters.max_api_calls == 7
+    assert counters.causes == [
+        "2 calls are left",
+        "the deadline passed, 90 s after the start",
+        "nobody answers",
+    ]

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from batch_converter.cli.progress import ProgressDisplay
 from batch_converter.counters import RunCounters
+from batch_converter.events import BudgetSet, CallsCounted
 from batch_converter.logs import configure_logging
 from batch_converter.pace import Pace
 
@@ -51,24 +52,40 @@ def test_it_counts_what_it_knows_and_leaves_out_what_is_nought() -> None:
         in_flight=64,
         bytes_in=5_000_000,
         bytes_out=7_500_000,
+        pages=41_000,
         api_calls_billed=6_400,
         discovering=False,
     )
-    bar, counts = drawn(counters, width=140).splitlines()
-    assert bar.rstrip().endswith("6,000/12,000  50%")
+    position, counts = drawn(counters).splitlines()
+    assert position.rstrip().endswith("6,000/12,000 · 50%")
     assert counts.split(" · ") == [
-        "3,000 converted",
-        "2,900 up to date",
         "100 failed",
+        "41,000 pages",
+        "6,400 calls",
         "7 with warnings",
         "64 in flight",
-        "6,400 API calls",
-        "5.0 MB in, 7.5 MB out",
-    ]
-    assert (
-        drawn(RunCounters()).splitlines()[1]
-        == "0 converted · 0 in flight · 0 bytes in, 0 bytes out"
-    )
+    ], "what would not fit whole is left out"
+    assert drawn(RunCounters()).splitlines()[1] == "0 pages · 0 in flight · 0 bytes → 0 bytes"
+
+
+@pytest.mark.parametrize(
+    ("calls", "limit", "expected"),
+    [
+        (0, None, None),
+        (5, None, "5 calls"),
+        (0, 90, "0/90 calls"),
+        (1_234, 5_000, "1,234/5,000 calls"),
+        (0, 0, "0/0 calls"),
+    ],
+)
+def test_calls_are_shown_beside_what_may_be_spent(
+    calls: int, limit: int | None, expected: str | None
+) -> None:
+    counters = RunCounters()
+    counters.observe(BudgetSet(limit=limit))
+    counters.observe(CallsCounted(kind="poll", calls=calls))
+    shown = drawn(counters).splitlines()[1].split(" · ")
+    assert [fact for fact in shown if "calls" in fact] == [expected] * (expected is not None)
 
 
 def test_while_files_are_being_found_there_is_no_share_and_no_end() -> None:
@@ -78,16 +95,27 @@ def test_while_files_are_being_found_there_is_no_share_and_no_end() -> None:
 
 
 def test_a_run_without_files_is_complete() -> None:
-    assert "0/0  100%" in drawn(RunCounters(discovering=False))
+    assert "0/0 · 100%" in drawn(RunCounters(discovering=False))
 
 
-def test_a_narrow_terminal_gets_two_lines_all_the_same() -> None:
+@pytest.mark.parametrize("width", [1, 2, 5, 19, 20, 24, 25, 40, 79, 80, 81, 110, 300])
+@pytest.mark.parametrize("discovering", [True, False])
+def test_it_is_two_lines_that_fit_and_leave_room_for_an_echo(
+    width: int, *, discovering: bool
+) -> None:
     counters = RunCounters(
-        found=10**6, converted=10**5, skipped=10**5, failed=10**5, discovering=False
+        found=10**6,
+        converted=10**5,
+        skipped=10**5,
+        failed=10**5,
+        pages=10**7,
+        api_calls_billed=10**5,
+        discovering=discovering,
     )
-    lines = drawn(counters, width=40).splitlines()
+    lines = drawn(counters, width=width).splitlines()
     assert len(lines) == 2
-    assert lines[1].endswith("…")
+    assert max(map(len, lines)) <= max(1, min(width, 80) - len("^C "))
+    assert lines[0].lstrip(" ━╺╸").startswith("300,000/1,000,000"[: max(0, width - 4)])
 
 
 @pytest.mark.parametrize(
@@ -128,6 +156,14 @@ def test_the_pace_forgets_what_is_long_past() -> None:
         pace.observe(1000 + second // 10, at_s=second)
     left_s = pace.seconds_for(10)
     assert left_s == pytest.approx(100, rel=0.1)
+
+
+@pytest.mark.parametrize("interval_s", [299, 300, 301, 3600])
+def test_the_pace_is_known_however_seldom_it_is_asked_for(interval_s: float) -> None:
+    pace = Pace()
+    for hour in range(4):
+        pace.observe(100 * hour, at_s=interval_s * hour)
+    assert pace.files_per_minute == pytest.approx(6000 / interval_s)
 
 
 def test_nobody_knows_the_pace_at_first() -> None:
@@ -195,7 +231,7 @@ def test_the_display_wipes_itself_and_never_leaves_the_cursor_hidden() -> None:
     with ProgressDisplay(RunCounters(), console=console):
         text = screen.getvalue()
         assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l"), "a killed run leaves it so"
-    last_text = screen.getvalue().rpartition("out")[2]
+    last_text = screen.getvalue().rpartition("0 bytes")[2]
     assert last_text.count("\x1b[2K") == 2, "both lines are cleared"
 
 

@@ -581,6 +581,17 @@ def test_what_is_left_and_how_to_go_on_is_said(code: ExitCode, expected: str) ->
     assert last.endswith("the same command goes on from here.")
 
 
+def test_what_stopped_a_run_is_told_before_how_to_go_on() -> None:
+    causes = ["cannot reach x\x1b[2J", "the disk is full"]
+    summary = replace(SUMMARY, exit_code=ExitCode.UNAVAILABLE)
+    text = human_summary(summary, [], price=Price(), causes=causes)
+    first, second, last = text.split("\n")[-3:]
+    assert (first, second) == (r"Cause: cannot reach x\x1b[2J", "Cause: the disk is full")
+    assert last.startswith(
+        "The service could not be reached or stayed unavailable: later, the same"
+    )
+
+
 def test_the_cost_is_told_where_the_price_is_known() -> None:
     text = "\n".join(human(SUMMARY, price=0.05))
     assert "29 billed (13 submit, 14 poll, 2 cancel), 1.45 EUR." in text

@@ -1,0 +1,135 @@
+"""A run as `convert` makes it: observed, shown, interrupted by signals, and told in the end."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import click
+import structlog
+
+from batch_converter import api
+from batch_converter.cli.draining import stopped_by_signals
+from batch_converter.cli.event_lines import EventLines
+from batch_converter.cli.progress import ProgressDisplay
+from batch_converter.cli.progress_log import run_with_progress_log
+from batch_converter.cli.session import logging_session
+from batch_converter.counters import RunCounters
+from batch_converter.errors import ExitCode
+from batch_converter.logs import NullStream, wants_colors
+from batch_converter.orchestrator import StopReason
+from batch_converter.report import human_summary, summary_json
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractContextManager
+
+    from batch_converter.cli.telling import Telling
+    from batch_converter.config import LoadedSettings, Settings
+    from batch_converter.logs import LogSession
+    from batch_converter.models import RunSummary
+    from batch_converter.orchestrator import Run
+    from batch_converter.sources import Sources
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldRun:
+    """A run that has ended, and what was said while it went on.
+
+    Attributes:
+        causes: Why it took no new work any more, or left something unwritten.
+    """
+
+    report: api.RunReport
+    causes: tuple[str, ...]
+
+    @property
+    def summary(self) -> RunSummary:
+        """Totals, calls and exit code."""
+        return self.report.summary
+
+
+def run_with_display(
+    sources: Sources, loaded: LoadedSettings, telling: Telling, *, quiet: bool
+) -> ToldRun:
+    """Convert, with a live display on a terminal and `run.progress` elsewhere.
+
+    Args:
+        sources: What is to be converted.
+        loaded: The settings.
+        telling: Told of the beginning, and what came of it.
+        quiet: Whether nothing is drawn unless asked for, nor said but what ends the run.
+    """
+    wishes, counters = loaded.settings.logging, RunCounters()
+    wanted = False if quiet and wishes.progress is None else wishes.progress
+    display = ProgressDisplay(counters, wanted=wanted)
+    lines = EventLines(
+        columns=lambda: display.columns,
+        lettering=display.lettering,
+        colors=wants_colors(display.log_stream or NullStream()),
+    )
+    logging = logging_session(loaded, stream=display.log_stream, for_people=lines, quiet=quiet)
+    with logging as session, display:
+        run = partial(
+            api.run,
+            run_id=session.run_id,
+            redactor=session.redactor,
+            stopping=partial(_stopped_by_signals, session=session, display=display),
+        )
+        telling.begin(loaded.settings, session)
+        stats_s = 0 if display.is_drawn else wishes.stats
+        observed = _observed(_with_progress_log(run, counters, stats_s), counters, loaded.settings)
+        report = anyio.run(observed, sources, loaded.settings)
+    telling.ran(report)
+    unwritten = (
+        f"{error}; once that is settled, the same command writes it" for error in report.unwritten
+    )
+    return ToldRun(report=report, causes=(*counters.causes, *unwritten))
+
+
+def print_result(told: ToldRun, settings: Settings, *, as_json: bool, quiet: bool) -> None:
+    """Print what came of the run; quietly, nothing where it succeeded, unless JSON is wanted."""
+    report, price = told.report, settings.budget.price
+    if as_json:
+        click.echo(summary_json(report.summary, price=price))
+    is_silent = report.summary.exit_code == ExitCode.OK if quiet else as_json
+    if not is_silent:
+        text = human_summary(report.summary, report.files(), price=price, causes=told.causes)
+        click.echo(text, err=as_json)
+
+
+def _with_progress_log(
+    run: Callable[..., Awaitable[api.RunReport]], counters: RunCounters, interval_s: float
+) -> Callable[..., Awaitable[api.RunReport]]:
+    return partial(run_with_progress_log, run, counters, interval_s) if interval_s else run
+
+
+def _observed(
+    run: Callable[..., Awaitable[api.RunReport]], counters: RunCounters, settings: Settings
+) -> Callable[..., Awaitable[api.RunReport]]:
+    """Return the run with who observes it: the counters, and a page where one is wanted."""
+    port = settings.logging.progress_page
+    if port is None:
+        return partial(run, on_event=counters.observe)
+    from batch_converter.cli.page import run_with_page  # noqa: PLC0415  # a web server, which most runs spare themselves
+
+    return partial(run_with_page, run, port, counters)
+
+
+def _stopped_by_signals(
+    run: Run, session: LogSession, display: ProgressDisplay
+) -> AbstractContextManager[None]:
+    def stop(number: int) -> None:
+        log.warning("run.interrupted", signal=signal.Signals(number).name)
+        run.stop(StopReason.of_signal(number))
+
+    def leave() -> None:
+        session.close()
+        display.wipe()
+
+    return stopped_by_signals(stop, before_leaving=leave)
