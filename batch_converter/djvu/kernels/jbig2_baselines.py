@@ -75,20 +75,14 @@ def _neighbours(
     """Tell who stands beside each shape: a line of the same letters over and over is one entry."""
     pairs = [_pairs(shapes, placements) for placements, _ in pages]
     firsts, seconds, lowers = (np.concatenate(column) for column in zip(*pairs, strict=True))
-    found, counts = np.unique(
-        np.stack(
-            (
-                np.concatenate((firsts, seconds)),
-                np.concatenate((seconds, firsts)),
-                np.concatenate((lowers, -lowers)),
-            )
-        ),
-        axis=1,
-        return_counts=True,
-    )
+    both = np.concatenate((firsts, seconds)), np.concatenate((seconds, firsts))
+    lower = np.concatenate((lowers, -lowers)) + _HIGHEST
+    sizes = len(shapes), len(shapes), 2 * _HIGHEST + 1
+    found, counts = np.unique(np.ravel_multi_index((*both, lower), sizes), return_counts=True)
+    columns = [column.tolist() for column in np.unravel_index(found, sizes)]
     neighbours: dict[int, list[_Neighbour]] = {}
-    for number, other, lower, count in zip(*found.tolist(), counts.tolist(), strict=True):
-        neighbours.setdefault(number, []).append(_Neighbour(other, lower, count))
+    for number, other, shifted, times in zip(*columns, counts.tolist(), strict=True):
+        neighbours.setdefault(number, []).append(_Neighbour(other, shifted - _HIGHEST, times))
     return neighbours
 
 
