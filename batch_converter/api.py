@@ -15,6 +15,7 @@ import anyio.to_thread
 import structlog
 
 from batch_converter.clock import SystemClock
+from batch_converter.discovery import absolute_path
 from batch_converter.engines.base import TaskService
 from batch_converter.engines.registry import ENGINES, choose_engine, choose_service
 from batch_converter.events import EventStream
@@ -22,16 +23,20 @@ from batch_converter.ledger import Ledger, LedgerReader
 from batch_converter.logs import log_event
 from batch_converter.machine_limits import check_limits
 from batch_converter.models import RunKind
-from batch_converter.orchestrator import Cancelling, Planner, Run, estimate
+from batch_converter.orchestrator import Cancelling, Planner, Run, estimate, finish_moves
 from batch_converter.report import check_report_files, write_report_files
 from batch_converter.sources import OpenSources, Sources, SourceStores
 from batch_converter.state import (
+    check_move_dir,
     held_state_dir,
     ledger_path,
+    moved_sources_dir,
     new_run_id,
     output_dir,
+    prepare_move_dir,
     require_ledger,
     state_dir,
+    was_moved,
 )
 from batch_converter.wiring import SOURCE_STORES, open_context
 
@@ -208,6 +213,7 @@ async def open_run(
     stores, now = SourceStores(source_stores, settings), (clock or SystemClock()).now()
     opened = await anyio.to_thread.run_sync(_open_sources, sources, settings, stores, now)
     await anyio.to_thread.run_sync(check_report_files, settings)
+    await anyio.to_thread.run_sync(prepare_move_dir, settings)
     events = EventStream([log_event] if on_event is None else [log_event, on_event])
     async with AsyncExitStack() as stack:
         state = await stack.enter_async_context(held_state_dir(settings))
@@ -229,6 +235,7 @@ async def open_run(
         await context.pdfs.clear_parts(*await context.ledger.unfinished())
         await stack.enter_async_context(context.engine)
         recovered = await context.ledger.begin_run(run_id, spec.name, at=context.clock.now())
+        await finish_moves(context)
         planner = Planner(context, any_engine=settings.engine == "auto")
         yield Run(context, planner, recovered), opened
 
@@ -238,7 +245,17 @@ def _open_sources(
 ) -> OpenSources:
     output_dir(settings)
     excluded_dirs = [os.fspath(state_dir(settings))]
-    return sources.open(settings.input, stores, excluded_dirs=excluded_dirs, now=now)
+    if (move_dir := moved_sources_dir(settings)) is not None:
+        excluded_dirs.append(os.fspath(move_dir))
+    opened = sources.open(
+        settings.input,
+        stores,
+        excluded_dirs=excluded_dirs,
+        now=now,
+        was_moved=lambda path: was_moved(settings, absolute_path(path)),
+    )
+    check_move_dir(settings, opened.roots)
+    return opened
 
 
 async def dry_run(

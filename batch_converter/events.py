@@ -346,6 +346,23 @@ class FileWarned(FileEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileMoved(FileEvent):
+    """The source was moved, its PDF being there."""
+
+    name = "file.moved"
+    moved_to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileNotMoved(FileEvent):
+    """The source stays where it is, although it was to be moved; the PDF is there."""
+
+    name = "file.not_moved"
+    level = "warning"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileFailed(FileEvent):
     """The file failed, now or, where `attempts` is 0, in an earlier run or before any call."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -13,13 +14,13 @@ import anyio.to_thread
 from filelock import FileLock, Timeout
 
 from batch_converter import working_folder
-from batch_converter.config import STATE_DIR_NAME
+from batch_converter.config import STATE_DIR_NAME, move_dir
 from batch_converter.errors import StateLockedError, UsageError
 from batch_converter.ledger import LedgerReader
 from batch_converter.storage import make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from filelock import BaseFileLock
@@ -41,6 +42,64 @@ def output_dir(settings: Settings) -> Path:
         raise UsageError("no output folder: give -o DIR or set output.dir in the configuration")
     with working_folder.needed_for(settings.output.dir):
         return settings.output.dir.absolute()
+
+
+def moved_sources_dir(settings: Settings) -> Path | None:
+    """Return the absolute folder that sources are moved to (`--after`); None where they stay.
+
+    Raises:
+        UsageError: It is relative to a folder that is gone.
+    """
+    folder = move_dir(settings.input.after)
+    if folder is None:
+        return None
+    with working_folder.needed_for(folder):
+        return folder.absolute()
+
+
+def check_move_dir(settings: Settings, roots: Sequence[str]) -> None:
+    """Make sure that no source folder is where sources are moved to; blocking.
+
+    Raises:
+        UsageError: One is.
+    """
+    folder = moved_sources_dir(settings)
+    if folder is None:
+        return
+    real = os.path.realpath(folder)
+    for root in roots:
+        if "://" not in root and os.path.realpath(root) == real:
+            raise UsageError(
+                f"the source {root} is where --after moves sources to ({folder}): give another"
+                " folder, which may lie in the source"
+            )
+
+
+def prepare_move_dir(settings: Settings) -> None:
+    """Make the folder that sources are moved to, if there is one; blocking.
+
+    Raises:
+        UsageError: It cannot be made or written.
+    """
+    folder = moved_sources_dir(settings)
+    if folder is None:
+        return
+    try:
+        make_folder(folder)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        msg = f"sources cannot be moved to {folder}: {error.strerror}; nothing was started"
+        raise UsageError(msg) from error
+
+
+def was_moved(settings: Settings, path: str) -> bool:
+    """Whether an earlier run has moved the source of this absolute path; blocking."""
+    ledger = ledger_path(settings)
+    if os.path.lexists(path) or not ledger.exists():
+        return False
+    with LedgerReader(ledger) as reader:
+        return reader.was_moved(path)
 
 
 def state_dir(settings: Settings) -> Path:

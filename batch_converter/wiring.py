@@ -19,7 +19,7 @@ from batch_converter.output import PdfStore
 from batch_converter.polling import FixedInterval, Predictive
 from batch_converter.redaction import Redactor
 from batch_converter.sources import DISK, DiskSources, SourceStores
-from batch_converter.state import LEDGER_NAME, SCRATCH_NAME, output_dir
+from batch_converter.state import LEDGER_NAME, SCRATCH_NAME, moved_sources_dir, output_dir
 from batch_converter.storage import ScratchFolder
 from batch_converter.threads import DiskThreads, LimitedThreads
 
@@ -115,6 +115,7 @@ async def open_context(
             events=events,
             preflight=LimitedThreads(threads, at_once=_PREFLIGHTS),
             disk_room=DiskRoom(pdfs, threads, clock),
+            move_dir=moved_sources_dir(settings),
         )
 
 

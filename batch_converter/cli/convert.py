@@ -123,6 +123,12 @@ if TYPE_CHECKING:
 )
 @flag("output.preserve_times", "--preserve-times", help="PDFs take the DjVus' time of change.")
 @flag("output.adopt", "--adopt", help="Take fitting PDFs that are there for the files' own.")
+@option(
+    "input.after",
+    "--after",
+    metavar="ACTION",
+    help="What becomes of a source whose PDF is there: keep, or move:DIR (default: keep).",
+)
 @flag("retry.retry_failed", "--retry-failed", help="Take up what failed for good before.")
 @flag(
     "report.ignore_known_failures",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batch_converter.config.after import move_dir
 from batch_converter.config.layers import CREDENTIALS, LoadedSettings, load_settings
 from batch_converter.config.run_variables import RUN_VARIABLES
 from batch_converter.config.section import Section
@@ -30,6 +31,7 @@ __all__ = [
     "Settings",
     "is_loopback",
     "load_settings",
+    "move_dir",
     "parse_shard",
     "settings_with",
 ]

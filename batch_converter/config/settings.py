@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from batch_converter.config.after import KEEP, AfterAction
 from batch_converter.config.credentials import ClientId, ClientSecret, missing_half
 from batch_converter.config.names import parse_host, parse_network
 from batch_converter.config.section import (
@@ -71,6 +72,7 @@ class InputSettings(Section):
     follow_symlinks: bool = False
     hidden: bool = False
     by_content: bool = False
+    after: AfterAction = KEEP
 
     @field_validator("shard")
     @classmethod

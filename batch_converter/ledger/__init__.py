@@ -6,12 +6,15 @@ from batch_converter.ledger.ledger import Ledger
 from batch_converter.ledger.plan import Adopted, Decision, Planned, Verdict
 from batch_converter.ledger.reader import LedgerReader
 from batch_converter.ledger.recovery import Recovered
+from batch_converter.ledger.relocations import Keepable, Move
 
 __all__ = [
     "Adopted",
     "Decision",
+    "Keepable",
     "Ledger",
     "LedgerReader",
+    "Move",
     "Planned",
     "Recovered",
     "Verdict",

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 APPLICATION_ID: Final = 0x446A5650  # "DjVP"
-MIGRATIONS: Final = ("1_schema.sql", "2_parts.sql", "3_warnings.sql", "4_services.sql")
+MIGRATIONS: Final = (
+    "1_schema.sql",
+    "2_parts.sql",
+    "3_warnings.sql",
+    "4_services.sql",
+    "5_moves.sql",
+)
 """What made and changed the tables, in order; once released, a script is never changed."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

@@ -14,6 +14,7 @@ from batch_converter.ledger.observations import Observations
 from batch_converter.ledger.outputs import FoundFiles
 from batch_converter.ledger.outstanding import Outstanding
 from batch_converter.ledger.plan import Plan
+from batch_converter.ledger.relocations import Relocations
 from batch_converter.ledger.runs import Runs
 from batch_converter.ledger.store import Store
 from batch_converter.storage.reserve import Reserve
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-class Ledger(Runs, Calls, FoundFiles, Plan, Documents, Outstanding, Observations):
+class Ledger(Runs, Calls, FoundFiles, Plan, Documents, Outstanding, Relocations, Observations):
     """Durable truth about one state directory, for one run at a time.
 
     Every awaited method is on disk when it returns. `path` is the SQLite file.

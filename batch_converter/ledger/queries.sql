@@ -136,7 +136,7 @@ SELECT error_code, count(*) AS documents FROM document WHERE state = 'failed' GR
 
 -- name: converted_totals
 SELECT coalesce(sum(size_bytes), 0) AS bytes_in, coalesce(sum(pdf_bytes), 0) AS bytes_out,
-    coalesce(sum(pages), 0) AS pages, count(warnings) AS with_warnings
+    coalesce(sum(pages), 0) AS pages, count(warnings) AS with_warnings, count(moved_to) AS moved
 FROM document WHERE state = 'converted'
 
 -- name: documents_in_state
@@ -149,7 +149,7 @@ SELECT source_root, source, output,
     iif(state = 'converted', converted_at, NULL) AS completed_at,
     iif(state = 'failed', error_code, NULL) AS error_code,
     iif(state = 'failed', error_message, NULL) AS error_message,
-    iif(state = 'converted', warnings, NULL) AS warnings
+    iif(state = 'converted', warnings, NULL) AS warnings, moved_to
 FROM document WHERE state = :state ORDER BY path
 
 -- name: converted_pdfs
@@ -202,12 +202,13 @@ SELECT document.* FROM document LEFT JOIN found ON found.path = document.path
 WHERE document.output_key = :key AND found.path IS NULL
 
 -- name: move_source
-UPDATE document SET path = :path, source_root = :source_root WHERE id = :document
+UPDATE document SET path = :path, source_root = :source_root, moved_to = NULL WHERE id = :document
 
 -- name: vanished_documents
 SELECT document.path, document.source, document.output FROM document
 LEFT JOIN found ON found.path = document.path
 WHERE document.path >= :first AND document.path < :last AND found.path IS NULL
+    AND document.moved_to IS NULL
 
 
 -- The plan: what is to be done with each found file
@@ -273,6 +274,11 @@ VALUES (:run, :document, :path, {report_values})
 -- The document has the rest.
 INSERT OR REPLACE INTO outcome (run, document, status) VALUES (:run, :document, 'skipped')
 
+-- name: record_known
+-- Known at another path than the document's.
+INSERT INTO outcome (run, status, path, source_root, source, output)
+VALUES (:run, 'skipped', :path, :source_root, :source, :output)
+
 -- name: copy_warnings
 -- The run that made the PDF died before it could say so.
 UPDATE outcome SET warnings = document.warnings FROM document
@@ -295,7 +301,7 @@ SELECT count(*) AS found, sum(status = 'converted') AS converted,
     sum(status = 'remaining') AS remaining, count(warnings) AS with_warnings,
     sum(iif(status = 'converted', bytes_in, 0)) AS bytes_in,
     sum(iif(status = 'converted', bytes_out, 0)) AS bytes_out,
-    sum(iif(status = 'converted', coalesce(pages, 0), 0)) AS pages
+    sum(iif(status = 'converted', coalesce(pages, 0), 0)) AS pages, count(moved_to) AS moved
 FROM outcome WHERE run = :run
 
 -- name: outcomes_of_run
@@ -312,6 +318,77 @@ WHERE outcome.run = :run ORDER BY coalesce(outcome.path, document.path)
 SELECT coalesce(outcome.path, document.path) AS path
 FROM outcome LEFT JOIN document ON document.id = outcome.document
 WHERE run = :run AND status = 'failed' ORDER BY 1
+
+
+-- Sources that are moved once their PDF is there
+
+-- name: keepable_documents
+-- Those that this run converted or found up to date, and of a plan also those in line.
+SELECT document.id, document.path, document.source, document.output, document.size_bytes,
+    document.mtime_ns, document.pdf_bytes, document.source_sha256, document.parts_fingerprint,
+    document.state = 'converted' AS is_converted
+FROM document
+WHERE document.path > :after AND (:last IS NULL OR document.path < :last)
+    AND document.moved_to IS NULL AND (
+    (document.state = 'converted' AND EXISTS (
+        SELECT 1 FROM outcome WHERE outcome.document = document.id AND outcome.run = :run
+            AND outcome.status IN ('converted', 'skipped')))
+    OR (:planned AND EXISTS (SELECT 1 FROM queue WHERE queue.document = document.id)))
+ORDER BY document.path LIMIT :limit
+
+-- name: documents_in_folder
+-- Of files in it, not in folders below it, that were not moved away.
+SELECT path, state = 'converted' AND parts_fingerprint IS NULL AS is_one_file FROM document
+WHERE path > :first AND path < :last AND moved_to IS NULL
+    AND instr(substr(path, length(:first) + 1), x'2f') = 0
+
+-- name: announce_move
+INSERT INTO relocation (family, document, source, target, folder)
+VALUES (:family, :document, :source, :target, :folder)
+
+-- name: finish_move
+UPDATE relocation SET is_done = 1, size_bytes = :size_bytes, mtime_ns = :mtime_ns
+WHERE family = :family AND source = :source AND is_done = 0
+
+-- name: set_moved
+UPDATE document SET moved_to = :target WHERE id = :document
+
+-- name: set_outcome_moved
+UPDATE outcome SET moved_to = :target WHERE run = :run AND document = :document
+
+-- name: withdraw_moves
+DELETE FROM relocation WHERE family = :family AND is_done = 0
+
+-- name: open_moves
+SELECT family, document, source, target, folder FROM relocation WHERE is_done = 0
+ORDER BY family, id
+
+-- name: outcome_warnings
+SELECT warnings FROM outcome WHERE run = :run AND document = :document
+
+-- name: set_outcome_warnings
+UPDATE outcome SET warnings = :warnings WHERE run = :run AND document = :document
+
+-- name: return_found
+-- A file lies again where it was moved from, that one or another.
+UPDATE document SET moved_to = NULL
+WHERE moved_to IS NOT NULL AND path IN (SELECT path FROM found)
+
+-- name: found_where_moved_to
+-- What this ledger has moved is known there too: it is not taken for another document.
+SELECT found.path, found.source_root, found.source, document.output
+FROM found
+JOIN relocation ON relocation.target = found.path AND relocation.is_done
+    AND relocation.size_bytes = found.size_bytes AND relocation.mtime_ns = found.mtime_ns
+JOIN document ON document.id = coalesce(relocation.document, relocation.family)
+WHERE found.path NOT IN (SELECT path FROM document)
+GROUP BY found.path
+
+-- name: forget_found
+DELETE FROM found WHERE path = :path
+
+-- name: moved_document
+SELECT id, source, moved_to FROM document WHERE path = :path AND moved_to IS NOT NULL
 
 
 -- Observations of a service, for the next run's polling

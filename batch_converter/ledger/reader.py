@@ -149,6 +149,11 @@ class LedgerReader:
         for row in self._connection.execute(query("converted_pdfs")):
             yield os.fsdecode(row["output"]), row["pdf_sha256"], row["pdf_bytes"]
 
+    def was_moved(self, path: str) -> bool:
+        """Whether the source with this absolute path was moved away once its PDF was there."""
+        values = {"path": os.fsencode(path)}
+        return self._connection.execute(query("moved_document"), values).fetchone() is not None
+
     def _run_row(self, run_id: str | None) -> sqlite3.Row:
         wanted = query("last_conversion_run") if run_id is None else query("run_by_id")
         row = self._connection.execute(wanted, {"run_id": run_id}).fetchone()

@@ -144,6 +144,7 @@ _CODECS: Final = {
     "source": _PATH,
     "source_root": _PATH,
     "output": _PATH,
+    "moved_to": _PATH,
     "status": _Codec(str, FileStatus),
     "submitted_at": _MOMENT,
     "completed_at": _MOMENT,

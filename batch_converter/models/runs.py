@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ class Totals:
 
     Attributes:
         with_warnings: Those of any status with something said beside the result.
+        moved: Sources that were moved, their PDFs being there (`--after`).
     """
 
     found: int = 0
@@ -48,6 +49,7 @@ class Totals:
     bytes_in: int = 0
     bytes_out: int = 0
     pages: int = 0
+    moved: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,9 @@ class FileReport:
         polls: Status requests in this run.
         bytes_out: Size of the PDF; 0 where there is none.
         pages: Pages, where they are known.
-        warnings: What the engine or a check said beside the result.
+        warnings: What the engine or a check said beside the result, and why a source was
+            not moved.
+        moved_to: Where this run moved the source to; an absolute path.
     """
 
     source: str
@@ -78,6 +82,7 @@ class FileReport:
     completed_at: datetime | None = None
     error: Failure | None = None
     warnings: tuple[str, ...] = ()
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,9 +173,13 @@ class Estimate:
         totals: `failed` are known failures and what is no DjVu.
         api_calls: With each document asked for once.
         files: Each file, by what would be done and by name, where that was asked for.
+        moved_to: Where sources would be moved to; None where they stay.
+        stays: Why some would not be moved, by source.
     """
 
     engine: str
     totals: Totals
     api_calls: ApiCalls
     files: tuple[PlannedFile, ...] | None = None
+    moved_to: str | None = None
+    stays: Mapping[str, str] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from batch_converter.orchestrator.cancelling import Cancelling
 from batch_converter.orchestrator.context import RunContext
 from batch_converter.orchestrator.disk_room import DiskRoom
 from batch_converter.orchestrator.estimate import estimate
+from batch_converter.orchestrator.keeping import SourceKeeper, finish_moves
 from batch_converter.orchestrator.planner import Planner
 from batch_converter.orchestrator.poll_schedule import PollSchedule
 from batch_converter.orchestrator.run import Run
@@ -20,6 +21,8 @@ __all__ = [
     "PollSchedule",
     "Run",
     "RunContext",
+    "SourceKeeper",
     "StopReason",
     "estimate",
+    "finish_moves",
 ]

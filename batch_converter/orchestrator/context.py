@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from batch_converter.orchestrator.admission import AdmissionOrder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batch_converter.clock import Clock
     from batch_converter.config import Settings
     from batch_converter.engines.base import Engine
@@ -37,6 +39,7 @@ class RunContext:
         threads: Where the disk is asked.
         preflight: Where the answers of the stores, and of inspectors, are waited for.
         disk_room: For what is about to be paid for.
+        move_dir: Where sources go whose PDF is there; None where they stay.
         order: In which documents are let in and submitted.
     """
 
@@ -53,4 +56,5 @@ class RunContext:
     events: EventStream
     preflight: LimitedThreads
     disk_room: DiskRoom
+    move_dir: Path | None = None
     order: AdmissionOrder = field(default_factory=AdmissionOrder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -19,9 +20,10 @@ from batch_converter.models import (
     PlannedFile,
     Totals,
 )
+from batch_converter.orchestrator.keeping import SourceKeeper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from batch_converter.discovery import Found
     from batch_converter.models import Document
@@ -66,12 +68,25 @@ async def estimate(
         position, _ = page[-1]
     if with_files:
         sums.files += map(_settled, await context.ledger.outcomes())
-    return Estimate(
+    estimated = Estimate(
         engine=context.engine.name,
         totals=sums.totals,
         api_calls=sums.calls if isinstance(context.engine, TaskService) else ApiCalls(),
         files=tuple(_in_order(sums.files)) if with_files else None,
     )
+    return await _with_moves(estimated, context, sums.failing)
+
+
+async def _with_moves(
+    estimated: Estimate, context: RunContext, failing: Collection[str]
+) -> Estimate:
+    folder = context.move_dir
+    if folder is None:
+        return estimated
+    keeper = SourceKeeper(context, folder, planned=True, failing=failing)
+    moved, stays = await keeper.foresee()
+    totals = replace(estimated.totals, moved=moved)
+    return replace(estimated, totals=totals, moved_to=os.fspath(folder), stays=stays)
 
 
 def _pages(documents: Sequence[Document], sources: SourceStores) -> list[int | FileError]:
@@ -88,12 +103,17 @@ def _count(document: Document, sources: SourceStores) -> int | FileError:
 
 @dataclass(slots=True)
 class _Sums:
-    """What is in line, added up; each file too where that is wished."""
+    """What is in line, added up; each file too where that is wished.
+
+    Attributes:
+        failing: Paths of what is in line and cannot be converted.
+    """
 
     totals: Totals
     with_files: bool
     calls: ApiCalls = field(default_factory=ApiCalls)
     files: list[PlannedFile] = field(default_factory=list)
+    failing: set[str] = field(default_factory=set)
 
     def add(self, document: Document, measured: int | FileError) -> None:
         """Add a document with its pages, or with why they cannot be counted."""
@@ -102,6 +122,7 @@ class _Sums:
             self._take(document, pages, PlannedAction.FETCH)
         elif isinstance(measured, FileError):
             self.totals = replace(self.totals, failed=self.totals.failed + 1)
+            self.failing.add(document.path)
             failure = Failure(code=measured.code, message=str(measured))
             self._note(PlannedAction.FAIL, _report(document, error=failure))
         else:

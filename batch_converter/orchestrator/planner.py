@@ -90,6 +90,8 @@ class Planner:
         """
         while batch := await anyio.to_thread.run_sync(lambda: list(islice(found, _BATCH))):
             await self._record(batch)
+        for source in await self._ledger.pass_over_moved():
+            self._tell_skipped(source)
         await self._ledger.assign_outputs(self._sources.exists)
         await self._tell_vanished(roots)
         await self._decide()
@@ -106,9 +108,25 @@ class Planner:
                 case Passed():
                     self._emit(FilePassedOver(source=item.source, reason=item.reason))
                 case UnreadableSource():
-                    await self._record_unreadable(item)
+                    await self._record_absent(item)
                 case SourceFile():
                     pass
+
+    async def _record_absent(self, item: UnreadableSource) -> None:
+        """A source that was named and is away may have been moved, its PDF being there."""
+        moved = await self._ledger.moved_document(item.path)
+        if moved is None or self._sources.exists(item.path):
+            await self._record_unreadable(item)
+            return
+        document, source = moved
+        self.counts.found += 1
+        self._emit(FileDiscovered(source=source, bytes=None))
+        await self._ledger.skipped_as_moved(document)
+        self._tell_skipped(source)
+
+    def _tell_skipped(self, source: str) -> None:
+        self.counts.skipped += 1
+        self._emit(FileSkipped(source=source))
 
     async def _record_unreadable(self, item: UnreadableSource) -> None:
         failure = Failure(code=ErrorCode.UNREADABLE, message=item.message)
@@ -152,10 +170,9 @@ class Planner:
         source = decision.planned.document.source
         match decision.verdict:
             case Verdict.SKIP | Verdict.ADOPT:
-                self.counts.skipped += 1
                 if decision.adopted is not None:
                     self._emit(FileAdopted(source=source, sha256=decision.adopted.pdf.sha256))
-                self._emit(FileSkipped(source=source))
+                self._tell_skipped(source)
             case Verdict.KNOWN_FAILURE if decision.failure is not None:
                 self.counts.known_failures += 1
                 self._tell_failure(KnownFailure, source, decision.failure)

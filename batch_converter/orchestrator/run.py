@@ -26,6 +26,7 @@ from batch_converter.events import (
 from batch_converter.fault_points import reach
 from batch_converter.machine_limits import spare_descriptors
 from batch_converter.orchestrator.direct_conversion import DirectConversion
+from batch_converter.orchestrator.keeping import SourceKeeper
 from batch_converter.orchestrator.room import Room
 from batch_converter.orchestrator.stopping import DEADLINE, MAX_ERRORS, StopReason, exit_code
 from batch_converter.orchestrator.task_conversion import TaskConversion
@@ -112,6 +113,7 @@ class Run:
             async with anyio.create_task_group() as watchers:
                 watchers.start_soon(self._watch_deadline)
                 await self._convert(await self._plan(found, roots))
+                await self._move_sources()
                 watchers.cancel_scope.cancel()
         summary = await self._finish()
         self._emit(_finished(summary))
@@ -171,6 +173,16 @@ class Run:
                     await self._look_at_limits()
                     await self._admit(conversions, length)
 
+    async def _move_sources(self) -> None:
+        """Move the sources whose PDF is there, where the user wants that; last of all."""
+        folder = self._context.move_dir
+        if folder is not None:
+            with self._noticing_loss():
+                await SourceKeeper(self._context, folder).move_all(is_stopped=self._must_leave)
+
+    def _must_leave(self) -> bool:
+        return any(not reason.lets_finish for reason in self._reasons)
+
     async def _admit(self, conversions: TaskGroup, length: int) -> None:
         """Admit documents in line, a page at a time, while there is room."""
         position = 0
@@ -221,7 +233,7 @@ class Run:
 
     def _catch_up(self, conversion: Conversion) -> None:
         """Tell a document that was admitted in the same instant as the stop."""
-        if any(not reason.lets_finish for reason in self._reasons):
+        if self._must_leave():
             conversion.interrupt()
         elif any(reason.withdraws for reason in self._reasons):
             conversion.withdraw()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
+from batch_converter.logs import printable
 from batch_converter.report.formatting import and_cost, pluralized, size
 from batch_converter.report.json_list import object_text
-from batch_converter.report.json_report import SCHEMA, api_calls_fields, cost_fields
+from batch_converter.report.json_report import SCHEMA, api_calls_fields, cost_fields, totals_fields
 from batch_converter.report.listing import human_planned_file, planned_file_fields
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from batch_converter.models import Estimate, Price
 
+_MOST_NAMED: Final = 10
 _FILES_HEAD: Final = f"{'would':<15}file"
 
 
@@ -24,8 +25,13 @@ def estimate_json_text(estimate: Estimate, *, price: Price) -> Iterator[str]:
         "schema": SCHEMA,
         "dry_run": True,
         "engine": estimate.engine,
-        "totals": asdict(estimate.totals),
+        "totals": totals_fields(estimate.totals),
         "api_calls": api_calls_fields(estimate.api_calls),
+        **(
+            {"moved_to": estimate.moved_to, "stays": dict(estimate.stays)}
+            if estimate.moved_to
+            else {}
+        ),
         **cost_fields(estimate.api_calls, price),
     }
     files = estimate.files
@@ -57,4 +63,18 @@ def _lines(estimate: Estimate, price: Price) -> Iterator[str]:
             f"API calls: at least {calls.billed:,} billed ({calls.submit:,} submit,"
             f" {calls.poll:,} poll){and_cost(calls, price)}."
         )
+    yield from _moves(estimate)
     yield "Nothing was changed."
+
+
+def _moves(estimate: Estimate) -> Iterator[str]:
+    if estimate.moved_to is None:
+        return
+    sources = pluralized(estimate.totals.moved, "source")
+    yield printable(f"Would move {sources} to {estimate.moved_to}, once their PDFs are there.")
+    if estimate.stays:
+        yield f"Would stay where they are ({len(estimate.stays):,}):"
+    for source, reason in list(estimate.stays.items())[:_MOST_NAMED]:
+        yield printable(f"  {source}: {reason}")
+    if (more := len(estimate.stays) - _MOST_NAMED) > 0:
+        yield f"  and {more:,} more"

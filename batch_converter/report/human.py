@@ -91,6 +91,8 @@ def _totals(totals: Totals) -> Iterator[str]:
         yield f"  converted   {totals.converted:,} ({pages}; {sizes})"
     if totals.skipped:
         yield f"  up to date  {totals.skipped:,}"
+    if totals.moved:
+        yield f"  moved       {totals.moved:,} (sources whose PDF is there)"
     if totals.failed:
         yield f"  failed      {totals.failed:,}"
     if totals.remaining:

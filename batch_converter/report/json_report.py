@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from batch_converter.models import ApiCalls, Price, RunSummary
+    from batch_converter.models import ApiCalls, Price, RunSummary, Totals
 
 SCHEMA: Final = 1
 FILE_FIELDS: Final = tuple(field.name for field in fields(FileReport))
@@ -70,12 +70,18 @@ def summary_fields(summary: RunSummary, *, price: Price) -> dict[str, Any]:
         "finished_at": moment_text(summary.finished_at),
         "engine": summary.engine,
         "exit_code": summary.exit_code,
-        "totals": asdict(summary.totals),
+        "totals": totals_fields(summary.totals),
         "api_calls": api_calls_fields(summary.api_calls),
         "submit_unknown": summary.submit_unknown,
         **({"unlisted": summary.unlisted} if summary.unlisted else {}),
         **cost_fields(summary.api_calls, price),
     }
+
+
+def totals_fields(totals: Totals) -> dict[str, int]:
+    """Return the counts under the names of the report; what was moved only where anything was."""
+    fields = asdict(totals)
+    return fields if totals.moved else {n: v for n, v in fields.items() if n != "moved"}
 
 
 def api_calls_fields(calls: ApiCalls) -> dict[str, int]:

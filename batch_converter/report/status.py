@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from batch_converter.models import RunKind
@@ -13,6 +12,7 @@ from batch_converter.report.json_report import (
     api_calls_fields,
     moment_text,
     summary_fields,
+    totals_fields,
 )
 from batch_converter.report.listing import human_known_file, known_file_fields
 
@@ -59,7 +59,7 @@ def _fields(known: LedgerStatus) -> dict[str, Any]:
         "finished_at": moment_text(run.finished_at if run else None),
         "engine": run and run.engine,
         "exit_code": run and run.exit_code,
-        "totals": asdict(known.totals),
+        "totals": totals_fields(known.totals),
         "api_calls": api_calls_fields(known.api_calls),
         "states": dict(known.states),
         "out_at_service": known.out_at_service,
@@ -112,6 +112,8 @@ def _lines(known: LedgerStatus) -> Iterator[str]:
         yield f"{state.value:<15}{count:>10,}"
     if warned := known.totals.with_warnings:
         yield f"  converted with warnings: {warned:,}"
+    if moved := known.totals.moved:
+        yield f"  converted, and the source moved: {moved:,}"
     for code, count in known.failures.items():
         yield f"  failed with {code}: {count:,}"
     calls = known.api_calls

@@ -10,7 +10,7 @@ from batch_converter.discovery import Selection, read_files_from, with_globs_of_
 from batch_converter.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from datetime import datetime
 
     from batch_converter.config import InputSettings
@@ -39,6 +39,7 @@ class Sources:
         *,
         excluded_dirs: Collection[str],
         now: datetime,
+        was_moved: Callable[[str], bool] = lambda _path: False,
     ) -> OpenSources:
         """Check what is given and begin the walk; blocking.
 
@@ -47,6 +48,7 @@ class Sources:
             stores: Where sources may lie.
             excluded_dirs: Folders of this disk not to be searched.
             now: What ages are counted from, the same for all files.
+            was_moved: Whether a source that is not there was moved by an earlier run.
 
         Raises:
             UsageError: Nothing is given, a path or the list does not exist, or a
@@ -59,7 +61,7 @@ class Sources:
                 "--null says how --files-from is read; give that, or --failed-list, too"
             )
         for path in self.paths:
-            stores.of(path).check(path)
+            _check(path, stores, was_moved)
         selection = Selection(
             include=with_globs_of_files("include", settings.include, settings.include_from),
             exclude=with_globs_of_files("exclude", settings.exclude, settings.exclude_from),
@@ -101,6 +103,14 @@ def _mtime_ns(now: datetime, age_s: float | None) -> int | None:
     if age_s is None:
         return None
     return round(now.timestamp() * 1e6) * 1_000 - int(age_s) * 10**9 - round(age_s % 1 * 1e9)
+
+
+def _check(path: str, stores: SourceStores, was_moved: Callable[[str], bool]) -> None:
+    try:
+        stores.of(path).check(path)
+    except UsageError:
+        if not was_moved(path):
+            raise
 
 
 def _chained(paths: tuple[str, ...], listed: Iterator[str] | None) -> Iterator[str]:

@@ -156,6 +156,15 @@ class SourceStores:
         """Return who tells what is inside a document."""
         return self.of(path).inspector
 
+    @property
+    def disk_inspector(self) -> DjvuInspector:
+        """Who tells what is inside files on this disk."""
+        return self._inspector
+
+    def is_on_disk(self, path: str) -> bool:
+        """Whether an address is a file on this disk."""
+        return self.of(path) is self._disk
+
     def exists(self, path: str) -> bool:
         """Whether anything has this address; blocks."""
         return self.of(path).exists(path)

@@ -12,6 +12,15 @@ from batch_converter.storage.durable import (
     sync_folder,
 )
 from batch_converter.storage.reading import hash_file_in
+from batch_converter.storage.relocation import (
+    Relocation,
+    SourceChangedError,
+    Stage,
+    finish,
+    is_same_place,
+    relocate,
+    stage,
+)
 from batch_converter.storage.scratch import ScratchFolder
 from batch_converter.storage.source_bytes import (
     FileBytes,
@@ -24,16 +33,23 @@ from batch_converter.storage.source_bytes import (
 __all__ = [
     "FileBytes",
     "OpenSource",
+    "Relocation",
     "ScratchFolder",
     "SourceBytes",
+    "SourceChangedError",
     "SourceStatus",
+    "Stage",
     "file_status",
+    "finish",
     "hash_file",
     "hash_file_in",
+    "is_same_place",
     "make_folder",
     "make_subfolder",
     "missing_folders",
     "nearest_folder",
+    "relocate",
+    "stage",
     "sync_file",
     "sync_folder",
 ]

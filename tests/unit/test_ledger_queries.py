@@ -86,6 +86,7 @@ def full_report() -> FileReport:
         completed_at=NOON + timedelta(seconds=1),
         error=Failure(code=ErrorCode.TIMEOUT, message="so it is"),
         warnings=("one", "two"),
+        moved_to="/done/a\udcff.djvu",
     )
 
 

@@ -144,6 +144,7 @@ def test_the_report_is_the_contract_word_for_word(tmp_path: Path) -> None:
             "completed_at": "2024-05-01T12:00:01.250Z",
             "error": None,
             "warnings": ["page 2 is empty"],
+            "moved_to": None,
         },
         {
             "source": "b.djvu",
@@ -161,6 +162,7 @@ def test_the_report_is_the_contract_word_for_word(tmp_path: Path) -> None:
             "completed_at": None,
             "error": {"code": "not_djvu", "message": "no AT&TFORM at the start"},
             "warnings": [],
+            "moved_to": None,
         },
     ]
 
@@ -169,7 +171,7 @@ def test_keys_keep_the_contracts_order(tmp_path: Path) -> None:
     (entry,) = report_of(tmp_path / "r", CONVERTED)["files"]
     assert " ".join(entry) == (
         "source source_root output status attempts polls task_id bytes_in bytes_out pages sha256"
-        " submitted_at completed_at error warnings"
+        " submitted_at completed_at error warnings moved_to"
     )
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch_converter.djvu.read.iff import open_source
+from batch_converter.djvu.read.index_parts import is_beside
 from batch_converter.djvu.read.inspect import folder_of, inspect, inspect_source
+from batch_converter.djvu.read.layout import read_layout
 from batch_converter.errors import FileError
 
 if TYPE_CHECKING:
@@ -95,6 +97,27 @@ def _look(path: str) -> str:
     except OSError:
         return "gone"
     return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def listed_files(path: str) -> tuple[str, ...]:
+    """Return the files beside an index that it lists, whatever else of it is missing.
+
+    None of a document that has all in one file, and of what is no DjVu.
+    """
+    folder = os.path.dirname(path)  # noqa: PTH120  # a path as str, its bytes kept
+    try:
+        with open_source(path) as source:
+            layout = read_layout(source)
+    except FileError:
+        return ()
+    if not layout.is_index:
+        return ()
+    names = {name for component in layout.components for name in (component.id, component.name)}
+    return tuple(
+        os.path.join(folder, name)  # noqa: PTH118  # surrogates
+        for name in sorted(names)
+        if is_beside(folder, name)
+    )
 
 
 def indirect_parts(path: str, *, bundled_only: bool = False) -> tuple[str, ...]:

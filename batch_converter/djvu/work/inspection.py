@@ -147,6 +147,16 @@ class DjvuInspector:
         digest: str = self._ask("digest", path, with_parts=with_parts)["sha256"]
         return digest
 
+    def listed_files(self, path: str) -> tuple[str, ...]:
+        """Return the files beside an index that it lists, also of one that lacks others.
+
+        None of what is no index, or cannot be read.
+
+        Raises:
+            EngineError: Reading it takes too much time or memory.
+        """
+        return tuple(self._ask("listed_files", path)["listed_files"])
+
     async def aclose(self) -> None:
         """End all processes that have nothing to do."""
         with anyio.CancelScope(shield=True):

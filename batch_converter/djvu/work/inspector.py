@@ -20,6 +20,7 @@ from batch_converter.djvu.read.identity import (
     content_sha256,
     identify,
     indirect_parts,
+    listed_files,
     parts_fingerprint,
 )
 from batch_converter.djvu.read.iff import open_source
@@ -136,6 +137,10 @@ def _parts(path: str, job: Job) -> Sequence[str]:
     return indirect_parts(path, bundled_only=job["bundled_only"])
 
 
+def _listed_files(path: str, _job: Job) -> dict[str, Any]:
+    return {"listed_files": listed_files(path)}
+
+
 def _digest(path: str, job: Job) -> dict[str, Any]:
     parts = _parts(path, job) if job["with_parts"] else ()
     _allow_for_bytes(job, parts)
@@ -149,6 +154,7 @@ _JOBS: Final[Mapping[str, Callable[[str, Job], dict[str, Any]]]] = {
     "outlook": _outlook,
     "has_words": _has_words,
     "parts_fingerprint": _parts_fingerprint,
+    "listed_files": _listed_files,
     "digest": _digest,
 }
 
