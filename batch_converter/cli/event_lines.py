@@ -224,6 +224,7 @@ _FORMS: Final[Mapping[str, _Form]] = {
     ),
     "budget.exhausted": _of_run(_YELLOW, "The budget is spent: {message}"),
     "service.throttled": _throttled,
+    "ping.failed": _of_run(_YELLOW, "The ping of {host} ({ping}) failed: {reason}"),
 }
 
 _UNSHOWN: Final = frozenset(

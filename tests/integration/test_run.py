@@ -602,6 +602,7 @@ async def test_a_run_tells_what_happens_in_order(stage: Stage) -> None:
     await convert([stage.source], settings, on_event=told.append, engines=[service.spec])
     assert [event.name for event in told] == [
         "run.started",
+        "budget.set",
         "file.discovered",
         "run.planned",
         "file.admitted",

@@ -109,6 +109,8 @@ def test_what_is_said_of_the_run_is_said_whole() -> None:
     assert line("run.stopped", code="network", message=message) == f"✗ network: {message}"
     assert line("budget.exhausted", message=message) == f"! The budget is spent: {message}"
     assert line("config.warning", message=message) == f"! config.warning: {message}"
+    text = line("ping.failed", host="h", ping="start", reason=message)
+    assert text == f"! The ping of h (start) failed: {message}"
 
 
 def test_what_it_has_no_words_for_is_shown_with_its_fields() -> None:
