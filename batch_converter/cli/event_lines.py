@@ -211,6 +211,7 @@ _FORMS: Final[Mapping[str, _Form]] = {
     "file.warned": _warned,
     "file.adopted": _of_file(_GREEN, "the PDF that is there was taken for its own"),
     "file.passed_over": _of_file(_YELLOW, "passed over: {reason}"),
+    "file.not_moved": _of_file(_YELLOW, "stays where it is: {reason}"),
     "file.vanished": _of_file(_YELLOW, "is not there any more; its PDF stays"),
     "file.left_at_service": _of_file(_YELLOW, "stays at the service, for the engine that sent it"),
     "run.started": _started,
@@ -228,6 +229,12 @@ _FORMS: Final[Mapping[str, _Form]] = {
 }
 
 _UNSHOWN: Final = frozenset(
-    {"auth.token_obtained", "file.resubmitted", "file.submitted", "run.finished"}
+    {
+        "auth.token_obtained",
+        "file.moved",
+        "file.resubmitted",
+        "file.submitted",
+        "run.finished",
+    }
 )
 """Events that a person has no use for, or reads in the summary."""
