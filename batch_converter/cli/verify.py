@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,17 +11,20 @@ import anyio
 import click
 
 from batch_converter.cli.options import config_option, output_options, settings_from
-from batch_converter.errors import ExitCode
+from batch_converter.errors import ExitCode, FileError
 from batch_converter.ledger import LedgerReader
 from batch_converter.logs import printable
+from batch_converter.sources import SourceStores
 from batch_converter.state import ledger_path, output_dir
 from batch_converter.storage import hash_file_in
 from batch_converter.threads import DiskThreads
+from batch_converter.wiring import SOURCE_STORES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from batch_converter.config import Settings
+    from batch_converter.ledger.reader import ConvertedSource
 
 _BATCH: Final = 1_000
 
@@ -28,29 +32,73 @@ _BATCH: Final = 1_000
 @click.command(short_help="Hash the PDFs again and compare them with the ledger.")
 @output_options
 @config_option
-def verify(config_file: Path | None, **given: Any) -> None:  # noqa: ANN401  # settings
+@click.option(
+    "--sources", "with_sources", is_flag=True, help="Hash the sources too, as they were converted."
+)
+def verify(config_file: Path | None, *, with_sources: bool, **given: Any) -> None:  # noqa: ANN401  # settings
     """Hash the PDFs again and say which are not what the ledger recorded."""
     settings = settings_from(config_file, given).settings
     bad = anyio.run(_verify, settings)
+    if with_sources:
+        bad += anyio.run(_verify_sources, settings)
     sys.exit(ExitCode.SOME_FAILED if bad else ExitCode.OK)
 
 
 async def _verify(settings: Settings) -> int:
     """Print the PDFs that are not as recorded, and return how many they are."""
     folder, threads = output_dir(settings), DiskThreads(1)
-    good = bad = 0
+    tally = _Tally()
     with LedgerReader(ledger_path(settings)) as ledger:
         known = ledger.converted()
         while batch := await threads.run(lambda: list(islice(known, _BATCH))):
             for output, sha256, _ in batch:
-                fault = await _fault(threads, folder / output, sha256)
-                if fault is None:
-                    good += 1
-                else:
-                    bad += 1
-                    click.echo(printable(f"{output}: {fault}"))
-    click.echo(f"{good} of {good + bad} PDFs are as recorded")
-    return bad
+                tally.count(output, await _fault(threads, folder / output, sha256))
+    click.echo(f"{tally.good} of {tally.all} PDFs are as recorded")
+    return tally.bad
+
+
+async def _verify_sources(settings: Settings) -> int:
+    """Print the sources that are not as they were converted, and return how many they are."""
+    stores, threads = SourceStores(SOURCE_STORES, settings), DiskThreads(1)
+    tally = _Tally()
+    try:
+        with LedgerReader(ledger_path(settings)) as ledger:
+            known = ledger.converted_sources()
+            while batch := await threads.run(lambda: list(islice(known, _BATCH))):
+                for source in batch:
+                    tally.count(source.path, await threads.run(_source_fault, stores, source))
+    finally:
+        await stores.aclose()
+    click.echo(f"{tally.good} of {tally.all} sources are as they were converted")
+    return tally.bad
+
+
+@dataclass(slots=True)
+class _Tally:
+    good: int = 0
+    bad: int = 0
+
+    @property
+    def all(self) -> int:
+        return self.good + self.bad
+
+    def count(self, name: str, fault: str | None) -> None:
+        """Count a file, and print what is the matter with it."""
+        if fault is None:
+            self.good += 1
+        else:
+            self.bad += 1
+            click.echo(printable(f"{name}: {fault}"))
+
+
+def _source_fault(stores: SourceStores, source: ConvertedSource) -> str | None:
+    if not stores.exists(source.path):
+        return "missing"
+    try:
+        found = stores.inspector(source.path).sha256(source.path, with_parts=source.has_parts)
+    except FileError as error:
+        return str(error)
+    return None if found == source.sha256 else "differs from what was converted"
 
 
 async def _fault(threads: DiskThreads, path: Path, sha256: str) -> str | None:

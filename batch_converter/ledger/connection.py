@@ -25,6 +25,7 @@ MIGRATIONS: Final = (
     "3_warnings.sql",
     "4_services.sql",
     "5_moves.sql",
+    "6_source_digests.sql",
 )
 """What made and changed the tables, in order; once released, a script is never changed."""
 

@@ -117,6 +117,8 @@ class Documents(LedgerPart):
         values = {"document": document.id, "at": at.timestamp(), "pages": document.pages}
         connection.execute(query("set_converted"), values)
         self._record(connection, document, report)
+        outcome = {"run": self._run, "document": document.id}
+        connection.execute(query("copy_source_digest"), outcome)
 
     @durable
     def failed(

@@ -145,12 +145,17 @@ SELECT source_root, source, output,
     iif(state IN ('converted', 'failed'), state, 'remaining') AS status,
     NULL AS attempts, NULL AS polls, task_id, size_bytes AS bytes_in,
     iif(state = 'converted', pdf_bytes, NULL) AS bytes_out, pages,
-    iif(state = 'converted', pdf_sha256, NULL) AS sha256, source_sha256, submitted_at,
+    iif(state = 'converted', pdf_sha256, NULL) AS sha256,
+    iif(state = 'converted', source_sha256, NULL) AS source_sha256, submitted_at,
     iif(state = 'converted', converted_at, NULL) AS completed_at,
     iif(state = 'failed', error_code, NULL) AS error_code,
     iif(state = 'failed', error_message, NULL) AS error_message,
     iif(state = 'converted', warnings, NULL) AS warnings, moved_to
 FROM document WHERE state = :state ORDER BY path
+
+-- name: converted_sources
+SELECT path, moved_to, source_sha256, parts_fingerprint FROM document
+WHERE state = 'converted' ORDER BY path
 
 -- name: converted_pdfs
 SELECT output, pdf_sha256, pdf_bytes FROM document WHERE state = 'converted' ORDER BY output
@@ -270,6 +275,10 @@ WHERE queue.position > :after ORDER BY queue.position LIMIT :limit
 INSERT OR REPLACE INTO outcome (run, document, path, {report_columns})
 VALUES (:run, :document, :path, {report_values})
 
+-- name: copy_source_digest
+UPDATE outcome SET source_sha256 = document.source_sha256 FROM document
+WHERE document.id = outcome.document AND outcome.run = :run AND outcome.document = :document
+
 -- name: record_skipped
 -- The document has the rest.
 INSERT OR REPLACE INTO outcome (run, document, status) VALUES (:run, :document, 'skipped')
@@ -310,7 +319,8 @@ SELECT outcome.*, document.source_root AS known_source_root, document.source AS 
     document.output AS known_output, document.size_bytes AS known_bytes_in,
     document.pages AS known_pages,
     iif(outcome.status = 'skipped', document.pdf_bytes, NULL) AS known_bytes_out,
-    iif(outcome.status = 'skipped', document.pdf_sha256, NULL) AS known_sha256
+    iif(outcome.status = 'skipped', document.pdf_sha256, NULL) AS known_sha256,
+    iif(outcome.status = 'skipped', document.source_sha256, NULL) AS known_source_sha256
 FROM outcome LEFT JOIN document ON document.id = outcome.document
 WHERE outcome.run = :run ORDER BY coalesce(outcome.path, document.path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,21 @@ if TYPE_CHECKING:
     from typing import Self
 
     from batch_converter.models import FileReport, RunSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertedSource:
+    """A source whose PDF is there.
+
+    Attributes:
+        path: Its address now, wherever it was moved to.
+        sha256: Of its bytes as they were converted; None where nobody knows.
+        has_parts: Whether it is an index, whose parts count.
+    """
+
+    path: str
+    sha256: str | None
+    has_parts: bool
 
 
 class LedgerReader:
@@ -148,6 +164,15 @@ class LedgerReader:
         """Yield output, SHA-256 and size of every PDF known as converted, by output."""
         for row in self._connection.execute(query("converted_pdfs")):
             yield os.fsdecode(row["output"]), row["pdf_sha256"], row["pdf_bytes"]
+
+    def converted_sources(self) -> Iterator[ConvertedSource]:
+        """Yield the source of every PDF known as converted, by path."""
+        for row in self._connection.execute(query("converted_sources")):
+            yield ConvertedSource(
+                path=os.fsdecode(row["path"] if row["moved_to"] is None else row["moved_to"]),
+                sha256=row["source_sha256"],
+                has_parts=row["parts_fingerprint"] is not None,
+            )
 
     def was_moved(self, path: str) -> bool:
         """Whether the source with this absolute path was moved away once its PDF was there."""

@@ -62,6 +62,8 @@ class FileReport:
         polls: Status requests in this run.
         bytes_out: Size of the PDF; 0 where there is none.
         pages: Pages, where they are known.
+        source_sha256: Of the source as it was converted; of an indirect document, of the
+            digests of all its files.
         warnings: What the engine or a check said beside the result, and why a source was
             not moved.
         moved_to: Where this run moved the source to; an absolute path.
@@ -78,6 +80,7 @@ class FileReport:
     bytes_out: int = 0
     pages: int | None = None
     sha256: str | None = None
+    source_sha256: str | None = None
     submitted_at: datetime | None = None
     completed_at: datetime | None = None
     error: Failure | None = None

@@ -82,6 +82,7 @@ def full_report() -> FileReport:
         bytes_out=4,
         pages=5,
         sha256="ab",
+        source_sha256="cd",
         submitted_at=NOON,
         completed_at=NOON + timedelta(seconds=1),
         error=Failure(code=ErrorCode.TIMEOUT, message="so it is"),

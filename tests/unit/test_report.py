@@ -140,6 +140,7 @@ def test_the_report_is_the_contract_word_for_word(tmp_path: Path) -> None:
             "bytes_out": 20,
             "pages": 3,
             "sha256": "ab" * 32,
+            "source_sha256": None,
             "submitted_at": "2024-05-01T12:00:00.000Z",
             "completed_at": "2024-05-01T12:00:01.250Z",
             "error": None,
@@ -158,6 +159,7 @@ def test_the_report_is_the_contract_word_for_word(tmp_path: Path) -> None:
             "bytes_out": 0,
             "pages": None,
             "sha256": None,
+            "source_sha256": None,
             "submitted_at": None,
             "completed_at": None,
             "error": {"code": "not_djvu", "message": "no AT&TFORM at the start"},
@@ -171,7 +173,7 @@ def test_keys_keep_the_contracts_order(tmp_path: Path) -> None:
     (entry,) = report_of(tmp_path / "r", CONVERTED)["files"]
     assert " ".join(entry) == (
         "source source_root output status attempts polls task_id bytes_in bytes_out pages sha256"
-        " submitted_at completed_at error warnings moved_to"
+        " source_sha256 submitted_at completed_at error warnings moved_to"
     )
 
 
