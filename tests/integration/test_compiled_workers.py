@@ -225,7 +225,8 @@ def test_who_reads_headers_loads_no_compiler(tmp_path: Path) -> None:
         "import sys; import batch_converter.djvu.work.inspector;"
         " print([n for n in sys.modules if n.split('.')[0] in {'numba', 'llvmlite', 'numpy'}])"
     )
-    env = {**os.environ, FOLDER_VARIABLE: os.fspath(tmp_path), OFF_VARIABLE: "0"}
+    given = {**os.environ, FOLDER_VARIABLE: os.fspath(tmp_path), OFF_VARIABLE: "0"}
+    env = worker_environment(given)  # as the inspector is started
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, check=True)
     assert done.stdout == b"[]\n"

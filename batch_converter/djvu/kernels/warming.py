@@ -12,6 +12,7 @@ import os
 from array import array
 from typing import TYPE_CHECKING, Final
 
+from batch_converter.djvu.kernels.bzz_stream import BzzStream
 from batch_converter.djvu.kernels.compiling import COMPILED
 from batch_converter.djvu.kernels.iw44_layer import overrun_bytes
 from batch_converter.djvu.kernels.jb2 import decode_dictionary, decode_image
@@ -33,6 +34,9 @@ PAGE: Final = bytes.fromhex("15807e169aca7681a474874eda26b968cd456c15a486837d699
 LAYER: Final = bytes.fromhex("001401020020002000") + PAGE
 """A wavelet layer of 32 x 32 pixels, of which nothing but the head makes sense."""
 
+PACKED: Final = bytes.fromhex("ffffd1ff1bc21c98f05c0286164c729f533e2d5cdcf298457f")
+"""A BZZ stream of a few words."""
+
 _MOST_BYTES: Final = 1 << 20
 
 
@@ -43,6 +47,8 @@ def warm() -> None:
     leveled(image, [0] * len(image.blit_shapes), clear=1)
     _encode(image, composed(image).tobytes())
     overrun_bytes([LAYER])
+    packed = BzzStream(PACKED)
+    packed.block(packed.size())
 
 
 def _encode(image: Jb2Image, rows: bytes) -> None:
