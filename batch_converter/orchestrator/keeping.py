@@ -20,6 +20,7 @@ from batch_converter.orchestrator.families import families_in
 from batch_converter.orchestrator.moving_groups import FolderView, MovingGroup, group_of
 from batch_converter.orchestrator.obstacles import Obstacles
 from batch_converter.storage import Relocation, file_status, finish, relocate
+from batch_converter.task_groups import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from batch_converter.orchestrator.context import RunContext
 
 _PAGE: Final = 256
+_MOVED_AT_ONCE: Final = 4
 _AWAY: Final = (
     "the run before was moving it to {}, which is not there now; see that its disk is mounted,"
     " and run again"
@@ -65,7 +67,7 @@ class SourceKeeper:
         """Move what may be moved, and say of the rest why it stays.
 
         Args:
-            is_stopped: Asked before each page of files; the next run moves the rest.
+            is_stopped: Asked before each file; the next run moves the rest.
 
         Raises:
             LedgerWriteError: It cannot be recorded.
@@ -74,7 +76,7 @@ class SourceKeeper:
         async for groups in self._pages():
             if is_stopped():
                 return
-            await self._announce_and_move(groups)
+            await self._announce_and_move(groups, is_stopped)
             self._obstacles.forget()
 
     async def foresee(self) -> tuple[int, Mapping[str, str]]:
@@ -132,14 +134,26 @@ class SourceKeeper:
                 groups.append(replace(group, reason=reason))
         return groups
 
-    async def _announce_and_move(self, groups: Sequence[MovingGroup]) -> None:
+    async def _announce_and_move(
+        self, groups: Sequence[MovingGroup], is_stopped: Callable[[], bool]
+    ) -> None:
         moving = {group.family.id: group.moves for group in groups if group.reason is None}
         await self._ledger.moving(moving)
         reach("source.announced")
-        with anyio.CancelScope(shield=True):
+        turns = anyio.Semaphore(_MOVED_AT_ONCE)
+        with anyio.CancelScope(shield=True), unwrapped():
             async with anyio.create_task_group() as tasks:
                 for group in groups:
-                    tasks.start_soon(self._move, group)
+                    tasks.start_soon(self._move_in_turn, group, turns, is_stopped)
+
+    async def _move_in_turn(
+        self, group: MovingGroup, turns: anyio.Semaphore, is_stopped: Callable[[], bool]
+    ) -> None:
+        async with turns:
+            if is_stopped():
+                await self._ledger.withdraw(group.family.id)
+            else:
+                await self._move(group)
 
     async def _move(self, group: MovingGroup) -> None:
         reason, withdraw = group.reason, True
