@@ -122,11 +122,22 @@ def written_page(seed: int) -> Page:
     )
 
 
+def wide_page() -> Page:
+    """Symbols whose rows are of all lengths that are compared, half of them shared."""
+    generator = np.random.default_rng(3)
+    symbols = []
+    for width in (58, 60, 61, 124, 150, 188, 220, 250):
+        symbols += variants(generator, blots(generator, 30, width), 9)
+    generator.shuffle(symbols)
+    places = [(number, 7 * number % 60, 5 * number) for number in range(len(symbols))]
+    return Page(size=(400, 320), symbols=symbols, places=places, shared=len(symbols) // 2)
+
+
 def digest() -> str:
     generator = np.random.default_rng(7)
     found = hashlib.sha256()
-    for seed in range(3):
-        for stream in streams_of(written_page(seed)):
+    for page in (*map(written_page, range(3)), wide_page()):
+        for stream in streams_of(page):
             found.update(stream)
     for pixels in (blots(generator, 400, 333), noise(generator, 90, 20_001, 0.5)):
         height, width = pixels.shape

@@ -11,7 +11,8 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from batch_converter.djvu.kernels.jbig2_parents import Candidates, chosen_refinements
+from batch_converter.djvu.kernels.jbig2_candidates import Candidates
+from batch_converter.djvu.kernels.jbig2_parents import chosen_refinements
 from batch_converter.djvu.kernels.jbig2_symbols import (
     dictionary_data,
     refined_dictionary_data,
