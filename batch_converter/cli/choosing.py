@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from batch_converter.cli.options import PATH, flag, option
+from batch_converter.cli.options import PATH, SOURCE, flag, option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 _OPTIONS: Final = (
     click.option(
         "--files-from",
+        type=SOURCE,
         metavar="FILE",
         help="Read the sources from a file, one a line; - is stdin.",
     ),

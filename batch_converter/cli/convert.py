@@ -11,6 +11,7 @@ import click
 
 from batch_converter import api
 from batch_converter.cli.allocator import keep_freed_memory
+from batch_converter.cli.candidates import after_candidates
 from batch_converter.cli.choosing import choosing_options
 from batch_converter.cli.options import (
     PATH,
@@ -127,6 +128,7 @@ if TYPE_CHECKING:
     "input.after",
     "--after",
     metavar="ACTION",
+    shell_complete=after_candidates,
     help="What becomes of a source whose PDF is there: keep, or move:DIR (default: keep).",
 )
 @flag("retry.retry_failed", "--retry-failed", help="Take up what failed for good before.")

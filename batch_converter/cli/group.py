@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from batch_converter.cli import output, signals
+from batch_converter.cli import output, shells, signals
 from batch_converter.cli.loading import load
 from batch_converter.cli.output import OutputUnwritableError
 from batch_converter.errors import BatchConverterError, ExitCode, RunStoppedError, StartupError
@@ -25,6 +25,7 @@ _COMMANDS: Final = (
     "serve",
     "config",
     "doctor",
+    "completion",
 )
 """Each is a module of this package with a command of its name: only that of the wanted one
 is imported, since HTTP, PDF and terminal libraries take longer to load than `status` takes
@@ -104,3 +105,6 @@ def _exit_code(error: BatchConverterError) -> ExitCode:
 @click.version_option(package_name="batch-converter", prog_name="batch-converter")
 def cli() -> None:
     """Convert whole archives of DjVu files to PDF."""
+
+
+shells.register()  # before click looks whether it is a shell that asks

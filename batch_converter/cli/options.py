@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from batch_converter.engines.registry import load_settings
 from batch_converter.logs import shifted_level
@@ -35,6 +36,20 @@ class _NamedPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class _NamedFolder(_NamedPath):
+    """The path of a folder: completed as one; that it is none is told by what needs it."""
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002  # click's own
+        param: click.Parameter,  # noqa: ARG002  # click's own
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
+        """Have the shell complete folders."""
+        return [CompletionItem(incomplete, type="dir")]
+
+
+FOLDER: Final = _NamedFolder(path_type=Path)
 PATH: Final = _NamedPath(path_type=Path)
 SOURCE: Final = _NamedPath()
 
@@ -68,11 +83,13 @@ def output_options(function: F) -> F:
         option(
             "output.state_dir",
             "--state-dir",
-            type=PATH,
+            type=FOLDER,
             metavar="DIR",
             help="Ledger, lock and scratch files (default: DIR/.batch-converter in the output).",
         ),
-        option("output.dir", "-o", "--output", type=PATH, metavar="DIR", help="Where the PDFs go."),
+        option(
+            "output.dir", "-o", "--output", type=FOLDER, metavar="DIR", help="Where the PDFs go."
+        ),
     ):
         function = add(function)
     return function

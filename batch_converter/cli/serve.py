@@ -16,6 +16,7 @@ from batch_converter.cli.clients import change_clients
 from batch_converter.cli.collector import collect_seldom
 from batch_converter.cli.draining import stopped_by_signals
 from batch_converter.cli.options import (
+    FOLDER,
     PATH,
     config_option,
     logging_options,
@@ -64,7 +65,7 @@ log = structlog.get_logger()
 @option(
     "serve.data_dir",
     "--data-dir",
-    type=PATH,
+    type=FOLDER,
     metavar="DIR",
     help="Where documents and results are kept, and found again (default: a temporary folder).",
 )
