@@ -107,14 +107,19 @@ format: $(DEV_READY) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+.PHONY: man
+man: $(DEV_READY) ## Make the man pages; wheel, sdist and `pip install .` then have them
+	$(BIN)/python -m distribution.man_pages build/man
+
 .PHONY: dist
-dist: $(DEV_READY) ## Build wheel and sdist, and try the wheel in a fresh environment
+dist: man ## Build wheel and sdist with man pages, and try the wheel in a fresh environment
 	rm -rf dist build/dist-venv
 	$(BIN)/python -m pip install --quiet build
 	$(BIN)/python -m build --outdir dist .
 	$(PYTHON) -m venv build/dist-venv
 	build/dist-venv/bin/python -m pip install --quiet dist/*.whl
 	build/dist-venv/bin/batch-converter --version
+	cd build/man && for page in *.1; do cmp "$$page" "../dist-venv/share/man/man1/$$page"; done
 
 .PHONY: clean
 clean: ## Remove what was built and measured
