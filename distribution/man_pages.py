@@ -1,7 +1,8 @@
 """Writes a man page for each command: `python -m distribution.man_pages FOLDER`.
 
 click-man finds the subcommands of a group in its attribute `commands`, where ours, which
-loads a command when it is wanted, has none: it is given a group that has them all.
+loads a command when it is wanted, has none: it is given a group that has them all. Its head
+line, too wide for 80 columns and with spaces in the page's title, gives way to the usual one.
 """
 
 from __future__ import annotations
@@ -37,17 +38,13 @@ def write(folder: Path) -> list[Path]:
         stale.unlink()
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     day = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(int(epoch), UTC)
-    write_man_pages(
-        PROGRAM,
-        _with_all_commands(),
-        version=version(PROGRAM),
-        target_dir=str(folder),
-        date=f"{day:%Y-%m-%d}",
-    )
+    write_man_pages(PROGRAM, _with_all_commands(), target_dir=str(folder))
     pages = sorted(folder.glob("*.1"))
     for page in pages:
-        text = page.read_text(encoding="utf-8")
-        page.write_text(_REFERENCE.sub(_by_file_name, text), encoding="utf-8")
+        _, _, body = page.read_text(encoding="utf-8").partition("\n")
+        head = f'.TH "{page.stem.upper()}" "1" "{day:%Y-%m-%d}" "{PROGRAM} {version(PROGRAM)}"'
+        text = f'{head} "User Commands"\n{_REFERENCE.sub(_by_file_name, body)}'
+        page.write_text(text, encoding="utf-8")
     return pages
 
 

@@ -57,11 +57,10 @@ def test_every_command_has_a_page_and_nothing_else_has_one(pages: dict[str, str]
 @pytest.mark.parametrize("name", ALL)
 def test_a_page_has_its_head_and_every_option(pages: dict[str, str], name: str) -> None:
     lines = pages[name].splitlines()
-    title = name.removesuffix(".1").replace("config-check", "config check")
-    title = title.replace("batch-converter-", "batch-converter ").upper()
-    assert re.fullmatch(
-        rf'\.TH "{title}" "1" "\d{{4}}-\d\d-\d\d" "{re.escape(VERSION)}" ".*"', lines[0]
-    )
+    title, source = name.removesuffix(".1").upper(), f"batch-converter {re.escape(VERSION)}"
+    day = r"\d{4}-\d\d-\d\d"
+    assert re.fullmatch(rf'\.TH "{title}" "1" "{day}" "{source}" "User Commands"', lines[0])
+    assert 2 * len(f"{title}(1)") + len(" User Commands ") <= 80
     assert lines[1] == ".SH NAME"
     assert re.fullmatch(r"batch-converter\S* \\- [A-Z].*\.", lines[2])
     plain = re.sub(r"\\f[BP]", "", pages[name]).replace("\\-", "-")
