@@ -374,8 +374,25 @@ def is_blank(page: pypdfium2.PdfPage) -> bool:
     return bool(low > 240)
 
 
+KERNELS = ["plain", pytest.param("compiled", marks=pytest.mark.slow)]
+
+
+@pytest.fixture
+def kernels(request: pytest.FixtureRequest) -> str:
+    """Have workers use kernels as they are, or compiled, whose masks are JBIG2."""
+    if request.param == "compiled":
+        request.getfixturevalue("compiled_workers")
+    return str(request.param)
+
+
 @pytest.mark.slow
-async def test_no_damage_crashes_hangs_or_passes_for_a_blank_page(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings(
+    "ignore:pikepdf is missing some specialized decoders"
+)  # pdfium has them
+@pytest.mark.parametrize("kernels", KERNELS, indirect=True)
+async def test_no_damage_crashes_hangs_or_passes_for_a_blank_page(
+    tmp_path: Path, kernels: str
+) -> None:
     names = ["bitonal", "colour", "mixed", "book", "rotated"]
     originals = [(SAMPLES / f"{name}.djvu").read_bytes() for name in names]
     outcomes: Counter[str] = Counter()
@@ -395,8 +412,12 @@ async def test_no_damage_crashes_hangs_or_passes_for_a_blank_page(tmp_path: Path
             assert not any(is_blank(page) for page in document), seed
 
     async with LocalEngine(LocalSettings(), workers=2) as engine, anyio.create_task_group() as tg:
+        await convert(engine, SAMPLES / "bitonal.djvu", tmp_path / "sound.pdf")
         for seed in range(300):
             tg.start_soon(check, engine, seed)
+    with pikepdf.open(tmp_path / "sound.pdf") as pdf:
+        [image] = pdf.pages[0].Resources.XObject.values()
+        assert (str(image.Filter) == "/JBIG2Decode") is (kernels == "compiled")
     assert outcomes.total() == 300
     assert outcomes["converted"] > 50
     assert outcomes["engine_error"] > 50
@@ -409,6 +430,8 @@ def huge_jpeg() -> bytes:
     return data[:at] + b"\xff\xdc" * 2 + data[at + 4 :]
 
 
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("kernels", KERNELS, indirect=True)
 async def test_bombs_cost_one_document_each(engine: LocalEngine, tmp_path: Path) -> None:
     bombs = {
         "huge page": page(info(width=65535, height=65535)),
