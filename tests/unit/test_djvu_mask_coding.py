@@ -88,14 +88,27 @@ def test_the_same_masks_are_the_same_bytes() -> None:
 
 
 def test_a_mask_that_is_smaller_as_fax_is_fax() -> None:
-    line = Shapes()
-    line.add(8, 1, b"\xff")
-    ink = Bitmap.of_pixels(np.ones((1, 8), np.bool_))
-    one = np.zeros(1, np.int64)
-    mask = PlacedShapes(line, one, one, one).mask(ink, Area(0, 0, 8, 1), overlaid=False)
-    assert mask is not None
-    [coded] = code_masks([mask]).masks
+    [coded] = code_masks([line(1)]).masks
     assert coded.coding is Coding.G4
+
+
+def line(count: int) -> ShapedMask:
+    """A line of equal pieces: one change of colour for fax."""
+    piece = Shapes()
+    piece.add(8, 1, b"\xff")
+    ink = Bitmap.of_pixels(np.ones((1, 8 * count), np.bool_))
+    zeros, lefts = np.zeros(count, np.int64), 8 * np.arange(count)
+    placed = PlacedShapes(piece, zeros, lefts, zeros)
+    mask = placed.mask(ink, Area(0, 0, ink.width, 1), overlaid=False)
+    assert mask is not None
+    return mask
+
+
+def test_what_only_masks_share_that_become_fax_is_not_coded() -> None:
+    pages = [typed(1, 200), typed(2, 200)]
+    alone, beside = code_masks(pages), code_masks([*pages, line(40), line(50)])
+    assert [one.coding for one in beside.masks[2:]] == [Coding.G4, Coding.G4]
+    assert (beside.shared, beside.masks[:2]) == (alone.shared, list(alone.masks))
 
 
 @pytest.mark.parametrize(("size", "coding"), [(1, Coding.G4), (60, Coding.JBIG2)])

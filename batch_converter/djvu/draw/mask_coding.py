@@ -27,7 +27,7 @@ from batch_converter.djvu.kernels.jbig2_segments import (
 from batch_converter.djvu.kernels.shapes import Shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -62,27 +62,38 @@ class CodedMasks:
 def code_masks(masks: Sequence[ShapedMask]) -> CodedMasks:
     """Code masks: none becomes larger than CCITT G4 makes it, nor do all of them together."""
     masks = set_on_baselines(masks)
-    plain: dict[int, CodedMask] = {}
-    chosen = set(range(len(masks)))
+    coded = {
+        number: _smaller(mask, _coded(mask, Shapes(), {}, None))
+        for number, mask in enumerate(masks)
+        if len(mask.numbers) < _LONE_INSTANCES
+    }
+    sharing = {number: mask for number, mask in enumerate(masks) if number not in coded}
     while True:
-        shared, coded = _by_symbols(masks, chosen)
-        for number in chosen:
-            if len(coded[number].data) >= masks[number].least_g4_bytes:
-                plain.setdefault(number, code_pixels(masks[number].ink))
-        losers = {n for n in chosen & plain.keys() if _size(plain, n) <= _size(coded, n)}
+        shared, found = _by_symbols(sharing)
+        coded |= {number: _smaller(sharing[number], one) for number, one in found.items()}
+        losers = [number for number, one in found.items() if coded[number] is not one]
         if not losers:
             break
-        chosen -= losers  # and with them goes what only they shared with others
-    coded |= {number: one for number, one in plain.items() if number not in chosen}
-    if _size(coded, *coded) + len(shared) > sum(mask.least_g4_bytes for mask in masks):
-        plain = {n: plain.get(n) or code_pixels(mask.ink) for n, mask in enumerate(masks)}
-        if _size(plain, *plain) <= _size(coded, *coded) + len(shared):
-            shared, coded = b"", plain
+        for number in losers:  # and with them goes what only they shared with others
+            del sharing[number]
+    in_all = len(shared) + _size(coded.values())
+    if in_all > sum(mask.least_g4_bytes for mask in masks):
+        plain = [code_pixels(mask.ink) for mask in masks]
+        if _size(plain) <= in_all:
+            return CodedMasks(shared=b"", masks=plain)
     return CodedMasks(shared=shared, masks=[coded[number] for number in range(len(masks))])
 
 
-def _size(coded: Mapping[int, CodedMask], *numbers: int) -> int:
-    return sum(len(coded[number].data) for number in numbers)
+def _size(coded: Iterable[CodedMask]) -> int:
+    return sum(len(one.data) for one in coded)
+
+
+def _smaller(mask: ShapedMask, coded: CodedMask) -> CodedMask:
+    """Return what was coded by symbols, or the mask by its pixels where that is no larger."""
+    if len(coded.data) < mask.least_g4_bytes:
+        return coded
+    plain = code_pixels(mask.ink)
+    return plain if len(plain.data) <= len(coded.data) else coded
 
 
 def code_pixels(ink: Bitmap) -> CodedMask:
@@ -94,20 +105,14 @@ def code_pixels(ink: Bitmap) -> CodedMask:
     return CodedMask(coding=Coding.JBIG2, data=generic)
 
 
-def _by_symbols(
-    masks: Sequence[ShapedMask], chosen: Collection[int]
-) -> tuple[bytes, dict[int, CodedMask]]:
-    """Code some masks by their symbols; returns what they share, empty for nothing, and them."""
-    sharing = [n for n in sorted(chosen) if len(masks[n].numbers) >= _LONE_INSTANCES]
-    uses = Counter(symbol for number in sharing for symbol in masks[number].symbols)
+def _by_symbols(masks: Mapping[int, ShapedMask]) -> tuple[bytes, dict[int, CodedMask]]:
+    """Code masks by their symbols; returns what they share, empty for nothing, and them."""
+    uses = Counter(symbol for mask in masks.values() for symbol in mask.symbols)
     shapes = Shapes()
     repeated = [symbol for symbol, count in uses.items() if count > 1]
     shared = {symbol: shapes.add(*symbol) for symbol in repeated[:MOST_SYMBOLS]}
     dictionary = SymbolDictionary.of(shapes, list(shared.values())) if shared else None
-    coded = {}
-    for number in chosen:
-        known = shared if number in sharing else {}
-        coded[number] = _coded(masks[number], shapes, known, dictionary if known else None)
+    coded = {n: _coded(mask, shapes, shared, dictionary) for n, mask in masks.items()}
     return globals_stream(dictionary) if dictionary else b"", coded
 
 
