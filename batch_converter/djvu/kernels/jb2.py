@@ -61,7 +61,6 @@ class Jb2Image:
         height: In pixels.
         shapes: All that are put somewhere, and those of the library: those of the shared
             dictionary first.
-        parents: Of a refined shape, the number of the one that it was refined from, else -1.
         blit_shapes: Of each blit, in the order of the stream: the number of its shape,
         blit_lefts: the column of its left edge, from 0, which may be outside of the page,
         blit_bottoms: the row of its lower edge, from 0 at the page's bottom.
@@ -70,7 +69,6 @@ class Jb2Image:
     width: int
     height: int
     shapes: Shapes
-    parents: array[int]
     blit_shapes: array[int]
     blit_lefts: array[int]
     blit_bottoms: array[int]
@@ -128,7 +126,6 @@ def decode_image(
         width=width,
         height=height,
         shapes=_shapes(decoder.bits, decoder.shapes),
-        parents=decoder.shapes[layout.SHAPE_PARENT :: layout.SHAPE_SIZE],
         blit_shapes=decoder.blits[layout.BLIT_SHAPE :: layout.BLIT_SIZE],
         blit_lefts=decoder.blits[layout.BLIT_LEFT :: layout.BLIT_SIZE],
         blit_bottoms=decoder.blits[layout.BLIT_BOTTOM :: layout.BLIT_SIZE],

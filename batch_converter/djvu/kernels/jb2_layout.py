@@ -48,13 +48,12 @@ STATE_SIZE: Final = BOTTOMS + NUMBER_BOTTOMS
 SHAPE_OFFSET: Final = 0
 SHAPE_WIDTH: Final = 1
 SHAPE_HEIGHT: Final = 2
-SHAPE_PARENT: Final = 3
-INK_LEFT: Final = 4
-INK_BOTTOM: Final = 5
-INK_WIDTH: Final = 6
-INK_HEIGHT: Final = 7
-SHAPE_SIZE: Final = 8
-NO_PARENT: Final = -1
+INK_LEFT: Final = 3
+INK_BOTTOM: Final = 4
+INK_WIDTH: Final = 5
+INK_HEIGHT: Final = 6
+SHAPE_SIZE: Final = 7
+NO_MATCH: Final = -1
 NOT_LOOKED: Final = -1
 """The `INK_LEFT` of a shape whose ink nobody needed so far."""
 

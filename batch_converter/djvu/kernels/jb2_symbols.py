@@ -52,14 +52,13 @@ from batch_converter.djvu.kernels.jb2_layout import (
     MATCHED,
     NEW_HEIGHT,
     NEW_WIDTH,
-    NO_PARENT,
+    NO_MATCH,
     NO_SUCH_SHAPE,
     NOT_LOOKED,
     PENDING,
     RIGHT,
     SHAPE_HEIGHT,
     SHAPE_OFFSET,
-    SHAPE_PARENT,
     SHAPE_SIZE,
     SHAPE_WIDTH,
     SHAPES,
@@ -90,7 +89,7 @@ def begin_symbol(  # noqa: PLR0917  # as above
 ) -> int:
     """Decode which shape is matched, and the size of a new one; returns a status."""
     traits = TRAITS[state[PENDING]]
-    state[MATCHED] = NO_PARENT
+    state[MATCHED] = NO_MATCH
     width = height = 0
     if traits & MATCHES_SHAPE:
         if not state[LIBRARY]:
@@ -131,7 +130,7 @@ def add_shape(  # noqa: PLR0917  # as above
     if not TRAITS[state[PENDING]] & BRINGS_SHAPE:
         return GOES_ON
     width, height, like = state[NEW_WIDTH], state[NEW_HEIGHT], state[MATCHED]
-    if like == NO_PARENT:
+    if like == NO_MATCH:
         status = decode_direct_shape(state, coder, data, direct, band, bits, width, height)
     else:
         status = decode_refined_shape(
@@ -141,7 +140,6 @@ def add_shape(  # noqa: PLR0917  # as above
     shapes[place + SHAPE_OFFSET] = state[BITS_USED]
     shapes[place + SHAPE_WIDTH] = width
     shapes[place + SHAPE_HEIGHT] = height
-    shapes[place + SHAPE_PARENT] = like
     shapes[place + INK_LEFT] = NOT_LOOKED
     state[BITS_USED] += row_bytes(width) * height
     state[SHAPES] += 1
