@@ -188,7 +188,7 @@ class _Terminal(Console):
     @property  # type: ignore[misc]  # rich's can be set; nobody sets ours
     def size(self) -> ConsoleDimensions:
         """Columns and lines."""
-        return ConsoleDimensions(*size_of(self.file))  # type: ignore[arg-type]
+        return ConsoleDimensions(*size_of(self.file))  # type: ignore[arg-type]  # rich says it is any IO[str]
 
 
 class _AboveDisplay(io.TextIOBase):

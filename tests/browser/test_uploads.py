@@ -220,8 +220,8 @@ def test_leaving_is_warned_about_only_while_something_is_sent(
     asked: list[str] = []
 
     def stay(dialog: object) -> None:
-        asked.append(dialog.type)  # type: ignore[attr-defined] # of Playwright, without a stub
-        dialog.dismiss()  # type: ignore[attr-defined] # the same
+        asked.append(dialog.type)  # type: ignore[attr-defined]  # Playwright gives it no type
+        dialog.dismiss()  # type: ignore[attr-defined]  # the same
 
     shown.tab.on("dialog", stay)
     shown.tab.reload()

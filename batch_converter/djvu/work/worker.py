@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _READY: Final = "\n"
 _BEGUN: Final = "\n"
 _SCRATCH_BYTES: Final = 512 << 20
-"""A page's bitmap as text recognition and `jbig2` take it from a file, and more."""
+"""A page's bitmap as text recognition takes it from a file, and more."""
 
 _PLAIN_BYTES: Final = 180 << 20
 """Address space of a worker without compiled kernels, before its first job."""
