@@ -7,7 +7,6 @@ client's own counts can be held against it.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import Counter, defaultdict, deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,15 +14,13 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 from aiohttp import web
-from anyio.from_thread import start_blocking_portal
 
 from tests.support.cloud_api import LARGEST_BODY_BYTES, CloudApi
+from tests.support.threaded_server import served_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
-
-    from anyio.from_thread import BlockingPortal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +78,8 @@ class Cloud(CloudApi):
         self._gates: dict[str, anyio.Event] = {}
 
     def __enter__(self) -> Self:
-        self._portal_scope = start_blocking_portal("asyncio")
-        self._portal: BlockingPortal = self._portal_scope.__enter__()
-        self._stop = self._portal.call(anyio.Event)
-        ready = threading.Event()
-        self._serving = self._portal.start_task_soon(self._serve, ready)
-        assert ready.wait(10)
+        self._server = served_in_thread(self._answer, max_body_bytes=LARGEST_BODY_BYTES)
+        self._portal, self.base_url = self._server.__enter__()
         return self
 
     def __exit__(
@@ -97,24 +90,7 @@ class Cloud(CloudApi):
     ) -> None:
         for kind in list(self._gates):
             self.release(kind)
-        self._portal.call(self._stop.set)
-        self._serving.result(10)
-        self._portal_scope.__exit__(exc_type, exc, traceback)
-
-    async def _serve(self, ready: threading.Event) -> None:
-        app = web.Application(client_max_size=LARGEST_BODY_BYTES)
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            host, port = runner.addresses[0][:2]
-            self.base_url = f"http://{host}:{port}"
-            ready.set()
-            await self._stop.wait()
-        finally:
-            await runner.cleanup()
+        self._server.__exit__(exc_type, exc, traceback)
 
     # What a test says
 

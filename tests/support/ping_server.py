@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
 import anyio
 from aiohttp import web
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from tests.support.threaded_server import served_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,12 +43,8 @@ class PingServer:
         self._always = answer
 
     def __enter__(self) -> Self:
-        self._scope = start_blocking_portal("asyncio")
-        self._portal: BlockingPortal = self._scope.__enter__()
-        self._stop = self._portal.call(anyio.Event)
-        ready = threading.Event()
-        self._serving = self._portal.start_task_soon(self._serve, ready)
-        assert ready.wait(10)
+        self._server = served_in_thread(self._take)
+        _, self.url = self._server.__enter__()
         return self
 
     def __exit__(
@@ -57,23 +53,7 @@ class PingServer:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._portal.call(self._stop.set)
-        self._serving.result(10)
-        self._scope.__exit__(exc_type, exc, traceback)
-
-    async def _serve(self, ready: threading.Event) -> None:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._take)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0][:2]
-            self.url = f"http://{host}:{port}"
-            ready.set()
-            await self._stop.wait()
-        finally:
-            await runner.cleanup()
+        self._server.__exit__(exc_type, exc, traceback)
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
         assert request.method == "GET"
