@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from batch_converter.events import RunEvent
 
 
+REFUSAL = AccountRefusedError("a fresh token was refused")
+
+
 class Endpoint:
     """Gives `token-1`, `token-2` and so on, or raises what it is told to."""
 
@@ -86,13 +89,33 @@ async def test_a_refused_token_is_renewed_once_for_all() -> None:
     tokens: list[str] = []
 
     async def renew() -> None:
-        tokens.append(await keeper.renew(stale=stale))
+        tokens.append(await keeper.renew(stale=stale, refusal=REFUSAL))
 
     await at_once(20, renew)
     assert tokens == ["token-2"] * 20
     assert endpoint.asked == 2
-    assert await keeper.renew(stale=stale) == "token-2"
-    assert await keeper.renew(stale="token-2") == "token-3"
+    assert await keeper.renew(stale=stale, refusal=REFUSAL) == "token-2"
+    keeper.works("token-2")
+    assert await keeper.renew(stale="token-2", refusal=REFUSAL) == "token-3"
+
+
+async def test_a_new_token_that_never_worked_is_refused_for_good() -> None:
+    endpoint = Endpoint()
+    keeper = TokenKeeper(endpoint, clock=ManualClock(0.0), events=EventStream())
+    await keeper.renew(stale=await keeper.current(), refusal=REFUSAL)
+    keeper.works("token-1")  # an answer that was late: it says nothing of the second
+    for _ in range(2):  # by a request that began with it, and knows of no other
+        with pytest.raises(AccountRefusedError, match="fresh"):
+            await keeper.renew(stale=await keeper.current(), refusal=REFUSAL)
+    assert endpoint.asked == 2
+
+
+async def test_a_token_after_one_that_ended_by_itself_may_be_refused_once() -> None:
+    clock, endpoint = ManualClock(0.0), Endpoint(lifetime_s=100)
+    keeper = TokenKeeper(endpoint, clock=clock, events=EventStream())
+    await keeper.current()
+    clock.at_s = 200
+    assert await keeper.renew(stale=await keeper.current(), refusal=REFUSAL) == "token-3"
 
 
 async def test_a_refusal_of_the_credentials_is_final() -> None:

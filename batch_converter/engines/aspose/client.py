@@ -101,10 +101,12 @@ class Client:
                 token = await self._tokens.current()
                 result = await self._sent(request, token, read)
                 if not isinstance(result, TokenRefused):
+                    if not isinstance(result, Trouble):
+                        self._tokens.works(token)
                     return result
-                if token == renewed:
+                if token == renewed:  # though it works for others
                     raise _refused(result)
-                renewed = await self._tokens.renew(stale=token)
+                renewed = await self._tokens.renew(stale=token, refusal=_refused(result))
 
         return await self._persist(request, send)
 

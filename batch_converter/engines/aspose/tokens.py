@@ -25,6 +25,7 @@ _MARGIN_SHARE: Final = 0.1
 class _Held:
     token: str = field(repr=False)
     renew_at_s: float
+    replaces_refused: bool
 
 
 class TokenKeeper:
@@ -32,7 +33,8 @@ class TokenKeeper:
 
     While one coroutine asks for it the others wait and share its answer. A refusal
     of the credentials is final: everybody gets it, and nobody asks again, since
-    the service locks an account out that keeps knocking.
+    the service locks an account out that keeps knocking. So is that of a token which took
+    the place of a refused one and has never worked, whichever request it was refused to.
 
     Args:
         ask: Makes the request, with its retries.
@@ -49,6 +51,7 @@ class TokenKeeper:
         self._lock = anyio.Lock()
         self._held: _Held | None = None
         self._refusal: str | None = None
+        self._working: str | None = None
 
     async def current(self) -> str:
         """Return a token that is valid for a while yet.
@@ -61,28 +64,37 @@ class TokenKeeper:
         held = self._fresh()
         if held and not self._lock.locked():  # nobody overtakes those who wait
             return held.token
-        return await self._renewed(stale=None)
+        async with self._lock:
+            held = self._fresh() or await self._fetched(replaces_refused=False)
+            return held.token
 
-    async def renew(self, *, stale: str) -> str:
+    def works(self, token: str) -> None:
+        """Note that the service has answered a request with this token."""
+        self._working = token
+
+    async def renew(self, *, stale: str, refusal: AccountRefusedError) -> str:
         """Return another token than `stale`, which the service has refused.
+
+        Args:
+            stale: The token.
+            refusal: What it means if that one was as good as new.
 
         Raises:
             As `current`.
         """
-        return await self._renewed(stale=stale)
+        async with self._lock:
+            held = self._fresh()
+            if held is None or held.token == stale:
+                if held and held.replaces_refused and self._working != stale:
+                    self._refusal = self._refusal or str(refusal)
+                held = await self._fetched(replaces_refused=True)
+            return held.token
 
     def _fresh(self) -> _Held | None:
         held = self._held
         return held if held and self._clock.monotonic_s() < held.renew_at_s else None
 
-    async def _renewed(self, *, stale: str | None) -> str:
-        async with self._lock:
-            held = self._fresh()
-            if held is None or held.token == stale:
-                held = await self._fetched()
-            return held.token
-
-    async def _fetched(self) -> _Held:
+    async def _fetched(self, *, replaces_refused: bool) -> _Held:
         if self._refusal is not None:
             raise AccountRefusedError(self._refusal)
         asked_at_s = self._clock.monotonic_s()
@@ -93,7 +105,9 @@ class TokenKeeper:
             raise
         margin_s = min(_MARGIN_S, answer.lifetime_s * _MARGIN_SHARE)
         self._held = _Held(
-            token=answer.access_token, renew_at_s=asked_at_s + answer.lifetime_s - margin_s
+            token=answer.access_token,
+            renew_at_s=asked_at_s + answer.lifetime_s - margin_s,
+            replaces_refused=replaces_refused,
         )
         self._events.emit(TokenObtained(lifetime_s=answer.lifetime_s))
         return self._held
