@@ -189,6 +189,14 @@ def test_a_token_that_is_refused_when_fresh_ends_the_run_with_3(
     assert cloud.calls["token"] == 2
 
 
+def test_a_token_that_worked_may_be_refused_later(cloud: Cloud, source: Path, output: Path) -> None:
+    make_archive(source, 1)
+    cloud.reply("submit", Reply(status=401))
+    cloud.reply("poll", Reply(status=401))
+    assert run("convert", source, "-o", output).code == 0
+    assert cloud.calls["token"] == 3
+
+
 @pytest.mark.slow
 def test_a_service_that_stays_away_ends_the_run_with_6(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
