@@ -62,15 +62,16 @@ class CodedMasks:
 def code_masks(masks: Sequence[ShapedMask]) -> CodedMasks:
     """Code masks: none becomes larger than CCITT G4 makes it, nor do all of them together."""
     masks = set_on_baselines(masks)
+    by_pixels = _ByPixels(masks)
     coded = {
-        number: _smaller(mask, _coded(mask, Shapes(), {}, None))
+        number: by_pixels.if_smaller(number, _coded(mask, Shapes(), {}, None))
         for number, mask in enumerate(masks)
         if len(mask.numbers) < _LONE_INSTANCES
     }
     sharing = {number: mask for number, mask in enumerate(masks) if number not in coded}
     while True:
         shared, found = _by_symbols(sharing)
-        coded |= {number: _smaller(sharing[number], one) for number, one in found.items()}
+        coded |= {number: by_pixels.if_smaller(number, one) for number, one in found.items()}
         losers = [number for number, one in found.items() if coded[number] is not one]
         if not losers:
             break
@@ -78,22 +79,35 @@ def code_masks(masks: Sequence[ShapedMask]) -> CodedMasks:
             del sharing[number]
     in_all = len(shared) + _size(coded.values())
     if in_all > sum(mask.least_g4_bytes for mask in masks):
-        plain = [code_pixels(mask.ink) for mask in masks]
+        plain = [by_pixels.coded(number) for number in range(len(masks))]
         if _size(plain) <= in_all:
             return CodedMasks(shared=b"", masks=plain)
     return CodedMasks(shared=shared, masks=[coded[number] for number in range(len(masks))])
 
 
+class _ByPixels:
+    """Masks coded by their pixels, each once: what wins by symbols nowhere is asked for often."""
+
+    def __init__(self, masks: Sequence[ShapedMask]) -> None:
+        self._masks = masks
+        self._coded: dict[int, CodedMask] = {}
+
+    def coded(self, number: int) -> CodedMask:
+        """Return a mask coded by its pixels."""
+        if number not in self._coded:
+            self._coded[number] = code_pixels(self._masks[number].ink)
+        return self._coded[number]
+
+    def if_smaller(self, number: int, by_symbols: CodedMask) -> CodedMask:
+        """Return a mask coded by its pixels, or what was coded by symbols where that is smaller."""
+        if len(by_symbols.data) < self._masks[number].least_g4_bytes:
+            return by_symbols
+        plain = self.coded(number)
+        return plain if len(plain.data) <= len(by_symbols.data) else by_symbols
+
+
 def _size(coded: Iterable[CodedMask]) -> int:
     return sum(len(one.data) for one in coded)
-
-
-def _smaller(mask: ShapedMask, coded: CodedMask) -> CodedMask:
-    """Return what was coded by symbols, or the mask by its pixels where that is no larger."""
-    if len(coded.data) < mask.least_g4_bytes:
-        return coded
-    plain = code_pixels(mask.ink)
-    return plain if len(plain.data) <= len(coded.data) else coded
 
 
 def code_pixels(ink: Bitmap) -> CodedMask:

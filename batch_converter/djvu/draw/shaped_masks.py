@@ -132,12 +132,12 @@ class _Cutting:
         self._symbols: dict[Symbol, int] = {}
 
     def _ink_of_all(self) -> int:
-        counts = np.bincount(self._numbers, minlength=len(self._shapes))
-        used = np.flatnonzero(counts)
-        return sum(
-            int(counts[shape]) * int.from_bytes(self._shapes.rows(shape)).bit_count()
-            for shape in used.tolist()
-        )
+        rows = np.frombuffer(self._shapes.bits, np.uint8)
+        before = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum(np.bitwise_count(rows), out=before[1:])
+        starts = np.array(self._shapes.offsets, np.int64)[self._numbers]
+        ends = starts + -(-self._widths // _BITS) * self._heights
+        return int((before[ends] - before[starts]).sum())
 
     def mask(self) -> ShapedMask:
         """Return the mask."""
