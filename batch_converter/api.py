@@ -15,6 +15,7 @@ import anyio.to_thread
 import structlog
 
 from batch_converter.clock import SystemClock
+from batch_converter.config import settings_of_run
 from batch_converter.discovery import absolute_path
 from batch_converter.engines.base import TaskService
 from batch_converter.engines.registry import ENGINES, choose_engine, choose_service
@@ -234,7 +235,9 @@ async def open_run(
         await context.pdfs.prepare()
         await context.pdfs.clear_parts(*await context.ledger.unfinished())
         await stack.enter_async_context(context.engine)
-        recovered = await context.ledger.begin_run(run_id, spec.name, at=context.clock.now())
+        recovered = await context.ledger.begin_run(
+            run_id, spec.name, at=context.clock.now(), settings=settings_of_run(settings)
+        )
         await finish_moves(context)
         planner = Planner(context, any_engine=settings.engine == "auto")
         yield Run(context, planner, recovered), opened

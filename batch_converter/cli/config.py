@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
-from pydantic import SecretStr
 
 from batch_converter.cli.options import config_option, settings_from
+from batch_converter.config import told
 from batch_converter.errors import ConfigError
 from batch_converter.logs import printable
 
@@ -30,16 +29,8 @@ def check(config_file: Path | None) -> None:
     """
     loaded = settings_from(config_file, {})
     for key, value, origin in loaded.in_force():
-        click.echo(printable(f"{key} = {_shown(value)}  # {origin}"))
+        click.echo(printable(f"{key} = {told(value)}  # {origin}"))
     for warning in loaded.warnings:
         click.echo(printable(f"warning: {warning}"), err=True)
     if fault := loaded.settings.account_fault:
         raise ConfigError(fault)
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "(not set)"
-    if isinstance(value, SecretStr):
-        return json.dumps(str(value))
-    return json.dumps(value, default=str, ensure_ascii=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batch_converter.config.after import move_dir
+from batch_converter.config.in_force import settings_of_run, told
 from batch_converter.config.layers import CREDENTIALS, LoadedSettings, load_settings
 from batch_converter.config.run_variables import RUN_VARIABLES
 from batch_converter.config.section import Section
@@ -33,5 +34,7 @@ __all__ = [
     "load_settings",
     "move_dir",
     "parse_shard",
+    "settings_of_run",
     "settings_with",
+    "told",
 ]

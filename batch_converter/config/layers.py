@@ -20,6 +20,7 @@ from batch_converter.config.files import (
     read_configuration,
     read_secret,
 )
+from batch_converter.config.in_force import values_in_force
 from batch_converter.config.keys import KnownKeys
 from batch_converter.config.run_variables import without_run_variables
 from batch_converter.config.section import expand_user
@@ -39,7 +40,6 @@ CREDENTIALS: Final = {
     "ASPOSE_CLIENT_SECRET": "aspose.client_secret",
 }
 """Variables with the account, as the service's own tools call them."""
-_PROXY: Final = "aspose.proxy"
 _SECRETS: Final = ("aspose.client_secret", "serve.client_secret")
 """Each can stand in a file of its own, whose key ends with `_file`."""
 
@@ -68,19 +68,8 @@ class LoadedSettings:
 
     def in_force(self) -> Iterator[tuple[str, object, str]]:
         """Yield every key with its value and origin; secrets stay masked."""
-        for key in KnownKeys.of(type(self.settings)):
-            value: object = self.settings
-            for name in key.split("."):
-                value = getattr(value, name)
-            if key == _PROXY and value is not None:
-                value = _without_password(str(value))
+        for key, value in values_in_force(self.settings):
             yield key, value, self.origins.get(key, "default")
-
-
-def _without_password(url: str) -> str:
-    scheme, separator, rest = url.rpartition("://")
-    user, at, host = rest.rpartition("@")
-    return f"{scheme}{separator}{'***' if user else ''}{at}{host}"
 
 
 def load_settings(

@@ -26,6 +26,7 @@ MIGRATIONS: Final = (
     "4_services.sql",
     "5_moves.sql",
     "6_source_digests.sql",
+    "7_timelines.sql",
 )
 """What made and changed the tables, in order; once released, a script is never changed."""
 

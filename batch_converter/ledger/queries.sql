@@ -6,13 +6,15 @@
 -- Runs
 
 -- name: begin_run
-INSERT INTO run (run_id, started_at, engine, kind) VALUES (:run_id, :at, :engine, :kind)
+INSERT INTO run (run_id, started_at, engine, kind, settings)
+VALUES (:run_id, :at, :engine, :kind, :settings)
 
 -- name: count_run
 UPDATE run SET finished_at = :at, totals = :totals WHERE id = :run
 
 -- name: end_run
-UPDATE run SET exit_code = :exit_code, finished_at = coalesce(:at, finished_at) WHERE id = :run
+UPDATE run SET exit_code = :exit_code, finished_at = coalesce(:at, finished_at), causes = :causes
+WHERE id = :run
 
 -- name: end_dead_runs
 UPDATE run SET finished_at = :at WHERE finished_at IS NULL
@@ -150,7 +152,7 @@ SELECT source_root, source, output,
     iif(state = 'converted', converted_at, NULL) AS completed_at,
     iif(state = 'failed', error_code, NULL) AS error_code,
     iif(state = 'failed', error_message, NULL) AS error_message,
-    iif(state = 'converted', warnings, NULL) AS warnings, moved_to
+    iif(state = 'converted', warnings, NULL) AS warnings, moved_to, NULL AS timeline
 FROM document WHERE state = :state ORDER BY path
 
 -- name: converted_sources

@@ -17,7 +17,9 @@ from batch_converter.models import (
     Failure,
     FileReport,
     FileStatus,
+    Phase,
     Task,
+    Timeline,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ Row: TypeAlias = Any
 
 _FILE_NAMES: Final = sys.getfilesystemencoding()
 _FILE_NAME_ERRORS: Final = sys.getfilesystemencodeerrors()
+_PHASES: Final = {phase.value: phase for phase in Phase}
 _STATES: Final = {state.value: state for state in DocumentState}
 
 
@@ -71,6 +74,23 @@ def storable(text: str) -> str:
 def warnings_text(warnings: Sequence[str]) -> str | None:
     """Return what a column of warnings holds; nothing where there are none."""
     return json.dumps(warnings) if warnings else None
+
+
+def timeline_text(timeline: Timeline) -> str:
+    """Return what a column of timelines holds."""
+    flat: list[float | str] = [timeline.began_at.timestamp()]
+    for phase, seconds in timeline.phases:
+        flat += phase.value, round(seconds, 3)
+    return json.dumps(flat, separators=(",", ":"))
+
+
+def timeline(text: str) -> Timeline:
+    """Return the timeline that a column spells."""
+    began_at, *flat = json.loads(text)
+    pairs = zip(flat[::2], flat[1::2], strict=True)
+    return Timeline(
+        began_at=moment(began_at), phases=tuple((_PHASES[name], seconds) for name, seconds in pairs)
+    )
 
 
 def failure(code: str | None, message: str | None) -> Failure | None:
@@ -149,6 +169,7 @@ _CODECS: Final = {
     "submitted_at": _MOMENT,
     "completed_at": _MOMENT,
     "warnings": _Codec(warnings_text, lambda text: tuple(json.loads(text))),
+    "timeline": _Codec(timeline_text, timeline),
 }
 """Of the fields of `FileReport` that are not kept as they are. `error` has two columns."""
 

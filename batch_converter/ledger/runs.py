@@ -12,10 +12,11 @@ from batch_converter.ledger.calls import count_calls, count_lost_submissions
 from batch_converter.ledger.operations import LedgerPart, durable
 from batch_converter.ledger.queries import query
 from batch_converter.ledger.rows import file_reports, moment, named, optional_moment, path_text
-from batch_converter.models import RunKind, RunSummary, Totals
+from batch_converter.models import RunKind, RunSummary, SettingInForce, Totals
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from batch_converter.ledger.recovery import Recovered
@@ -49,12 +50,19 @@ class Runs(LedgerPart):
         *,
         at: datetime,
         kind: RunKind = RunKind.CONVERT,
+        settings: Iterable[SettingInForce] = (),
     ) -> Recovered:
         """Put right what a dead run left, and begin a new one."""
         recovered = recovery.recover(connection, now=at.timestamp())
         # Else a nightly job's ledger would grow by a row a file a night.
         connection.execute(query("forget_old_skips"), {"kept_runs": KEPT_RUNS})
-        values = {"run_id": run_id, "engine": engine, "at": at.timestamp(), "kind": kind.value}
+        values = {
+            "run_id": run_id,
+            "engine": engine,
+            "at": at.timestamp(),
+            "kind": kind.value,
+            "settings": _settings_text(settings),
+        }
         self._run = connection.execute(query("begin_run"), values).lastrowid or 0
         connection.execute(query("create_found"))
         connection.execute(query("create_queue"))
@@ -73,7 +81,12 @@ class Runs(LedgerPart):
 
     @durable
     def end_run(
-        self, connection: sqlite3.Connection, exit_code: ExitCode, *, at: datetime | None = None
+        self,
+        connection: sqlite3.Connection,
+        exit_code: ExitCode,
+        *,
+        at: datetime | None = None,
+        causes: Sequence[str] = (),
     ) -> None:
         """Record how the run ended.
 
@@ -81,9 +94,14 @@ class Runs(LedgerPart):
             connection: Of the transaction.
             exit_code: What the process says.
             at: When it ended, of a run that has no files to count (`finish_run`).
+            causes: Why it took no new work any more.
         """
-        ended_at = None if at is None else at.timestamp()
-        values = {"run": self._run, "exit_code": int(exit_code), "at": ended_at}
+        values = {
+            "run": self._run,
+            "exit_code": int(exit_code),
+            "at": None if at is None else at.timestamp(),
+            "causes": json.dumps(causes) if causes else None,
+        }
         connection.execute(query("end_run"), values)
 
     @durable
@@ -113,6 +131,20 @@ def run_summary(connection: sqlite3.Connection, row: sqlite3.Row) -> RunSummary:
         totals=_totals(connection, row),
         api_calls=count_calls(connection, row["id"]),
         submit_unknown=count_lost_submissions(connection, row["id"]),
+        causes=tuple(json.loads(row["causes"] or "[]")),
+        settings=_settings(row["settings"]),
+    )
+
+
+def _settings_text(settings: Iterable[SettingInForce]) -> str | None:
+    listed = [(each.key, each.value, each.is_default) for each in settings]
+    return json.dumps(listed, separators=(",", ":")) if listed else None
+
+
+def _settings(text: str | None) -> tuple[SettingInForce, ...]:
+    return tuple(
+        SettingInForce(key=key, value=value, is_default=is_default)
+        for key, value, is_default in json.loads(text or "[]")
     )
 
 

@@ -31,6 +31,49 @@ class FileStatus(StrEnum):
     REMAINING = "remaining"
 
 
+class Phase(StrEnum):
+    """What a document was doing, or waiting for, in a run.
+
+    `QUEUED` was taken up and waits to be handed over: its source is read and hashed, others
+    are ahead, a refused upload is tried again later. `AT_SERVICE` is from the task's id to
+    the first byte of its PDF, `CONVERTING` the same of an engine that has no tasks.
+    `CHECKING` is until the PDF has its name.
+    """
+
+    QUEUED = "queued"
+    UPLOADING = "uploading"
+    AT_SERVICE = "at_service"
+    CONVERTING = "converting"
+    DOWNLOADING = "downloading"
+    CHECKING = "checking"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """A document's time in a run, from when it was taken up, without gaps.
+
+    Attributes:
+        phases: In their order, each with its seconds; one may come again.
+    """
+
+    began_at: datetime
+    phases: tuple[tuple[Phase, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingInForce:
+    """A setting that a run had.
+
+    Attributes:
+        value: As `config check` tells it; secrets are masked.
+        is_default: Whether it was the default then.
+    """
+
+    key: str
+    value: str
+    is_default: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """What became of all files of a run, counted.
@@ -67,6 +110,7 @@ class FileReport:
         warnings: What the engine or a check said beside the result, and why a source was
             not moved.
         moved_to: Where this run moved the source to; an absolute path.
+        timeline: When it did what; None where this run did not take it up.
     """
 
     source: str
@@ -86,6 +130,7 @@ class FileReport:
     error: Failure | None = None
     warnings: tuple[str, ...] = ()
     moved_to: str | None = None
+    timeline: Timeline | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +178,8 @@ class RunSummary:
             have been billed without a task that we know of.
         unlisted: Sources that failed and whose names hold a line break, so that they
             could not stand in the list of failures.
+        causes: Why it took no new work any more, as said by what stopped it.
+        settings: Those in force; empty where they were not recorded.
     """
 
     run_id: str
@@ -144,6 +191,8 @@ class RunSummary:
     api_calls: ApiCalls
     submit_unknown: int = 0
     unlisted: int = 0
+    causes: tuple[str, ...] = ()
+    settings: tuple[SettingInForce, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

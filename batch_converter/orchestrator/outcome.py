@@ -13,7 +13,8 @@ from batch_converter.events import (
     FileSubmitted,
     FileWarned,
 )
-from batch_converter.models import FileReport, FileStatus
+from batch_converter.models import FileReport, FileStatus, Phase
+from batch_converter.orchestrator.phase_clock import PhaseClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +33,7 @@ class DocumentOutcome:
         task: The task that is out, if one is.
         attempts: Times that it was handed to the engine in this run.
         warnings: What the engine or a check said beside the result.
+        phases: What it does when.
     """
 
     def __init__(self, context: RunContext, document: Document, calls: DocumentCalls) -> None:
@@ -45,6 +47,7 @@ class DocumentOutcome:
         self.task = document.task
         self.attempts = 0
         self.warnings: list[str] = []
+        self.phases = PhaseClock(context.clock, Phase.AT_SERVICE if self._was_out else Phase.QUEUED)
 
     def warn(self, warnings: Iterable[str]) -> None:
         """Keep what was lost or is odd; what was said before is not said again."""
@@ -53,6 +56,7 @@ class DocumentOutcome:
     def submitted(self, task: Task | None = None) -> None:
         """The engine has the document; a service has given it a task."""
         again = self.attempts > 1 or self._was_out
+        self.phases.enter(Phase.CONVERTING if task is None else Phase.AT_SERVICE)
         self._submitted_at_s = self._clock.monotonic_s()
         self._submitted_at = self._clock.now() if task is None else task.submitted_at
         self.task = task
@@ -146,4 +150,5 @@ class DocumentOutcome:
             completed_at=None if pdf is None else self._clock.now(),
             error=error,
             warnings=tuple(self.warnings),
+            timeline=self.phases.timeline(),
         )

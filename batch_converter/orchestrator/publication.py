@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from batch_converter.fault_points import reach
-from batch_converter.models import FileStatus
+from batch_converter.models import FileStatus, Phase
 from batch_converter.orchestrator.expectation import Expectation, expectation
 from batch_converter.output import ExpectedPdf
 
@@ -55,6 +55,7 @@ class Publication:
             BadPdfError: It is no whole PDF, or not this document's.
             OutputError: The disk is full or gone.
         """
+        self._outcome.phases.enter(Phase.CHECKING)
         document, output = self._outcome.document, self._context.settings.output
         expected = await self._expectation(source)
         pdf = await self.writer.verify_and_sync(

@@ -80,6 +80,7 @@ class Run:
         self._emit = context.events.emit
         self._failures = 0
         self._reasons: set[StopReason] = set()
+        self._causes: list[str] = []
         self._active: set[Conversion] = set()
         # Asked once: to look whether an object keeps a Protocol costs as much as a log line.
         engine = context.engine
@@ -250,6 +251,7 @@ class Run:
         reason = StopReason.of(error)
         if reason in self._reasons:
             return
+        self._causes.append(str(error))
         if isinstance(error, BudgetSpentError):
             self._emit(BudgetExhausted(message=str(error)))
             self._stop_admission(reason)
@@ -266,6 +268,8 @@ class Run:
         limit = 1 if limits.fail_fast else limits.max_errors
         failures = counts.failed - counts.known_failures + self._failures
         if limit is not None and failures >= limit:
+            if MAX_ERRORS not in self._reasons:
+                self._causes.append(f"{failures} failures, as many as the limit on them allows")
             self._stop_admission(MAX_ERRORS)
 
     def _stop_admission(self, reason: StopReason) -> None:
@@ -280,6 +284,7 @@ class Run:
         if deadline_s is None:
             return
         await self._sleep(deadline_s)
+        self._causes.append(f"the deadline passed, {deadline_s:g} s after the start")
         self._emit(RunDeadlinePassed(deadline_s=deadline_s))
         self._stop_admission(DEADLINE)
         await self._sleep(min(self._context.settings.polling.task_timeout_s, DEADLINE_GRACE_S))
@@ -305,9 +310,9 @@ class Run:
         summary = await ledger.finish_run(at=self._context.clock.now())
         reach("run.counted")
         code = self._exit_code(summary.totals)
-        await ledger.end_run(code)
+        await ledger.end_run(code, causes=self._causes)
         reach("run.recorded")
-        return replace(summary, exit_code=code)
+        return replace(summary, exit_code=code, causes=tuple(self._causes))
 
     async def _sum_up(self) -> RunSummary:
         """Sum up a run whose end cannot be recorded; to the next one it will have died."""
@@ -321,6 +326,7 @@ class Run:
             finished_at=self._context.clock.now(),
             totals=totals,
             exit_code=self._exit_code(totals),
+            causes=tuple(self._causes),
         )
 
     def _exit_code(self, totals: Totals) -> ExitCode:

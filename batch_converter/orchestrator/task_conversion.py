@@ -17,8 +17,9 @@ from batch_converter.errors import (
     SubmitUnknownError,
 )
 from batch_converter.fault_points import reach
-from batch_converter.models import Task
+from batch_converter.models import Phase, Task
 from batch_converter.orchestrator.conversion import Conversion
+from batch_converter.orchestrator.phase_clock import TimedSubmission, TimedTarget
 from batch_converter.orchestrator.publication import Publication
 from batch_converter.orchestrator.task_poller import TaskPoller
 
@@ -93,13 +94,16 @@ class TaskConversion(Conversion):
                 if not self._has_attempts():
                     raise
                 await self._ledger.submit_unknown(self._outcome.document)
+                self._outcome.phases.enter(Phase.QUEUED)
                 self._outcome.retrying(error)
 
     async def _hand_over(self, source: SourceDocument) -> str:
         """Submit once; what no request left for (no token, no budget) is no attempt."""
         before = self._calls.submissions
         try:
-            return await self._service.submit(source, self._calls)
+            return await self._service.submit(
+                source, TimedSubmission(self._calls, self._outcome.phases)
+            )
         finally:
             if self._calls.submissions > before:
                 self._outcome.attempts += 1
@@ -123,7 +127,7 @@ class TaskConversion(Conversion):
             service=self._service,
             source=self._source,
             task=task,
-            target=publication.writer,
+            target=TimedTarget(publication.writer, self._outcome.phases),
             calls=self._calls,
             schedule=self._context.polling,
             disk_room=self._context.disk_room,
@@ -136,6 +140,7 @@ class TaskConversion(Conversion):
             return await publication.verify(await poller.until_ready(), poller.source)
         except _UNUSABLE as error:
             self._outcome.retrying(error)
+            self._outcome.phases.enter(Phase.AT_SERVICE)
             return await publication.verify(await poller.once_more(), poller.source)
 
     async def _give_up_task(self, error: FileError) -> None:
@@ -153,6 +158,7 @@ class TaskConversion(Conversion):
         if is_over:
             raise error
         self._outcome.retrying(error)
+        self._outcome.phases.enter(Phase.QUEUED)
         self._outcome.task = None
 
     def _has_attempts(self) -> bool:

@@ -12,6 +12,7 @@ from batch_converter.errors import (
     ExpiredError,
     TaskTimeoutError,
 )
+from batch_converter.models import Phase
 from batch_converter.polling import Answer
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class TaskPoller:
             self.ticket.mark_polled()
         self.outcome.polled(self.task, _word(fetched))
         if isinstance(fetched, NotReady):
+            self.outcome.phases.enter(Phase.AT_SERVICE)
             self.calls.promise_fetch()
         return fetched
 

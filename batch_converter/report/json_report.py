@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from batch_converter.models import ApiCalls, Price, RunSummary, Totals
 
 SCHEMA: Final = 1
-FILE_FIELDS: Final = tuple(field.name for field in fields(FileReport))
+_FOR_PEOPLE: Final = frozenset({"timeline"})
+"""What the HTML report alone shows: the fields of the others are the contract's."""
+
+FILE_FIELDS: Final = tuple(
+    field.name for field in fields(FileReport) if field.name not in _FOR_PEOPLE
+)
 """In the order of the dataclass, which is the contract's."""
 
 

@@ -6,10 +6,12 @@ import signal
 import sqlite3
 import struct
 from contextlib import closing
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 import structlog
 
@@ -24,7 +26,9 @@ from batch_converter.errors import (
     NetworkError,
     RejectedError,
     SubmitUnknownError,
+    TaskTimeoutError,
 )
+from batch_converter.ledger import LedgerReader
 from batch_converter.models import FileStatus
 from batch_converter.orchestrator import Run, StopReason
 from batch_converter.testing import FakeTaskService
@@ -614,3 +618,84 @@ async def test_a_run_tells_what_happens_in_order(stage: Stage) -> None:
         "file.released",
         "run.finished",
     ]
+
+
+async def test_the_ledger_has_what_each_document_did_when(stage: Stage) -> None:
+    """From when it was taken up to its outcome, without gaps, whatever it ended in."""
+    for name in ("plain", "again", "lost", "bad"):
+        (stage.source / f"{name}.djvu").write_bytes(djvu_bytes(mark=name.encode()))
+    (stage.source / "text.djvu").write_bytes(b"not a DjVu")
+    async with stage.run() as (run, engine):
+        engine.fetches["again.djvu"].extend([NotReady(status="Pending"), b"no PDF", pdf_bytes()])
+        engine.submits["lost.djvu"].append(SubmitUnknownError("no answer"))
+        engine.fetches["bad.djvu"].append(Failed(messages=("no",)))
+        began_at = stage.clock.now()
+        summary = await stage.execute(run)
+    files = await stage.files()
+    told = {
+        name.removesuffix(".djvu"): [phase.value for phase, _ in file.timeline.phases]
+        for name, file in files.items()
+        if file.timeline is not None
+    }
+    usual = ["queued", "uploading", "at_service", "downloading", "checking"]
+    assert told == {
+        "plain": usual,
+        "again": [*usual, "at_service", "downloading", "checking"],
+        "lost": ["queued", "uploading", *usual],
+        "bad": ["queued", "uploading", "at_service"],
+        "text": ["queued"],
+    }
+    for file in files.values():
+        assert file.timeline is not None
+        assert file.timeline.began_at >= began_at
+        lasted = timedelta(seconds=sum(seconds for _, seconds in file.timeline.phases))
+        assert summary.finished_at is not None
+        assert file.timeline.began_at + lasted <= summary.finished_at
+        if file.completed_at is not None:
+            assert file.timeline.began_at + lasted == file.completed_at
+
+
+async def test_what_an_earlier_run_left_at_the_service_is_there_at_first(stage: Stage) -> None:
+    make_archive(stage.source, 1)
+    async with stage.run() as (run, engine):
+        engine.fetches["00000.djvu"].append(TaskTimeoutError("later"))
+        await stage.execute(run)
+    await stage.convert()
+    (file,) = (await stage.files()).values()
+    assert file.timeline is not None
+    assert [phase.value for phase, _ in file.timeline.phases] == [
+        "at_service",
+        "downloading",
+        "checking",
+    ]
+
+
+async def test_an_engine_without_tasks_converts_and_checks(stage: Stage) -> None:
+    make_archive(stage.source, 1)
+    summary = await stage.convert_directly()
+    (file,) = (await stage.files()).values()
+    assert file.timeline is not None
+    assert [phase.value for phase, _ in file.timeline.phases] == [
+        "queued",
+        "converting",
+        "checking",
+    ]
+    settings = {each.key: each for each in summary.settings}
+    assert settings["engine"].value == '"fake-converter"'
+    assert not settings["engine"].is_default
+    assert settings["retry.max_attempts"].is_default
+    assert not any(key.startswith("serve.") for key in settings)
+
+
+async def test_a_run_that_stops_keeps_why(stage: Stage) -> None:
+    make_archive(stage.source, 3)
+    with_settings(stage, budget={"max_api_calls": 2})
+    summary = await stage.convert()
+    (cause,) = summary.causes
+    assert "2" in cause
+
+    def read() -> tuple[str, ...]:
+        with LedgerReader(stage.output / STATE_DIR_NAME / "ledger.sqlite3") as reader:
+            return reader.run().causes
+
+    assert await anyio.to_thread.run_sync(read) == summary.causes

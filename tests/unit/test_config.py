@@ -20,6 +20,7 @@ from batch_converter.config import (
     is_loopback,
     load_settings,
     parse_shard,
+    settings_of_run,
     settings_with,
 )
 from batch_converter.config.keys import KnownKeys
@@ -93,6 +94,28 @@ def test_flags_win_over_environment_over_file_over_defaults() -> None:
 
 def test_every_key_is_told_in_force() -> None:
     assert [key for key, _, _ in load().in_force()] == list(KnownKeys.of(Settings))
+
+
+def test_what_is_recorded_with_a_run_tells_no_secret() -> None:
+    """The report is handed on: what `config check` masks is masked there."""
+    flags = {
+        "aspose.client_id": "me",
+        "aspose.client_secret": "topsecret-1",
+        "aspose.proxy": "http://user:topsecret-2@proxy:3128",
+        "serve.client_secret": "topsecret-3",
+        "serve.client_id": "me",
+        "local.workers": 3,
+        "output.dir": Path("out"),
+    }
+    recorded = {each.key: each for each in settings_of_run(load(flags=flags).settings)}
+    assert not any("topsecret" in each.value for each in recorded.values())
+    assert recorded["aspose.proxy"].value == '"http://***@proxy:3128"'
+    assert recorded["local.workers"].value == "3"
+    assert recorded["output.dir"].value == '"out"'
+    assert recorded["aspose.ca_file"].value == "(not set)"
+    changed = {key for key, each in recorded.items() if not each.is_default}
+    assert changed == {key for key in flags if not key.startswith("serve.")}
+    assert set(recorded) == {key for key in KnownKeys.of(Settings) if not key.startswith("serve.")}
 
 
 def test_an_absent_flag_and_an_empty_variable_say_nothing() -> None:

@@ -20,6 +20,7 @@ from batch_converter.models import (
     DocumentState,
     FileStatus,
     RunKind,
+    SettingInForce,
 )
 from tests.support.ledgers import (
     ENGINE,
@@ -662,3 +663,26 @@ async def test_a_state_that_is_not_known_is_never_guessed_at(path: Path) -> None
         await ledger.assign_outputs()
         with pytest.raises(ValueError, match="teleported"):
             await ledger.page(b"", 9)
+
+
+async def test_settings_and_causes_of_a_run_are_kept_with_it(path: Path) -> None:
+    """So that its report can be written again, whatever is in force by then."""
+    settings = (
+        SettingInForce(key="engine", value='"aspose"', is_default=False),
+        SettingInForce(key="aspose.client_secret", value='"***"', is_default=True),
+    )
+    async with opened(path, None) as ledger:
+        await ledger.begin_run("run-1", ENGINE, at=NOON, settings=settings)
+        await ledger.finish_run(at=NOON)
+        await ledger.end_run(ExitCode.STOPPED_EARLY, causes=("the budget is spent",))
+        await ledger.begin_run("run-2", ENGINE, at=NOON)
+        await ledger.finish_run(at=NOON)
+        await ledger.end_run(ExitCode.OK)
+
+    def read() -> None:
+        with LedgerReader(path) as reader:
+            first, second = reader.run("run-1"), reader.run("run-2")
+            assert (first.settings, first.causes) == (settings, ("the budget is spent",))
+            assert (second.settings, second.causes) == ((), ())
+
+    await anyio.to_thread.run_sync(read)
