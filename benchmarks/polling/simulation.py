@@ -30,11 +30,9 @@ class Outcome:
     documents: int
     calls: int
     makespan_s: float
-    mean_delay_s: float
     longest_delay_s: float
     longest_silence_s: float
     shortest_gap_s: float
-    timed_out: int
 
     @property
     def calls_per_document(self) -> float:
@@ -98,7 +96,6 @@ class Simulation:
     _last_poll_s: float = field(init=False, default=0.0)
     _silence_s: float = field(init=False, default=0.0)
     _gap_s: float = field(init=False, default=float("inf"))
-    _timed_out: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self._service = Service(self.trace)
@@ -119,11 +116,9 @@ class Simulation:
             documents=len(self.trace.jobs),
             calls=self.calls,
             makespan_s=self._ended_s,
-            mean_delay_s=sum(self._delays) / max(1, len(self._delays)),
             longest_delay_s=max(self._delays, default=0.0),
             longest_silence_s=self._silence_s,
             shortest_gap_s=self._gap_s,
-            timed_out=self._timed_out,
         )
 
     def _push(self, at_s: float, kind: str, number: int) -> None:
@@ -202,7 +197,6 @@ class Simulation:
         if number not in self._version:
             return
         del self._version[number]
-        self._timed_out += 1
         self._out -= 1
         self._ended_s = max(self._ended_s, at_s)
         if self.policy is not None:

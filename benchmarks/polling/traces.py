@@ -17,7 +17,6 @@ BYTES_PER_PAGE: Final = 30_000
 BASE_S: Final = 3.0
 PAGE_S: Final = 1.2
 NOISE_SIGMA: Final = 0.1
-FOREVER_S: Final = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow  # a browser
 
-A_WHILE_MS = 12_000
-
 
 @pytest.fixture
 def service() -> StandIn:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,13 +30,6 @@ def mask_of(source: Path, *, page: int = 1) -> NDArray[np.bool_] | None:
     width, height = map(int, size.split())
     packed = np.frombuffer(rows, np.uint8).reshape(height, -1)
     return np.unpackbits(packed, axis=1, count=width).astype(np.bool_)
-
-
-def colours_of(source: Path) -> NDArray[np.uint8]:
-    """The first page in RGB."""
-    shown = ddjvu(source)
-    assert shown is not None
-    return np.asarray(Image.open(io.BytesIO(shown)).convert("RGB"))
 
 
 def made(command: str, *arguments: str | Path) -> None:

@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from batch_converter.models import StoredPdf
     from batch_converter.output import PdfWriter, Verify
 
-SHM = Path("/dev/shm")  # noqa: S108  # Linux's own tmpfs, wanted as another file system
-
 
 @cache
 def make_pdf(pages: int = 1, *, padding: int = 0) -> bytes:
