@@ -5,9 +5,12 @@ Names are `str` as `os.fsdecode` gives them; slashes separate folders.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
+_PDF_FOLDER: Final = re.compile(r"\.pdf(?:~\d+)*(?=/)", re.ASCII)
+_ADDED: Final = re.compile(r"(?:\.djvu|\.djv|\.pdf|~\d+)*\Z", re.ASCII)
 _SUFFIXES: Final = (".djvu", ".djv")
 _SYSTEM_NAMES: Final = frozenset({"@eadir", "#recycle", "$recycle.bin", "lost+found"})
 _HIDDEN_PREFIXES: Final = (".", "~$")
@@ -56,3 +59,18 @@ def clash_name(source: str, n: int) -> str:
     """Return the n-th (from 1) file name to try for a source that lost its wanted one."""
     name = source.rpartition("/")[2]
     return f"{name}.pdf" if n == 1 else f"{name}~{n}.pdf"
+
+
+def clash_family(source: str) -> str:
+    """Return what sources share whose PDFs may ever come to stand in each other's way.
+
+    A source that loses its wanted name takes one that another may have wanted (of `x.djv` and
+    `x.djvu` the second becomes `x.djvu.pdf`, which `x.djvu.djvu` wants), and a PDF may bear the
+    name of a folder. So whoever sees a whole family settles its names as if it saw everything.
+    """
+    key = clash_key(wanted_output(source))
+    folder = _PDF_FOLDER.search(key)
+    if folder is not None:
+        key = key[: folder.end()]
+    *folders, name = key.split("/")
+    return "/".join((*folders, _ADDED.sub("", name, count=1) + ".pdf"))

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from pathspec import GitIgnoreSpec
 
 from batch_converter.errors import UsageError
-from batch_converter.naming import clash_key, wanted_output
+from batch_converter.naming import clash_family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +28,8 @@ class Selection:
         follow_symlinks: Enter linked folders, each real folder once.
         hidden: Also what has a hidden or a system's name; a source itself always is taken.
         by_content: Also what is no DjVu by its name and begins like one.
-        shard: `(k, n)`: the k-th (from 1) of n parts. Files that would meet at one
-            PDF are always in one part, so that one ledger settles the clash.
+        shard: `(k, n)`: the k-th (from 1) of n parts. Files whose PDFs could come to
+            stand in each other's way are always in one part, so that one ledger settles it.
 
     Raises:
         UsageError: A glob is malformed or says nothing, or a number is senseless.
@@ -70,7 +70,7 @@ class Selection:
         return (
             not (self.include and not self._included.match_file(source))
             and not (self.exclude and self._excluded.match_file(source))
-            and self._in_shard(source)
+            and self.in_shard(source)
         )
 
     def wants_status(self, *, size_bytes: int, mtime_ns: int) -> bool:
@@ -90,11 +90,12 @@ class Selection:
             and all(pattern.include is not False for pattern in self._excluded.patterns)
         )
 
-    def _in_shard(self, source: str) -> bool:
+    def in_shard(self, source: str) -> bool:
+        """Tell whether the part that is meant has a file of this path below its source."""
         if self.shard is None:
             return True
         part, parts = self.shard
-        key = os.fsencode(clash_key(wanted_output(source)))
+        key = os.fsencode(clash_family(source))
         return int.from_bytes(blake2b(key, digest_size=8).digest(), "big") % parts == part - 1
 
 

@@ -42,10 +42,16 @@ class FoundFiles(LedgerPart):
                     "wanted": path_bytes(file.wanted_output),
                     "size_bytes": file.size_bytes,
                     "mtime_ns": file.mtime_ns,
+                    "in_shard": file.in_shard,
                 }
                 for file in files
             ),
         )
+
+    @durable
+    def forget_other_shards(self, connection: sqlite3.Connection) -> None:
+        """Leave found files to the shards that they are in, now that none is taken for another."""
+        connection.execute(query("forget_other_shards"))
 
     @durable
     def assign_outputs(

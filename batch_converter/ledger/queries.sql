@@ -168,7 +168,7 @@ SELECT output, pdf_sha256, pdf_bytes FROM document WHERE state = 'converted' ORD
 -- name: create_found
 CREATE TEMP TABLE IF NOT EXISTS found (
     path BLOB PRIMARY KEY, source_root BLOB, source BLOB, wanted BLOB,
-    size_bytes INTEGER, mtime_ns INTEGER, chosen INTEGER
+    size_bytes INTEGER, mtime_ns INTEGER, in_shard INTEGER, chosen INTEGER
 ) WITHOUT ROWID
 
 -- name: clear_found
@@ -176,8 +176,11 @@ DELETE FROM found
 
 -- name: record_found
 -- One that was reached before (overlapping sources) counts once.
-INSERT OR IGNORE INTO found (path, source_root, source, wanted, size_bytes, mtime_ns)
-VALUES (:path, :source_root, :source, :wanted, :size_bytes, :mtime_ns)
+INSERT OR IGNORE INTO found (path, source_root, source, wanted, size_bytes, mtime_ns, in_shard)
+VALUES (:path, :source_root, :source, :wanted, :size_bytes, :mtime_ns, :in_shard)
+
+-- name: forget_other_shards
+DELETE FROM found WHERE NOT in_shard
 
 -- name: count_found
 SELECT count(*) FROM found

@@ -57,6 +57,8 @@ class SourceFile:
             are settled.
         size_bytes: Size when it was found.
         mtime_ns: Time of change when it was found.
+        in_shard: Whether it is in the part of the archive that is meant; one that is not is only
+            told so that it is not taken for another where a second source holds it too.
     """
 
     path: str
@@ -65,6 +67,7 @@ class SourceFile:
     wanted_output: str
     size_bytes: int
     mtime_ns: int
+    in_shard: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

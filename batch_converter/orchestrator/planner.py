@@ -65,6 +65,7 @@ class Planner:
 
     def __init__(self, context: RunContext, *, any_engine: bool) -> None:
         self._order = context.settings.input.order
+        self._is_sharded = context.settings.input.shard is not None
         self._preserves_times = context.settings.output.preserve_times
         self._engine = context.engine
         self._ledger = context.ledger
@@ -90,6 +91,8 @@ class Planner:
         """
         while batch := await anyio.to_thread.run_sync(lambda: list(islice(found, _BATCH))):
             await self._record(batch)
+        if self._is_sharded:
+            await self._ledger.forget_other_shards()
         for source in await self._ledger.pass_over_moved():
             self._tell_skipped(source)
         await self._ledger.assign_outputs(self._sources.exists)
@@ -99,9 +102,10 @@ class Planner:
 
     async def _record(self, batch: Sequence[Found]) -> None:
         files = [item for item in batch if isinstance(item, SourceFile)]
-        for file in files:
+        meant = [file for file in files if file.in_shard]
+        for file in meant:
             self._emit(FileDiscovered(source=file.source, bytes=file.size_bytes))
-        self.counts.found += len(files)
+        self.counts.found += len(meant)
         await self._ledger.record_found(files)
         for item in batch:
             match item:

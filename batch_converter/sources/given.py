@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from batch_converter.config import parse_shard
-from batch_converter.discovery import Selection, read_files_from, with_globs_of_files
+from batch_converter.discovery import (
+    Selection,
+    absolute_path,
+    read_files_from,
+    with_globs_of_files,
+)
 from batch_converter.errors import UsageError
+from batch_converter.models import SourceFile
+from batch_converter.naming import is_djvu_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -78,11 +86,31 @@ class Sources:
         if self.files_from is not None:
             listed = read_files_from(self.files_from, null=self.null)
         return OpenSources(
-            found=_walked(_chained(self.paths, listed), stores, selection, excluded_dirs),
+            found=self._found(listed, stores, selection, excluded_dirs),
             roots=tuple(
                 root for path in self.paths if (root := stores.of(path).root(path)) is not None
             ),
         )
+
+    def _found(
+        self,
+        listed: Iterator[str] | None,
+        stores: SourceStores,
+        selection: Selection,
+        excluded_dirs: Collection[str],
+    ) -> Iterator[Found]:
+        """Walk all sources; what is in another shard is told only where two may hold it.
+
+        A file that a folder and a second source hold has two paths below a source, which may be
+        in two shards: the first counts, as it does without shards.
+        """
+        given = _chained(self.paths, listed)
+        has_folders = any(stores.of(path).root(path) is not None for path in self.paths)
+        may_overlap = _are_nested(self.paths) or (listed is not None and has_folders)
+        if selection.shard is None or not may_overlap:
+            return _walked(given, stores, selection, excluded_dirs)
+        everything = replace(selection, shard=None)
+        return _marked(_walked(given, stores, everything, excluded_dirs), selection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +145,22 @@ def _chained(paths: tuple[str, ...], listed: Iterator[str] | None) -> Iterator[s
     yield from paths
     if listed is not None:
         yield from listed
+
+
+def _are_nested(paths: Iterable[str]) -> bool:
+    """Whether one of these paths is below another, or the same."""
+    places = sorted((path if "://" in path else absolute_path(path)) + "/" for path in paths)
+    return any(below.startswith(above) for above, below in pairwise(places))
+
+
+def _marked(found: Iterator[Found], selection: Selection) -> Iterator[Found]:
+    """Tell of each file whether it is in the shard; trouble with one of another is its own."""
+    for item in found:
+        is_in = selection.in_shard(item.source)
+        if isinstance(item, SourceFile):
+            yield item if is_in else replace(item, in_shard=False)
+        elif is_in or not is_djvu_name(item.source):
+            yield item
 
 
 def _walked(
