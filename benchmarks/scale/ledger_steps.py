@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import structlog
@@ -101,7 +101,8 @@ class _FilledLedger(Ledger):
             )
 
 
-def _plain(method):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202  # of any operation
+def _plain(method: Any) -> Any:  # noqa: ANN401  # any of the ledger's
+    """Return the operation that a method of the ledger was made of."""
     return method.__wrapped__
 
 
