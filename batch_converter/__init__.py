@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from batch_converter.api import RunReport, convert
+    from batch_converter.bags import Bag, make_bag
     from batch_converter.config import LoadedSettings, Settings
     from batch_converter.engines.registry import load_settings
     from batch_converter.errors import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from batch_converter.models import FileReport, FileStatus, RunSummary
 
 __all__ = [
+    "Bag",
     "BatchConverterError",
     "ConfigError",
     "ErrorCode",
@@ -57,9 +59,11 @@ __all__ = [
     "UsageError",
     "convert",
     "load_settings",
+    "make_bag",
 ]
 
 _HOMES: Final = {
+    "Bag": "batch_converter.bags",
     "BatchConverterError": "batch_converter.errors",
     "ConfigError": "batch_converter.errors",
     "ErrorCode": "batch_converter.errors",
@@ -79,6 +83,7 @@ _HOMES: Final = {
     "UsageError": "batch_converter.errors",
     "convert": "batch_converter.api",
     "load_settings": "batch_converter.engines.registry",
+    "make_bag": "batch_converter.bags",
 }
 
 

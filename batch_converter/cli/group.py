@@ -21,6 +21,7 @@ _COMMANDS: Final = (
     "retry",
     "report",
     "verify",
+    "bag",
     "cancel",
     "serve",
     "config",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from batch_converter.output.backlog import Backlog
 from batch_converter.output.checking import Verify, check_pdf, page_difference
 from batch_converter.output.expected import ExpectedPdf, PageSize
-from batch_converter.output.files import free_bytes, hash_file, write_all
+from batch_converter.output.files import free_bytes, hash_file, write_all, writing
 from batch_converter.output.grouped_folder_sync import GroupedFolderSync
 from batch_converter.output.pdf_store import PdfStore, PdfWriter
 from batch_converter.output.store import OutputLook, OutputStore
@@ -32,4 +32,5 @@ __all__ = [
     "page_difference",
     "wanted_bytes",
     "write_all",
+    "writing",
 ]

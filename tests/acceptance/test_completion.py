@@ -20,6 +20,7 @@ COMMANDS = {
     "retry",
     "report",
     "verify",
+    "bag",
     "cancel",
     "serve",
     "config",

@@ -18,6 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs/python-api.md"
 def test_the_names_are_these() -> None:
     """What programs import stays: to take a name away, or add one, is a decision."""
     assert batch_converter.__all__ == [
+        "Bag",
         "BatchConverterError",
         "ConfigError",
         "ErrorCode",
@@ -37,6 +38,7 @@ def test_the_names_are_these() -> None:
         "UsageError",
         "convert",
         "load_settings",
+        "make_bag",
     ]
 
 
