@@ -118,6 +118,38 @@ def test_of_thousands_only_those_in_sight_are_drawn(many: StandIn, shown: Servic
     assert len(fetched) < 12
 
 
+@pytest.mark.parametrize("higher", [range(12, 40), range(60, 100)], ids=["passed", "awaited"])
+def test_an_end_is_found_where_rows_are_higher_than_thought(
+    higher: range, service: StandIn, shown: ServicePage
+) -> None:
+    advice = "Scan it again, " * 40
+    error = {"code": "engine_error", "message": "page 3 is damaged", "advice": advice}
+    for number in range(1000):
+        document = row(f"{number:03}.djvu")
+        if number % 100 in higher:
+            document |= {"state": "failed", "error": error}
+        service.documents.append(document)
+    shown.open()
+    expect(shown.row("000.djvu")).to_have_count(1)
+    for key, name in (("End", "999.djvu"), ("Home", "000.djvu"), ("End", "999.djvu")):
+        shown.tab.keyboard.press(key)
+        expect(shown.row(name)).to_be_in_viewport()
+        expect(shown.table.locator("tr.missing")).to_have_count(0)
+        expect(shown.row(name)).to_be_in_viewport()
+
+
+def test_an_end_is_awaited_until_one_goes_elsewhere(many: StandIn, shown: ServicePage) -> None:
+    shown.open()
+    expect(shown.row("box 0/0000.djvu")).to_have_count(1)
+    many.refuse = many.refusing("GET", "/documents", 503, "busy")
+    shown.tab.keyboard.press("End")
+    expect(shown.tab.get_by_role("list", name="Notices")).to_contain_text("busy")
+    expect(shown.table.locator(f'tr.missing[aria-rowindex="{MANY + 1}"]')).to_be_in_viewport()
+    shown.tab.mouse.move(300, 300)
+    shown.tab.mouse.wheel(0, -400_000)
+    expect(shown.row("box 0/0000.djvu")).to_be_in_viewport()
+
+
 def test_a_list_is_narrowed_by_name_and_by_state(many: StandIn, shown: ServicePage) -> None:
     shown.open()
     shown.filter.fill("BOX 3/")

@@ -54,6 +54,7 @@ def test_three_are_sent_at_once_and_all_have_their_rows(
     for number in range(7):
         shown.expect_state(f"{number}.djvu", "uploading")
     expect(shown.status).to_contain_text("7 documents")
+    expect(shown.table.get_by_text("It goes on by itself.")).to_have_count(3)
     assert len(service.documents) == 3
     expect(shown.tab.get_by_text("Sending 7 files")).to_be_visible()
     service.refuse = lambda _request: None

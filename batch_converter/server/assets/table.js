@@ -4,6 +4,8 @@
 // are when rows change, come or go. Roles are written out: without them browsers drop a table's
 // semantics where a style sheet lays its rows out as blocks.
 
+import { AskedEnd, isAtEnd, scrollToEnd } from "./ends.js";
+
 // A short list is drawn whole: the browser's own search finds everything in it.
 const DRAWN_WHOLE = 100;
 const OVERSCAN_PX = 700;
@@ -29,6 +31,7 @@ export class VirtualTable {
   #width = 0;
   #frame = 0;
   #afresh = false;
+  #asked = new AskedEnd(() => this.draw());
 
   /**
    * @param table an empty table element
@@ -63,6 +66,7 @@ export class VirtualTable {
 
   /** Scrolls a row into sight without taking the focus there. */
   reveal(index) {
+    this.#asked.forget();
     const top = this.#body.getBoundingClientRect().top + this.#offsetOf(index);
     if (top > 0 && top < innerHeight - this.#guess) return;
     scrollBy({ top: top - innerHeight / 3 });
@@ -94,15 +98,24 @@ export class VirtualTable {
     const { count } = this.#source;
     this.#table.setAttribute("aria-rowcount", String(count + 1));
     this.#heights.length = count;
-    const hold = count === this.#count && isAtEnd() ? scrollToEnd : this.#anchor();
+    const hold = this.#asked.scroll ??
+      (count === this.#count && isAtEnd() ? scrollToEnd : this.#anchor());
     this.#count = count;
     // A second round at once where rows came out higher or lower than they were thought to be.
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
-      this.#drawRound(count);
+      const [first, last] = this.#drawRound(count);
       hold();
-      if (!this.#measure()) break;
+      if (this.#measure()) continue;
+      if (this.#allHere(first, last)) this.#asked.reached({ start: first === 0, end: last === count });
+      break;
     }
     this.#afresh = false;
+  }
+
+  /** Whether these rows have come: nothing of them can turn out higher any more. */
+  #allHere(first, last) {
+    return Array.from({ length: last - first }, (_, place) => first + place)
+      .every((index) => this.#source.at(index));
   }
 
   #drawRound(count) {
@@ -111,6 +124,7 @@ export class VirtualTable {
     const focus = this.#focused();
     this.#place(this.#wanted(focus, first, last, count), count);
     if (focus) this.#keepFocus(focus);
+    return [first, last];
   }
 
   /** Gives what puts the first row in sight back to where it is now, whatever changes above it. */
@@ -122,7 +136,8 @@ export class VirtualTable {
       const { key, index } = row;
       return () => {
         const now = this.#rows.get(key) ?? [...this.#rows.values()].find((one) => one.index === index);
-        if (now) scrollBy({ top: now.element.getBoundingClientRect().top - top });
+        const moved = now ? now.element.getBoundingClientRect().top - top : 0;
+        if (Math.abs(moved) >= 1) scrollBy({ top: moved }); // it ends a scroll that is under way
       };
     }
     return () => {};
@@ -193,6 +208,8 @@ export class VirtualTable {
     row.index = index;
     row.element.setAttribute("aria-rowindex", String(index + 2));
     row.element.classList.toggle("missing", !item);
+    // As high as it is thought to be: the page keeps its length while one scrolls through it.
+    row.element.style.height = item ? "" : `${this.#height(index)}px`;
     if (item && (this.#afresh || item !== row.item)) this.#fill(row, item);
     return row;
   }
@@ -288,14 +305,4 @@ export class VirtualTable {
     rows.sort((one, other) => Math.abs(one.index - index) - Math.abs(other.index - index));
     return rows[0] ?? null;
   }
-}
-
-/** Whether the page is scrolled to its end: rows that turn out higher must not hide the last. */
-function isAtEnd() {
-  const { scrollHeight } = document.documentElement;
-  return scrollY > 0 && scrollY + innerHeight >= scrollHeight - 2;
-}
-
-function scrollToEnd() {
-  scrollTo({ top: document.documentElement.scrollHeight });
 }
