@@ -112,14 +112,11 @@ man: $(DEV_READY) ## Make the man pages; wheel, sdist and `pip install .` then h
 	$(BIN)/python -m distribution.man_pages build/man
 
 .PHONY: dist
-dist: man ## Build wheel and sdist with man pages, and try the wheel in a fresh environment
-	rm -rf dist build/dist-venv
+dist: man ## Build wheel and sdist with man pages, and try the wheel with each extra
+	rm -rf dist
 	$(BIN)/python -m pip install --quiet build
 	$(BIN)/python -m build --outdir dist .
-	$(PYTHON) -m venv build/dist-venv
-	build/dist-venv/bin/python -m pip install --quiet dist/*.whl
-	build/dist-venv/bin/batch-converter --version
-	cd build/man && for page in *.1; do cmp "$$page" "../dist-venv/share/man/man1/$$page"; done
+	$(BIN)/python -m distribution.trial dist/*.whl
 
 .PHONY: clean
 clean: ## Remove what was built and measured
