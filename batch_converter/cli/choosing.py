@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-_OPTIONS: Final = (
+_LISTS: Final = (
     click.option(
         "--files-from",
         type=SOURCE,
@@ -26,6 +26,9 @@ _OPTIONS: Final = (
         is_flag=True,
         help="The sources in --files-from, and those in --failed-list, are NUL-separated.",
     ),
+)
+
+_OPTIONS: Final = (
     option(
         "input.include",
         "--include",
@@ -105,8 +108,15 @@ _OPTIONS: Final = (
 )
 
 
+def listing_options(function: F) -> F:
+    """Add the lists of sources."""
+    for add in reversed(_LISTS):
+        function = add(function)
+    return function
+
+
 def choosing_options(function: F) -> F:
-    """Add the lists of sources, the filters, and the order."""
+    """Add the filters, and the order."""
     for add in reversed(_OPTIONS):
         function = add(function)
     return function
