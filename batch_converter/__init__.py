@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from batch_converter.api import RunReport, convert
+    from batch_converter.api import RunReport, convert, merge
     from batch_converter.bags import Bag, make_bag
     from batch_converter.config import LoadedSettings, Settings
     from batch_converter.engines.registry import load_settings
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         StateLockedError,
         UsageError,
     )
+    from batch_converter.merging import MergedRun
     from batch_converter.models import FileReport, FileStatus, RunSummary
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "LedgerWriteError",
     "LimitTooLowError",
     "LoadedSettings",
+    "MergedRun",
     "OutputError",
     "RunReport",
     "RunSummary",
@@ -60,6 +62,7 @@ __all__ = [
     "convert",
     "load_settings",
     "make_bag",
+    "merge",
 ]
 
 _HOMES: Final = {
@@ -84,6 +87,8 @@ _HOMES: Final = {
     "convert": "batch_converter.api",
     "load_settings": "batch_converter.engines.registry",
     "make_bag": "batch_converter.bags",
+    "merge": "batch_converter.api",
+    "MergedRun": "batch_converter.merging",
 }
 
 

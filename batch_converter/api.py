@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -23,6 +24,7 @@ from batch_converter.events import EventStream
 from batch_converter.ledger import Ledger, LedgerReader
 from batch_converter.logs import log_event
 from batch_converter.machine_limits import check_limits
+from batch_converter.merging import MergedRun, merged_run
 from batch_converter.models import RunKind
 from batch_converter.orchestrator import Cancelling, Planner, Run, estimate, finish_moves
 from batch_converter.report import check_report_files, write_report_files
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
-    from pathlib import Path
 
     from batch_converter.clock import Clock
     from batch_converter.config import Settings
@@ -336,6 +337,20 @@ async def cancel(
         cancelling = Cancelling(context, service)
         await cancelling.execute()
     return cancelling
+
+
+def merge(state_dirs: Sequence[str | os.PathLike[str]]) -> AbstractContextManager[MergedRun]:
+    """Read the last runs of an archive's shards as one, for as long as the block lasts.
+
+    Blocking. Runs may go on meanwhile: each ledger is read as it was at one moment.
+
+    Args:
+        state_dirs: The state directory of each shard (`--shard K/N --state-dir DIR`).
+
+    Raises:
+        UsageError: They are no shards of one archive, or (LedgerError) one has no run.
+    """
+    return merged_run([Path(folder) for folder in state_dirs])
 
 
 def write_reports(report: RunReport, settings: Settings) -> RunReport:

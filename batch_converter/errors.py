@@ -50,7 +50,7 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 
 class ExitCode(IntEnum):
@@ -70,6 +70,21 @@ class ExitCode(IntEnum):
     def of_signal(cls, number: int) -> Self:
         """Return how a process ends that a signal has interrupted; all but SIGINT are one."""
         return cls.SIGINT if number == signal.SIGINT else cls.SIGTERM
+
+    @classmethod
+    def first_of(cls, codes: Collection[ExitCode]) -> ExitCode:
+        """Return which of several is given: the contract's order, signals before all."""
+        return next((code for code in _PRECEDENCE if code in codes), cls.OK)
+
+
+_PRECEDENCE: Final = (
+    ExitCode.SIGINT,
+    ExitCode.SIGTERM,
+    ExitCode.ACCOUNT_REFUSED,
+    ExitCode.UNAVAILABLE,
+    ExitCode.STOPPED_EARLY,
+    ExitCode.SOME_FAILED,
+)
 
 
 class ErrorCode(StrEnum):

@@ -20,6 +20,7 @@ _COMMANDS: Final = (
     "status",
     "retry",
     "report",
+    "merge",
     "verify",
     "bag",
     "cancel",

@@ -160,7 +160,8 @@ SELECT path, moved_to, source_sha256, parts_fingerprint FROM document
 WHERE state = 'converted' ORDER BY path
 
 -- name: converted_pdfs
-SELECT output, pdf_sha256, pdf_bytes FROM document WHERE state = 'converted' ORDER BY output
+SELECT output, pdf_sha256, pdf_bytes, converted_at FROM document
+WHERE state = 'converted' ORDER BY output
 
 
 -- Found files, and the output of each
@@ -320,7 +321,8 @@ FROM outcome WHERE run = :run
 
 -- name: outcomes_of_run
 -- `known_NAME` is what stands for NAME where the outcome itself has none.
-SELECT outcome.*, document.source_root AS known_source_root, document.source AS known_source,
+SELECT outcome.*, coalesce(outcome.path, document.path) AS place,
+    document.source_root AS known_source_root, document.source AS known_source,
     document.output AS known_output, document.size_bytes AS known_bytes_in,
     document.pages AS known_pages,
     iif(outcome.status = 'skipped', document.pdf_bytes, NULL) AS known_bytes_out,
@@ -328,6 +330,23 @@ SELECT outcome.*, document.source_root AS known_source_root, document.source AS 
     iif(outcome.status = 'skipped', document.source_sha256, NULL) AS known_source_sha256
 FROM outcome LEFT JOIN document ON document.id = outcome.document
 WHERE outcome.run = :run ORDER BY coalesce(outcome.path, document.path)
+
+-- name: paths_without_document
+SELECT path, status FROM outcome WHERE run = :run AND document IS NULL ORDER BY path
+
+-- name: has_document_at
+SELECT EXISTS (SELECT 1 FROM outcome
+    WHERE run = :run AND document = (SELECT id FROM document WHERE path = :path))
+
+-- name: document_paths_of_run
+-- The index of paths has all that this reads.
+SELECT path AS key FROM document
+WHERE EXISTS (SELECT 1 FROM outcome WHERE run = :run AND document = document.id) ORDER BY path
+
+-- name: document_outputs_of_run
+SELECT output_key AS key FROM document
+WHERE EXISTS (SELECT 1 FROM outcome WHERE run = :run AND document = document.id)
+ORDER BY output_key
 
 -- name: failed_paths_of_run
 SELECT coalesce(outcome.path, document.path) AS path

@@ -14,9 +14,16 @@ from batch_converter.ledger.calls import count_calls
 from batch_converter.ledger.connection import connect
 from batch_converter.ledger.outstanding import with_living_task
 from batch_converter.ledger.queries import query
-from batch_converter.ledger.rows import file_reports, optional_moment
+from batch_converter.ledger.rows import file_reports, moment, optional_moment, placed_reports
 from batch_converter.ledger.runs import run_summary
-from batch_converter.models import DocumentState, KnownFile, LedgerStatus, RunKind, Totals
+from batch_converter.models import (
+    DocumentState,
+    FileStatus,
+    KnownFile,
+    LedgerStatus,
+    RunKind,
+    Totals,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from batch_converter.ledger.rows import PlacedReport
     from batch_converter.models import FileReport, RunSummary
 
 
@@ -40,6 +48,21 @@ class ConvertedSource:
     path: str
     sha256: str | None
     has_parts: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedPdf:
+    """A PDF that is there.
+
+    Attributes:
+        output: Its path below the output folder.
+        recorded_at: When the ledger learned of it.
+    """
+
+    output: bytes
+    sha256: str
+    size_bytes: int
+    recorded_at: datetime
 
 
 class LedgerReader:
@@ -154,6 +177,34 @@ class LedgerReader:
         values = {"run": self._run_row(run_id)["id"]}
         yield from file_reports(self._connection.execute(query("outcomes_of_run"), values))
 
+    def placed_files(self, run_id: str) -> Iterator[PlacedReport]:
+        """Yield what the run did with each file, with its address, by address."""
+        values = {"run": self._run_row(run_id)["id"]}
+        yield from placed_reports(self._connection.execute(query("outcomes_of_run"), values))
+
+    def paths_without_document(self, run_id: str) -> Iterator[tuple[bytes, FileStatus]]:
+        """Yield by address what the run found to be no document, and what it said of it."""
+        values = {"run": self._run_row(run_id)["id"]}
+        for row in self._connection.execute(query("paths_without_document"), values):
+            yield row["path"], FileStatus(row["status"])
+
+    def has_document(self, run_id: str, path: bytes) -> bool:
+        """Whether the run had a document at this address."""
+        values = {"run": self._run_row(run_id)["id"], "path": path}
+        return bool(self._connection.execute(query("has_document_at"), values).fetchone()[0])
+
+    def document_paths(self, run_id: str) -> Iterator[bytes]:
+        """Yield the addresses of the run's documents, sorted."""
+        return self._keys(query("document_paths_of_run"), run_id)
+
+    def document_outputs(self, run_id: str) -> Iterator[bytes]:
+        """Yield what tells apart the names of the PDFs of the run's documents, sorted."""
+        return self._keys(query("document_outputs_of_run"), run_id)
+
+    def _keys(self, statement: str, run_id: str) -> Iterator[bytes]:
+        for row in self._connection.execute(statement, {"run": self._run_row(run_id)["id"]}):
+            yield row["key"]
+
     def failed_paths(self, run_id: str | None = None) -> Iterator[str]:
         """Yield the absolute paths of the sources that failed in the run."""
         values = {"run": self._run_row(run_id)["id"]}
@@ -162,8 +213,18 @@ class LedgerReader:
 
     def converted(self) -> Iterator[tuple[str, str, int]]:
         """Yield output, SHA-256 and size of every PDF known as converted, by output."""
+        for pdf in self.recorded_pdfs():
+            yield os.fsdecode(pdf.output), pdf.sha256, pdf.size_bytes
+
+    def recorded_pdfs(self) -> Iterator[RecordedPdf]:
+        """Yield every PDF known as converted, by output as bytes."""
         for row in self._connection.execute(query("converted_pdfs")):
-            yield os.fsdecode(row["output"]), row["pdf_sha256"], row["pdf_bytes"]
+            yield RecordedPdf(
+                output=row["output"],
+                sha256=row["pdf_sha256"],
+                size_bytes=row["pdf_bytes"],
+                recorded_at=moment(row["converted_at"]),
+            )
 
     def converted_sources(self) -> Iterator[ConvertedSource]:
         """Yield the source of every PDF known as converted, by path."""

@@ -199,18 +199,48 @@ def report_values(file: FileReport) -> dict[str, Any]:
     return values
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedReport:
+    """What a run did with a file, and which file that is.
+
+    Attributes:
+        path: The file's address.
+        has_document: Whether it is a document, and not just something that was in the way.
+    """
+
+    path: bytes
+    has_document: bool
+    report: FileReport
+
+
+def placed_reports(rows: sqlite3.Cursor) -> Iterator[PlacedReport]:
+    """Yield the report's entries of rows of the query `outcomes_of_run`, with their addresses."""
+    read = _file_report_of(rows)
+    for row in rows:
+        has_document = row["document"] is not None
+        yield PlacedReport(path=row["place"], has_document=has_document, report=read(row))
+
+
 def file_reports(rows: sqlite3.Cursor) -> Iterator[FileReport]:
     """Yield the report's entries of rows of the query `outcomes_of_run`."""
+    return map(_file_report_of(rows), rows)
+
+
+def _file_report_of(rows: sqlite3.Cursor) -> Callable[[sqlite3.Row], FileReport]:
+    """Return what makes an entry of one of these rows."""
     columns = {name for name, *_ in rows.description}
     fields = [
         (name, f"known_{name}" if f"known_{name}" in columns else None, codec.from_column)
         for name, codec in _REPORT_FIELDS
     ]
-    for row in rows:
+
+    def read(row: sqlite3.Row) -> FileReport:
         values: dict[str, Any] = {"error": failure(row["error_code"], row["error_message"])}
         for name, known, from_column in fields:
             value = row[name]
             if value is None and known is not None:
                 value = row[known]
             values[name] = _DEFAULTS[name] if value is None else from_column(value)
-        yield FileReport(**values)
+        return FileReport(**values)
+
+    return read

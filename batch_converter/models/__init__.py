@@ -29,6 +29,7 @@ from batch_converter.models.runs import (
     RunKind,
     RunSummary,
     SettingInForce,
+    ShardRun,
     Timeline,
     Totals,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "RunKind",
     "RunSummary",
     "SettingInForce",
+    "ShardRun",
     "SourceFile",
     "StoredPdf",
     "Task",

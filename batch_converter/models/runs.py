@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from batch_converter.errors import ExitCode
     from batch_converter.models.calls import ApiCalls
     from batch_converter.models.documents import DocumentState, Failure
+
+_SHARD: Final = "input.shard"
 
 
 class RunKind(StrEnum):
@@ -180,6 +182,8 @@ class RunSummary:
             could not stand in the list of failures.
         causes: Why it took no new work any more, as said by what stopped it.
         settings: Those in force; empty where they were not recorded.
+        shards: Of a merged report, the runs that it is of; their files are its files.
+        missing_shards: Of a merged report, parts of the archive (`K/N`) that none of them took.
     """
 
     run_id: str
@@ -193,6 +197,32 @@ class RunSummary:
     unlisted: int = 0
     causes: tuple[str, ...] = ()
     settings: tuple[SettingInForce, ...] = ()
+    shards: tuple[ShardRun, ...] = ()
+    missing_shards: tuple[str, ...] = ()
+
+    @property
+    def shard(self) -> str | None:
+        """The part of the archive that it took (`K/N`); None for all, or where nobody knows."""
+        found = (each.value for each in self.settings if each.key == _SHARD and not each.is_default)
+        return next((value.strip('"') for value in found), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardRun:
+    """A run that is a part of a merged report.
+
+    Attributes:
+        state_dir: The state directory that knows it; an absolute path.
+    """
+
+    state_dir: str
+    summary: RunSummary
+
+    @property
+    def name(self) -> str:
+        """What messages call it: the shard, where it is known, and the directory."""
+        shard = self.summary.shard
+        return self.state_dir if shard is None else f"shard {shard} ({self.state_dir})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,14 +51,6 @@ DEADLINE: Final = StopReason("deadline", ExitCode.STOPPED_EARLY, lets_finish=Tru
 MAX_ERRORS: Final = StopReason(
     "max_errors", ExitCode.STOPPED_EARLY, lets_finish=True, withdraws=True
 )
-_PRECEDENCE: Final = (
-    ExitCode.SIGINT,
-    ExitCode.SIGTERM,
-    ExitCode.ACCOUNT_REFUSED,
-    ExitCode.UNAVAILABLE,
-    ExitCode.STOPPED_EARLY,
-    ExitCode.SOME_FAILED,
-)
 
 
 def exit_code(reasons: Collection[StopReason], *, remaining: int, failures: int) -> ExitCode:
@@ -76,4 +68,4 @@ def exit_code(reasons: Collection[StopReason], *, remaining: int, failures: int)
         codes.add(ExitCode.STOPPED_EARLY)
     if failures:
         codes.add(ExitCode.SOME_FAILED)
-    return next((code for code in _PRECEDENCE if code in codes), ExitCode.OK)
+    return ExitCode.first_of(codes)

@@ -8,7 +8,7 @@ from batch_converter.report.estimate import estimate_json_text, human_estimate
 from batch_converter.report.failed_list import write_failed_list
 from batch_converter.report.files import check_report_files, write_report_files
 from batch_converter.report.html_report import write_html_report
-from batch_converter.report.human import human_summary
+from batch_converter.report.human import human_merged, human_summary
 from batch_converter.report.json_report import (
     SCHEMA,
     json_report_text,
@@ -25,6 +25,7 @@ __all__ = [
     "ensure_writable",
     "estimate_json_text",
     "human_estimate",
+    "human_merged",
     "human_status",
     "human_summary",
     "json_report_text",

@@ -14,7 +14,14 @@ from batch_converter.report.formatting import and_cost, duration, pluralized, si
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from batch_converter.models import ApiCalls, FileReport, Price, RunSummary, Totals
+    from batch_converter.models import (
+        ApiCalls,
+        FileReport,
+        Price,
+        RunSummary,
+        ShardRun,
+        Totals,
+    )
 
 _MOST_NAMED: Final = 10
 _WHY_IT_ENDED: Final = {
@@ -57,6 +64,25 @@ def human_summary(
     lines += (printable(f"Cause: {cause}") for cause in causes)
     lines += _how_to_go_on(summary, troubles)
     return "\n".join(lines)
+
+
+def human_merged(summary: RunSummary, files: Iterable[FileReport], *, price: Price) -> str:
+    """Return the same of a merged report, with a line for each shard that needs a look."""
+    lines = [human_summary(summary, files, price=price, causes=summary.causes)]
+    well = [run for run in summary.shards if run.summary.exit_code is ExitCode.OK]
+    if well:
+        lines.append(f"Shards that ended with 0: {len(well):,} of {len(summary.shards):,}.")
+    lines += (printable(_shard(run)) for run in summary.shards if run not in well)
+    return "\n".join(lines)
+
+
+def _shard(run: ShardRun) -> str:
+    totals, code = run.summary.totals, run.summary.exit_code
+    ended = "has not ended" if code is None else f"ended with {code}"
+    return (
+        f"In {run.name} the run {ended}: converted {totals.converted:,}, up to date"
+        f" {totals.skipped:,}, failed {totals.failed:,}, remaining {totals.remaining:,}."
+    )
 
 
 def _gather(files: Iterable[FileReport]) -> _Troubles:
@@ -159,6 +185,8 @@ def _how_to_go_on(summary: RunSummary, troubles: _Troubles) -> Iterator[str]:
 def ending(summary: RunSummary) -> str | None:
     """Return why there is work left and how to go on with it; None where there is none."""
     code = summary.exit_code
+    goes_on = "each shard's own command goes on" if summary.shards else "the same command goes on"
     if code in _WHY_IT_ENDED:
-        return f"{_WHY_IT_ENDED[code]} the same command goes on from here."
-    return "The same command goes on with what remains." if summary.totals.remaining else None
+        return f"{_WHY_IT_ENDED[code]} {goes_on} from here."
+    remains = f"{goes_on[0].upper()}{goes_on[1:]} with what remains."
+    return remains if summary.totals.remaining else None

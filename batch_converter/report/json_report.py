@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from batch_converter.models import ApiCalls, Price, RunSummary, Totals
+    from batch_converter.models import ApiCalls, Price, RunSummary, ShardRun, Totals
 
 SCHEMA: Final = 1
 _FOR_PEOPLE: Final = frozenset({"timeline"})
@@ -80,6 +80,32 @@ def summary_fields(summary: RunSummary, *, price: Price) -> dict[str, Any]:
         "submit_unknown": summary.submit_unknown,
         **({"unlisted": summary.unlisted} if summary.unlisted else {}),
         **cost_fields(summary.api_calls, price),
+        **_shard_fields(summary),
+    }
+
+
+def _shard_fields(summary: RunSummary) -> dict[str, Any]:
+    """Return which part of an archive it is of, or the runs that it was merged of."""
+    if not summary.shards:
+        return {} if summary.shard is None else {"shard": summary.shard}
+    return {
+        "shards": [_shard_run_fields(shard) for shard in summary.shards],
+        "missing_shards": summary.missing_shards,
+    }
+
+
+def _shard_run_fields(shard: ShardRun) -> dict[str, Any]:
+    run = shard.summary
+    return {
+        "shard": run.shard,
+        "state_dir": shard.state_dir,
+        "run_id": run.run_id,
+        "started_at": moment_text(run.started_at),
+        "finished_at": moment_text(run.finished_at),
+        "engine": run.engine,
+        "exit_code": run.exit_code,
+        "totals": totals_fields(run.totals),
+        "api_calls": api_calls_fields(run.api_calls),
     }
 
 

@@ -29,6 +29,7 @@ def test_the_names_are_these() -> None:
         "LedgerWriteError",
         "LimitTooLowError",
         "LoadedSettings",
+        "MergedRun",
         "OutputError",
         "RunReport",
         "RunSummary",
@@ -39,6 +40,7 @@ def test_the_names_are_these() -> None:
         "convert",
         "load_settings",
         "make_bag",
+        "merge",
     ]
 
 
