@@ -19,6 +19,7 @@ COMMANDS = {
     "status",
     "retry",
     "report",
+    "merge",
     "verify",
     "bag",
     "cancel",
