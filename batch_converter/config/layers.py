@@ -102,6 +102,8 @@ def load_settings(
     for key in _SECRETS:
         warnings += _resolve_secret_file(given, key)
     settings = _build(given, model)
+    if (key_file := settings.aspose.key_file) is not None:
+        warnings += exposure_warnings(key_file, "key file")
     origins = {key: item.origin for key, item in given.items()}
     return LoadedSettings(settings=settings, origins=origins, warnings=tuple(warnings))
 

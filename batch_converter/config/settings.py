@@ -38,6 +38,7 @@ from batch_converter.models import Price
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 DEFAULT_BASE_URL: Final = "https://api.aspose.cloud"
 STATE_DIR_NAME: Final = ".batch-converter"
@@ -106,6 +107,8 @@ class AsposeSettings(Section):
     max_upload_bytes: Size = 0
     requests_per_second: Seconds | None = None
     ca_file: UserPath | None = None
+    client_cert_file: UserPath | None = None
+    client_key_file: UserPath | None = None
     proxy: Annotated[str | None, Field(repr=False)] = None  # may hold a password
     allow_insecure_http: bool = False
     settings: dict[str, object] = Field(default_factory=dict)
@@ -116,9 +119,23 @@ class AsposeSettings(Section):
         return self.client_id is not None and self.client_secret is not None
 
     @property
+    def key_file(self) -> Path | None:
+        """The file in which the key of the client's certificate stands, if there is one."""
+        return self.client_key_file or self.client_cert_file
+
+    @property
     def missing_half(self) -> str | None:
         """Say which half of the credentials is missing where the other one is there."""
         return missing_half(self.client_id, self.client_secret)
+
+    @model_validator(mode="after")
+    def _check_client_key(self) -> Self:
+        if self.client_key_file is not None and self.client_cert_file is None:
+            raise ValueError(
+                "client_key_file is set and no client_cert_file, which has the certificate that"
+                " the key belongs to; set both, or neither"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_base_url(self) -> Self:

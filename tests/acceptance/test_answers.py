@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 
 from tests.support.cloud import Reply, pdf_for
 from tests.support.command import Finished, run, started, wait_until
@@ -326,3 +327,27 @@ def test_secrets_stand_nowhere(
     assert cloud.tokens
     assert [secret for secret in secrets if secret.encode() in everything] == []
     assert b"QVQmVEZPUk0" not in everything  # the documents' first bytes in Base64
+
+
+@pytest.mark.slow
+def test_a_client_certificate_is_looked_at_before_anything_begins(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    make_archive(source, 1)
+    pem = tmp_path / "client.pem"
+    trustme.CA().issue_cert("client").private_key_and_cert_chain_pem.write_to_path(str(pem))
+    pem.chmod(0o600)
+    good, bad = (
+        {"BATCH_CONVERTER_ASPOSE__CLIENT_CERT_FILE": os.fspath(path)}
+        for path in (pem, tmp_path / "none.pem")
+    )
+    known = run("doctor", "-o", output, env=good)
+    assert known.code == 0
+    assert f"client certificate {pem}: " in known.out
+    assert cloud.calls["token"] == 1
+    why = f"aspose.client_cert_file {tmp_path}/none.pem cannot be read: No such file or directory"
+    unknown = run("doctor", "-o", output, env=bad)
+    assert (unknown.code, why in unknown.out) == (1, True)
+    refused = run("convert", source, "-o", output, env=bad)
+    assert (refused.code, why in refused.err) == (2, True)
+    assert cloud.calls["token"] == 1

@@ -519,6 +519,21 @@ def test_a_secret_file_that_others_may_read_draws_a_warning(mode: int, *, warned
     assert load(secret_file(mode=mode)).warnings == (expected if warned else ())
 
 
+@pytest.mark.parametrize("keys", ['client_cert_file = "c"\nclient_key_file', "client_cert_file"])
+def test_a_key_file_that_others_may_read_draws_a_warning(keys: str) -> None:
+    toml = f'[aspose]\n{keys} = "key"'
+    private(Path("key"), "")
+    assert load(toml).warnings == ()
+    Path("key").chmod(0o644)
+    assert load(toml).warnings == ("others may read the key file key; run: chmod 600 key",)
+
+
+def test_a_key_without_its_certificate_is_an_error() -> None:
+    assert "client_key_file is set and no client_cert_file" in error(
+        '[aspose]\nclient_key_file = "key"'
+    )
+
+
 def test_a_configuration_that_others_may_read_draws_a_warning() -> None:
     path = private(Path("given.toml"), "")
     path.chmod(0o644)

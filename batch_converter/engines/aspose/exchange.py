@@ -14,6 +14,7 @@ from batch_converter.engines.aspose.reading import read_beginning
 from batch_converter.engines.aspose.request import Moved, redirected
 from batch_converter.engines.aspose.retry import Trouble, retry_after_s
 from batch_converter.engines.aspose.session import Departure
+from batch_converter.engines.aspose.tls import advice
 from batch_converter.engines.aspose.upload import StallWatch, UploadOrder, opened
 from batch_converter.errors import (
     BadResponseError,
@@ -271,7 +272,7 @@ class Exchange:
         """Return what a broken exchange means, by how far it came."""
         if body is not None and body.failure is not None:
             raise body.failure
-        reason = clean_message(_reason(error), self._redactor)
+        reason = clean_message(_reason(error), self._redactor) + advice(error, self._settings)
         is_cut = fate.status is not None and fate.status in _SUCCESS
         if fate.left and body is not None and body.is_whole:
             # `from None`: aiohttp's errors may quote what the service sent.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import urllib.request
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -12,6 +11,7 @@ import aiohttp
 import anyio.to_thread
 from yarl import URL
 
+from batch_converter.engines.aspose.tls import tls_context
 from batch_converter.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ async def open_session(settings: AsposeSettings) -> tuple[aiohttp.ClientSession,
     looked up here.
 
     Raises:
-        ConfigError: The CA file or the proxy cannot be used.
+        ConfigError: The CA file, the client certificate or the proxy cannot be used.
     """
-    tls = await anyio.to_thread.run_sync(_tls_context, settings)
+    tls = await anyio.to_thread.run_sync(tls_context, settings)
     proxy = await anyio.to_thread.run_sync(find_proxy, settings)
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_note_departure)
@@ -101,15 +101,6 @@ async def _repeat_nothing(
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise ConnectionLostError(str(error) or type(error).__name__) from error
-
-
-def _tls_context(settings: AsposeSettings) -> ssl.SSLContext:
-    """Trust the given CA file, else the system's roots; blocking."""
-    try:
-        return ssl.create_default_context(cafile=settings.ca_file)
-    except OSError as error:
-        msg = f"aspose.ca_file {settings.ca_file} cannot be used: {error}"
-        raise ConfigError(msg) from error
 
 
 def find_proxy(settings: AsposeSettings) -> Proxy:

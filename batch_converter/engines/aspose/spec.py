@@ -12,7 +12,7 @@ from batch_converter.wire import checked_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batch_converter.config import Settings
+    from batch_converter.config import AsposeSettings, Settings
     from batch_converter.engines.base import TaskService
     from batch_converter.models import CallKind, CallOutcome
     from batch_converter.redaction import Redactor
@@ -74,7 +74,7 @@ async def _diagnose(settings: Settings, redactor: Redactor) -> Sequence[Finding]
     except AccountRefusedError as error:
         return [
             Finding(is_good=False, text=f"credentials: {error}"),
-            Finding(is_good=True, text=f"service {where}: reached"),
+            *_reached(settings.aspose),
         ]
     except BatchConverterError as error:
         return [
@@ -83,8 +83,16 @@ async def _diagnose(settings: Settings, redactor: Redactor) -> Sequence[Finding]
         ]
     return [
         Finding(is_good=True, text="credentials: accepted"),
-        Finding(is_good=True, text=f"service {where}: reached"),
+        *_reached(settings.aspose),
     ]
+
+
+def _reached(settings: AsposeSettings) -> list[Finding]:
+    found = [Finding(is_good=True, text=f"service {settings.base_url}: reached")]
+    if settings.client_cert_file is not None:
+        text = f"client certificate {settings.client_cert_file}: with its key, as the service asks"
+        found.append(Finding(is_good=True, text=text))
+    return found
 
 
 SPEC: Final = EngineSpec(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import socket
 import ssl
+import threading
 import traceback
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ import anyio.abc
 import pytest
 import trustme
 from aiohttp import web
+from cryptography.hazmat.primitives import serialization
 from structlog.testing import capture_logs
 
 from batch_converter.engines.base import Ready
@@ -267,3 +270,144 @@ async def test_a_given_authority_is_trusted_and_no_other(
                     await engine.submit(bench.document())
     assert bench.server.count() == {"token": 1, "submit": 1}
     assert bench.calls.of("token")[1:] == [("unsent", None)] * 12
+
+
+# TLS: the client's certificate
+
+
+class Certificate:
+    """A client's certificate and its key, together and apart."""
+
+    def __init__(self, authority: trustme.CA, folder: Path) -> None:
+        issued = authority.issue_cert("client@example.org")
+        self.both, self.alone, self.key = (folder / f"{n}.pem" for n in ("both", "alone", "key"))
+        issued.private_key_and_cert_chain_pem.write_to_path(str(self.both))
+        issued.cert_chain_pems[0].write_to_path(str(self.alone))
+        issued.private_key_pem.write_to_path(str(self.key))
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    """A certificate of an authority that nobody asks about."""
+    return Certificate(trustme.CA(), tmp_path)
+
+
+async def test_every_request_shows_the_certificate_that_the_service_wants(
+    bench: Bench, start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    ours, tls = Certificate(authority, tmp_path), tls_of(authority)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(tls)
+    ca_file = pem_of(authority, tmp_path)
+    async with start_server(bench.server, tls):
+        for files in (
+            {"client_cert_file": ours.both},
+            {"client_cert_file": ours.alone, "client_key_file": ours.key},
+        ):
+            async with bench.engine(ca_file=ca_file, **files) as engine:
+                task = bench.task(await engine.submit(bench.document()))
+                assert await engine.fetch(bench.document(), task, bench.sink()) == Ready()
+        assert bench.server.count() == {"token": 2, "submit": 2, "poll": 2}
+        async with bench.engine(ca_file=ca_file) as engine:
+            with pytest.raises(ServiceUnavailableError):
+                await engine.submit(bench.document())
+    assert bench.server.count() == {"token": 2, "submit": 2, "poll": 2}
+
+
+def refuse(listener: socket.socket, context: ssl.SSLContext) -> None:
+    """Shake hands until the listener is closed, and say by TLS's alert why it did not work.
+
+    asyncio's servers break the connection before their alert is out.
+    """
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(into, out, server_side=True)
+        with connection, contextlib.suppress(ssl.SSLError, OSError):
+            while data := connection.recv(1 << 16):
+                into.write(data)
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    try:
+                        tls.do_handshake()
+                    finally:
+                        connection.sendall(out.read())
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_service_that_refuses_the_certificate_is_told_with_what_to_do(
+    bench: Bench, certificate: Certificate, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    authority = trustme.CA()
+    tls = tls_of(authority)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.maximum_version = version
+    authority.configure_trust(tls)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=refuse, args=(listener, tls), daemon=True).start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        ca_file = pem_of(authority, tmp_path)
+        for file, told in (
+            (None, "set aspose.client_cert_file"),
+            (certificate.both, f"does not take the certificate in {certificate.both}"),
+        ):
+            settings = {"base_url": url, "ca_file": ca_file, "client_cert_file": file}
+            async with bench.engine(**settings) as engine:
+                with pytest.raises(ServiceUnavailableError, match=told):
+                    await engine.submit(bench.document())
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def encrypted(certificate: Certificate) -> bytes:
+    key = serialization.load_pem_private_key(certificate.key.read_bytes(), password=None)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"a password"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("gone", r"aspose\.client_key_file .*key\.pem cannot be read: No such file"),
+        ("folder", r"aspose\.client_key_file .*key\.pem cannot be read: Is a directory"),
+        ("encrypted", r"the key in .*key\.pem is encrypted.*openssl pkey"),
+        ("another's", r"alone\.pem cannot be used: the key in .* belongs to another certificate"),
+        ("empty", r"alone\.pem cannot be used: it must hold a certificate, and .* its key"),
+    ],
+)
+async def test_a_key_that_cannot_be_used_is_a_configuration_error(
+    bench: Bench, certificate: Certificate, kind: str, told: str
+) -> None:
+    key = certificate.key
+    data = encrypted(certificate) if kind == "encrypted" else b""
+    key.unlink()
+    if kind == "another's":
+        trustme.CA().issue_cert("x").private_key_pem.write_to_path(str(key))
+    elif kind == "folder":
+        key.mkdir()
+    elif kind != "gone":
+        key.write_bytes(data)
+    with pytest.raises(ConfigError, match=told):
+        async with bench.engine(client_cert_file=certificate.alone, client_key_file=key):
+            pass
+
+
+async def test_a_certificate_that_cannot_be_shown_is_a_configuration_error(
+    bench: Bench, certificate: Certificate
+) -> None:
+    together, alone, key = certificate.both, certificate.alone, certificate.key
+    together.write_bytes(alone.read_bytes() + encrypted(certificate))
+    for cert_file, key_file, told in (
+        (alone.parent, key, r"aspose\.client_cert_file .* cannot be read: Is a directory"),
+        (together, None, r"the key in .*both\.pem is encrypted.*aspose\.client_key_file"),
+        (alone, None, r"alone\.pem cannot be used: .*set aspose\.client_key_file too"),
+        (key, alone, r"key\.pem cannot be used: it must hold a certificate, and .* its key"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            async with bench.engine(client_cert_file=cert_file, client_key_file=key_file):
+                pass
