@@ -258,7 +258,7 @@ def _open_sources(
         now=now,
         was_moved=lambda path: was_moved(settings, absolute_path(path)),
     )
-    check_move_dir(settings, opened.roots)
+    check_move_dir(settings, opened.roots, sources.paths)
     return opened
 
 

@@ -17,6 +17,7 @@ from batch_converter import working_folder
 from batch_converter.config import STATE_DIR_NAME, move_dir
 from batch_converter.errors import StateLockedError, UsageError
 from batch_converter.ledger import LedgerReader
+from batch_converter.objects import is_object_address
 from batch_converter.storage import make_folder
 
 if TYPE_CHECKING:
@@ -57,15 +58,25 @@ def moved_sources_dir(settings: Settings) -> Path | None:
         return folder.absolute()
 
 
-def check_move_dir(settings: Settings, roots: Sequence[str]) -> None:
-    """Make sure that no source folder is where sources are moved to; blocking.
+def check_move_dir(settings: Settings, roots: Sequence[str], named: Sequence[str] = ()) -> None:
+    """Make sure that sources can be moved where they are to go; blocking.
+
+    Args:
+        settings: Whether they are moved, and where to.
+        roots: Addresses of the source folders.
+        named: Sources as they were given.
 
     Raises:
-        UsageError: One is.
+        UsageError: A source folder is the place itself, or a source lies in an object store.
     """
     folder = moved_sources_dir(settings)
     if folder is None:
         return
+    for source in filter(is_object_address, named):
+        raise UsageError(
+            f"--after moves files of this machine, and {source} is in an object store: leave"
+            " --after out, or convert that source by itself"
+        )
     real = os.path.realpath(folder)
     for root in roots:
         if "://" not in root and os.path.realpath(root) == real:

@@ -14,12 +14,19 @@ from batch_converter.engines.base import TaskService
 from batch_converter.engines.spec import EngineResources
 from batch_converter.events import EventStream
 from batch_converter.ledger import Ledger
+from batch_converter.objects import FILE_SCHEMES, STORE_SCHEMES
 from batch_converter.orchestrator import CallBook, DiskRoom, PollSchedule, RunContext
 from batch_converter.output import PdfStore
 from batch_converter.polling import FixedInterval, Predictive
 from batch_converter.redaction import Redactor
-from batch_converter.sources import DISK, DiskSources, SourceStores
-from batch_converter.state import LEDGER_NAME, SCRATCH_NAME, moved_sources_dir, output_dir
+from batch_converter.sources import DISK, DiskSources, ObjectSources, SourceStores
+from batch_converter.state import (
+    LEDGER_NAME,
+    SCRATCH_NAME,
+    moved_sources_dir,
+    output_dir,
+    state_dir,
+)
 from batch_converter.storage import ScratchFolder
 from batch_converter.threads import DiskThreads, LimitedThreads
 
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
 
     from batch_converter.clock import Clock
     from batch_converter.config import Settings
+    from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.engines.base import Engine
     from batch_converter.engines.spec import EngineSpec
     from batch_converter.polling import PollPolicy
@@ -38,8 +46,17 @@ if TYPE_CHECKING:
 _PREFLIGHTS: Final = 2
 """Sources looked at at once: hashing long ones in all threads would let uploads stall."""
 
+_STORE_REQUESTS: Final = 8
+"""Documents fetched at once: most of the time of each is the network's."""
+
+
+def _object_sources(settings: Settings, inspector: DjvuInspector) -> ObjectSources:
+    return ObjectSources(settings, inspector, lambda: state_dir(settings) / SCRATCH_NAME)
+
+
 SOURCE_STORES: Final[Mapping[str, BuildStore]] = {
     DISK: lambda _settings, inspector: DiskSources(inspector),
+    **dict.fromkeys((*STORE_SCHEMES, *FILE_SCHEMES), _object_sources),
 }
 """Where sources may lie: the scheme of their addresses, and what builds the store."""
 
@@ -114,6 +131,7 @@ async def open_context(
             clock=clock,
             events=events,
             preflight=LimitedThreads(threads, at_once=_PREFLIGHTS),
+            fetching=LimitedThreads(DiskThreads(_STORE_REQUESTS), at_once=_STORE_REQUESTS),
             disk_room=DiskRoom(pdfs, threads, clock),
             move_dir=moved_sources_dir(settings),
         )

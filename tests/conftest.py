@@ -13,9 +13,13 @@ import pytest
 import structlog
 from blockbuster import blockbuster_ctx
 
+from tests.support.object_store import ObjectServer
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.object_store import Bucket
 
 # How long an example takes says how busy the machine is, nothing about the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -25,7 +29,7 @@ hypothesis.settings.load_profile("untimed")
 os.environ["NUMBA_DISABLE_JIT"] = "1"
 
 _MEANT_FOR_US: Final = re.compile(
-    r"ASPOSE_.*|BATCH_CONVERTER_.*|(HTTPS?|ALL|NO|FTP|WSS?)_PROXY|NETRC"
+    r"ASPOSE_.*|AWS_.*|AZURE_.*|GOOGLE_.*|BATCH_CONVERTER_.*|(HTTPS?|ALL|NO|FTP|WSS?)_PROXY|NETRC"
     r"|NO_COLOR|(CLI|FORCE_)COLOR(_FORCE)?|TTY_.*|COLORTERM|COLUMNS|LINES"
     r"|LANG|LANGUAGE|LC_.*|TZ|XDG_.*|PYTHONIOENCODING|PYTHONUTF8|NUMBA_CACHE_DIR",
     re.IGNORECASE,
@@ -74,6 +78,23 @@ def unmeasured() -> Iterator[None]:
     sys.settrace(None)
     yield
     sys.settrace(tracer)
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[ObjectServer]:
+    """An S3 server for all tests; it takes two seconds to load."""
+    server = ObjectServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def bucket(object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    """An empty bucket that the environment points at, through a proxy."""
+    with object_server.bucket() as bucket:
+        for name, value in bucket.variables.items():
+            monkeypatch.setenv(name, value)
+        yield bucket
 
 
 @pytest.fixture(scope="session")

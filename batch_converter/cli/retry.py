@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +9,10 @@ import anyio
 import anyio.to_thread
 import click
 
-from batch_converter import working_folder
 from batch_converter.cli.options import SOURCE, config_option, output_options, settings_from
 from batch_converter.ledger import Ledger
 from batch_converter.logs import printable
+from batch_converter.sources import source_address
 from batch_converter.state import held_state_dir, ledger_path, require_ledger
 
 if TYPE_CHECKING:
@@ -30,17 +29,12 @@ if TYPE_CHECKING:
 def retry(config_file: Path | None, sources: Sequence[str], **given: Any) -> None:  # noqa: ANN401  # settings
     """Put failed files back to pending: all, or those at or below each SOURCE."""
     settings = settings_from(config_file, given).settings
-    paths = [_absolute(source) for source in sources] or None
+    paths = [source_address(source) for source in sources] or None
     taken_up = anyio.run(_retry, settings, paths)
     for source in taken_up:
         click.echo(printable(source))
     if not taken_up:
         click.echo("no failed file there: nothing was put back", err=True)
-
-
-def _absolute(source: str) -> str:
-    with working_folder.needed_for(source):
-        return os.path.abspath(source)  # noqa: PTH100  # bytes kept
 
 
 async def _retry(settings: Settings, paths: Sequence[str] | None) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from batch_converter.config.after import move_dir
 from batch_converter.config.in_force import settings_of_run, told
 from batch_converter.config.layers import CREDENTIALS, LoadedSettings, load_settings
+from batch_converter.config.names import split_url
+from batch_converter.config.remote import RemoteSettings
 from batch_converter.config.run_variables import RUN_VARIABLES
 from batch_converter.config.section import Section
 from batch_converter.config.settings import (
@@ -27,6 +29,7 @@ __all__ = [
     "InputSettings",
     "LoadedSettings",
     "LocalSettings",
+    "RemoteSettings",
     "RetrySettings",
     "Section",
     "Settings",
@@ -36,5 +39,6 @@ __all__ = [
     "parse_shard",
     "settings_of_run",
     "settings_with",
+    "split_url",
     "told",
 ]

@@ -1,10 +1,11 @@
-"""Names of machines and networks as people write them."""
+"""Names of machines and networks, and addresses, as people write them."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 from typing import Final
+from urllib.parse import SplitResult, urlsplit
 
 _HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?", re.ASCII)
 
@@ -36,3 +37,13 @@ def parse_network(value: str) -> str:
     except ValueError as error:
         msg = f"{value!r} is neither an address nor a network such as 10.0.0.0/8: {error}"
         raise ValueError(msg) from None
+
+
+def split_url(url: str) -> SplitResult | None:
+    """Split what is an address at all, else None; the reasons of `urlsplit` would echo it."""
+    try:
+        parts = urlsplit(url)
+        bad_port = parts.port == 0
+    except ValueError:
+        return None
+    return None if bad_port or any(char.isspace() for char in url) else parts

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     BeforeValidator,
@@ -22,7 +21,8 @@ from pydantic import (
 
 from batch_converter.config.after import KEEP, AfterAction
 from batch_converter.config.credentials import ClientId, ClientSecret, missing_half
-from batch_converter.config.names import parse_host, parse_network
+from batch_converter.config.names import parse_host, parse_network, split_url
+from batch_converter.config.remote import RemoteSettings
 from batch_converter.config.section import (
     Age,
     Count,
@@ -42,16 +42,6 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE_URL: Final = "https://api.aspose.cloud"
 STATE_DIR_NAME: Final = ".batch-converter"
-
-
-def _split_url(url: str) -> SplitResult | None:
-    """Split what is an address at all; the reasons of `urlsplit` would echo it."""
-    try:
-        parts = urlsplit(url)
-        bad_port = parts.port == 0
-    except ValueError:
-        return None
-    return None if bad_port or any(char.isspace() for char in url) else parts
 
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -139,7 +129,7 @@ class AsposeSettings(Section):
 
     @model_validator(mode="after")
     def _check_base_url(self) -> Self:
-        parts = _split_url(self.base_url)
+        parts = split_url(self.base_url)
         if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("base_url must be an http or https address")
         if "@" in parts.netloc or parts.query or parts.fragment:
@@ -323,6 +313,7 @@ class Settings(Section):
     output: OutputSettings = OutputSettings()
     aspose: AsposeSettings = AsposeSettings()
     local: LocalSettings = LocalSettings()
+    remote: RemoteSettings = RemoteSettings()
     concurrency: ConcurrencySettings = ConcurrencySettings()
     polling: PollingSettings = PollingSettings()
     retry: RetrySettings = RetrySettings()

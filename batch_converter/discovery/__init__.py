@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batch_converter.discovery.content import is_head_of_document
 from batch_converter.discovery.filter_files import with_globs_of_files
 from batch_converter.discovery.found import Found, Passed, PassedKind, UnreadableSource
 from batch_converter.discovery.lists import read_files_from
@@ -21,6 +22,7 @@ __all__ = [
     "check_sources",
     "clash_key",
     "clash_name",
+    "is_head_of_document",
     "read_files_from",
     "wanted_output",
     "with_globs_of_files",

@@ -23,4 +23,9 @@ def begins_like_a_document(path: str) -> bool:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     with os.fdopen(descriptor, "rb", buffering=_KIND.stop) as file:
         beginning = file.read(_KIND.stop) or b""
-    return beginning.startswith(_MAGIC) and beginning[_KIND] not in _PARTS
+    return is_head_of_document(beginning)
+
+
+def is_head_of_document(head: bytes) -> bool:
+    """Tell the same of the first bytes of a file, at least 16 of them."""
+    return head.startswith(_MAGIC) and head[_KIND] not in _PARTS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import select
 import stat
 import sys
@@ -25,6 +26,7 @@ _STDIN: Final = 0
 _NAMES_OF_STDIN: Final = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 _CHUNK_BYTES: Final = 1 << 16
 _GLANCE_S: Final = 0.1
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://")
 
 
 def read_files_from(name: str, *, null: bool = False) -> Iterator[str]:
@@ -117,9 +119,14 @@ def _without_byte_order_mark(raw: bytes, *, null: bool) -> bytes:
 
 
 def _line(raw: bytes) -> str:
-    """Return the name that a line means; the system has the last word on white space."""
+    """Return the name that a line means; the system has the last word on white space.
+
+    It has none on addresses (`s3://…`): those are taken without.
+    """
     name = os.fsdecode(raw.removesuffix(b"\r"))
     bare = trimmed(name)
+    if _ADDRESS.match(bare):
+        return bare
     if bare == name or os.path.lexists(name) or (bare and not os.path.lexists(bare)):
         return name
     return bare

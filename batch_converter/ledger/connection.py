@@ -27,6 +27,7 @@ MIGRATIONS: Final = (
     "5_moves.sql",
     "6_source_digests.sql",
     "7_timelines.sql",
+    "8_etags.sql",
 )
 """What made and changed the tables, in order; once released, a script is never changed."""
 

@@ -36,6 +36,7 @@ class Documents(LedgerPart):
             "document": document.id,
             "size_bytes": document.size_bytes,
             "mtime_ns": document.mtime_ns,
+            "etag": document.etag,
             "pages": document.pages,
             "source_sha256": source_sha256,
             "parts_fingerprint": parts_fingerprint,
@@ -116,6 +117,7 @@ class Documents(LedgerPart):
         )
         values = {"document": document.id, "at": at.timestamp(), "pages": document.pages}
         connection.execute(query("set_converted"), values)
+        learn_pdf_etag(connection, document, pdf.etag)
         self._record(connection, document, report)
         outcome = {"run": self._run, "document": document.id}
         connection.execute(query("copy_source_digest"), outcome)
@@ -149,6 +151,15 @@ class Documents(LedgerPart):
     ) -> None:
         path = path_bytes(document.path)
         moves.record_outcome(connection, self._run, document.id, path, report)
+
+
+def learn_pdf_etag(
+    connection: sqlite3.Connection, document: Document, pdf_etag: str | None
+) -> None:
+    """Record which version of the object is the document's own; on a disk there are none."""
+    if pdf_etag != document.pdf_etag:
+        values = {"document": document.id, "pdf_etag": pdf_etag}
+        connection.execute(query("learn_pdf_etag"), values)
 
 
 def _announce(

@@ -43,6 +43,7 @@ class FoundFiles(LedgerPart):
                     "size_bytes": file.size_bytes,
                     "mtime_ns": file.mtime_ns,
                     "in_shard": file.in_shard,
+                    "etag": file.etag,
                 }
                 for file in files
             ),
@@ -98,6 +99,7 @@ def _assign_output(
                 "key": key,
                 "size_bytes": found.size_bytes,
                 "mtime_ns": found.mtime_ns,
+                "etag": found.etag,
             }
             connection.execute(query("insert_document"), values)
             return
@@ -155,5 +157,5 @@ def _adopt_moved_source(
     return True
 
 
-def _looks(row: Row) -> tuple[bytes, int, int]:
-    return row.source, row.size_bytes, row.mtime_ns
+def _looks(row: Row) -> tuple[bytes, int, int | str]:
+    return row.source, row.size_bytes, row.mtime_ns if row.etag is None else row.etag

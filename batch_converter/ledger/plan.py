@@ -7,6 +7,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Literal, assert_never
 
 from batch_converter.ledger import moves
+from batch_converter.ledger.documents import learn_pdf_etag
 from batch_converter.ledger.operations import LedgerPart, durable
 from batch_converter.ledger.outstanding import reopen
 from batch_converter.ledger.queries import query
@@ -43,7 +44,7 @@ class Planned:
     """A found file beside what the ledger knows of it.
 
     Attributes:
-        found_size_bytes, found_mtime_ns: The file as it is now; those in
+        found_size_bytes, found_mtime_ns, found_etag: The file as it is now; those in
             `document` are of the bytes that its state is about.
         source_sha256: Digest of those bytes, where it is known.
         parts_fingerprint: Of an indirect document, how its parts looked then.
@@ -56,6 +57,7 @@ class Planned:
     key: bytes
     found_size_bytes: int
     found_mtime_ns: int
+    found_etag: str | None
     source_sha256: str | None
     parts_fingerprint: str | None
     engine: str | None
@@ -93,6 +95,8 @@ class Decision:
         abandon_task: The task at the service is given up: the bytes have changed,
             or another engine was asked for.
         failure: Why it is refused or failed before.
+        pdf_etag: Of the object that stands under the PDF's name, where that is the document's
+            own.
         adopted: What is learned of a PDF to adopt; None where the ledger recorded
             it itself, just before it got its name.
     """
@@ -103,6 +107,7 @@ class Decision:
     parts_fingerprint: str | None = None
     abandon_task: bool = False
     failure: Failure | None = None
+    pdf_etag: str | None = None
     adopted: Adopted | None = None
 
 
@@ -122,6 +127,8 @@ class Plan(LedgerPart):
         """Record verdicts: outcomes of what is not touched, the rest chosen for the queue."""
         for decision in decisions:
             _refresh(connection, decision)
+            if decision.pdf_etag is not None:
+                learn_pdf_etag(connection, decision.planned.document, decision.pdf_etag)
             _act(connection, self._run, decision, at=at)
 
     @durable
@@ -147,6 +154,7 @@ def _planned(row: Row) -> Planned:
         key=row.found_key,
         found_size_bytes=row.found_size_bytes,
         found_mtime_ns=row.found_mtime_ns,
+        found_etag=row.found_etag,
         source_sha256=row.source_sha256,
         parts_fingerprint=row.parts_fingerprint,
         engine=row.engine,
@@ -203,18 +211,23 @@ def _adopt(connection: sqlite3.Connection, decision: Decision, *, at: datetime) 
             "options": found.options,
         }
         connection.execute(query("learn_adopted"), learned)
+        learn_pdf_etag(connection, known, found.pdf.etag)
 
 
 def _refresh(connection: sqlite3.Connection, decision: Decision) -> None:
     planned, known = decision.planned, decision.planned.document
-    found = (planned.found_size_bytes, planned.found_mtime_ns, decision.parts_fingerprint)
-    as_known = found == (known.size_bytes, known.mtime_ns, planned.parts_fingerprint)
+    found = (planned.found_size_bytes, planned.found_mtime_ns, planned.found_etag)
+    as_known = (found, decision.parts_fingerprint) == (
+        (known.size_bytes, known.mtime_ns, known.etag),
+        planned.parts_fingerprint,
+    )
     if as_known or _stays_as_it_was(decision):
         return
     values = {
         "document": known.id,
         "size_bytes": planned.found_size_bytes,
         "mtime_ns": planned.found_mtime_ns,
+        "etag": planned.found_etag,
         "parts_fingerprint": decision.parts_fingerprint,
     }
     connection.execute(query("touch_source"), values)

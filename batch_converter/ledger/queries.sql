@@ -87,12 +87,12 @@ UPDATE document SET task_id = NULL, submitted_at = NULL, task_expires_at = NULL
 WHERE id = :document
 
 -- name: describe_source
-UPDATE document SET size_bytes = :size_bytes, mtime_ns = :mtime_ns, pages = :pages,
+UPDATE document SET size_bytes = :size_bytes, mtime_ns = :mtime_ns, etag = :etag, pages = :pages,
     source_sha256 = :source_sha256, parts_fingerprint = :parts_fingerprint
 WHERE id = :document
 
 -- name: touch_source
-UPDATE document SET size_bytes = :size_bytes, mtime_ns = :mtime_ns,
+UPDATE document SET size_bytes = :size_bytes, mtime_ns = :mtime_ns, etag = :etag,
     parts_fingerprint = :parts_fingerprint
 WHERE id = :document
 
@@ -101,7 +101,11 @@ UPDATE document SET pdf_sha256 = :sha256, pdf_bytes = :size_bytes, engine = :eng
     options = :options, warnings = :warnings
 WHERE id = :document
 
+-- name: learn_pdf_etag
+UPDATE document SET pdf_etag = :pdf_etag WHERE id = :document
+
 -- name: forget_pdf
+-- Its ETag stays: what has that may be replaced.
 UPDATE document SET pdf_sha256 = NULL, pdf_bytes = NULL WHERE id = :document
 
 -- name: set_converted
@@ -169,7 +173,7 @@ WHERE state = 'converted' ORDER BY output
 -- name: create_found
 CREATE TEMP TABLE IF NOT EXISTS found (
     path BLOB PRIMARY KEY, source_root BLOB, source BLOB, wanted BLOB,
-    size_bytes INTEGER, mtime_ns INTEGER, in_shard INTEGER, chosen INTEGER
+    size_bytes INTEGER, mtime_ns INTEGER, etag TEXT, in_shard INTEGER, chosen INTEGER
 ) WITHOUT ROWID
 
 -- name: clear_found
@@ -177,8 +181,9 @@ DELETE FROM found
 
 -- name: record_found
 -- One that was reached before (overlapping sources) counts once.
-INSERT OR IGNORE INTO found (path, source_root, source, wanted, size_bytes, mtime_ns, in_shard)
-VALUES (:path, :source_root, :source, :wanted, :size_bytes, :mtime_ns, :in_shard)
+INSERT OR IGNORE INTO found
+    (path, source_root, source, wanted, size_bytes, mtime_ns, etag, in_shard)
+VALUES (:path, :source_root, :source, :wanted, :size_bytes, :mtime_ns, :etag, :in_shard)
 
 -- name: forget_other_shards
 DELETE FROM found WHERE NOT in_shard
@@ -197,8 +202,9 @@ SELECT found.* FROM found LEFT JOIN document ON document.path = found.path
 WHERE found.path > :after AND document.id IS NULL ORDER BY found.path LIMIT :limit
 
 -- name: insert_document
-INSERT INTO document (path, source_root, source, output, output_key, size_bytes, mtime_ns, state)
-VALUES (:path, :source_root, :source, :output, :key, :size_bytes, :mtime_ns, 'pending')
+INSERT INTO document (path, source_root, source, output, output_key, size_bytes, mtime_ns, etag,
+    state)
+VALUES (:path, :source_root, :source, :output, :key, :size_bytes, :mtime_ns, :etag, 'pending')
 
 -- name: output_is_taken
 SELECT EXISTS (SELECT 1 FROM document WHERE output_key = :key)
@@ -226,7 +232,7 @@ WHERE document.path >= :first AND document.path < :last AND found.path IS NULL
 
 -- name: found_page
 SELECT {document_columns}, found.path AS found_key, found.size_bytes AS found_size_bytes,
-    found.mtime_ns AS found_mtime_ns, document.source_sha256, document.parts_fingerprint,
+    found.mtime_ns AS found_mtime_ns, found.etag AS found_etag, document.source_sha256, document.parts_fingerprint,
     document.engine, document.options, document.pdf_bytes, document.pdf_sha256,
     document.converted_at, document.error_code, document.error_message
 FROM found JOIN document ON document.path = found.path

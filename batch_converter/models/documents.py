@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from batch_converter.errors import ErrorCode
 
@@ -59,6 +58,7 @@ class SourceFile:
         mtime_ns: Time of change when it was found.
         in_shard: Whether it is in the part of the archive that is meant; one that is not is only
             told so that it is not taken for another where a second source holds it too.
+        etag: What its store told this version by; None on a disk.
     """
 
     path: str
@@ -68,6 +68,7 @@ class SourceFile:
     size_bytes: int
     mtime_ns: int
     in_shard: bool = True
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A row of the ledger: one source file and the PDF that belongs to it."""
+    """A row of the ledger: one source file and the PDF that belongs to it.
+
+    Attributes:
+        etag: What the source's store told by that this is it; None on a disk.
+        pdf_etag: The same of the PDF that the ledger has put there last.
+    """
 
     id: int
     path: str
@@ -111,11 +117,13 @@ class Document:
     state: DocumentState
     pages: int | None = None
     task: Task | None = None
+    etag: str | None = None
+    pdf_etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPdf:
-    """A PDF that is whole and on disk under its final name.
+    """A PDF that is whole, under its final name or about to get it.
 
     Attributes:
         sha256: Hexadecimal digest of the bytes.
@@ -123,10 +131,11 @@ class StoredPdf:
         pages: Pages counted in the PDF; None where they were not counted.
         differences: In what it differs from its DjVu and was kept all the same, one
             sentence each.
+        etag: What an object store tells it by, once it is there; None on a disk.
     """
 
-    path: Path
     sha256: str
     size_bytes: int
     pages: int | None
     differences: tuple[str, ...] = ()
+    etag: str | None = None

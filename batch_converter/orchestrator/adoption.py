@@ -7,7 +7,6 @@ DjVu's number of pages, and is not older than the DjVu.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.errors import BadPdfError, OutputError
@@ -61,10 +60,10 @@ def examine(
     if found.mtime_ns < document.mtime_ns - slack_ns:
         raise _misfit(address, "the DjVu was changed after it")
     pdf = StoredPdf(
-        path=Path(address),
         sha256=pdfs.sha256(document.output),
         size_bytes=found.size_bytes or 0,
         pages=pdf_pages,
+        etag=found.etag,
     )
     return Adopted(
         pdf=pdf,

@@ -37,7 +37,8 @@ class RunContext:
         pdfs: Where PDFs get their names.
         scratch: Where the bundled forms of indirect documents lie, and copies.
         threads: Where the disk is asked.
-        preflight: Where the answers of the stores, and of inspectors, are waited for.
+        preflight: Where the answers of the disk, and of inspectors, are waited for.
+        fetching: Where those of other stores are.
         disk_room: For what is about to be paid for.
         move_dir: Where sources go whose PDF is there; None where they stay.
         order: In which documents are let in and submitted.
@@ -55,6 +56,11 @@ class RunContext:
     clock: Clock
     events: EventStream
     preflight: LimitedThreads
+    fetching: LimitedThreads
     disk_room: DiskRoom
     move_dir: Path | None = None
     order: AdmissionOrder = field(default_factory=AdmissionOrder)
+
+    def preflight_of(self, path: str) -> LimitedThreads:
+        """Return where it is waited for what is said of a document at this address."""
+        return self.preflight if self.sources.is_on_disk(path) else self.fetching

@@ -185,7 +185,8 @@ class Conversion:
     async def _prepare(self) -> Prepared:
         if self._prepared is not None:
             return self._prepared
-        prepared, known = await self._context.preflight.run(self._check_and_prepare)
+        threads = self._context.preflight_of(self._outcome.document.path)
+        prepared, known = await threads.run(self._check_and_prepare)
         self._prepared, self._outcome.document = prepared, prepared.document
         self._outcome.warn(prepared.warnings)
         self._ledger.describe(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from batch_converter.errors import FileError
 from batch_converter.output import ExpectedPdf, PageSize
+from batch_converter.storage import SourceStatus
 
 if TYPE_CHECKING:
     from batch_converter.models import Document
@@ -36,7 +37,8 @@ def expectation(document: Document, path: str, sources: SourceStores) -> Expecta
     known = Expectation(ExpectedPdf(pages=document.pages))
     inspector = sources.inspector(path)
     try:
-        if sources.status(document.path) != (document.size_bytes, document.mtime_ns):
+        as_sent = SourceStatus(document.size_bytes, document.mtime_ns, document.etag)
+        if not sources.status(document.path).is_same(as_sent):
             return known
         outlook = inspector.outlook(path)
     except (FileError, OSError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from batch_converter.errors import ErrorCode, FileError, OutputError
 from batch_converter.models import DocumentState, Failure
+from batch_converter.storage import SourceStatus
 
 if TYPE_CHECKING:
     from batch_converter.ledger import Planned
@@ -30,6 +31,7 @@ class FoundFacts:
         parts_fingerprint: Of an indirect document, how its parts look now.
         has_parts_now: Of an index that failed for want of its parts: they are there.
         pdf_bytes: Size of the file that is there; None where there is none.
+        pdf_etag: What its store tells it by; None on a disk.
         is_announced: That file holds the very bytes that the ledger recorded before they
             got their name.
         obstacle: What keeps a PDF from that name, whatever is asked for.
@@ -41,8 +43,14 @@ class FoundFacts:
     parts_fingerprint: str | None = None
     has_parts_now: bool = False
     pdf_bytes: int | None = None
+    pdf_etag: str | None = None
     is_announced: bool = False
     obstacle: str | None = None
+
+    @property
+    def is_other_pdf(self) -> bool:
+        """Whether the store says that it is not the version which this ledger has put there."""
+        return self.pdf_etag is not None and self.pdf_etag != self.planned.document.pdf_etag
 
     @property
     def refusal(self) -> Failure:
@@ -70,6 +78,7 @@ def gather_facts(
         parts_fingerprint=parts,
         has_parts_now=not (changed or options.retry_failed) and _has_parts_now(planned, inspector),
         pdf_bytes=found.size_bytes,
+        pdf_etag=found.etag,
         is_announced=options.minds_pdfs and _is_announced(planned, pdfs, found.size_bytes),
         obstacle=found.obstacle,
     )
@@ -100,7 +109,7 @@ def _has_parts_now(planned: Planned, inspector: SourceInspector) -> bool:
 
 
 def _compared(planned: Planned, inspector: SourceInspector) -> tuple[bool, str | None]:
-    """Compare size and time; the bytes are read only where the size is the same and a time is not.
+    """Compare size and version; bytes are read only where the size is the same and that is not.
 
     Parts of an indirect document that have gone are no change: its PDF is all that is left.
 
@@ -108,12 +117,14 @@ def _compared(planned: Planned, inspector: SourceInspector) -> tuple[bool, str |
         Whether the bytes differ, and how the parts look now.
     """
     known = planned.document
-    if planned.found_size_bytes != known.size_bytes:
+    version = SourceStatus(known.size_bytes, known.mtime_ns, known.etag)
+    found = SourceStatus(planned.found_size_bytes, planned.found_mtime_ns, planned.found_etag)
+    if found.size_bytes != version.size_bytes:
         return True, None
     known_parts = planned.parts_fingerprint
     found_parts = _parts_fingerprint(known.path, inspector) if known_parts else None
     parts = found_parts or known_parts
-    is_touched = (planned.found_mtime_ns, parts) != (known.mtime_ns, known_parts)
+    is_touched = parts != known_parts or not found.is_same(version)
     differs = is_touched and _differs(planned, inspector, with_parts=found_parts is not None)
     return differs, parts
 

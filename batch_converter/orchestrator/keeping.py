@@ -96,9 +96,11 @@ class SourceKeeper:
         while page := await self._ledger.keepable(after, _PAGE, planned=self._planned):
             after = page[-1].path
             on_disk = [item for item in page if self._is_meant(item.path)]
+            elsewhere = [item for item in page if not self._context.sources.is_on_disk(item.path)]
             for folder in dict.fromkeys(os.path.dirname(item.path) for item in on_disk):  # noqa: PTH120  # bytes kept
                 await self._look_into(folder)
-            yield await self._context.preflight.run(self._grouped, on_disk)
+            groups = await self._context.preflight.run(self._grouped, on_disk)
+            yield [*groups, *map(self._staying, elsewhere)]
 
     def _is_meant(self, path: str) -> bool:
         return path not in self._failing and self._context.sources.is_on_disk(path)
@@ -120,6 +122,10 @@ class SourceKeeper:
             documents=frozenset(known),
             keepable={path: item for path, item in keepable.items() if self._is_meant(path)},
         )
+
+    def _staying(self, item: Keepable) -> MovingGroup:
+        group = group_of(item, FolderView(), self._folder)
+        return replace(group, reason="it lies in an object store, where nothing is moved")
 
     def _grouped(self, page: Sequence[Keepable]) -> list[MovingGroup]:
         groups = []

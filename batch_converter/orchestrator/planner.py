@@ -199,6 +199,7 @@ class Planner:
             parts_fingerprint=facts.parts_fingerprint,
             abandon_task=facts.changed or self._options.is_other_engine(planned.engine),
             failure=facts.refusal if chosen is Verdict.REFUSE else planned.failure,
+            pdf_etag=facts.pdf_etag if facts.is_announced else None,
         )
         if chosen is Verdict.REFUSE and self._options.adopt and not facts.obstacle:
             return self._adopted(decision, inspector)

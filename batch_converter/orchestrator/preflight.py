@@ -72,7 +72,11 @@ def prepare(
         bundle_path.unlink(missing_ok=True)
         raise
     document = replace(
-        document, size_bytes=found.size_bytes, mtime_ns=found.mtime_ns, pages=found.pages
+        document,
+        size_bytes=found.size_bytes,
+        mtime_ns=found.mtime_ns,
+        etag=found.etag,
+        pages=found.pages,
     )
     source = source_document(document)
     if found.bundle is None:

@@ -72,9 +72,8 @@ class Publication:
         document = self._outcome.document
         if not self._made_elsewhere:
             return Expectation(ExpectedPdf(pages=document.pages))
-        return await self._context.preflight.run(
-            expectation, document, source.path, self._context.sources
-        )
+        threads = self._context.preflight_of(document.path)
+        return await threads.run(expectation, document, source.path, self._context.sources)
 
     async def publish(self, pdf: StoredPdf) -> None:
         """Name the PDF and record it; once begun, it is not broken off.

@@ -76,6 +76,7 @@ def _is_up_to_date(facts: FoundFacts, options: PlanOptions) -> bool:
         and not facts.changed
         and planned.document.state is DocumentState.CONVERTED
         and planned.pdf_bytes == facts.pdf_bytes
+        and not facts.is_other_pdf
         and _is_as_wanted(facts, options)
     )
 
@@ -110,8 +111,8 @@ def _is_known_failure(facts: FoundFacts, options: PlanOptions) -> bool:
 
 def _is_foreign(facts: FoundFacts, options: PlanOptions) -> bool:
     """This ledger put nothing there, nor was about to when its run died."""
-    is_ours = facts.planned.was_converted or facts.is_announced
-    return _stands(facts, options) and not is_ours
+    was_put_there = facts.planned.was_converted and not facts.is_other_pdf
+    return _stands(facts, options) and not (was_put_there or facts.is_announced)
 
 
 def _is_in_other_hands(facts: FoundFacts, options: PlanOptions) -> bool:

@@ -42,7 +42,7 @@ def writing(path: Path) -> Iterator[None]:
         raise OutputError(f"{path} could not be written: {advice}{where}") from error
 
 
-def write_all(descriptor: int, data: bytes | bytearray) -> None:
+def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
     """Write a piece, however much of it the system takes at once.
 
     Raises:

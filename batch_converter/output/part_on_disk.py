@@ -126,7 +126,6 @@ class PartOnDisk:
         with writing(self.paths.target):
             size_bytes = self._sync(wanted.mtime_ns)
         return StoredPdf(
-            path=self.paths.target,
             sha256=sha256,
             size_bytes=size_bytes,
             pages=checked.pages,

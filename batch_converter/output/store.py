@@ -21,11 +21,13 @@ class OutputLook:
     Attributes:
         size_bytes: Of the file; None where there is none.
         mtime_ns: When it was last changed; 0 where there is none.
+        etag: What an object store tells its versions apart by; None on a disk.
         obstacle: What keeps a PDF from that name, one clause; None for nothing.
     """
 
     size_bytes: int | None = None
     mtime_ns: int = 0
+    etag: str | None = None
     obstacle: str | None = None
 
 

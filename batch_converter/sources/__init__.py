@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from batch_converter.sources.disk import DiskSources
-from batch_converter.sources.given import OpenSources, Sources
+from batch_converter.sources.given import OpenSources, Sources, source_address
+from batch_converter.sources.objects import ObjectSources
 from batch_converter.sources.store import (
     DISK,
     BuildStore,
@@ -17,10 +18,12 @@ __all__ = [
     "DISK",
     "BuildStore",
     "DiskSources",
+    "ObjectSources",
     "OpenSources",
     "SourceInspector",
     "SourceStore",
     "SourceStores",
     "SourceWalk",
     "Sources",
+    "source_address",
 ]

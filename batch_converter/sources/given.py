@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from batch_converter import working_folder
 from batch_converter.config import parse_shard
 from batch_converter.discovery import (
     Selection,
@@ -16,6 +18,7 @@ from batch_converter.discovery import (
 from batch_converter.errors import UsageError
 from batch_converter.models import SourceFile
 from batch_converter.naming import is_djvu_name
+from batch_converter.objects import ObjectAddress, is_object_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -24,6 +27,18 @@ if TYPE_CHECKING:
     from batch_converter.config import InputSettings
     from batch_converter.discovery import Found
     from batch_converter.sources.store import SourceStore, SourceStores, SourceWalk
+
+
+def source_address(given: str) -> str:
+    """Return what the ledger knows a source by that was named so, or begins with; asks nobody.
+
+    Raises:
+        UsageError: It is no address, or relative to a working folder that is gone.
+    """
+    if is_object_address(given):
+        return str(ObjectAddress.parse(given))
+    with working_folder.needed_for(given):
+        return os.path.abspath(given)  # noqa: PTH100  # bytes kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +164,9 @@ def _chained(paths: tuple[str, ...], listed: Iterator[str] | None) -> Iterator[s
 
 def _are_nested(paths: Iterable[str]) -> bool:
     """Whether one of these paths is below another, or the same."""
-    places = sorted((path if "://" in path else absolute_path(path)) + "/" for path in paths)
+    places = sorted(
+        (path.rstrip("/") if "://" in path else absolute_path(path)) + "/" for path in paths
+    )
     return any(below.startswith(above) for above, below in pairwise(places))
 
 

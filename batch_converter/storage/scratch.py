@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 from batch_converter.errors import UsageError
@@ -27,7 +28,7 @@ class ScratchFolder:
         """Make the folder and clear what dead runs left in it; blocks.
 
         Returns:
-            How many files were cleared.
+            How many files and folders were cleared.
 
         Raises:
             UsageError: It cannot be created or cleared.
@@ -36,7 +37,10 @@ class ScratchFolder:
             make_folder(self.path)
             stale = [path for path in self.path.iterdir() if _SUFFIX in path.suffixes]
             for path in stale:
-                path.unlink()
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
         except OSError as error:
             raise UsageError(f"{self.path} cannot be used: {error.strerror}") from error
         return len(stale)

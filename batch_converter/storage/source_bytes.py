@@ -18,10 +18,20 @@ class SourceStatus(NamedTuple):
     Attributes:
         size_bytes: Its length.
         mtime_ns: When it was last changed.
+        etag: What its store tells its versions apart by; None where that is the time's affair.
     """
 
     size_bytes: int
     mtime_ns: int
+    etag: str | None = None
+
+    def is_same(self, other: SourceStatus) -> bool:
+        """Whether both are of one version: by ETag where both have one, else by time."""
+        if self.size_bytes != other.size_bytes:
+            return False
+        if self.etag is None or other.etag is None:
+            return self.mtime_ns == other.mtime_ns
+        return self.etag == other.etag
 
 
 class SourceBytes(Protocol):

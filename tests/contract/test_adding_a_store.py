@@ -288,7 +288,7 @@ def test_bytes_of_a_file_are_read_where_they_are_asked_for(tmp_path: Path) -> No
     path.write_bytes(b"0123456789")
     file = FileBytes(str(path))
     assert (file.at(8, 5), file.at(2, 3), file.at(10, 1)) == (b"89", b"234", b"")
-    assert file.status() == (10, path.stat().st_mtime_ns)
+    assert file.status() == (10, path.stat().st_mtime_ns, None)
     path.rename(tmp_path / "y")
     with pytest.raises(FileNotFoundError):
         file.status()

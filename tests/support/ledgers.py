@@ -73,9 +73,9 @@ def task(number: int = 1, *, at: datetime = NOON) -> Task:
     return Task(task_id=f"task-{number}", submitted_at=at, expires_at=at + timedelta(days=1))
 
 
-def pdf(path: Path, *, sha256: str = "ab") -> StoredPdf:
+def pdf(*, sha256: str = "ab") -> StoredPdf:
     """Return a PDF that is said to be on disk."""
-    return StoredPdf(path=path, sha256=sha256, size_bytes=100, pages=1)
+    return StoredPdf(sha256=sha256, size_bytes=100, pages=1)
 
 
 def report(document: Document, status: FileStatus, *, code: ErrorCode | None = None) -> FileReport:
@@ -93,7 +93,7 @@ async def convert(
     ledger: Ledger, document: Document, *, days: float = 0, warnings: tuple[str, ...] = ()
 ) -> None:
     """Record that a document was converted."""
-    stored = pdf(ledger.path.with_name("x.pdf"))
+    stored = pdf()
     await ledger.converted(
         document,
         stored,

@@ -430,7 +430,7 @@ async def test_a_pdf_that_was_just_named_is_adopted_for_good(
         document = (await admitted(ledger, source_file("a.djvu")))["a.djvu"]
         await bring(ledger, document, state)
         await ledger.publishing(
-            document, pdf(path, sha256="new"), engine=ENGINE, options="o", warnings=["so it is"]
+            document, pdf(sha256="new"), engine=ENGINE, options="o", warnings=["so it is"]
         )
     async with opened(path, "run-2") as ledger:
         await ledger.record_found([source_file("a.djvu")])
@@ -479,7 +479,7 @@ async def test_what_was_said_of_a_pdf_counts_until_it_is_made_anew(path: Path) -
 
 async def test_a_strangers_pdf_can_be_adopted_with_what_is_learned_of_it(path: Path) -> None:
     found = Adopted(
-        pdf=pdf(path, sha256="theirs"),
+        pdf=pdf(sha256="theirs"),
         pages=3,
         source_sha256="cd",
         parts_fingerprint=None,

@@ -156,7 +156,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(source=sources)
     def announce(self, source: str) -> None:
         """A PDF is about to get its name; that moves nothing."""
-        stored = pdf(self._folder / "x.pdf")
+        stored = pdf()
         self._do(
             lambda: self.ledger.publishing(
                 self.documents[source], stored, engine=ENGINE, options="0"

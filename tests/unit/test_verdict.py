@@ -39,6 +39,7 @@ def planned(path: str = "/x.djvu", **known: Any) -> Planned:  # noqa: ANN401  # 
     values: dict[str, Any] = {
         "key": b"x",
         "found_size_bytes": 10,
+        "found_etag": None,
         "found_mtime_ns": 1,
         "source_sha256": None,
         "parts_fingerprint": None,

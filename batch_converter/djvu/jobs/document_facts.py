@@ -25,6 +25,7 @@ class DocumentIdentity:
         parts_fingerprint: Of an indirect document, how its parts looked before they were read.
         warnings: What is amiss in it although it is fit, one sentence each.
         bundle: Of an indirect document whose bundled form was asked for, that form.
+        etag: What its store told this version by; None on a disk.
     """
 
     size_bytes: int
@@ -34,6 +35,7 @@ class DocumentIdentity:
     parts_fingerprint: str | None
     warnings: tuple[str, ...] = ()
     bundle: BundleFile | None = None
+    etag: str | None = None
 
 
 class ShownSize(NamedTuple):

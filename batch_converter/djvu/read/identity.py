@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch_converter.djvu.read.iff import open_source
-from batch_converter.djvu.read.index_parts import is_beside
+from batch_converter.djvu.read.index_parts import is_beside, is_plain
 from batch_converter.djvu.read.inspect import folder_of, inspect, inspect_source
 from batch_converter.djvu.read.layout import read_layout
 from batch_converter.errors import FileError
@@ -105,6 +105,20 @@ def listed_files(path: str) -> tuple[str, ...]:
     None of a document that has all in one file, and of what is no DjVu.
     """
     folder = os.path.dirname(path)  # noqa: PTH120  # a path as str, its bytes kept
+    names = {name for names in listed_components(path) for name in names}
+    return tuple(
+        os.path.join(folder, name)  # noqa: PTH118  # surrogates
+        for name in sorted(names)
+        if is_beside(folder, name)
+    )
+
+
+def listed_components(path: str) -> tuple[tuple[str, ...], ...]:
+    """Return the names that the file of each component of an index may have, there or not.
+
+    None of a document that has all in one file, and of what is no DjVu. A name that leads
+    to another folder is left out: nothing is ever read there.
+    """
     try:
         with open_source(path) as source:
             layout = read_layout(source)
@@ -112,11 +126,9 @@ def listed_files(path: str) -> tuple[str, ...]:
         return ()
     if not layout.is_index:
         return ()
-    names = {name for component in layout.components for name in (component.id, component.name)}
     return tuple(
-        os.path.join(folder, name)  # noqa: PTH118  # surrogates
-        for name in sorted(names)
-        if is_beside(folder, name)
+        tuple(dict.fromkeys(filter(is_plain, (component.id, component.name))))
+        for component in layout.components
     )
 
 

@@ -80,8 +80,12 @@ def shown_names(components: Sequence[Component]) -> str:
 
 def is_beside(folder: str, name: str) -> bool:
     """Whether a part of that name lies in the folder; a name that leads elsewhere never does."""
-    plain = bool(name) and name not in {".", ".."} and not {"/", "\\", "\0"}.intersection(name)
-    return plain and os.path.isfile(os.path.join(folder, name))  # noqa: PTH113, PTH118  # a path as str, its bytes kept
+    return is_plain(name) and os.path.isfile(os.path.join(folder, name))  # noqa: PTH113, PTH118  # a path as str, its bytes kept
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name is that of a file, and leads to no other folder."""
+    return bool(name) and name not in {".", ".."} and not {"/", "\\", "\0"}.intersection(name)
 
 
 def _found(folder: str, component: Component) -> IndexPart:

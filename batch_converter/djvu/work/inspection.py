@@ -157,6 +157,16 @@ class DjvuInspector:
         """
         return tuple(self._ask("listed_files", path)["listed_files"])
 
+    def listed_components(self, path: str) -> tuple[tuple[str, ...], ...]:
+        """Return the names that the file of each component of an index may have, there or not.
+
+        None of what is no index, or cannot be read.
+
+        Raises:
+            EngineError: Reading it takes too much time or memory.
+        """
+        return tuple(map(tuple, self._ask("listed_components", path)["listed_components"]))
+
     async def aclose(self) -> None:
         """End all processes that have nothing to do."""
         with anyio.CancelScope(shield=True):

@@ -20,6 +20,7 @@ from batch_converter.djvu.read.identity import (
     content_sha256,
     identify,
     indirect_parts,
+    listed_components,
     listed_files,
     parts_fingerprint,
 )
@@ -141,6 +142,10 @@ def _listed_files(path: str, _job: Job) -> dict[str, Any]:
     return {"listed_files": listed_files(path)}
 
 
+def _listed_components(path: str, _job: Job) -> dict[str, Any]:
+    return {"listed_components": listed_components(path)}
+
+
 def _digest(path: str, job: Job) -> dict[str, Any]:
     parts = _parts(path, job) if job["with_parts"] else ()
     _allow_for_bytes(job, parts)
@@ -155,6 +160,7 @@ _JOBS: Final[Mapping[str, Callable[[str, Job], dict[str, Any]]]] = {
     "has_words": _has_words,
     "parts_fingerprint": _parts_fingerprint,
     "listed_files": _listed_files,
+    "listed_components": _listed_components,
     "digest": _digest,
 }
 

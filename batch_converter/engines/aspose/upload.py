@@ -11,6 +11,7 @@ import anyio
 
 from batch_converter.codec import READ_BYTES, Base64Frame
 from batch_converter.errors import UnreadableError
+from batch_converter.storage import SourceStatus
 from batch_converter.wire import submission_frame
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class _SourceReader:
 
     def _check_unchanged(self) -> None:
         source = self._source
-        if self._guarded(self._bytes.status) != (source.size_bytes, source.mtime_ns):
+        as_found = SourceStatus(source.size_bytes, source.mtime_ns)
+        if not self._guarded(self._bytes.status).is_same(as_found):
             msg = f"{source.name} changed while it was read; the next run takes it up"
             raise UnreadableError(msg)
 
