@@ -116,9 +116,7 @@ def _digest(document: Document, salt: int) -> str:
 
 
 def _pdf(document: Document) -> StoredPdf:
-    return StoredPdf(
-        path=Path(document.output), sha256=_digest(document, 1), size_bytes=_PDF_BYTES, pages=1
-    )
+    return StoredPdf(sha256=_digest(document, 1), size_bytes=_PDF_BYTES, pages=1)
 
 
 def _report(document: Document) -> FileReport:

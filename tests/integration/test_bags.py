@@ -44,18 +44,17 @@ def convert(output: Path, pdfs: Mapping[str, bytes]) -> Settings:
         path = output / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    anyio.run(_record, settings, output, pdfs)
+    anyio.run(_record, settings, pdfs)
     return settings
 
 
-async def _record(settings: Settings, output: Path, pdfs: Mapping[str, bytes]) -> None:
+async def _record(settings: Settings, pdfs: Mapping[str, bytes]) -> None:
     async with opened(ledger_path(settings)) as ledger:
         files = [source_file(name.removesuffix(".pdf") + ".djvu") for name in pdfs]
         for document in (await admitted(ledger, *files)).values():
             data = pdfs[document.output]
             digest = hashlib.sha256(data).hexdigest()
-            path = output / document.output
-            stored = StoredPdf(path=path, sha256=digest, size_bytes=len(data), pages=1)
+            stored = StoredPdf(sha256=digest, size_bytes=len(data), pages=1)
             entry = report(document, FileStatus.CONVERTED)
             await ledger.converted(document, stored, entry, at=NOON, engine=ENGINE, options="0")
 
