@@ -87,7 +87,7 @@ async def _run(ledger: Ledger, shard: Shard, run_id: str) -> None:
         told = replace(report(document, status), pages=2, bytes_in=10, bytes_out=100)
         if status is CONVERTED:
             made_by = {"engine": shard.engine, "options": "0"}
-            made = pdf(ledger.path.with_name("x.pdf"), sha256=shard.sha256)
+            made = pdf(sha256=shard.sha256)
             await ledger.converted(document, made, told, at=ended, **made_by)
         else:
             failure = Failure(code=ErrorCode.NOT_DJVU, message="so it is")
