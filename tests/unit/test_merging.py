@@ -321,6 +321,8 @@ def test_a_ledger_of_an_older_version_is_read_and_takes_no_known_shard(tmp_path:
         connection.execute("ALTER TABLE run DROP COLUMN settings")
         connection.execute("ALTER TABLE run DROP COLUMN causes")
         connection.execute("ALTER TABLE outcome DROP COLUMN timeline")
+        connection.execute("ALTER TABLE document DROP COLUMN etag")
+        connection.execute("ALTER TABLE document DROP COLUMN pdf_etag")
         connection.execute("PRAGMA user_version = 6")
     new = write(tmp_path / "new", Shard(shard="1/2", files={"b.djvu": CONVERTED}))
     with merge([old, new]) as merged:
