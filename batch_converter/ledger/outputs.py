@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batch_converter.ledger.rows import Row
     from batch_converter.models import SourceFile
 
-_BATCH: Final = 1_000
+_BATCH: Final = 5_000
 
 
 class FoundFiles(LedgerPart):
@@ -54,20 +54,38 @@ class FoundFiles(LedgerPart):
         """Leave found files to the shards that they are in, now that none is taken for another."""
         connection.execute(query("forget_other_shards"))
 
-    @durable
-    def assign_outputs(
-        self, connection: sqlite3.Connection, exists: Callable[[str], bool] = os.path.lexists
-    ) -> int:
+    async def assign_outputs(self, exists: Callable[[str], bool] = os.path.lexists) -> int:
         """Give every new file its document and output; returns how many files were found.
 
-        A file may have been moved where nothing has (`exists`) the path that it had.
+        Some at a time: a signal is heeded meanwhile, and what SQLite writes beside the ledger until
+        a transaction is in it does not grow with the archive.
+
+        Args:
+            exists: A file may have been moved where nothing has the path that it had.
         """
+        await self._follow_sources()
+        after: bytes | None = b""
+        while after is not None:
+            after = await self._assign_some(after, exists)
+        return await self._count_found()
+
+    @durable
+    def _follow_sources(self, connection: sqlite3.Connection) -> None:
         connection.execute(query("follow_sources"))
-        new, after = query("found_without_document"), b""
-        while rows := list(named(connection.execute(new, {"after": after, "limit": _BATCH}))):
-            for row in rows:
-                _assign_output(connection, row, exists)
-            after = rows[-1].path
+
+    @durable
+    def _assign_some(
+        self, connection: sqlite3.Connection, after: bytes, exists: Callable[[str], bool]
+    ) -> bytes | None:
+        """Return the path of the last file that was looked at, None where there are no more."""
+        values = {"after": after, "limit": _BATCH}
+        rows = list(named(connection.execute(query("found_without_document"), values)))
+        for row in rows:
+            _assign_output(connection, row, exists)
+        return rows[-1].path if rows else None
+
+    @durable
+    def _count_found(self, connection: sqlite3.Connection) -> int:
         (count,) = connection.execute(query("count_found")).fetchone()
         return int(count)
 

@@ -2,7 +2,8 @@
 
 `first` plans an archive that is new and records every document as a service's run leaves
 it: two calls, a task, a PDF, an outcome. `rerun` plans the same archive with all of it up to
-date. `report` writes the report of that run in every form. The walk is made up and so is the
+date. `report` writes the report of that run in every form, `merge` that of two ledgers which have
+half of it each. The walk is made up and so is the
 look at each PDF: what is measured is the ledger and what is decided by it.
 """
 
@@ -12,8 +13,10 @@ import argparse
 import json
 import logging
 import resource
+import shutil
+import sqlite3
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import structlog
 
+from batch_converter import merge
 from batch_converter.cli.allocator import keep_freed_memory
 from batch_converter.config import Settings
 from batch_converter.errors import ExitCode
@@ -50,7 +54,6 @@ from batch_converter.testing import FakeTaskService
 from batch_converter.wiring import open_context
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import AsyncIterator, Iterator, Sequence
 
     from batch_converter.models import Document
@@ -239,6 +242,33 @@ def report(folder: Path, watch: _Stopwatch) -> None:
             reader.status()
 
 
+def merged(folder: Path, watch: _Stopwatch) -> None:
+    """Write the report of two halves of the ledger as one."""
+    halves = [_half(folder, number) for number in (0, 1)]
+    wanted = {"report": {"file": folder / "merged.json"}}
+    merging = merge(halves)
+    with watch.timing("open"):
+        both = merging.__enter__()
+    try:
+        with watch.timing("json"):
+            both.write(Settings.model_validate(wanted))
+    finally:
+        merging.__exit__(None, None, None)
+
+
+def _half(folder: Path, number: int) -> Path:
+    """Copy the ledger and leave every second document out, as a shard's would."""
+    half = folder / f"half-{number}"
+    half.mkdir()
+    shutil.copy(folder / LEDGER, half / LEDGER)
+    with closing(sqlite3.connect(half / LEDGER)) as connection:
+        connection.execute("DELETE FROM outcome WHERE document % 2 = ?", (number,))
+        connection.execute("DELETE FROM document WHERE id % 2 = ?", (number,))
+        connection.execute("UPDATE run SET run_id = run_id || ?, totals = NULL", (number,))
+        connection.commit()
+    return half
+
+
 def peak_mb() -> float:
     """Return the most memory that this process has had."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -247,7 +277,7 @@ def peak_mb() -> float:
 def main() -> None:
     """Do one step."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("step", choices=["first", "rerun", "report"])
+    arguments.add_argument("step", choices=["first", "rerun", "report", "merge"])
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("rows", type=int)
     given = arguments.parse_args()
@@ -255,8 +285,8 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     watch = _Stopwatch()
     idle_mb = peak_mb()
-    if given.step == "report":
-        report(given.folder, watch)
+    if given.step in {"report", "merge"}:
+        (report if given.step == "report" else merged)(given.folder, watch)
     else:
         anyio.run(first if given.step == "first" else rerun, given.folder, given.rows, watch)
     print(json.dumps({**watch.figures, "idle_mb": idle_mb, "peak_mb": peak_mb()}))

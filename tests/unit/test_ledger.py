@@ -32,6 +32,7 @@ from tests.support.ledgers import (
     opened,
     pdf,
     report,
+    settled,
     source_file,
     task,
 )
@@ -268,6 +269,22 @@ async def test_a_page_is_in_the_order_of_bytes_and_can_be_walked(path: Path) -> 
             seen += [each.document.source for each in page]
             after = page[-1].key
     assert seen == sorted(sources, key=lambda source: source.encode("utf-8", "surrogateescape"))
+
+
+async def test_names_are_given_some_at_a_time_and_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal is heeded in between, however many files are new."""
+    files = [source_file(name) for name in ("a.djvu", "x.djv", "x.djvu", "x.djvu.djvu", "y.djvu")]
+    async with opened(tmp_path / "whole.sqlite3") as ledger:
+        whole = await settled(ledger, *files)
+    monkeypatch.setattr("batch_converter.ledger.outputs._BATCH", 2)
+    async with opened(tmp_path / "parts.sqlite3") as ledger:
+        await ledger.record_found(files)
+        with anyio.move_on_after(0):
+            await ledger.assign_outputs()
+        assert await settled(ledger, *files) == whole
+        assert await ledger.assign_outputs() == len(files)
 
 
 async def test_what_is_out_comes_first_and_each_but_once(path: Path) -> None:

@@ -1,0 +1,136 @@
+"""What an archive of millions costs the ledger: bytes, time to plan, memory; and how it grows.
+
+    python -m benchmarks.scale.ledger --rows 100000 1000000 5000000
+
+Each step of a ledger's life (`ledger_steps`) is a process of its own. The walk and the look at
+each PDF are made up, so the figures are those of the ledger and of the decisions, and lower
+bounds of a run's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from benchmarks.results import RESULTS, replace_section
+
+TITLE: Final = "Ledger at scale"
+MODULE: Final = "benchmarks.scale.ledger_steps"
+BUSY_LOAD: Final = 2.5
+
+Figures = dict[str, float]
+
+
+def step(name: str, folder: Path, rows: int) -> Figures:
+    """Do a step in a process of its own; returns what it took."""
+    command = [sys.executable, "-m", MODULE, name, str(folder), str(rows)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    figures: Figures = json.loads(done.stdout)
+    return figures
+
+
+def measure(rows: int, folder: Path) -> Figures:
+    """Take a ledger through its life."""
+    found: Figures = {"rows": rows}
+    for name in ("first", "rerun", "report", "merge"):
+        found |= {f"{name}_{key}": value for key, value in step(name, folder, rows).items()}
+        if name != "merge":
+            found[f"{name}_bytes"] = (folder / "ledger.sqlite3").stat().st_size
+    return found
+
+
+ROWS: Final = (
+    ("ledger after the first run", "first_bytes", 1e-6, "MB"),
+    ("one more run in it, all up to date", "more_bytes", 1e-6, "MB"),
+    ("planning a new archive", "first_plan_cpu_s", 1, "s"),
+    ("planning it again, all up to date", "rerun_plan_cpu_s", 1, "s"),
+    ("opening the ledger, looked through for damage", "rerun_open_cpu_s", 1, "s"),
+    ("counting the run at its end", "rerun_finish_cpu_s", 1, "s"),
+    ("JSON report", "report_json_cpu_s", 1, "s"),
+    ("CSV report", "report_csv_cpu_s", 1, "s"),
+    ("HTML report", "report_html_cpu_s", 1, "s"),
+    ("manifest", "report_manifest_cpu_s", 1, "s"),
+    ("`status`", "report_status_cpu_s", 1, "s"),
+    ("`merge` of its two halves: checks and sums", "merge_open_cpu_s", 1, "s"),
+    ("`merge` of its two halves: JSON report", "merge_json_cpu_s", 1, "s"),
+    ("memory over idle: new archive", "first_over_mb", 1, "MB"),
+    ("memory over idle: again", "rerun_over_mb", 1, "MB"),
+    ("memory over idle: reports", "report_over_mb", 1, "MB"),
+    ("memory over idle: `merge`", "merge_over_mb", 1, "MB"),
+)
+
+
+def table(found: list[Figures]) -> str:
+    """Return the figures, and how much the greatest archive costs more than the least."""
+    least, most = found[0], found[-1]
+    heads = [f"{figures['rows']:,.0f}" for figures in found]
+    growth = most["rows"] / least["rows"]
+    lines = ["| documents | " + " | ".join(heads) + f" | growth ({growth:g} times the documents) |"]
+    lines.append("| --- " * (len(found) + 2) + "|")
+    for what, key, scale, unit in ROWS:
+        cells = [f"{figures[key] * scale:,.3g} {unit}" for figures in found]
+        grown = f"{most[key] / least[key]:.3g}" if least[key] else ""
+        lines.append(f"| {what} | " + " | ".join(cells) + f" | {grown} |")
+    return "\n".join(lines)
+
+
+def with_differences(figures: Figures) -> Figures:
+    """Add what is told of two figures."""
+    more = {"more_bytes": figures["rerun_bytes"] - figures["first_bytes"]}
+    for name in ("first", "rerun", "report", "merge"):
+        more[f"{name}_over_mb"] = figures[f"{name}_peak_mb"] - figures[f"{name}_idle_mb"]
+    return {**figures, **more}
+
+
+def section(found: list[Figures]) -> str:
+    """Return the section of RESULTS.md."""
+    most = found[-1]
+    rows = most["rows"]
+    load = os.getloadavg()[2]
+    busy = f"; other work beside (load {load:.0f})" if load > BUSY_LOAD else ""
+    told = " ".join(f"{figures['rows']:.0f}" for figures in found)
+    return f"""`python -m benchmarks.scale.ledger --rows {told}`
+
+Seconds are of a processor; Python {platform.python_version()}, {os.cpu_count()} processors{busy}.
+The ledger after a first run through a service: a document, its outcome and two calls each. Walk
+and looks at PDFs are made up: a file system adds its own time for them.
+
+{table(found)}
+
+Of {rows:,.0f} documents each takes {most["first_bytes"] / rows:,.0f} bytes of ledger, and
+{most["more_bytes"] / rows:,.0f} more for each of the last 30 runs in which nothing was to be done;
+{most["first_plan_cpu_s"] / rows * 1e6:,.0f} µs to plan first and
+{most["rerun_plan_cpu_s"] / rows * 1e6:,.0f} µs again."""
+
+
+def main() -> None:
+    """Measure and print; with `--write` into RESULTS.md."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
+    arguments.add_argument("--folder", type=Path, help="where the ledgers go (default: /tmp)")
+    arguments.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
+    given = arguments.parse_args()
+    found = []
+    for rows in sorted(given.rows):
+        folder = Path(tempfile.mkdtemp(prefix="ledger-", dir=given.folder))
+        try:
+            found.append(with_differences(measure(rows, folder)))
+        finally:
+            shutil.rmtree(folder)
+        print(json.dumps(found[-1]), file=sys.stderr)
+    text = section(found)
+    print(text)
+    if given.write:
+        replace_section(RESULTS, TITLE, text)
+
+
+if __name__ == "__main__":
+    main()
