@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from batch_converter.models import ApiCalls, Price
 
 _STEP: Final = 1024
+_FEW_S: Final = 10
 
 
 def pluralized(count: int, noun: str) -> str:
@@ -24,6 +25,13 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def short_duration(seconds: float) -> str:
+    """Return a duration with about two digits where it is short: `0.42 s`, `7.3 s`, `25 s`."""
+    if round(seconds, 2) < 1:
+        return f"{seconds:.2f} s"
+    return f"{seconds:.1f} s" if round(seconds, 1) < _FEW_S else duration(seconds)
 
 
 def size(size_bytes: int) -> str:

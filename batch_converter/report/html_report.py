@@ -1,31 +1,40 @@
-"""The report as one page for a browser: no script, nothing from elsewhere.
+"""The report as one page for a browser: all in one file, and nothing from elsewhere.
 
-Written piece by piece. Files in trouble, or with warnings, are all listed; of the others
-as many as a browser bears, since the JSON report has them all.
+Its head, plots and lists of failures are plain HTML, there without any script. The table of
+all files is drawn by the page's script, from data in the page, a hundred rows at a time.
+Style and script are named by their digests in the page's policy: nothing else is obeyed,
+whatever a name holds.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import base64
+import hashlib
+from functools import cache
+from importlib import metadata, resources
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from batch_converter.logs import printable
-from batch_converter.models import FileStatus
 from batch_converter.report.atomic_writer import replacing
-from batch_converter.report.formatting import cost, pluralized, size
-from batch_converter.report.human import ending, headline
+from batch_converter.report.formatting import cost, duration, pluralized, short_duration, size
+from batch_converter.report.human import headline
 from batch_converter.report.json_report import moment_text
-from batch_converter.report.plot_data import collect
+from batch_converter.report.page_data import PageData
+from batch_converter.report.plot_data import FigureCollector
+from batch_converter.report.run_ending import run_ending
+from batch_converter.report.trouble_lists import TroubleLists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
     from pathlib import Path
+
+    from jinja2 import Template
 
     from batch_converter.models import FileReport, Price, RunSummary
 
-MOST_GOOD_FILES: Final = 5_000
-_IN_TROUBLE: Final = frozenset({FileStatus.FAILED, FileStatus.REMAINING})
 _FLUSH_PIECES: Final = 500
 
 
@@ -47,15 +56,21 @@ def write_html_report(
     Raises:
         OutputError: It cannot be written.
     """
-    listing = _Listing(files)
-    page = _environment().get_template("report.html.jinja")
-    stream = page.stream(
+    collector, troubles = FigureCollector(summary), TroubleLists()
+    for file in files():
+        collector.add(file)
+        troubles.add(file)
+    stream = _template().stream(
         summary=summary,
         headline=headline(summary),
-        ending=ending(summary),
+        ending=run_ending(summary),
         cost=cost(summary.api_calls, price),
-        figures=collect(summary, files()),
-        listing=listing,
+        figures=collector.figures(),
+        troubles=troubles,
+        data=PageData(summary, files),
+        style=_inline("report.css"),
+        script=_inline("report.js"),
+        version=metadata.version("batch-converter"),
     )
     stream.enable_buffering(_FLUSH_PIECES)
     with replacing(path, "HTML report") as out:
@@ -63,7 +78,22 @@ def write_html_report(
             out.write(piece.encode())
 
 
-def _environment() -> Environment:
+class _Inline(NamedTuple):
+    """A text that stands in the page, and its name in the page's policy."""
+
+    text: str
+    digest: str
+
+
+@cache
+def _inline(name: str) -> _Inline:
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return _Inline(text=text, digest=f"sha256-{digest}")
+
+
+@cache
+def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("batch_converter.report", "."),
         autoescape=True,
@@ -73,31 +103,18 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "pluralized": pluralized,
+        "duration": duration,
         "moment": moment_text,
+        "pluralized": pluralized,
         "printable": printable,
+        "share": "{:.0%}".format,
+        "short_duration": short_duration,
         "size": size,
+        "thousands": "{:,}".format,
+        "utc": _utc,
     }
-    return environment
+    return environment.get_template("report.html.jinja")
 
 
-class _Listing:
-    """The rows of the table; iterated once, and after that it knows what it has left out."""
-
-    def __init__(self, files: Callable[[], Iterable[FileReport]]) -> None:
-        self._files = files
-        self.left_out = 0
-
-    def __iter__(self) -> Iterator[FileReport]:
-        yield from filter(_is_notable, self._files())
-        good = 0
-        for file in self._files():
-            if not _is_notable(file):
-                good += 1
-                if good <= MOST_GOOD_FILES:
-                    yield file
-        self.left_out = max(0, good - MOST_GOOD_FILES)
-
-
-def _is_notable(file: FileReport) -> bool:
-    return file.status in _IN_TROUBLE or bool(file.warnings)
+def _utc(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

@@ -32,6 +32,11 @@ _WHY_IT_ENDED: Final = {
     ExitCode.SIGTERM: "Interrupted; what is out at the service is remembered:",
 }
 
+FAILED_IN_PASSING: Final = (
+    "What failed in passing is tried again by the next run; the rest waits until the file changes,"
+    " or for --retry-failed."
+)
+
 
 @dataclass(slots=True)
 class _Troubles:
@@ -176,10 +181,7 @@ def _how_to_go_on(summary: RunSummary, troubles: _Troubles) -> Iterator[str]:
     if why := ending(summary):
         yield why
     if troubles.failures:
-        yield (
-            "What failed in passing is tried again by the next run; the rest waits until the file"
-            " changes, or for --retry-failed."
-        )
+        yield FAILED_IN_PASSING
 
 
 def ending(summary: RunSummary) -> str | None:

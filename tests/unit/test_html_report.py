@@ -1,195 +1,234 @@
-"""The report for a browser, and the numbers behind its plots."""
+"""The report for a browser: what stands in it, without its script."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from dataclasses import replace
-from datetime import timedelta
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
 
 from batch_converter.errors import ErrorCode, ExitCode, OutputError
-from batch_converter.models import (
-    ApiCalls,
-    Failure,
-    FileReport,
-    FileStatus,
-    Price,
-    Totals,
+from batch_converter.models import FileStatus, Price, Totals
+from batch_converter.report import page_data, trouble_lists, write_html_report
+from tests.support.report_page import (
+    HOSTILE,
+    HOSTILE_TEXT,
+    STOPPED,
+    ReportPage,
+    converted,
+    failed,
+    left,
+    write_page,
 )
-from batch_converter.report import html_report, write_html_report
-from batch_converter.report.plot_data import TIMELINE_STEPS, collect
-from tests.support.summaries import START, SUMMARY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-STOPPED = replace(
-    SUMMARY,
-    finished_at=START + timedelta(seconds=600),
-    exit_code=ExitCode.STOPPED_EARLY,
-    totals=Totals(found=4, converted=2, failed=1, remaining=1, with_warnings=3),
-    api_calls=ApiCalls(token=1, submit=3, poll=1_004),
-)
+    from batch_converter.models import FileReport
+
+MEGABYTE = 1_000_000
 
 
-def converted(name: str, *, at_s: float = 60, waited_s: float = 8, polls: int = 1) -> FileReport:
-    """Return a file that was converted so long after the start of the run."""
-    completed_at = START + timedelta(seconds=at_s)
-    return FileReport(
-        source=f"{name}.djvu",
-        source_root="scans",
-        output=f"{name}.pdf",
-        status=FileStatus.CONVERTED,
-        polls=polls,
-        submitted_at=completed_at - timedelta(seconds=waited_s),
-        completed_at=completed_at,
-    )
+def page_of(path: Path, *files: FileReport) -> ReportPage:
+    return ReportPage(write_page(path, files).read_text("utf-8"))
 
 
-def failed(name: str, *, code: ErrorCode = ErrorCode.NOT_DJVU, message: str = "no") -> FileReport:
-    """Return a file that failed."""
-    return FileReport(
-        source=f"{name}.djvu",
-        source_root="scans",
-        output=None,
-        status=FileStatus.FAILED,
-        error=Failure(code=code, message=message),
-    )
-
-
-class Page(HTMLParser):
-    """What a browser would show, and what it would be asked to fetch or run."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.links: list[str] = []
-        self.rows: list[list[str]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        """Note the tag, what it points to, and where a row or a cell begins."""
-        self.tags.append(tag)
-        self.links += [value or "" for name, value in attrs if name in {"src", "href"}]
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in {"td", "th"}:
-            self.rows[-1].append("")
-
-    def handle_data(self, data: str) -> None:
-        """Add to the cell."""
-        if self.rows and self.rows[-1]:
-            self.rows[-1][-1] += data.strip()
-
-
-def page_of(path: Path, *files: FileReport, price: Price | None = None) -> str:
-    write_html_report(path, STOPPED, lambda: iter(files), price=price or Price())
-    return path.read_text("utf-8")
-
-
-def test_the_page_lists_files_in_trouble_first_and_needs_nothing_from_elsewhere(
+def test_the_page_needs_nothing_from_elsewhere_and_obeys_its_own_script_alone(
     tmp_path: Path,
 ) -> None:
-    text = page_of(tmp_path / "r.html", converted("a"), failed("b"), converted("c"))
-    page = Page(text)
-    assert [row[1] for row in page.rows] == ["source", "b.djvu", "a.djvu", "c.djvu"]
-    assert page.rows[1][-1] == "not_djvu: no"
-    assert page.links == []
-    assert "script" not in page.tags
-    assert "http" not in re.sub(r'http-equiv="', "", text)
+    text = write_page(tmp_path / "r.html", [converted("a"), failed("b")]).read_text("utf-8")
+    page = ReportPage(text)
+    assert all(link.startswith("#") for link in page.links)
+    assert "http" not in re.sub(r'http-equiv="|"http://www\.w3\.org/2000/svg"', "", text)
+    assert "style" not in page.attributes
+    assert not [name for name in page.attributes if name.startswith("on")]
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', text)
+    allowed = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert allowed["default-src"] == allowed["base-uri"] == allowed["form-action"] == "'none'"
+    for kind, element in (("script-src", "<script>"), ("style-src", "<style>")):
+        (inline,) = re.findall(rf"{element}(.*?)</", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
+        assert allowed[kind] == f"'sha256-{digest}'"
     assert text.endswith("</html>\n")
 
 
-def test_files_with_warnings_are_among_those_in_trouble_and_never_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(html_report, "MOST_GOOD_FILES", 2)
-    good = [converted(f"good{number}") for number in range(4)]
-    warned = [replace(converted(f"warned{number}"), warnings=("so it is",)) for number in range(3)]
-
-    text = page_of(tmp_path / "r.html", *good, failed("b"), *warned)
-
-    names = [row[1].removesuffix(".djvu") for row in Page(text).rows[1:]]
-    assert names == ["b", "warned0", "warned1", "warned2", "good0", "good1"]
-    assert "And 2 more" in text
-    assert "<b>3</b>with warnings" in text
-
-
-def test_the_page_tells_the_run_and_its_cost(tmp_path: Path) -> None:
-    text = page_of(tmp_path / "r.html", price=Price(per_call=0.01, currency="EUR"))
-    for words in ("Converted 2 of 4 files", "exit code 4", "Stopped early", "1,007", "10.07 EUR"):
-        assert words in text
-    assert "10.07" not in page_of(tmp_path / "free.html")
-
-
-def test_no_name_and_no_message_of_a_service_becomes_markup(tmp_path: Path) -> None:
-    hostile = "<script>alert(1)</script>\udcff\x1b\u202e"
-    text = page_of(
+def test_failures_stand_by_code_with_what_to_do_and_need_no_script(tmp_path: Path) -> None:
+    page = page_of(
         tmp_path / "r.html",
-        replace(converted(hostile), warnings=(hostile,), source_root=hostile),
-        failed(hostile, message=hostile),
+        converted("a"),
+        failed("b"),
+        *(failed(name, code=ErrorCode.TIMEOUT, message="too long") for name in "cd"),
+        replace(converted("e"), warnings=("page 2 is blank", "and odd")),
     )
-    page = Page(text)
-    assert "script" not in page.tags
-    assert page.rows[1][1] == r"<script>alert(1)</script>\udcff\x1b\u202e.djvu"
-    assert text.isprintable() or set(text) - {"\n"} == {c for c in text if c.isprintable()}
+    assert page.listed == {
+        "failures with timeout": [
+            ["document", "what was said"],
+            ["c.djvu", "too long"],
+            ["d.djvu", "too long"],
+        ],
+        "failures with not_djvu": [["document", "what was said"], ["b.djvu", "no"]],
+        "files with warnings": [
+            ["document", "what was said"],
+            ["e.djvu", "page 2 is blank; and odd"],
+        ],
+    }
+    for words in ("2 failures: timeout", "raise --task-timeout.", "Open it in a DjVu viewer"):
+        assert words in page.text
 
 
-def test_a_browser_is_spared_what_it_could_not_bear(
+def test_files_in_trouble_come_first_and_are_never_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(html_report, "MOST_GOOD_FILES", 1)
-    text = page_of(tmp_path / "r.html", converted("a"), converted("b"), failed("c"), failed("d"))
-    assert [row[1] for row in Page(text).rows[1:]] == ["c.djvu", "d.djvu", "a.djvu"]
-    assert "And 1 more" in text
+    monkeypatch.setattr(page_data, "MOST_GOOD_FILES", 2)
+    monkeypatch.setattr(trouble_lists, "MOST_LISTED", 4)
+    good = [converted(f"good{number}") for number in range(4)]
+    warned = [replace(converted(f"warned{number}"), warnings=("so it is",)) for number in range(5)]
+    lost = [failed(f"lost{number}", code=ErrorCode.TIMEOUT) for number in range(3)]
+    page = page_of(tmp_path / "r.html", *good, failed("bad"), *lost, *warned, left("later"))
+    assert page.sources() == [
+        "bad.djvu",
+        *(file.source for file in (*lost, *warned)),
+        "later.djvu",
+        "good0.djvu",
+        "good1.djvu",
+    ]
+    assert "And 2 more that are converted or up to date" in page.text
+    assert [len(rows) - 1 for rows in page.listed.values()] == [2, 1, 4]
+    assert page.text.count("And 1 more; the table below has all of them") == 2
+
+
+def test_the_page_says_how_the_run_ended_why_and_what_now(tmp_path: Path) -> None:
+    page = ReportPage(write_page(tmp_path / "r.html", [], summary=STOPPED).read_text("utf-8"))
+    for words in (
+        "Converted 2 of 4 files in 10 min 0 s",
+        "Exit code 4: Stopped early",
+        "the same command goes on from here",
+        "Cause: the budget of 1,007 calls is spent.",
+        "2024-05-01 12:00:00 UTC",
+        "2024-05-01 12:10:00 UTC",
+        "1,007",
+        "3 submit, 1,004 poll",
+        "1 upload got no answer",
+    ):
+        assert words in page.text
+
+
+def test_the_cost_is_told_where_a_call_has_a_price(tmp_path: Path) -> None:
+    path = tmp_path / "r.html"
+    write_html_report(path, STOPPED, lambda: iter(()), price=Price(per_call=0.01, currency="EUR"))
+    assert "10.07 EUR" in path.read_text("utf-8")
+    assert "10.07" not in write_page(path, [], summary=STOPPED).read_text("utf-8")
+
+
+def test_the_settings_of_the_run_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "r.html"
+    page = ReportPage(write_page(path, [], summary=STOPPED).read_text("utf-8"))
+    changed, usual = page.text.split("that were the defaults", 1)
+    assert 'engine"aspose"' in re.sub(r"\s", "", changed)
+    assert "**********" in changed
+    assert "retry.max_attempts" in usual
+    older = replace(STOPPED, settings=())
+    assert "an earlier version made this run" in write_page(path, [], summary=older).read_text()
+
+
+@pytest.mark.parametrize("where", ["source", "output", "message", "warning", "root", "task"])
+def test_no_name_and_no_message_becomes_markup(tmp_path: Path, where: str) -> None:
+    """Neither in the page nor in the data that its script reads."""
+    good, bad = converted("a"), failed("b")
+    good, bad = {
+        "source": (replace(good, source=HOSTILE), replace(bad, source=HOSTILE)),
+        "output": (replace(good, output=HOSTILE), bad),
+        "message": (good, failed("b", message=HOSTILE)),
+        "warning": (replace(good, warnings=(HOSTILE,)), replace(bad, warnings=(HOSTILE,))),
+        "root": (replace(good, source_root=HOSTILE), replace(bad, source_root=HOSTILE)),
+        "task": (good, replace(bad, task_id=HOSTILE)),
+    }[where]
+    plain = page_of(tmp_path / "plain.html", converted("a"), failed("b"))
+    text = write_page(tmp_path / "r.html", [good, bad]).read_text("utf-8")
+    page = ReportPage(text)
+    assert set(page.tags) == set(plain.tags)
+    assert set(page.attributes) == set(plain.attributes)
+    assert {char for char in text if not char.isprintable()} <= {"\n"}
+    told = [value for row in page.rows() for value in row.values()]
+    told += [warning for value in told if isinstance(value, list) for warning in value]
+    assert HOSTILE_TEXT in [*told, *page.data["roots"]]
+
+
+def test_names_of_any_script_stand_as_they_are(tmp_path: Path) -> None:
+    page = page_of(tmp_path / "r.html", converted("Журналы/ספר"), failed("紙/Ördög & Söhne"))
+    assert page.sources() == ["紙/Ördög & Söhne.djvu", "Журналы/ספר.djvu"]
+    assert page.listed["failures with not_djvu"][1][0] == "紙/Ördög & Söhne.djvu"
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "told"),
+    [
+        ("a/b.djvu", "a/b.pdf", 5),
+        ("b.DJV", "b.pdf", 4),
+        ("b.djvu", "b.djvu.pdf", 0),
+        ("b.djvu", "b~2.pdf", "b~2.pdf"),
+        ("b.djvu", "b.PDF", "b.PDF"),
+        ("b.ДЖ", "b.pdf", "b.pdf"),
+    ],
+)
+def test_an_output_is_told_by_what_it_cuts_off_its_source(
+    tmp_path: Path, source: str, output: str, told: int | str
+) -> None:
+    page = page_of(tmp_path / "r.html", replace(converted("x"), source=source, output=output))
+    assert page.rows()[0]["output"] == told
+
+
+def test_a_timeline_is_milliseconds_from_the_start_of_the_run(tmp_path: Path) -> None:
+    page = page_of(tmp_path / "r.html", converted("a", at_s=60, waited_s=8), left("b"))
+    later, done = page.rows()
+    assert "timeline" not in later
+    began_ms, *phases = done["timeline"]
+    assert began_ms == 60_000 - sum(phases[1::2])
+    names = [page.data["phases"][number][0] for number in phases[::2]]
+    assert dict(zip(names, phases[1::2], strict=True)) == {
+        "queued": 500,
+        "uploading": 1_250,
+        "at_service": 7_000,
+        "downloading": 750,
+        "checking": 250,
+    }
+
+
+def test_ten_thousand_documents_take_less_than_five_megabytes(tmp_path: Path) -> None:
+    """With long names of two bytes a letter, and every tenth in trouble."""
+    folder = "Архив/Письма и рукописи девятнадцатого века/Коробка 12/"
+    files = [converted(f"{folder}лист {number:05}", polls=3) for number in range(10_000)]
+    files[::10] = [
+        failed(f"{folder}{number:05}", message="so it is " * 20) for number in range(1_000)
+    ]
+    files[5::100] = [replace(files[5], warnings=("page 2 is blank: " * 5,))] * 100
+    size = write_page(tmp_path / "r.html", files).stat().st_size
+    assert 1 * MEGABYTE < size < 5 * MEGABYTE
 
 
 def test_a_page_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write the HTML report"):
-        page_of(tmp_path / "file" / "r.html")
+        write_page(tmp_path / "file" / "r.html", [])
 
 
-def test_the_timeline_counts_pdfs_up_to_the_end_of_the_run() -> None:
-    files = [converted("a", at_s=0), converted("b", at_s=301), converted("c", at_s=600)]
-    timeline = collect(STOPPED, files).timeline
-    assert len(timeline) == TIMELINE_STEPS
-    assert (timeline[0], timeline[29], timeline[30], timeline[-1]) == (1, 1, 2, 3)
+def test_a_run_that_goes_on_and_one_that_found_nothing_have_a_page(tmp_path: Path) -> None:
+    going_on = replace(STOPPED, finished_at=None, exit_code=None, causes=())
+    text = write_page(tmp_path / "r.html", [converted("a")], summary=going_on).read_text()
+    assert "No exit code: it goes on, or it died" in text
+    nothing = replace(STOPPED, exit_code=ExitCode.OK, totals=Totals(), causes=())
+    page = ReportPage(write_page(tmp_path / "r.html", [], summary=nothing).read_text())
+    assert "Exit code 0: there was nothing to do." in page.text
+    assert "How it went" not in page.text
+    assert page.rows() == []
 
 
-def test_the_bars_count_waits_questions_and_failures() -> None:
-    figures = collect(
-        STOPPED,
-        [
-            *(converted("a", waited_s=waited_s) for waited_s in (0.5, 4.9, 5, 9.9)),
-            converted("b", waited_s=90_000, polls=9),
-            failed("c"),
-            *(failed("d", code=ErrorCode.TIMEOUT) for _ in range(2)),
-        ],
-    )
-    waits = [(bar.label, bar.count) for bar in figures.waits]
-    assert waits[:4] == [("< 1 s", 1), ("1 s to 2 s", 0), ("2 s to 5 s", 1), ("5 s to 10 s", 2)]
-    assert waits[-1] == ("> 4 h 0 min", 1)
-    polls = [(bar.label, bar.count) for bar in figures.polls]
-    assert polls == [("1", 4), ("2", 0), ("3", 0), ("4", 0), ("5", 0), ("6 or more", 1)]
-    assert [(bar.label, bar.count) for bar in figures.failures] == [("timeout", 2), ("not_djvu", 1)]
-
-
-def test_a_run_without_files_and_an_engine_that_is_not_asked_have_no_plots(tmp_path: Path) -> None:
-    nothing = collect(STOPPED, [])
-    assert not any((nothing.timeline, nothing.waits, nothing.polls, nothing.failures))
-    assert not collect(STOPPED, [converted("a", polls=0)]).polls
-    assert "<svg" not in page_of(tmp_path / "r.html")
-
-
-def test_a_run_that_goes_on_has_a_page_without_a_timeline(tmp_path: Path) -> None:
-    going_on = replace(STOPPED, finished_at=None, exit_code=None)
-    path = tmp_path / "r.html"
-    write_html_report(path, going_on, lambda: [converted("a")], price=Price())
-    text = path.read_text()
-    assert "PDFs over time" not in text
-    assert "exit code" not in text
+def test_files_that_an_earlier_version_recorded_have_no_timeline(tmp_path: Path) -> None:
+    older = [replace(converted("a"), timeline=None), replace(failed("b"), timeline=None)]
+    page = page_of(tmp_path / "r.html", *older, left("c", FileStatus.SKIPPED))
+    assert page.sources() == ["b.djvu", "a.djvu", "c.djvu"]
+    assert "Where the time went" not in page.text
+    assert "From submission to PDF" in page.text
