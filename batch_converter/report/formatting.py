@@ -18,6 +18,11 @@ def pluralized(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def sentence(text: str) -> str:
+    """Return the text with a capital letter in front."""
+    return text[:1].upper() + text[1:]
+
+
 def duration(seconds: float) -> str:
     """Return hours and minutes, or minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.errors import ExitCode
 from batch_converter.logs import printable
 from batch_converter.models import FileStatus
-from batch_converter.report.formatting import and_cost, duration, pluralized, size
+from batch_converter.report.formatting import and_cost, duration, pluralized, sentence, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -187,8 +187,13 @@ def _how_to_go_on(summary: RunSummary, troubles: _Troubles) -> Iterator[str]:
 def ending(summary: RunSummary) -> str | None:
     """Return why there is work left and how to go on with it; None where there is none."""
     code = summary.exit_code
-    goes_on = "each shard's own command goes on" if summary.shards else "the same command goes on"
     if code in _WHY_IT_ENDED:
-        return f"{_WHY_IT_ENDED[code]} {goes_on} from here."
-    remains = f"{goes_on[0].upper()}{goes_on[1:]} with what remains."
-    return remains if summary.totals.remaining else None
+        return f"{_WHY_IT_ENDED[code]} {what_goes_on(summary)} from here."
+    if not summary.totals.remaining:
+        return None
+    return sentence(f"{what_goes_on(summary)} with what remains.")
+
+
+def what_goes_on(summary: RunSummary) -> str:
+    """Return the beginning of a sentence on how the work is taken up again."""
+    return "each shard's own command goes on" if summary.shards else "the same command goes on"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from batch_converter.errors import ExitCode
-from batch_converter.report.formatting import pluralized
-from batch_converter.report.human import FAILED_IN_PASSING, ending
+from batch_converter.report.formatting import pluralized, sentence
+from batch_converter.report.human import FAILED_IN_PASSING, ending, what_goes_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ def _unknown(summary: RunSummary) -> RunEnding:
     what = "it goes on, or it died" if goes_on else "the run died, or could not record its end"
     return RunEnding(
         tone="noted" if goes_on else "bad",
-        what=f"No exit code: {what}. The same command goes on from here.",
+        what=f"No exit code: {what}. {sentence(what_goes_on(summary))} from here.",
         next_steps=_next_steps(summary),
     )
 

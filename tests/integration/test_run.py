@@ -29,8 +29,9 @@ from batch_converter.errors import (
     TaskTimeoutError,
 )
 from batch_converter.ledger import LedgerReader
-from batch_converter.models import FileStatus
+from batch_converter.models import FileStatus, Price
 from batch_converter.orchestrator import Run, StopReason
+from batch_converter.report import write_html_report
 from batch_converter.testing import FakeTaskService
 from tests.support.bundles import bundle_of, pages
 from tests.support.clocks import LeapingClock
@@ -699,3 +700,25 @@ async def test_a_run_that_stops_keeps_why(stage: Stage) -> None:
             return reader.run().causes
 
     assert await anyio.to_thread.run_sync(read) == summary.causes
+
+
+async def test_the_page_of_a_run_can_be_written_again_from_the_ledger(stage: Stage) -> None:
+    make_archive(stage.source, 2)
+    (stage.source / "text.djvu").write_bytes(b"not a DjVu")
+    first, again = stage.output.parent / "first.html", stage.output.parent / "again.html"
+    settings = Settings.model_validate(
+        {"output": {"dir": stage.output}, "report": {"html_file": first}}
+    )
+    service = FakeTaskService()
+    await convert([stage.source], settings, engines=[service.spec])
+
+    def write_again() -> None:
+        with LedgerReader(stage.output / STATE_DIR_NAME / "ledger.sqlite3") as reader:
+            write_html_report(again, reader.run(), reader.files, price=Price())
+        text = first.read_text("utf-8")
+        assert again.read_text("utf-8") == text
+        assert "1 failure: <code>not_djvu</code>" in text
+        assert "at the service" in text
+        assert str(stage.output) in text
+
+    await anyio.to_thread.run_sync(write_again)

@@ -115,6 +115,7 @@ def summary_of(files: Sequence[FileReport]) -> RunSummary:
             with_warnings=sum(bool(file.warnings) for file in files),
             bytes_in=sum(file.bytes_in for file in files),
             bytes_out=sum(file.bytes_out for file in files),
+            pages=sum(file.pages or 0 for file in files),
         ),
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch_converter.errors import ErrorCode, ExitCode, OutputError
-from batch_converter.models import FileStatus, Price, Totals
+from batch_converter.models import FileStatus, Price, ShardRun, Totals
 from batch_converter.report import page_data, trouble_lists, write_html_report
 from tests.support.report_page import (
     HOSTILE,
@@ -106,7 +106,7 @@ def test_the_page_says_how_the_run_ended_why_and_what_now(tmp_path: Path) -> Non
         "Converted 2 of 4 files in 10 min 0 s",
         "Exit code 4: Stopped early",
         "the same command goes on from here",
-        "Cause: the budget of 1,007 calls is spent.",
+        "Cause: the budget of 1,007 calls is spent",
         "2024-05-01 12:00:00 UTC",
         "2024-05-01 12:10:00 UTC",
         "1,007",
@@ -232,3 +232,19 @@ def test_files_that_an_earlier_version_recorded_have_no_timeline(tmp_path: Path)
     assert page.sources() == ["b.djvu", "a.djvu", "c.djvu"]
     assert "Where the time went" not in page.text
     assert "From submission to PDF" in page.text
+
+
+def test_a_merged_report_tells_of_each_shard(tmp_path: Path) -> None:
+    shards = tuple(
+        ShardRun(
+            state_dir=f"/state/{number}<b>",
+            summary=replace(STOPPED, run_id=f"run-{number}", exit_code=code),
+        )
+        for number, code in ((1, ExitCode.OK), (2, None))
+    )
+    merged = replace(STOPPED, settings=(), shards=shards, exit_code=ExitCode.STOPPED_EARLY)
+    page = ReportPage(write_page(tmp_path / "r.html", [], summary=merged).read_text())
+    for words in ("/state/1<b>run-10", "/state/2<b>run-2none", "each shard's own command goes on"):
+        assert words in page.text
+    assert page.text.count("retry.max_attempts") == 2
+    assert "earlier version" not in page.text
