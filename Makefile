@@ -111,6 +111,10 @@ format: $(DEV_READY) ## Format the code and mend what can be mended
 man: $(DEV_READY) ## Make the man pages; wheel, sdist and `pip install .` then have them
 	$(BIN)/python -m distribution.man_pages build/man
 
+.PHONY: docs
+docs: $(DEV_READY) ## Build the documentation as a site in build/docs/site; each warning is an error
+	$(BIN)/python -m distribution.site build/docs
+
 .PHONY: dist
 dist: man ## Build wheel and sdist with man pages, and try the wheel with each extra
 	rm -rf dist

@@ -96,9 +96,10 @@ def load_settings(
     keys = KnownKeys.of(model)
     path = config_file or find_configuration(env, warnings)
     given = _from_file(path, keys)
+    if path is not None and not given.keys().isdisjoint((*_SECRETS, _PROXY)):
+        warnings += exposure_warnings(path, "configuration file")
     given |= _from_environment(env, keys, warnings)
     given |= _from_flags(flags or {})
-    warnings += [] if path is None else exposure_warnings(path, "configuration file")
     for key in _SECRETS:
         warnings += _resolve_secret_file(given, key)
     settings = _build(given, model)

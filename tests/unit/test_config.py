@@ -534,11 +534,27 @@ def test_a_key_without_its_certificate_is_an_error() -> None:
     )
 
 
-def test_a_configuration_that_others_may_read_draws_a_warning() -> None:
-    path = private(Path("given.toml"), "")
+@pytest.mark.parametrize(
+    ("toml", "warned"),
+    [
+        (f'[aspose]\nclient_id = "x"\nclient_secret = "{SECRET}"', True),
+        (f'[serve]\nclient_id = "x"\nclient_secret = "{SECRET}"', True),
+        (f'[aspose]\nproxy = "http://me:{SECRET}@proxy"', True),
+        ('[aspose]\nclient_id = "x"\nclient_secret_file = "secret"', False),
+        ('[output]\ndir = "pdfs"', False),
+        ("", False),
+    ],
+)
+def test_a_configuration_that_others_may_read_draws_a_warning_where_a_secret_stands_in_it(
+    toml: str, *, warned: bool
+) -> None:
+    private(Path("secret"), SECRET)
+    path = private(Path("given.toml"), toml)
     path.chmod(0o644)
-    (warning,) = load_settings(config_file=path, environ={}).warnings
-    assert warning == "others may read the configuration file given.toml; run: chmod 600 given.toml"
+    told = "others may read the configuration file given.toml; run: chmod 600 given.toml"
+    environ = {"ASPOSE_CLIENT_SECRET": SECRET, "ASPOSE_CLIENT_ID": "x"}
+    loaded = load_settings(config_file=path, environ={} if "aspose" in toml else environ)
+    assert loaded.warnings == ((told,) if warned else ())
 
 
 # The service's address
