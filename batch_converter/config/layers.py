@@ -42,6 +42,8 @@ CREDENTIALS: Final = {
 """Variables with the account, as the service's own tools call them."""
 _SECRETS: Final = ("aspose.client_secret", "serve.client_secret")
 """Each can stand in a file of its own, whose key ends with `_file`."""
+_SECRET_KEYS: Final = (*_SECRETS, "aspose.proxy")
+"""What a file is better not readable for: an address of a proxy may have a password."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,7 @@ def load_settings(
     keys = KnownKeys.of(model)
     path = config_file or find_configuration(env, warnings)
     given = _from_file(path, keys)
-    if path is not None and not given.keys().isdisjoint((*_SECRETS, _PROXY)):
+    if path is not None and not given.keys().isdisjoint(_SECRET_KEYS):
         warnings += exposure_warnings(path, "configuration file")
     given |= _from_environment(env, keys, warnings)
     given |= _from_flags(flags or {})
