@@ -134,7 +134,7 @@ def test_a_reader_can_follow_the_page(tmp_path: Path, cloud: str, forked: str, p
     reader = Reader(root=tmp_path / "machine", cloud=cloud, quick=quick)
     reader.prepare()
     if page != AS_INSTALLED:  # which makes its own
-        reader.has_archive()
+        reader.has_archives(SHOWN[page])
     reader.follow(SHOWN[page])
     for program, *words in reader.calls():
         checked = CHECKS.get(program)

@@ -18,6 +18,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.support.command import COMMAND, PATIENCE_S
@@ -25,7 +26,6 @@ from tests.support.command_lines import ROOT, Block, typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 PROGRAMS: Final = """
     awk base64 bash basename cat chmod cmp cp curl cut date diff dirname env find grep head
@@ -39,7 +39,10 @@ STAND_INS: Final = """
     ssh systemctl systemd-analyze systemd-run useradd
 """
 """What is only written down."""
-_SYSTEM: Final = re.compile(r"(?<![\w./$}~-])/(?=(?:etc|opt|srv|var|mnt|media|data|archive)\b)")
+_SYSTEM: Final = re.compile(
+    r"(?<![\w./$}~-])/(?=(?:archive|data|etc|media|mnt|nas|opt|scratch|srv|var)\b)"
+)
+_ARCHIVE: Final = re.compile(r"(?<=[\s'\"=])[~/][\w./-]*/scans\b")
 _COPIED: Final = ("samples", "contrib", "pyproject.toml", "Makefile", "config.example.toml")
 _PORT: Final = "8080"
 _WRITES_DOWN: Final = """#!/bin/bash
@@ -152,18 +155,16 @@ class Reader:
             BATCH_CONVERTER_SERVE__PORT=port,
         )
 
-    def has_archive(self) -> None:
-        """Put a few DjVu files into the home, as pages take for granted."""
-        (self.home / "scans/maps").mkdir(parents=True)
+    def has_archives(self, blocks: Sequence[Block]) -> None:
+        """Put a few DjVu files into every folder `scans` of a page, and one into `recovered`."""
+        text = "\n".join(self._here(block.text) for block in blocks)
+        folders = {name.replace("~", str(self.home)) for name in _ARCHIVE.findall(text)}
+        for folder in [self.home / "scans", *map(Path, sorted(folders))]:
+            (folder / "maps").mkdir(parents=True, exist_ok=True)
+            for place in ("bitonal.djvu", "book.djvu", "maps/colour.djvu"):
+                shutil.copy(self.clone / "samples" / Path(place).name, folder / place)
         (self.home / "recovered").mkdir()
-        samples = self.clone / "samples"
-        for name, place in (
-            ("bitonal", "scans/bitonal.djvu"),
-            ("book", "scans/book.djvu"),
-            ("colour", "scans/maps/colour.djvu"),
-            ("no-text", "recovered/file0001.chk"),
-        ):
-            shutil.copy(samples / f"{name}.djvu", self.home / place)
+        shutil.copy(self.clone / "samples/no-text.djvu", self.home / "recovered/file0001.chk")
 
     def follow(self, blocks: Sequence[Block], *, env: Mapping[str, str] | None = None) -> None:
         """Type all blocks in one shell; a command that fails, or prints other lines, fails."""
