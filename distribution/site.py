@@ -66,6 +66,18 @@ def lay_out(folder: Path, root: Path) -> None:
             shutil.copyfile(root / file, copy)
 
 
+def configuration(root: Path = ROOT) -> str:
+    """Return Zensical's configuration, with all pages of a folder in the place of `FOLDER/*`."""
+    text = (root / CONFIG).read_text(encoding="utf-8")
+    known = [place(page) for page in pages(root)]
+
+    def listed(folder: re.Match[str]) -> str:
+        found = [page for page in known if re.fullmatch(rf"{folder[1]}/(?!README)[^/]+", page)]
+        return ", ".join(f'"{page}"' for page in found)
+
+    return re.sub(r'"([\w/-]+)/\*"', listed, text)
+
+
 def _relinked(page: str, text: str, root: Path) -> tuple[str, set[str]]:
     """Return a page whose links go where the copies are, and the files that it names."""
     named: set[str] = set()
@@ -91,7 +103,7 @@ def build(folder: Path, root: Path = ROOT) -> Path:
     """
     shutil.rmtree(folder, ignore_errors=True)
     lay_out(folder / "pages", root)
-    shutil.copyfile(root / CONFIG, folder / "zensical.toml")
+    (folder / "zensical.toml").write_text(configuration(root), encoding="utf-8")
     command = [sys.executable, "-m", "zensical", "build", "--strict"]
     subprocess.run(command, cwd=folder, check=True)
     return folder / "site"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT: Final = Path(__file__).parents[2]
-NAVIGATION: Final = tomllib.loads((ROOT / site.CONFIG).read_text())["project"]["nav"]
+NAVIGATION: Final = tomllib.loads(site.configuration())["project"]["nav"]
 FETCHING: Final = {"audio", "embed", "iframe", "img", "link", "object", "script", "source", "video"}
 """Elements whose addresses a browser asks for by itself."""
 
