@@ -13,6 +13,7 @@ import pytest
 import structlog
 from blockbuster import blockbuster_ctx
 
+from tests.support.compiled import MEASURED_VARIABLE, compile_all
 from tests.support.object_store import ObjectServer
 
 if TYPE_CHECKING:
@@ -128,11 +129,19 @@ def kernel_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def compiled_kernels(kernel_folder: Path) -> Path:
+    """The same folder with all kernels in it; of several processes one compiles them."""
+    compile_all(kernel_folder)
+    return kernel_folder
+
+
 @pytest.fixture
 def compiled_workers(kernel_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Have workers compile their kernels, or load them; returns their folder."""
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "0")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(kernel_folder))
+    monkeypatch.delenv(MEASURED_VARIABLE, raising=False)
     return kernel_folder
 
 

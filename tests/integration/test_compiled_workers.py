@@ -33,6 +33,7 @@ from batch_converter.djvu.work.worker_starter import WorkerStarter
 from batch_converter.engines.local import LocalEngine
 from batch_converter.threads import DiskThreads
 from tests.integration.test_local_engine import FileSink, document
+from tests.support.compiled import run_compiled
 from tests.support.djvu_files import SAMPLES
 
 pytestmark = pytest.mark.anyio
@@ -233,7 +234,7 @@ def test_who_reads_headers_loads_no_compiler(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_all_kernels_are_compiled_before_the_first_job(kernel_folder: Path) -> None:
+def test_all_kernels_are_compiled_before_the_first_job(compiled_kernels: Path) -> None:
     code = """
 import pkgutil, importlib
 from batch_converter.djvu import kernels
@@ -251,10 +252,7 @@ for module in pkgutil.iter_modules(kernels.__path__, kernels.__name__ + "."):
             if name not in kept:
                 print(name)
 """
-    env = {**os.environ, FOLDER_VARIABLE: os.fspath(kernel_folder), OFF_VARIABLE: "0"}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert not done.stdout
+    assert not run_compiled("-c", code, folder=compiled_kernels)
 
 
 def reason(given: dict[str, str]) -> str:

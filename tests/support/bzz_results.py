@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batch_converter.djvu.kernels.compiling import COMPILED, FOLDER_VARIABLE, OFF_VARIABLE
+from batch_converter.djvu.kernels.compiling import COMPILED
 from batch_converter.djvu.read import bzz
 from batch_converter.djvu.read.bzz import BzzError
 from tests.support import bzz_reference
+from tests.support.compiled import run_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-ROOT = Path(__file__).parents[2]
+    from pathlib import Path
 
 
 def found(data: bytes, most_bytes: int) -> tuple[str, str]:
@@ -40,16 +37,9 @@ def _said(decode: Callable[..., bytes], data: bytes, most_bytes: int) -> tuple[s
 
 def compiled(cases: Sequence[tuple[bytes, int]], folder: Path) -> list[tuple[str, str]]:
     """The same in a process whose kernels are machine code, kept in a folder."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.bzz_results"],
-        input=json.dumps([(data.hex(), most_bytes) for data, most_bytes in cases]),
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-        env={**os.environ, FOLDER_VARIABLE: str(folder), OFF_VARIABLE: "0"},
-    )
-    return [(kind, held) for kind, held in json.loads(done.stdout)]
+    given = json.dumps([(data.hex(), most_bytes) for data, most_bytes in cases])
+    printed = run_compiled("-m", "tests.support.bzz_results", folder=folder, given=given)
+    return [(kind, held) for kind, held in json.loads(printed)]
 
 
 if __name__ == "__main__":

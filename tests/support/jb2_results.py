@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from batch_converter.djvu.kernels.compiling import COMPILED, FOLDER_VARIABLE, OFF_VARIABLE
+from batch_converter.djvu.kernels.compiling import COMPILED
 from batch_converter.djvu.kernels.jb2 import (
     Jb2Dictionary,
     Jb2Error,
@@ -18,11 +15,11 @@ from batch_converter.djvu.kernels.jb2 import (
     decode_image,
 )
 from batch_converter.djvu.kernels.jb2_composition import composed, leveled
+from tests.support.compiled import run_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-ROOT = Path(__file__).parents[2]
+    from pathlib import Path
 
 
 class Case(NamedTuple):
@@ -63,17 +60,9 @@ def result(case: Case) -> str:
 
 def compiled_results(cases: Sequence[Case], folder: Path) -> list[str]:
     """The same in a process whose kernels are machine code, kept in a folder."""
-    environment = {**os.environ, FOLDER_VARIABLE: str(folder), OFF_VARIABLE: "0"}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.jb2_results"],
-        input=json.dumps(cases),
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-        env=environment,
-    )
-    results: list[str] = json.loads(done.stdout)
+    given = json.dumps(cases)
+    printed = run_compiled("-m", "tests.support.jb2_results", folder=folder, given=given)
+    results: list[str] = json.loads(printed)
     return results
 
 

@@ -130,7 +130,8 @@ def test_room_is_made_alike(chosen: random.Random, rank: int) -> None:
 
 
 @pytest.mark.slow
-def test_compiled_kernels_say_what_plain_python_does(kernel_folder: Path) -> None:
+@pytest.mark.usefixtures("unmeasured")
+def test_compiled_kernels_say_what_plain_python_does(compiled_kernels: Path) -> None:
     chosen = random.Random(4)
     cases = [(bzz(data), MOST_BYTES) for data in plain_texts()]
     several = blocks(words(5000)[:25_000])
@@ -144,4 +145,4 @@ def test_compiled_kernels_say_what_plain_python_does(kernel_folder: Path) -> Non
     cases += [(b"\xff\xff\xd1" + chosen.randbytes(60), 3000) for _ in range(150)]
     plain = [found(*case) for case in cases]
     assert len({kind for kind, _ in plain}) > 2
-    assert compiled(cases, kernel_folder) == plain
+    assert compiled(cases, compiled_kernels) == plain

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_converter.djvu.kernels import jbig2_dictionaries
-from batch_converter.djvu.kernels.compiling import FOLDER_VARIABLE, OFF_VARIABLE
 from batch_converter.djvu.kernels.jbig2_baselines import on_baselines
 from batch_converter.djvu.kernels.jbig2_integers import (
     OUT_OF_BAND,
@@ -32,6 +28,7 @@ from batch_converter.djvu.kernels.jbig2_segments import (
     page_stream,
 )
 from batch_converter.djvu.kernels.mq import MqEncoder
+from tests.support.compiled import run_compiled
 from tests.support.jbig2_cases import (
     Page,
     blots,
@@ -441,14 +438,7 @@ def test_viewers_draw_the_same(tmp_path: Path, seed: int) -> None:
 
 
 @pytest.mark.slow
-def test_compiled_kernels_write_the_same(tmp_path: Path) -> None:
-    environment = {**os.environ, FOLDER_VARIABLE: str(tmp_path), OFF_VARIABLE: "0"}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.jbig2_cases"],
-        capture_output=True,
-        check=True,
-        cwd=ROOT,
-        env=environment,
-        text=True,
-    )
-    assert done.stdout.split() == ["True", digest()]
+@pytest.mark.usefixtures("unmeasured")
+def test_compiled_kernels_write_the_same(compiled_kernels: Path) -> None:
+    printed = run_compiled("-m", "tests.support.jbig2_cases", folder=compiled_kernels)
+    assert printed.split() == ["True", digest()]

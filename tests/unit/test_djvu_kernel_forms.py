@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_converter.djvu.kernels import jb2_composition, jb2_pixels, jb2_rows
+from batch_converter.djvu.kernels.warming import PACKED as BZZ_WORDS
 from batch_converter.djvu.read.document import open_djvu
+from tests.support.bzz_results import compiled, found
 from tests.support.djvu_files import SAMPLES
 from tests.support.jb2_coding import Jb2Writer
 from tests.support.jb2_results import Case, compiled_results, result
@@ -176,32 +178,30 @@ def _cases() -> list[Case]:
 
 
 @pytest.mark.slow
-def test_compiled_kernels_decode_what_plain_python_does(kernel_folder: Path) -> None:
+@pytest.mark.usefixtures("unmeasured")
+def test_compiled_kernels_decode_what_plain_python_does(compiled_kernels: Path) -> None:
     cases = _cases()
     plain = [result(case) for case in cases]
     assert len(set(plain)) > 50
-    assert compiled_results(cases, kernel_folder) == plain
+    assert compiled_results(cases, compiled_kernels) == plain
 
 
 @pytest.mark.slow
-def test_a_damaged_folder_of_kernels_costs_time_and_nothing_else(
-    kernel_folder: Path, tmp_path: Path
-) -> None:
-    cases = _samples()[:1]
-    wanted = compiled_results(cases, kernel_folder)
-    folder = tmp_path / "kernels"
-    shutil.copytree(kernel_folder, folder, ignore=shutil.ignore_patterns("*.tmp.*"))
-    files = sorted(file for file in folder.rglob("*.nb?") if file.is_file())
-    assert {file.suffix for file in files} == {".nbi", ".nbc"}
-    for number, file in enumerate(files):
-        data = file.read_bytes()
-        damages = [b"", data[: len(data) // 2], b"\x80\x04garbled" + data[9:]]
-        if number % 4 < len(damages):
-            file.write_bytes(damages[number % 4])
-        else:
-            file.unlink()
-    assert compiled_results(cases, folder) == wanted
-    assert any(file.stat().st_size for file in files if file.exists())
+def test_a_damaged_folder_of_kernels_costs_time_and_nothing_else(tmp_path: Path) -> None:
+    cases = [(BZZ_WORDS, 1000)]
+    wanted = compiled(cases, tmp_path)
+    for suffix in ("nbi", "nbc"):
+        files = sorted(tmp_path.rglob(f"*.{suffix}"))
+        assert len(files) >= 4
+        for number, file in enumerate(files):
+            data = file.read_bytes()
+            damages = [b"", data[: len(data) // 2], b"\x80\x04garbled" + data[9:]]
+            if number % 4 < len(damages):
+                file.write_bytes(damages[number % 4])
+            else:
+                file.unlink()
+    assert compiled(cases, tmp_path) == wanted
+    assert any(file.stat().st_size for file in tmp_path.rglob("*.nb?"))
 
 
 @pytest.mark.slow
@@ -209,11 +209,11 @@ def test_a_folder_of_kernels_that_cannot_be_written_costs_time_and_nothing_else(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "kernels"
-    cases = _samples()[:1]
-    wanted = [result(case) for case in cases]
-    assert compiled_results(cases, folder) == wanted
+    cases = [(BZZ_WORDS, 1000)]
+    wanted = [found(*case) for case in cases]
+    assert compiled(cases, folder) == wanted
     (own,) = folder.iterdir()
     shutil.rmtree(own)
     own.write_bytes(b"in the way")
-    assert compiled_results(cases, folder) == wanted
+    assert compiled(cases, folder) == wanted
     assert own.read_bytes() == b"in the way"

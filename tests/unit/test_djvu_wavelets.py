@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +14,9 @@ from batch_converter.djvu.draw import wavelets
 from batch_converter.djvu.draw.images import encode_jpeg, uniform_color
 from batch_converter.djvu.draw.wavelets import render_iw44
 from batch_converter.djvu.jobs.options import ConvertOptions
-from batch_converter.djvu.kernels.compiling import FOLDER_VARIABLE, OFF_VARIABLE
 from batch_converter.djvu.kernels.iw44_layer import overrun_bytes
 from batch_converter.djvu.read.decoder import PageError, open_page
+from tests.support.compiled import run_compiled
 from tests.support.djvulibre import ddjvu
 from tests.support.wavelet_cases import (
     KINDS,
@@ -156,17 +153,10 @@ def test_a_layer_is_drawn_once_where_its_coder_tells_enough(
 
 
 @pytest.mark.slow
-def test_compiled_kernels_say_the_same(tmp_path: Path) -> None:
-    environment = {**os.environ, FOLDER_VARIABLE: str(tmp_path), OFF_VARIABLE: "0"}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.wavelet_cases"],
-        capture_output=True,
-        check=True,
-        cwd=ROOT,
-        env=environment,
-        text=True,
-    )
-    assert done.stdout.split() == ["True", digest()]
+@pytest.mark.usefixtures("unmeasured")
+def test_compiled_kernels_say_the_same(compiled_kernels: Path) -> None:
+    printed = run_compiled("-m", "tests.support.wavelet_cases", folder=compiled_kernels)
+    assert printed.split() == ["True", digest()]
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBX"])
