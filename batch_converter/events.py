@@ -149,6 +149,17 @@ class RunFewerAtOnce(RunEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunShardChanged(RunEvent):
+    """The run takes another part of the archive than the one before it on this ledger."""
+
+    name = "run.shard_changed"
+    level = "warning"
+    before: str
+    now: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetExhausted(RunEvent):
     """The next call would cost more than the user allowed."""
 

@@ -35,6 +35,9 @@ SELECT * FROM run ORDER BY id
 SELECT finished_at FROM run
 WHERE kind = 'convert' AND exit_code = 0 AND id < :run ORDER BY id DESC LIMIT 1
 
+-- name: settings_before
+SELECT settings FROM run WHERE kind = 'convert' AND id < :run ORDER BY id DESC LIMIT 1
+
 -- name: last_conversion_run
 SELECT * FROM run WHERE kind = 'convert' ORDER BY id DESC LIMIT 1
 

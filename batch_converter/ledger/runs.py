@@ -12,7 +12,7 @@ from batch_converter.ledger.calls import count_calls, count_lost_submissions
 from batch_converter.ledger.operations import LedgerPart, durable
 from batch_converter.ledger.queries import query
 from batch_converter.ledger.rows import file_reports, moment, named, optional_moment, path_text
-from batch_converter.models import RunKind, RunSummary, SettingInForce, Totals
+from batch_converter.models import RunKind, RunSummary, SettingInForce, Totals, shard_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -69,6 +69,12 @@ class Runs(LedgerPart):
         connection.execute(query("clear_found"))
         connection.execute(query("clear_queue"))
         return recovered
+
+    @durable
+    def shard_before(self, connection: sqlite3.Connection) -> str | None:
+        """Return which shard the last run before this one took; None for none."""
+        row = connection.execute(query("settings_before"), {"run": self._run}).fetchone()
+        return None if row is None else shard_of(_settings(row["settings"]))
 
     @durable
     def finish_run(self, connection: sqlite3.Connection, *, at: datetime) -> RunSummary:

@@ -32,6 +32,7 @@ from batch_converter.models.runs import (
     ShardRun,
     Timeline,
     Totals,
+    shard_of,
 )
 
 __all__ = [
@@ -60,4 +61,5 @@ __all__ = [
     "Task",
     "Timeline",
     "Totals",
+    "shard_of",
 ]

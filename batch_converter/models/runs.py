@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from batch_converter.errors import ExitCode
@@ -74,6 +74,12 @@ class SettingInForce:
     key: str
     value: str
     is_default: bool
+
+
+def shard_of(settings: Iterable[SettingInForce]) -> str | None:
+    """Return the shard (`K/N`) among the settings of a run, where it took one."""
+    found = (each.value for each in settings if each.key == _SHARD and not each.is_default)
+    return next((value.strip('"') for value in found), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +209,7 @@ class RunSummary:
     @property
     def shard(self) -> str | None:
         """The part of the archive that it took (`K/N`); None for all, or where nobody knows."""
-        found = (each.value for each in self.settings if each.key == _SHARD and not each.is_default)
-        return next((value.strip('"') for value in found), None)
+        return shard_of(self.settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

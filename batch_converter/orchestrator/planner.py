@@ -19,6 +19,7 @@ from batch_converter.events import (
     FileSkipped,
     FileVanished,
     KnownFailure,
+    RunShardChanged,
 )
 from batch_converter.ledger import Decision, Verdict
 from batch_converter.models import Failure, FileReport, FileStatus, SourceFile
@@ -65,7 +66,7 @@ class Planner:
 
     def __init__(self, context: RunContext, *, any_engine: bool) -> None:
         self._order = context.settings.input.order
-        self._is_sharded = context.settings.input.shard is not None
+        self._shard = context.settings.input.shard
         self._preserves_times = context.settings.output.preserve_times
         self._engine = context.engine
         self._ledger = context.ledger
@@ -89,9 +90,10 @@ class Planner:
         Raises:
             UsageError: A list of files cannot be read.
         """
+        await self._tell_other_shard()
         while batch := await anyio.to_thread.run_sync(lambda: list(islice(found, _BATCH))):
             await self._record(batch)
-        if self._is_sharded:
+        if self._shard is not None:
             await self._ledger.forget_other_shards()
         for source in await self._ledger.pass_over_moved():
             self._tell_skipped(source)
@@ -99,6 +101,18 @@ class Planner:
         await self._tell_vanished(roots)
         await self._decide()
         return await self._ledger.enqueue(self._engine.name, self._order)
+
+    async def _tell_other_shard(self) -> None:
+        before = await self._ledger.shard_before()
+        if before is not None and before != self._shard:
+            self._emit(
+                RunShardChanged(
+                    before=before,
+                    now=self._shard,
+                    message="what other shards' ledgers have written is foreign to this one:"
+                    " --adopt takes it for the files' own",
+                )
+            )
 
     async def _record(self, batch: Sequence[Found]) -> None:
         files = [item for item in batch if isinstance(item, SourceFile)]

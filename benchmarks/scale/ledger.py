@@ -18,13 +18,18 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from benchmarks.results import RESULTS, replace_section
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TITLE: Final = "Ledger at scale"
 MODULE: Final = "benchmarks.scale.ledger_steps"
 BUSY_LOAD: Final = 2.5
+WHOLE: Final = ("first", "rerun", "report", "merge")
+BULK: Final = ("bulk", "rerun", "json", "merge")
 
 Figures = dict[str, float]
 
@@ -37,13 +42,13 @@ def step(name: str, folder: Path, rows: int) -> Figures:
     return figures
 
 
-def measure(rows: int, folder: Path) -> Figures:
+def measure(rows: int, folder: Path, steps: Sequence[str]) -> Figures:
     """Take a ledger through its life."""
     found: Figures = {"rows": rows}
-    for name in ("first", "rerun", "report", "merge"):
-        found |= {f"{name}_{key}": value for key, value in step(name, folder, rows).items()}
-        if name != "merge":
-            found[f"{name}_bytes"] = (folder / "ledger.sqlite3").stat().st_size
+    for name in steps:
+        told = {"bulk": "first", "json": "report"}.get(name, name)
+        found |= {f"{told}_{key}": value for key, value in step(name, folder, rows).items()}
+        found[f"{told}_bytes"] = (folder / "ledger.sqlite3").stat().st_size
     return found
 
 
@@ -76,32 +81,42 @@ def table(found: list[Figures]) -> str:
     lines = ["| documents | " + " | ".join(heads) + f" | growth ({growth:g} times the documents) |"]
     lines.append("| --- " * (len(found) + 2) + "|")
     for what, key, scale, unit in ROWS:
-        cells = [f"{figures[key] * scale:,.3g} {unit}" for figures in found]
-        grown = f"{most[key] / least[key]:.3g}" if least[key] else ""
+        cells = [_cell(figures.get(key), scale, unit) for figures in found]
+        grown = f"{most[key] / least[key]:.3g}" if least.get(key) and most.get(key) else ""
         lines.append(f"| {what} | " + " | ".join(cells) + f" | {grown} |")
     return "\n".join(lines)
+
+
+def _cell(figure: float | None, scale: float, unit: str) -> str:
+    return "" if figure is None else f"{figure * scale:,.4g} {unit}"
 
 
 def with_differences(figures: Figures) -> Figures:
     """Add what is told of two figures."""
     more = {"more_bytes": figures["rerun_bytes"] - figures["first_bytes"]}
     for name in ("first", "rerun", "report", "merge"):
+        if name == "first" and "first_plan_s" not in figures:
+            continue
         more[f"{name}_over_mb"] = figures[f"{name}_peak_mb"] - figures[f"{name}_idle_mb"]
     return {**figures, **more}
 
 
 def section(found: list[Figures]) -> str:
     """Return the section of RESULTS.md."""
-    most = found[-1]
-    rows = most["rows"]
+    most = next(figures for figures in reversed(found) if "first_plan_s" in figures)
+    rows, bulk = most["rows"], [f"{f['rows']:.0f}" for f in found if "first_plan_s" not in f]
+    filled = ""
+    if bulk:
+        filled = f" {', '.join(bulk)} were filled by SQL, a little denser than what a run leaves."
     load = os.getloadavg()[2]
     busy = f"; other work beside (load {load:.0f})" if load > BUSY_LOAD else ""
-    told = " ".join(f"{figures['rows']:.0f}" for figures in found)
+    whole = " ".join(f"{f['rows']:.0f}" for f in found if "first_plan_s" in f)
+    told = f"{whole} --bulk {' '.join(bulk)}" if bulk else whole
     return f"""`python -m benchmarks.scale.ledger --rows {told}`
 
 Seconds are of a processor; Python {platform.python_version()}, {os.cpu_count()} processors{busy}.
 The ledger after a first run through a service: a document, its outcome and two calls each. Walk
-and looks at PDFs are made up: a file system adds its own time for them.
+and looks at PDFs are made up: a file system adds its own time for them.{filled}
 
 {table(found)}
 
@@ -115,17 +130,21 @@ def main() -> None:
     """Measure and print; with `--write` into RESULTS.md."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
+    arguments.add_argument(
+        "--bulk", type=int, nargs="*", default=[], help="more, filled by SQL: not all is measured"
+    )
     arguments.add_argument("--folder", type=Path, help="where the ledgers go (default: /tmp)")
     arguments.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     given = arguments.parse_args()
+    wanted = [(rows, WHOLE) for rows in sorted(given.rows)] + [(rows, BULK) for rows in given.bulk]
     found = []
-    for rows in sorted(given.rows):
+    for rows, steps in wanted:
         folder = Path(tempfile.mkdtemp(prefix="ledger-", dir=given.folder))
         try:
-            found.append(with_differences(measure(rows, folder)))
+            found.append(with_differences(measure(rows, folder, steps)))
         finally:
             shutil.rmtree(folder)
-        print(json.dumps(found[-1]), file=sys.stderr)
+        print(json.dumps(found[-1]), file=sys.stderr, flush=True)
     text = section(found)
     print(text)
     if given.write:

@@ -3,8 +3,9 @@
 `first` plans an archive that is new and records every document as a service's run leaves
 it: two calls, a task, a PDF, an outcome. `rerun` plans the same archive with all of it up to
 date. `report` writes the report of that run in every form, `merge` that of two ledgers which have
-half of it each. The walk is made up and so is the
-look at each PDF: what is measured is the ledger and what is decided by it.
+half of it each. `bulk` makes a ledger as `first` leaves one, by SQL alone, since `first` takes long
+for many millions. The walk is made up and so is the look at each PDF: what is measured is the
+ledger and what is decided by it.
 """
 
 from __future__ import annotations
@@ -102,6 +103,32 @@ class _FilledLedger(Ledger):
             _plain(Ledger.converted)(
                 self, connection, document, pdf, _report(document), at=_NOON, **made_by
             )
+
+    @durable
+    def fill(self, connection: sqlite3.Connection, rows: int) -> None:
+        for statement in _FILL.format(rows=rows, root=ROOT, noon=_NOON.timestamp()).split(";"):
+            connection.execute(statement)
+
+
+_FILL: Final = """
+WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n + 1 < {rows})
+INSERT INTO document (path, source_root, source, output, output_key, size_bytes, mtime_ns, pages,
+    source_sha256, state, engine, options, pdf_sha256, pdf_bytes, converted_at)
+SELECT CAST('{root}/' || source || '.djvu' AS BLOB), CAST('{root}' AS BLOB),
+    CAST(source || '.djvu' AS BLOB), CAST(source || '.pdf' AS BLOB),
+    CAST(source || '.pdf' AS BLOB), 40000 + n % 1000,
+    1700000000000000000 + n, 1, printf('%064x', n * 2654435761 + 7), 'converted', 'fake', '0',
+    printf('%064x', n * 2654435761), 150000, {noon}
+FROM (SELECT n, printf('%04d/%06d/item-%08d', n / 100000, n / 1000, n) AS source FROM number);
+INSERT INTO outcome (run, document, status, path, source_root, source, output, attempts, polls,
+    task_id, bytes_in, bytes_out, pages, sha256, submitted_at, completed_at, source_sha256)
+SELECT 1, id, 'converted', path, source_root, source, output, 1, 1,
+    printf('5b1f2c9e-0d3a-4e52-9a77-%012d', id), size_bytes, pdf_bytes, pages, pdf_sha256, {noon},
+    {noon}, source_sha256 FROM document;
+INSERT INTO call (run, document, kind, started_at, outcome, http_status)
+SELECT 1, id, kind, {noon}, 'answered', 200
+FROM document, (SELECT 'submit' AS kind UNION SELECT 'poll');
+"""
 
 
 def _plain(method: Any) -> Any:  # noqa: ANN401  # any of the ledger's
@@ -224,6 +251,24 @@ async def rerun(folder: Path, rows: int, watch: _Stopwatch) -> None:
         await opening.__aexit__(None, None, None)
 
 
+async def bulk(folder: Path, rows: int, watch: _Stopwatch) -> None:
+    """Make the ledger that `first` leaves, without its work."""
+    async with await _FilledLedger.open(folder / LEDGER) as ledger:
+        await ledger.begin_run("first", "fake", at=_NOON)
+        with watch.timing("fill"):
+            await ledger.fill(rows)
+        await ledger.finish_run(at=_NOON)
+        await ledger.end_run(_OK)
+
+
+def json_report(folder: Path, watch: _Stopwatch) -> None:
+    """Write what is known of the last run as JSON alone."""
+    with watch.timing("open"):
+        reader = LedgerReader(folder / LEDGER)
+    with reader, watch.timing("json"):
+        write_json_report(folder / "report.json", reader.run(), reader.files(), price=Price())
+
+
 def report(folder: Path, watch: _Stopwatch) -> None:
     """Write what is known of the last run, in each form, and count for `status`."""
     price = Price()
@@ -274,10 +319,14 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+_AWAITED: Final = {"first": first, "bulk": bulk, "rerun": rerun}
+_BLOCKING: Final = {"report": report, "json": json_report, "merge": merged}
+
+
 def main() -> None:
     """Do one step."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("step", choices=["first", "rerun", "report", "merge"])
+    arguments.add_argument("step", choices=[*_AWAITED, *_BLOCKING])
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("rows", type=int)
     given = arguments.parse_args()
@@ -285,10 +334,10 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     watch = _Stopwatch()
     idle_mb = peak_mb()
-    if given.step in {"report", "merge"}:
-        (report if given.step == "report" else merged)(given.folder, watch)
+    if given.step in _BLOCKING:
+        _BLOCKING[given.step](given.folder, watch)
     else:
-        anyio.run(first if given.step == "first" else rerun, given.folder, given.rows, watch)
+        anyio.run(_AWAITED[given.step], given.folder, given.rows, watch)
     print(json.dumps({**watch.figures, "idle_mb": idle_mb, "peak_mb": peak_mb()}))
 
 
