@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from batch_converter.models import FileReport, Price, RunSummary
 
 _FLUSH_PIECES: Final = 500
+_SMALL_SHARE: Final = 0.005
 
 
 def write_html_report(
@@ -107,7 +108,7 @@ def _template() -> Template:
         "moment": moment_text,
         "pluralized": pluralized,
         "printable": printable,
-        "share": "{:.0%}".format,
+        "share": _share,
         "short_duration": short_duration,
         "size": size,
         "thousands": "{:,}".format,
@@ -118,3 +119,7 @@ def _template() -> Template:
 
 def _utc(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _share(part: float) -> str:
+    return "< 1%" if 0 < part < _SMALL_SHARE else f"{part:.0%}"

@@ -65,6 +65,7 @@ class PageData:
     def __init__(self, summary: RunSummary, files: Callable[[], Iterable[FileReport]]) -> None:
         self._files = files
         self._began_s = summary.started_at.timestamp()
+        self._has_calls = summary.api_calls.billed > 0
         self._roots: dict[str, int] = {}
         self.left_out = 0
 
@@ -72,6 +73,7 @@ class PageData:
         """Yield pieces of one JSON object that may stand in a `script` element."""
         head = {
             "began": round(self._began_s * 1000),
+            "hasCalls": self._has_calls,
             "columns": COLUMNS,
             "statuses": [status.value for status in _STATUSES],
             "phases": [[phase.value, PHASE_NAMES[phase]] for phase in _PHASES],

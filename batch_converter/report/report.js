@@ -131,7 +131,7 @@
     { key: "in", label: "DjVu", sort: (file) => file.bytesIn || null, show: (file) => (file.bytesIn ? size(file.bytesIn) : ""), isNumber: true },
     { key: "out", label: "PDF", sort: (file) => file.bytesOut || null, show: (file) => (file.bytesOut ? size(file.bytesOut) : ""), isNumber: true },
     { key: "calls", label: "Calls", sort: (file) => file.calls, show: (file) => (file.calls ? COUNT.format(file.calls) : ""), isNumber: true },
-  ];
+  ].filter(({ key }) => data.hasCalls || key !== "calls");
   const PHRASES = {
     source: ["name", "name, backwards"],
     status: ["status", "status, backwards"],
@@ -225,7 +225,7 @@
     for (const warning of file.warnings) tell("warning", warning);
     tell("pages", file.pages && COUNT.format(file.pages));
     tell("sizes", sizes(file));
-    tell("calls", file.calls && `${plural(file.attempts, "submission")}, ${plural(file.polls, "question")}`);
+    tell("calls", data.hasCalls && file.calls && `${plural(file.attempts, "submission")}, ${plural(file.polls, "question")}`);
     tell("task", file.taskId);
     tell("taken up", file.began !== null && moment(file.began));
     const cell = element("td", { colspan: COLUMNS.length }, facts);
