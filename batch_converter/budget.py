@@ -83,7 +83,8 @@ class Budget:
 
     def _take(self, calls: int) -> None:
         if self.free is not None and self.free < calls:
-            msg = f"the next step takes {calls} billed calls and {max(self.free, 0)} are left"
+            left = max(self.free, 0)
+            msg = f"the next step takes {calls} billed calls, and the budget has {left} left"
             raise BudgetSpentError(msg)
 
 

@@ -144,8 +144,10 @@ def test_the_options_are_there(arguments: list[str]) -> None:
 
 
 def test_the_files_that_are_installed_are_there() -> None:
-    nightly = (ROOT / "README.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"contrib/[\w.-]*\w", PAGE + nightly))
+    others = "".join(
+        (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/nightly.md")
+    )
+    named = set(re.findall(r"contrib/[\w.-]*\w", PAGE + others))
     assert named == {f"contrib/{path.name}" for path in (ROOT / "contrib").iterdir()}
 
 

@@ -46,7 +46,7 @@ def test_no_order_of_calls_overruns_the_limit(limit: int, steps: list[tuple[str,
 def test_a_submission_keeps_the_fetch_that_it_will_need() -> None:
     budget = Budget(3)
     budget.spend_on_submission(1)
-    with pytest.raises(BudgetSpentError, match="takes 2 billed calls and 1 are left"):
+    with pytest.raises(BudgetSpentError, match="takes 2 billed calls, and the budget has 1 left"):
         budget.spend_on_submission(2)
     budget.spend_on_fetch(1)
     assert budget.free == 1

@@ -26,6 +26,9 @@ from tests.support.summaries import SUMMARY
 ROOT: Final = Path(__file__).parents[2]
 CONTRIB: Final = ROOT / "contrib"
 UNIT: Final = CONTRIB / "batch-converter-serve.service"
+NIGHTLY: Final = CONTRIB / "batch-converter-nightly.service"
+NIGHT_SETTINGS: Final = CONTRIB / "nightly.toml"
+PROGRAM: Final = "/opt/batch-converter/bin/batch-converter"
 
 
 def joined(path: Path) -> list[str]:
@@ -34,23 +37,23 @@ def joined(path: Path) -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def directives() -> dict[str, str]:
-    found = [line.partition("=") for line in joined(UNIT) if "=" in line]
+def directives(unit: Path = UNIT) -> dict[str, str]:
+    found = [line.partition("=") for line in joined(unit) if "=" in line]
     single = {name: value for name, _, value in found if name != "Environment"}
-    assert len(single) == len(found) - len(environment())
+    assert len(single) == len(found) - len(environment(unit))
     return single
 
 
-def environment() -> dict[str, str]:
-    given = [line.partition("=")[2] for line in joined(UNIT) if line.startswith("Environment=")]
+def environment(unit: Path = UNIT) -> dict[str, str]:
+    given = [line.partition("=")[2] for line in joined(unit) if line.startswith("Environment=")]
     return {name: value for name, _, value in (one.partition("=") for one in given)}
 
 
-def parsed(arguments: list[str]) -> click.Context:
-    """Have `serve` take the arguments, as far as it can without doing anything."""
-    command = cli.get_command(click.Context(cli), "serve")
+def parsed(arguments: list[str], name: str = "serve") -> click.Context:
+    """Have a command take the arguments, as far as it can without doing anything."""
+    command = cli.get_command(click.Context(cli), name)
     assert command is not None
-    return command.make_context("serve", arguments)
+    return command.make_context(name, arguments)
 
 
 def test_the_unit_starts_the_command_as_it_is() -> None:
@@ -98,13 +101,96 @@ def test_the_unit_is_closed() -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd")
-def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
-    copy = tmp_path / UNIT.name
-    text = UNIT.read_text(encoding="utf-8")
-    copy.write_text(text.replace("/opt/batch-converter/bin/batch-converter", sys.executable))
-    verify = ["systemd-analyze", "verify", "--man=no", str(copy)]
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    copies = []
+    for unit in (*CONTRIB.glob("*.service"), *CONTRIB.glob("*.timer")):
+        copy = tmp_path / unit.name
+        copy.write_text(unit.read_text(encoding="utf-8").replace(PROGRAM, sys.executable))
+        copies.append(str(copy))
+    assert len(copies) >= 4
+    verify = ["systemd-analyze", "verify", "--man=no", *copies]
     done = subprocess.run(verify, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+    for unit in (UNIT, NIGHTLY):  # 25 of 100, where 100 may do everything
+        rate = ["systemd-analyze", "security", "--offline=true", "--threshold=25", "--no-pager"]
+        done = subprocess.run([*rate, str(unit)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+WALLS: Final = (
+    *("NoNewPrivileges", "CapabilityBoundingSet", "AmbientCapabilities", "ProtectSystem"),
+    *("PrivateTmp", "PrivateDevices", "MemoryDenyWriteExecute", "RestrictAddressFamilies"),
+    *(
+        "RestrictNamespaces",
+        "SystemCallFilter",
+        "OOMPolicy",
+        "KillMode",
+        "MemoryMax",
+        "LimitNOFILE",
+    ),
+)
+
+
+def test_the_nightly_unit_is_as_closed_as_the_service_and_writes_where_it_must() -> None:
+    found, of_service = directives(NIGHTLY), directives()
+    assert {name: found[name] for name in WALLS} == {name: of_service[name] for name in WALLS}
+    program, name, *arguments = shlex.split(found["ExecStart"])
+    assert (program, name) == (PROGRAM, "convert")
+    given = parsed(arguments, "convert").params
+    assert given["config_file"] == Path("/etc/batch-converter") / NIGHT_SETTINGS.name
+    settings = load_settings(config_file=NIGHT_SETTINGS, environ={}).settings
+    assert str(settings.output.dir) == found["ReadWritePaths"]
+    assert found["RequiresMountsFor"].split() == [*given["paths"], found["ReadWritePaths"]]
+    folder = Path(environment(NIGHTLY)["NUMBA_CACHE_DIR"])
+    assert folder == Path("%C") / found["CacheDirectory"]
+
+
+def test_the_nightly_unit_tries_again_what_another_try_may_mend_and_mails_the_rest() -> None:
+    found = directives(NIGHTLY)
+    ends_well = {ExitCode(int(code)) for code in found["SuccessExitStatus"].split()}
+    assert ends_well == {ExitCode.STOPPED_EARLY}
+    waits = {ExitCode(int(code)) for code in found["RestartPreventExitStatus"].split()}
+    assert ExitCode.UNAVAILABLE not in waits
+    others = {ExitCode.OK, ExitCode.UNAVAILABLE, ExitCode.SIGINT, ExitCode.SIGTERM}
+    assert waits | ends_well | others == set(ExitCode)
+    assert int(found["StartLimitBurst"]) > 1
+    assert (CONTRIB / found["OnFailure"]).exists()
+    timer = directives(NIGHTLY.with_suffix(".timer"))
+    assert timer["Persistent"] == "yes"
+
+
+def test_the_mail_of_a_failed_night_has_what_that_run_said(tmp_path: Path) -> None:
+    unit = directives(NIGHTLY.with_name(directives(NIGHTLY)["OnFailure"]))
+    for name in ("journalctl", "mail"):
+        stub = tmp_path / name
+        stub.write_text(f'#!/bin/sh\necho {name}; printf "<%s>\\n" "$@"; [ -t 0 ] || cat\n')
+        stub.chmod(0o755)
+    command = shlex.split(unit["ExecStart"].replace("$$", "$").replace("%H", "host"))
+    told = {"INVOCATION_ID": "1f2e", "UNIT": "x.service", "EXIT_STATUS": "6"}
+    environ = {f"MONITOR_{name}": value for name, value in told.items()}
+    done = subprocess.run(
+        command,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "MONITOR_SERVICE_RESULT": "exit-code", **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("mail\n<-s>\n<x.service on host: exit-code, 6>\n<root>\n")
+    assert "\n<_SYSTEMD_INVOCATION_ID=1f2e>\n" in done.stdout
+    level = directives(NIGHTLY)["SyslogLevel"]  # what the summary is printed with
+    assert f"<--priority={level}>" in done.stdout
+
+
+def test_the_line_of_cron_is_one_that_cron_takes() -> None:
+    crontab = [line for line in joined(CONTRIB / "crontab") if not line.startswith("MAILTO=")]
+    (line,) = crontab
+    *when, command = line.split(maxsplit=5)
+    assert when == ["0", "1", "*", "*", "*"]
+    assert "%" not in command  # cron's line break
+    assert shlex.split(command) == [
+        *(PROGRAM, "convert", "-q", "--config", "/etc/batch-converter/nightly.toml", "/srv/scans")
+    ]
 
 
 def test_the_settings_of_the_unit_are_settings() -> None:
@@ -148,6 +234,24 @@ def test_the_container_is_built_of_files_that_are_there() -> None:
         if name == "COPY" and not rest.startswith("--from"):
             *sources, _ = rest.split()
             assert all((ROOT / source).exists() for source in sources)
+
+
+@pytest.mark.slow
+def test_the_container_is_given_all_that_the_package_is_built_of(tmp_path: Path) -> None:
+    for name, rest in instructions():
+        if name == "COPY" and not rest.startswith("--from"):
+            *sources, target = rest.split()
+            for source in sources:
+                place = tmp_path / target.strip("/")
+                if (ROOT / source).is_dir():
+                    shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__*__"))
+                else:
+                    place.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(ROOT / source, place)
+    build = "import sys, hatchling.build; hatchling.build.build_wheel(sys.argv[1])"
+    command = [sys.executable, "-c", build, str(tmp_path)]
+    subprocess.run(command, cwd=tmp_path / "source", check=True, capture_output=True)
+    assert list(tmp_path.glob("*.whl"))
 
 
 @pytest.mark.parametrize("name", ["nginx.conf", "Caddyfile"])
