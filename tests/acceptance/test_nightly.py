@@ -180,5 +180,6 @@ def test_the_page_moves_the_folders_in_every_file_that_names_them() -> None:
     (sed,) = [words for words in commands_of_the_page() if words[0] == "sed"]
     named = {path.name for path in CONTRIB.iterdir() if "/srv/" in path.read_text()}
     assert {Path(word).name for word in sed[3:]} == named
+    assert "/srv/" not in PAGE.replace("`/srv/", "").replace("|/srv/", "")  # it goes on as if moved
     files = {word for words in commands_of_the_page() for word in words if "contrib/" in word}
     assert all((ROOT / file).exists() for file in files)

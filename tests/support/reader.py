@@ -34,7 +34,7 @@ PROGRAMS: Final = """
 """
 """What is run as it is: it reads and writes files, and asks the service."""
 STAND_INS: Final = """
-    apt apt-get aws az crontab docker docker-compose gcloud helm journalctl kubectl loginctl
+    apt apt-get aws az chown crontab docker docker-compose gcloud helm journalctl kubectl loginctl
     logrotate mail make mc nginx pip podman rsync sbatch scancel scontrol scp squeue srun
     ssh systemctl systemd-analyze systemd-run useradd
 """
@@ -51,6 +51,10 @@ printf '%s\\n' "$(basename "$0")${*:+ ${*@Q}}" >>"@calls@"
 _SUDO: Final = """#!/bin/bash
 while [[ ${1-} == -* ]]; do shift; done
 exec "$@"
+"""
+_RUNUSER: Final = """#!/bin/bash
+while [[ $1 != -- ]]; do shift; done
+exec "${@:2}"
 """
 _PYTHON: Final = """#!/bin/bash
 if [[ ${1-} == -m && ${2-} == venv ]]; then
@@ -119,6 +123,8 @@ class Reader:
         for name in _COPIED:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, self.clone / name)
+        for path in filter(Path.is_file, (self.clone / "contrib").iterdir()):
+            path.write_text(_SYSTEM.sub(f"{self.root}/", path.read_text(encoding="utf-8")))
         for name in PROGRAMS.split():
             found = shutil.which(name)
             assert found is not None, f"{name} is not installed"
@@ -133,6 +139,7 @@ class Reader:
         }
         scripts = dict.fromkeys(STAND_INS.split(), _WRITES_DOWN) | {
             "sudo": _SUDO,
+            "runuser": _RUNUSER,
             "python": _PYTHON,
             "python3": _PYTHON,
             "batch-converter": _BATCH_CONVERTER,
