@@ -130,6 +130,8 @@ def _avoid_pdf_folders(connection: sqlite3.Connection, wanted: str) -> str:
 
     The other way round, where a folder has the PDF's name, the next name for it does.
     """
+    if ".pdf/" not in clash_key(wanted):
+        return wanted  # no folder can be a PDF's: half of the time of giving names
     *folders, name = wanted.split("/")
     path = ""
     for folder in folders:
