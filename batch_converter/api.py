@@ -35,7 +35,7 @@ from batch_converter.state import (
     ledger_path,
     moved_sources_dir,
     new_run_id,
-    output_dir,
+    output_place,
     prepare_move_dir,
     require_ledger,
     state_dir,
@@ -247,7 +247,7 @@ async def open_run(
 def _open_sources(
     sources: Sources, settings: Settings, stores: SourceStores, now: datetime
 ) -> OpenSources:
-    output_dir(settings)
+    output_place(settings)
     excluded_dirs = [os.fspath(state_dir(settings))]
     if (move_dir := moved_sources_dir(settings)) is not None:
         excluded_dirs.append(os.fspath(move_dir))

@@ -10,8 +10,9 @@ import anyio.to_thread
 from batch_converter.engines.registry import ENGINES, choose_engine
 from batch_converter.engines.spec import Finding
 from batch_converter.errors import BatchConverterError, StartupError
+from batch_converter.objects import ObjectAddress, ObjectClients
 from batch_converter.output import free_bytes, nearest_folder
-from batch_converter.state import output_dir
+from batch_converter.state import output_place, state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,10 +41,24 @@ async def diagnose(
 
 def _check_output(settings: Settings) -> Finding:
     try:
-        folder = output_dir(settings)
-        free = free_bytes(folder)
+        place = output_place(settings)
+        if isinstance(place, ObjectAddress):
+            return _check_store(place, settings)
+        return _check_folder(place)
     except BatchConverterError as error:
         return _bad(f"output: {error}")
+
+
+def _check_store(address: ObjectAddress, settings: Settings) -> Finding:
+    try:
+        next(ObjectClients(settings.remote, settings.retry).of(address).list(address.key), None)
+    except OSError as error:
+        return _bad(f"output {address}: {error.strerror}")
+    return _good(f"output {address}: can be listed; state in {state_dir(settings)}")
+
+
+def _check_folder(folder: Path) -> Finding:
+    free = free_bytes(folder)
     there: Path = nearest_folder(folder)
     if blocker := next((place for place in (folder, *folder.parents) if place.is_file()), None):
         return _bad(f"output {folder}: {blocker} is a file")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import re
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -12,12 +14,13 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.to_thread
 from filelock import FileLock, Timeout
+from platformdirs import user_state_path
 
 from batch_converter import working_folder
 from batch_converter.config import STATE_DIR_NAME, move_dir
 from batch_converter.errors import StateLockedError, UsageError
 from batch_converter.ledger import LedgerReader
-from batch_converter.objects import is_object_address
+from batch_converter.objects import ObjectAddress, endpoint_of, is_object_address
 from batch_converter.storage import make_folder
 
 if TYPE_CHECKING:
@@ -31,18 +34,36 @@ if TYPE_CHECKING:
 LEDGER_NAME: Final = "ledger.sqlite3"
 SCRATCH_NAME: Final = "parts"
 _LOCK_NAME: Final = "lock"
+_DIGEST_LETTERS: Final = 12
+_LONGEST_NAME: Final = 40
+
+
+def output_place(settings: Settings) -> Path | ObjectAddress:
+    """Return the absolute output folder, or the address in an object store.
+
+    Raises:
+        UsageError: None is configured, it is malformed, or it is relative to a folder that is
+            gone.
+    """
+    place = settings.output.dir
+    if place is None:
+        raise UsageError("no output folder: give -o DIR or set output.dir in the configuration")
+    if isinstance(place, str):
+        return ObjectAddress.parse(place)
+    with working_folder.needed_for(place):
+        return place.absolute()
 
 
 def output_dir(settings: Settings) -> Path:
-    """Return the absolute output folder.
+    """Return the absolute output folder, for what needs one.
 
     Raises:
-        UsageError: None is configured, or it is relative to a folder that is gone.
+        UsageError: As `output_place`, or it is in an object store.
     """
-    if settings.output.dir is None:
-        raise UsageError("no output folder: give -o DIR or set output.dir in the configuration")
-    with working_folder.needed_for(settings.output.dir):
-        return settings.output.dir.absolute()
+    place = output_place(settings)
+    if isinstance(place, ObjectAddress):
+        raise UsageError(f"{place} is in an object store, and this needs a folder of this machine")
+    return place
 
 
 def moved_sources_dir(settings: Settings) -> Path | None:
@@ -116,6 +137,9 @@ def was_moved(settings: Settings, path: str) -> bool:
 def state_dir(settings: Settings) -> Path:
     """Return the absolute folder of ledger, lock and scratch files.
 
+    Of an output in an object store it is one of the user's own, by the name of the place and
+    a digest of where that is.
+
     Raises:
         UsageError: Neither it nor an output folder is configured, or it is relative
             to a folder that is gone.
@@ -123,7 +147,13 @@ def state_dir(settings: Settings) -> Path:
     if settings.output.state_dir is not None:
         with working_folder.needed_for(settings.output.state_dir):
             return settings.output.state_dir.absolute()
-    return output_dir(settings) / STATE_DIR_NAME
+    place = output_place(settings)
+    if not isinstance(place, ObjectAddress):
+        return place / STATE_DIR_NAME
+    whereabouts = f"{place} {endpoint_of(place, settings.remote)}".encode()
+    digest = hashlib.sha256(whereabouts).hexdigest()[:_DIGEST_LETTERS]
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", place.name)[:_LONGEST_NAME]
+    return user_state_path("batch-converter", appauthor=False) / f"{name}-{digest}"
 
 
 def ledger_path(settings: Settings) -> Path:

@@ -58,7 +58,7 @@ class DiskThreads:
     """A pool of few threads: all of them need the interpreter between two system calls.
 
     Unlike anyio's they can be left to work while nobody waits, and a call costs a
-    quarter. aiofiles rides on them (`executor`) wherever its price does not matter. Parts
+    quarter. aiofiles rides on them (`executor`) where its price does not matter. Parts
     of PDFs and uploads are not its affair: it makes a call of each open, write, fsync and
     close, where one function here does them all. Writing a PDF of 20 kB so took 1.39 ms of
     processor time in place of 0.94 (medians of eight blocks in turn), 48 % more, or 12 %

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -12,11 +14,12 @@ from batch_converter.budget import Budget, month_start
 from batch_converter.clock import SystemClock
 from batch_converter.engines.base import TaskService
 from batch_converter.engines.spec import EngineResources
+from batch_converter.errors import UsageError
 from batch_converter.events import EventStream
 from batch_converter.ledger import Ledger
-from batch_converter.objects import FILE_SCHEMES, STORE_SCHEMES
+from batch_converter.objects import FILE_SCHEMES, STORE_SCHEMES, ObjectClients
 from batch_converter.orchestrator import CallBook, DiskRoom, PollSchedule, RunContext
-from batch_converter.output import PdfStore
+from batch_converter.output import ObjectPdfs, PdfStore
 from batch_converter.polling import FixedInterval, Predictive
 from batch_converter.redaction import Redactor
 from batch_converter.sources import DISK, DiskSources, ObjectSources, SourceStores
@@ -24,7 +27,7 @@ from batch_converter.state import (
     LEDGER_NAME,
     SCRATCH_NAME,
     moved_sources_dir,
-    output_dir,
+    output_place,
     state_dir,
 )
 from batch_converter.storage import ScratchFolder
@@ -33,13 +36,13 @@ from batch_converter.threads import DiskThreads, LimitedThreads
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from batch_converter.clock import Clock
     from batch_converter.config import Settings
     from batch_converter.djvu.work.inspection import DjvuInspector
     from batch_converter.engines.base import Engine
     from batch_converter.engines.spec import EngineSpec
+    from batch_converter.output import OutputStore
     from batch_converter.polling import PollPolicy
     from batch_converter.sources import BuildStore
 
@@ -59,6 +62,42 @@ SOURCE_STORES: Final[Mapping[str, BuildStore]] = {
     **dict.fromkeys((*STORE_SCHEMES, *FILE_SCHEMES), _object_sources),
 }
 """Where sources may lie: the scheme of their addresses, and what builds the store."""
+
+
+def open_output(
+    settings: Settings, *, state: Path, run_id: str, threads: DiskThreads
+) -> OutputStore:
+    """Return the store that PDFs go to, by what `output.dir` is; it is asked nothing yet. Blocks.
+
+    Args:
+        settings: What the user wants.
+        state: The state directory.
+        run_id: The run's name, or any where none is made.
+        threads: Where the disk is asked.
+
+    Raises:
+        UsageError: There is none, or a setting makes no sense with it.
+    """
+    place, verify = output_place(settings), settings.output.verify
+    if isinstance(place, Path):
+        return PdfStore(
+            output_dir=place, state_dir=state, run_id=run_id, threads=threads, verify=verify
+        )
+    if settings.output.preserve_times:
+        raise UsageError(
+            f"objects have no time of change that can be set, so none is preserved in {place}:"
+            " leave --preserve-times (output.preserve_times) out"
+        )
+    return ObjectPdfs(
+        root=place,
+        client=ObjectClients(settings.remote, settings.retry).of(place),
+        scratch_dir=state / SCRATCH_NAME,
+        state_dir=state,
+        threads=threads,
+        retry=settings.retry,
+        verify=verify,
+        overwrite=settings.output.overwrite == "always",
+    )
 
 
 @asynccontextmanager
@@ -111,12 +150,8 @@ async def open_context(
         )
         engine = await anyio.to_thread.run_sync(spec.build, settings, resources)
         policy = policy or await _policy(settings, engine, ledger)
-        pdfs = PdfStore(
-            output_dir=output_dir(settings),
-            state_dir=state,
-            run_id=run_id,
-            threads=threads,
-            verify=settings.output.verify,
+        pdfs = await anyio.to_thread.run_sync(
+            partial(open_output, settings, state=state, run_id=run_id, threads=threads)
         )
         yield RunContext(
             settings=settings,

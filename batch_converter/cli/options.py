@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from batch_converter.engines.registry import load_settings
 from batch_converter.logs import shifted_level
+from batch_converter.objects import is_object_address
 
 if TYPE_CHECKING:
     import os
@@ -39,6 +40,16 @@ class _NamedPath(click.Path):
 class _NamedFolder(_NamedPath):
     """The path of a folder: completed as one; that it is none is told by what needs it."""
 
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401  # click's own
+        if _is_address(value):
+            self.fail(f"{value} is an address; name a folder of this machine", param, ctx)
+        return super().convert(value, param, ctx)
+
     def shell_complete(
         self,
         ctx: click.Context,  # noqa: ARG002  # click's own
@@ -49,9 +60,26 @@ class _NamedFolder(_NamedPath):
         return [CompletionItem(incomplete, type="dir")]
 
 
+class _NamedPlace(_NamedFolder):
+    """A folder, or an address in an object store, whose slashes are not a path's."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401  # click's own
+        return value if _is_address(value) else super().convert(value, param, ctx)
+
+
 FOLDER: Final = _NamedFolder(path_type=Path)
+PLACE: Final = _NamedPlace(path_type=Path)
 PATH: Final = _NamedPath(path_type=Path)
 SOURCE: Final = _NamedPath()
+
+
+def _is_address(value: object) -> bool:
+    return isinstance(value, str) and is_object_address(value)
 
 
 def option(key: str, *names: str, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401  # click's own
@@ -88,7 +116,12 @@ def output_options(function: F) -> F:
             help="Ledger, lock and scratch files (default: DIR/.batch-converter in the output).",
         ),
         option(
-            "output.dir", "-o", "--output", type=FOLDER, metavar="DIR", help="Where the PDFs go."
+            "output.dir",
+            "-o",
+            "--output",
+            type=PLACE,
+            metavar="DIR",
+            help="Where the PDFs go: a folder, or s3://BUCKET/PREFIX.",
         ),
     ):
         function = add(function)

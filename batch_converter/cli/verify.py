@@ -11,20 +11,20 @@ import anyio
 import click
 
 from batch_converter.cli.options import config_option, output_options, settings_from
-from batch_converter.errors import ExitCode, FileError
+from batch_converter.errors import ExitCode, FileError, OutputError
 from batch_converter.ledger import LedgerReader
 from batch_converter.logs import printable
 from batch_converter.sources import SourceStores
-from batch_converter.state import ledger_path, output_dir
-from batch_converter.storage import hash_file_in
+from batch_converter.state import LEDGER_NAME, ledger_path, state_dir
 from batch_converter.threads import DiskThreads
-from batch_converter.wiring import SOURCE_STORES
+from batch_converter.wiring import SOURCE_STORES, open_output
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from batch_converter.config import Settings
     from batch_converter.ledger.reader import ConvertedSource
+    from batch_converter.output import OutputStore
 
 _BATCH: Final = 1_000
 
@@ -46,13 +46,14 @@ def verify(config_file: Path | None, *, with_sources: bool, **given: Any) -> Non
 
 async def _verify(settings: Settings) -> int:
     """Print the PDFs that are not as recorded, and return how many they are."""
-    folder, threads = output_dir(settings), DiskThreads(1)
-    tally = _Tally()
-    with LedgerReader(ledger_path(settings)) as ledger:
+    threads, tally = DiskThreads(1), _Tally()
+    state = state_dir(settings)
+    pdfs = await threads.run(open_output, settings, state=state, run_id="", threads=threads)
+    with LedgerReader(state / LEDGER_NAME) as ledger:
         known = ledger.converted()
         while batch := await threads.run(lambda: list(islice(known, _BATCH))):
             for output, sha256, _ in batch:
-                tally.count(output, await _fault(threads, folder / output, sha256))
+                tally.count(output, await threads.start(_pdf_fault, pdfs, output, sha256))
     click.echo(f"{tally.good} of {tally.all} PDFs are as recorded")
     return tally.bad
 
@@ -101,11 +102,10 @@ def _source_fault(stores: SourceStores, source: ConvertedSource) -> str | None:
     return None if found == source.sha256 else "differs from what was converted"
 
 
-async def _fault(threads: DiskThreads, path: Path, sha256: str) -> str | None:
+def _pdf_fault(pdfs: OutputStore, output: str, sha256: str) -> str | None:
     try:
-        found = await hash_file_in(threads, path)
-    except (FileNotFoundError, NotADirectoryError):
-        return "missing"
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
+        found = pdfs.sha256(output)
+    except OutputError as error:
+        is_missing = isinstance(error.__cause__, FileNotFoundError | NotADirectoryError)
+        return "missing" if is_missing else str(error)
     return None if found == sha256 else "differs from what was recorded"

@@ -6,6 +6,7 @@ from batch_converter.config.after import move_dir
 from batch_converter.config.in_force import settings_of_run, told
 from batch_converter.config.layers import CREDENTIALS, LoadedSettings, load_settings
 from batch_converter.config.names import split_url
+from batch_converter.config.places import STORE_SCHEMES, is_store_address
 from batch_converter.config.remote import RemoteSettings
 from batch_converter.config.run_variables import RUN_VARIABLES
 from batch_converter.config.section import Section
@@ -25,6 +26,7 @@ __all__ = [
     "CREDENTIALS",
     "RUN_VARIABLES",
     "STATE_DIR_NAME",
+    "STORE_SCHEMES",
     "AsposeSettings",
     "InputSettings",
     "LoadedSettings",
@@ -34,6 +36,7 @@ __all__ = [
     "Section",
     "Settings",
     "is_loopback",
+    "is_store_address",
     "load_settings",
     "move_dir",
     "parse_shard",

@@ -22,6 +22,7 @@ from pydantic import (
 from batch_converter.config.after import KEEP, AfterAction
 from batch_converter.config.credentials import ClientId, ClientSecret, missing_half
 from batch_converter.config.names import parse_host, parse_network, split_url
+from batch_converter.config.places import LocalFolder, OutputPlace  # noqa: TC001  # pydantic's
 from batch_converter.config.remote import RemoteSettings
 from batch_converter.config.section import (
     Age,
@@ -74,10 +75,14 @@ class InputSettings(Section):
 
 
 class OutputSettings(Section):
-    """Where the PDFs go, and when one counts as done."""
+    """Where the PDFs go, and when one counts as done.
 
-    dir: UserPath | None = None
-    state_dir: UserPath | None = None
+    Attributes:
+        dir: A folder, or the address of a place in an object store.
+    """
+
+    dir: OutputPlace | None = None
+    state_dir: LocalFolder | None = None
     overwrite: Literal["if-changed", "always", "never"] = "if-changed"
     verify: Literal["full", "quick"] = "full"
     page_mismatch: Literal["fail", "warn"] = "fail"

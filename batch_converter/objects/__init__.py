@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from batch_converter.config import STORE_SCHEMES
 from batch_converter.objects.address import (
     FILE_SCHEMES,
-    STORE_SCHEMES,
     ObjectAddress,
     is_object_address,
+    key_fault,
 )
 from batch_converter.objects.client import ObjectClient, ObjectClients, ObjectStatus
 from batch_converter.objects.failures import ObjectChangedError, ObjectExistsError, StoreError
+from batch_converter.objects.lookup import ObjectLookup
+from batch_converter.objects.opening import endpoint_of
 
 __all__ = [
     "FILE_SCHEMES",
@@ -19,7 +22,10 @@ __all__ = [
     "ObjectClient",
     "ObjectClients",
     "ObjectExistsError",
+    "ObjectLookup",
     "ObjectStatus",
     "StoreError",
+    "endpoint_of",
     "is_object_address",
+    "key_fault",
 ]

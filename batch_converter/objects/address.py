@@ -7,11 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote, unquote
 
-from batch_converter.config import split_url
+from batch_converter.config import STORE_SCHEMES, split_url
 from batch_converter.errors import UsageError
-
-STORE_SCHEMES: Final = ("s3", "gs", "az")
-"""Of stores that list what they hold, and may be written to."""
 
 FILE_SCHEMES: Final = ("https", "http")
 """Of servers that hand out one file by its address."""

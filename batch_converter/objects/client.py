@@ -6,26 +6,39 @@ All methods block. What is amiss is an `OSError` without any address or secret i
 
 from __future__ import annotations
 
+import errno
+import mmap
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batch_converter.errors import ServiceUnavailableError
 from batch_converter.objects.address import ObjectAddress
-from batch_converter.objects.failures import StoreError, failure
+from batch_converter.objects.failures import (
+    ObjectChangedError,
+    ObjectExistsError,
+    StoreError,
+    failure,
+)
 from batch_converter.objects.opening import load_obstore, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from types import ModuleType
 
     from batch_converter.config import RemoteSettings, RetrySettings
 
 PIECE_BYTES: Final = 1 << 20
 _LISTED_AT_ONCE: Final = 1_000
+_MOST_BYTES_AT_ONCE: Final = 5_000 << 20
+"""S3 and GCS take 5 GiB, Azure 5,000 MiB."""
+
+_PART_BYTES: Final = 64 << 20
+_PARTS_AT_ONCE: Final = 2
 _FINISHES_WITHIN_S: Final = 120
 _SLOWEST_BYTES_PER_S: Final = 1 << 15
 """An upload is given time for its bytes at this rate: that it stalls cannot be seen."""
@@ -47,10 +60,15 @@ class ObjectClient:
         base: Its address without any key.
         remote: How it is reached.
         retry: How often a request is tried, and how long the store may be away.
+
+    Attributes:
+        base: The address.
+        most_bytes_at_once: What is longer is put there in parts.
     """
 
     def __init__(self, base: ObjectAddress, remote: RemoteSettings, retry: RetrySettings) -> None:
         self.base = base
+        self.most_bytes_at_once = _MOST_BYTES_AT_ONCE
         self._remote = remote
         self._retry = retry
         self._obstore: ModuleType = load_obstore(base)
@@ -131,6 +149,70 @@ class ObjectClient:
             status = _status(result.meta)
         yield status, self._pieces(result, status)
 
+    def put(
+        self, key: str, file: Path, *, replaces: str | None = None, overwrite: bool = False
+    ) -> str | None:
+        """Put a file there whole, where nothing is, in one request; returns its ETag.
+
+        The file is mapped, not read: memory does not grow with it, and nothing of an upload
+        that is broken off stays behind, as parts of a multipart upload would. One that is
+        longer than stores take at once (5 GiB) goes in parts all the same, which are called
+        off where one of them fails; whether anything is there is looked at before.
+
+        Args:
+            key: Of the object.
+            file: Not empty; it must stay as it is meanwhile.
+            replaces: The ETag of a version that may be there, and is replaced.
+            overwrite: Anything that is there is replaced.
+
+        Raises:
+            ObjectExistsError: There is an object.
+            ObjectChangedError: There is another version than the one to be replaced.
+            OSError: It was not put there; where `is_passing`, perhaps it was.
+        """
+        size_bytes = file.stat().st_size
+        mode = "overwrite" if overwrite else self._mode(key, replaces)
+        if size_bytes > self.most_bytes_at_once:
+            return self._put_in_parts(key, file, mode)
+        with file.open("rb") as opened:
+            mapped = memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))
+        pieces = (mapped[at : at + PIECE_BYTES] for at in range(0, size_bytes, PIECE_BYTES))
+        with self._asking():
+            result = self._obstore.put(
+                self._store(size_bytes), key, pieces, mode=mode, use_multipart=False
+            )
+        return result["e_tag"] or None
+
+    def _mode(self, key: str, replaces: str | None) -> str | dict[str, str]:
+        """Return obstore's word for what may be there; some want a version beside the ETag."""
+        if replaces is None:
+            return "create"
+        try:
+            with self._asking():
+                meta = self._obstore.head(self._reader, key)
+        except FileNotFoundError:
+            return "create"
+        if meta["e_tag"] != replaces:
+            raise ObjectChangedError("there is another version", number=errno.ESTALE)
+        version = {"version": meta["version"]} if meta["version"] is not None else {}
+        return {"e_tag": replaces, **version}
+
+    def _put_in_parts(self, key: str, file: Path, mode: str | dict[str, str]) -> str | None:
+        if mode == "create":
+            with suppress(FileNotFoundError):
+                self.head(key)
+                raise ObjectExistsError("there is such an object already", number=errno.EEXIST)
+        with self._asking():
+            result = self._obstore.put(
+                self._store(_PART_BYTES),
+                key,
+                file,
+                use_multipart=True,
+                chunk_size=_PART_BYTES,
+                max_concurrency=_PARTS_AT_ONCE,
+            )
+        return result["e_tag"] or None
+
     def _pieces(self, result: Any, status: ObjectStatus) -> Iterator[memoryview]:  # noqa: ANN401  # obstore's
         left = status.size_bytes
         stream = iter(result.stream(min_chunk_size=PIECE_BYTES))
@@ -165,7 +247,7 @@ class ObjectClient:
             self._check_patience(meant)
         else:
             self._answered_s = time.monotonic()
-        raise meant
+        raise meant from None
 
     def _check_patience(self, meant: StoreError) -> None:
         silent_s = time.monotonic() - self._answered_s

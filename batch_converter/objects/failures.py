@@ -77,7 +77,7 @@ def _of_answer(kind: str, text: str) -> StoreError:
     status, code = _STATUS.search(text), _CODE.search(text)
     told = " ".join(found[1] for found in (status, code) if found)
     if code and code[1] in _ADVICE:
-        return StoreError(f"{_ADVICE[code[1]]} ({told})", number=_number(kind))
+        return StoreError(f"{_ADVICE[code[1]]} ({told})", number=errno.EACCES)
     if kind in {"PermissionDeniedError", "UnauthenticatedError"}:
         return StoreError(
             f"the store refuses these credentials ({told or kind})", number=errno.EACCES
@@ -95,10 +95,6 @@ def _of_answer(kind: str, text: str) -> StoreError:
     if "error sending request" in text or "body" in text or "timed out" in text:
         return StoreError("the store could not be reached", is_passing=True)
     return StoreError(f"the store failed ({kind})")
-
-
-def _number(kind: str) -> int:
-    return errno.EACCES if kind in {"PermissionDeniedError", "UnauthenticatedError"} else errno.EIO
 
 
 _PASSING: Final = frozenset({408, 425, 429})

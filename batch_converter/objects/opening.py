@@ -120,7 +120,7 @@ def _may_use_http(base: ObjectAddress, remote: RemoteSettings) -> bool:
     Raises:
         UsageError: It says so, and the bytes would go to another machine.
     """
-    address = _endpoint(base, remote)
+    address = endpoint_of(base, remote)
     if urlsplit(address).scheme != "http":
         return False
     host = urlsplit(address).hostname or ""
@@ -132,7 +132,8 @@ def _may_use_http(base: ObjectAddress, remote: RemoteSettings) -> bool:
     )
 
 
-def _endpoint(base: ObjectAddress, remote: RemoteSettings) -> str:
+def endpoint_of(base: ObjectAddress, remote: RemoteSettings) -> str:
+    """Return where a store is reached, where that is not the provider's own; empty else."""
     if not base.is_listed:
         return str(base)
     names = _ENDPOINT_VARIABLES[base.scheme]

@@ -139,7 +139,8 @@ class Conversion:
 
     async def _convert(self) -> None:
         document = self._outcome.document
-        async with self._context.pdfs.writer(document.output) as writer:
+        writing = self._context.pdfs.writer(document.output, known_etag=document.pdf_etag)
+        async with writing as writer:
             publication = self._publication(writer)
             try:
                 await publication.publish(await self._obtain(publication))

@@ -90,7 +90,7 @@ class Publication:
                 outcome.document, pdf, warnings=outcome.warnings, **made_by
             )
             reach("pdf.announced")
-            await self.writer.publish()
+            pdf = await self.writer.publish()
             reach("pdf.published")
             await context.ledger.converted(
                 outcome.document,

@@ -10,7 +10,12 @@ import anyio
 import anyio.to_thread
 
 from batch_converter.engines.base import TaskService
-from batch_converter.errors import BudgetSpentError, LedgerWriteError, MachineExhaustedError
+from batch_converter.errors import (
+    BudgetSpentError,
+    LedgerWriteError,
+    MachineExhaustedError,
+    ServiceUnavailableError,
+)
 from batch_converter.events import (
     BudgetExhausted,
     BudgetSet,
@@ -241,10 +246,10 @@ class Run:
 
     @contextmanager
     def _noticing_loss(self) -> Iterator[None]:
-        """Without a ledger, or processes, the run stops; what is under way still ends in order."""
+        """Without a ledger, processes or a store the run stops; what is out still ends in order."""
         try:
             yield
-        except (LedgerWriteError, MachineExhaustedError) as error:
+        except (LedgerWriteError, MachineExhaustedError, ServiceUnavailableError) as error:
             self._on_stop(error)
 
     def _on_stop(self, error: RunStoppedError) -> None:

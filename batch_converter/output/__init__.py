@@ -7,7 +7,9 @@ from batch_converter.output.checking import Verify, check_pdf, page_difference
 from batch_converter.output.expected import ExpectedPdf, PageSize
 from batch_converter.output.files import free_bytes, hash_file, write_all, writing
 from batch_converter.output.grouped_folder_sync import GroupedFolderSync
-from batch_converter.output.pdf_store import PdfStore, PdfWriter
+from batch_converter.output.object_pdfs import ObjectPdfs
+from batch_converter.output.pdf_store import PdfStore
+from batch_converter.output.pdf_writer import PdfWriter
 from batch_converter.output.store import OutputLook, OutputStore
 from batch_converter.output.writability import GROWTH, MARGIN_BYTES, is_disk_failure, wanted_bytes
 from batch_converter.storage import nearest_folder
@@ -18,6 +20,7 @@ __all__ = [
     "Backlog",
     "ExpectedPdf",
     "GroupedFolderSync",
+    "ObjectPdfs",
     "OutputLook",
     "OutputStore",
     "PageSize",

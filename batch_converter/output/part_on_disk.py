@@ -53,13 +53,19 @@ class Verification:
 
 
 class PartOnDisk:
-    """The bytes go to the file and into the hash together; one thread at a time."""
+    """The bytes go to the file and into the hash together; one thread at a time.
+
+    Attributes:
+        paths: Where they lie.
+        is_published: Whether the part has its final name, and is no part any more.
+    """
 
     def __init__(self, paths: PartPaths, folders: NewFolders) -> None:
         self.paths = paths
         self._folders = folders
         self._descriptor: int | None = None
         self._hash = hashlib.sha256()  # of what was appended since the file was opened
+        self.is_published = False
 
     @property
     def is_open(self) -> bool:
@@ -181,6 +187,7 @@ class PartOnDisk:
         """Give the part its final name, replacing what stands there; not durable yet."""
         with writing(self.paths.target):
             self.paths.part.replace(self.paths.target)
+        self.is_published = True
         self._folders.keep(self.paths.target.parent)
         reach("pdf.named")
 

@@ -1,4 +1,4 @@
-"""The output folder: who gives out part files, and the sink that an engine writes into."""
+"""The output folder: who gives out part files beside their targets."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import os
 import re
 import stat
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import anyio
-
 from batch_converter.errors import OutputError, UsageError
-from batch_converter.output.backlog import Backlog
-from batch_converter.output.checking import ANYTHING, check_pdf
+from batch_converter.output.checking import check_pdf
 from batch_converter.output.files import hash_file, writing
 from batch_converter.output.grouped_folder_sync import GroupedFolderSync
 from batch_converter.output.new_folders import NewFolders
-from batch_converter.output.part_on_disk import PartOnDisk, PartPaths, Verification
+from batch_converter.output.part_on_disk import PartOnDisk, PartPaths
+from batch_converter.output.pdf_writer import PdfWriter
 from batch_converter.output.store import OutputLook
 from batch_converter.output.writability import check_writable, is_disk_failure
 from batch_converter.storage import make_folder
@@ -29,11 +28,7 @@ if TYPE_CHECKING:
 
     from batch_converter.models import StoredPdf
     from batch_converter.output.checking import CheckedPdf, Verify
-    from batch_converter.output.expected import ExpectedPdf
     from batch_converter.threads import DiskThreads
-
-PIECE_BYTES: Final = 1 << 19
-"""Smaller pieces are gathered before a worker thread is bothered."""
 
 _LONGEST_NAMED_BYTES: Final = 100
 """The part's name, and what an engine appends to it, must fit where the PDF's own just does."""
@@ -161,13 +156,19 @@ class PdfStore:
         return cleared
 
     @asynccontextmanager
-    async def writer(self, output: str) -> AsyncIterator[PdfWriter]:
+    async def writer(
+        self,
+        output: str,
+        *,
+        known_etag: str | None = None,  # noqa: ARG002  # the contract's, of other stores
+    ) -> AsyncIterator[PdfWriter]:
         """Give a document its part file; on leaving, what was not published is removed.
 
         Nothing is created before the first piece is written, unless `create` is called.
 
         Args:
             output: The PDF's path below the output folder; one has one writer at a time.
+            known_etag: Of no use on a disk.
 
         Raises:
             OutputError: The name would leave the output folder.
@@ -175,11 +176,15 @@ class PdfStore:
         target = self._target(output)
         part = target.with_name(part_name(target.name, self._token))
         disk = PartOnDisk(PartPaths(output=output, target=target, part=part), self._folders)
-        writer = PdfWriter(disk, self._verify, self._threads, self._syncs)
+        writer = PdfWriter(disk, self._verify, self._threads, partial(self._give_name, disk))
         try:
             yield writer
         finally:
             await writer.discard()
+
+    async def _give_name(self, disk: PartOnDisk, _pdf: StoredPdf) -> None:
+        await self._threads.start(disk.publish)
+        await self._syncs.sync(disk.paths.target.parent)
 
     def check_writable(self, output: str, *, source_bytes: int) -> float:
         """Find out whether the PDF of a document could be written, before it is paid for; blocks.
@@ -225,134 +230,3 @@ def part_name(name: str, token: str) -> str:
     if len(raw) > _LONGEST_NAMED_BYTES:
         name = hashlib.sha256(raw).hexdigest()[:_DIGEST_LETTERS]
     return f".{name}.{token}.part"
-
-
-class PdfWriter:
-    """A document's part: a `PdfTarget` for the engine, and the way to the final name.
-
-    `verify_and_sync`, then `publish`: between them the caller can record the digest of
-    what is about to appear.
-    """
-
-    def __init__(
-        self, disk: PartOnDisk, verify: Verify, threads: DiskThreads, syncs: GroupedFolderSync
-    ) -> None:
-        self._disk = disk
-        self._verify = verify
-        self._threads = threads
-        self._syncs = syncs
-        self._backlog = Backlog(disk.append, threads)
-        self._gathered = bytearray()
-        self._is_done = False
-
-    @property
-    def path(self) -> Path:
-        """Absolute path, for an engine whose worker writes the file itself."""
-        return self._disk.paths.part
-
-    async def create(self, *, source_bytes: int | None = None) -> None:
-        """Make the file, empty, with its folder, so that another process can write it.
-
-        The inode that the PDF needs is taken then.
-
-        Args:
-            source_bytes: Of the DjVu, where it is also seen that there is quota, before
-                the PDF is paid for.
-
-        Raises:
-            NoRoomError: There is no inode, quota or block for it.
-            OutputError: It cannot be made for another reason.
-        """
-        await self._threads.run(self._disk.create, source_bytes)
-
-    async def restart(self) -> None:
-        """Empty the part: what was written so far does not count.
-
-        Raises:
-            OutputError: The file cannot be emptied.
-        """
-        self._gathered = bytearray()
-        await self._backlog.drop()
-        if self._disk.is_open:
-            await self._threads.run(self._disk.empty)
-
-    async def write(self, data: bytes) -> None:
-        """Take a piece of any size; it is written and hashed while more arrive.
-
-        Raises:
-            OutputError: The disk is full or gone, now or for an earlier piece.
-        """
-        if not self._gathered and len(data) >= PIECE_BYTES:
-            await self._backlog.put(data)
-            return
-        self._gathered += data
-        if len(self._gathered) >= PIECE_BYTES:
-            await self._backlog.put(self._take())
-
-    def _take(self) -> bytearray:
-        gathered, self._gathered = self._gathered, bytearray()
-        return gathered
-
-    async def flush(self) -> None:
-        """Wait until all that was taken is written; `verify_and_sync` does so by itself.
-
-        Raises:
-            OutputError: Something could not be.
-        """
-        if self._gathered:
-            await self._backlog.put(self._take())
-        await self._backlog.flush()
-
-    async def verify_and_sync(
-        self,
-        *,
-        expected: ExpectedPdf = ANYTHING,
-        keeps_other_pages: bool = False,
-        mtime_ns: int | None = None,
-    ) -> StoredPdf:
-        """Check that the part is a whole PDF, and bring it to the disk under its part name.
-
-        Args:
-            expected: What is known of the DjVu.
-            keeps_other_pages: A PDF with another number of pages is told of among the
-                differences, and is no error.
-            mtime_ns: The time of change that the PDF is to have.
-
-        Returns:
-            What `publish` will put in place: its path is the final one.
-
-        Raises:
-            BadPdfError: It is no whole PDF; `restart` allows for another try.
-            PageMismatchError: It has other pages than the DjVu, and that is not kept.
-            OutputError: The disk is full or gone.
-        """
-        wanted = Verification(
-            verify=self._verify,
-            expected=expected,
-            keeps_other_pages=keeps_other_pages,
-            mtime_ns=mtime_ns,
-        )
-        await self._backlog.flush()
-        return await self._threads.run(self._disk.verify_and_sync, wanted, self._take())
-
-    async def publish(self) -> None:
-        """Give the verified part its final name, replacing what stands there, durably.
-
-        Cancellation waits until it has ended.
-
-        Raises:
-            OutputError: It did not get the name, or the disk does not say that it
-                keeps it; then the PDF may stand there all the same.
-        """
-        with anyio.CancelScope(shield=True):
-            await self._threads.start(self._disk.publish)
-            self._is_done = True
-            await self._syncs.sync(self._disk.paths.target.parent)
-
-    async def discard(self) -> None:
-        """Remove the part if it was not published; cancellation waits, nothing is raised."""
-        if not self._is_done:
-            self._is_done = True
-            with anyio.CancelScope(shield=True):
-                await self._backlog.drop()
-                await self._threads.start(self._disk.discard)

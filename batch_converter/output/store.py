@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from batch_converter.errors import OutputError
     from batch_converter.output.checking import CheckedPdf
-    from batch_converter.output.pdf_store import PdfWriter
+    from batch_converter.output.pdf_writer import PdfWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +58,15 @@ class OutputStore(Protocol):
         """Remove what dead runs of this ledger left in these folders, and nothing else."""
         ...
 
-    def writer(self, output: str) -> AbstractAsyncContextManager[PdfWriter]:
+    def writer(
+        self, output: str, *, known_etag: str | None = None
+    ) -> AbstractAsyncContextManager[PdfWriter]:
         """Give a document its part; on leaving, what was not published is removed.
+
+        Args:
+            output: The PDF's path; one has one writer at a time.
+            known_etag: Of the PDF that this ledger has put there before; an object store
+                replaces that one and no other.
 
         Raises:
             OutputError: The name would leave the store.
@@ -79,7 +86,11 @@ class OutputStore(Protocol):
         ...
 
     def look(self, output: str) -> OutputLook:
-        """Look at what stands under a PDF's name; what cannot be looked at is not there."""
+        """Look at what stands under a PDF's name; what cannot be looked at is not there.
+
+        Raises:
+            ServiceUnavailableError: Nothing can be looked at: the store does not answer.
+        """
         ...
 
     def sha256(self, output: str) -> str:

@@ -11,7 +11,6 @@ from batch_converter.storage.durable import (
     sync_file,
     sync_folder,
 )
-from batch_converter.storage.reading import hash_file_in
 from batch_converter.storage.relocation import (
     Relocation,
     SourceChangedError,
@@ -42,7 +41,6 @@ __all__ = [
     "file_status",
     "finish",
     "hash_file",
-    "hash_file_in",
     "is_same_place",
     "make_folder",
     "make_subfolder",

@@ -31,6 +31,7 @@ VARIABLES: Final = {
 }
 _RESET: Final = struct.pack("ii", 1, 0)
 _NUMBERS: Final = count(1)
+_ERRORS: Final = {"unavailable": (503, "SlowDown"), "denied": (403, "AccessDenied")}
 
 
 class Request(NamedTuple):
@@ -50,8 +51,9 @@ class Request(NamedTuple):
 class Faults:
     """What befalls requests that match; each once, in their order.
 
-    `unavailable` is answered 503; `reset` breaks off before the store has heard of it,
-    `deaf` after it has done what was asked, `half` within the answer's body.
+    `unavailable` is answered 503, `denied` 403; `reset` breaks off before the store has heard
+    of it, `deaf` after it has done what was asked, `half` within the answer's body; `stall`
+    waits within the request's body for as long as the client does.
     """
 
     planned: deque[tuple[str, re.Pattern[str]]] = field(default_factory=deque)
@@ -76,6 +78,7 @@ class Bucket:
     Attributes:
         requests: What has come through the proxy.
         before: Called with each request before it is passed on, in a thread of the proxy.
+        stalled: Whether a request has begun to stall.
     """
 
     def __init__(self, server: ObjectServer, name: str) -> None:
@@ -83,6 +86,7 @@ class Bucket:
         self.name = name
         self.requests: list[Request] = []
         self.faults = Faults()
+        self.stalled = threading.Event()
         self.before: Callable[[Request], object] | None = None
         server.client.create_bucket(Bucket=name)
         handler = type("Handler", (_Proxy,), {"bucket": self, "upstream": server.address})
@@ -193,15 +197,19 @@ class _Proxy(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         key = unquote(parts.path).removeprefix(f"/{self.bucket.name}").lstrip("/")
         request = Request(self.command, key, parts.query)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.bucket.requests.append(request)
         fault = self.bucket.faults.take(request)
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length // 2 if fault == "stall" else length)
+        self.bucket.requests.append(request)
         if self.bucket.before is not None:
             self.bucket.before(request)
-        if fault == "reset":
+        if fault in {"reset", "stall"}:
+            self.bucket.stalled.set()
+            self.rfile.read(length - len(body))
             self._reset()
-        elif fault == "unavailable":
-            self._answer(503, {}, b"<Error><Code>SlowDown</Code></Error>")
+        elif fault in _ERRORS:
+            status, code = _ERRORS[fault]
+            self._answer(status, {}, f"<Error><Code>{code}</Code></Error>".encode())
         else:
             self._pass_on(body, fault)
 

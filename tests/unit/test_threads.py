@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import hashlib
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -15,8 +14,6 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from batch_converter.storage import hash_file_in
-from batch_converter.storage.reading import PIECE_BYTES
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
@@ -178,13 +175,3 @@ async def test_what_was_given_up_before_its_turn_is_not_begun() -> None:
         assert await first
         await last
     assert begun == ["last"]
-
-
-async def test_a_file_is_hashed_piece_by_piece(tmp_path: Path) -> None:
-    for size in (0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES):
-        data = os.urandom(size)
-        await anyio.Path(tmp_path / "x").write_bytes(data)
-        found = await hash_file_in(DiskThreads(1), tmp_path / "x")
-        assert found == hashlib.sha256(data).hexdigest()
-    with pytest.raises(FileNotFoundError):
-        await hash_file_in(DiskThreads(1), tmp_path / "none")
