@@ -81,12 +81,12 @@ def make_bag(
     check_info(info)
     with needed_for(folder):
         absolute = Path(folder).absolute()
-    place = free_place(absolute)
+    pdfs, place = output_dir(settings), free_place(absolute)
     with LedgerReader(ledger_path(settings)) as ledger:
         if not ledger.status().totals.converted:
             raise UsageError("the ledger knows no PDF as converted: there is nothing to bag")
         with appearing(place) as growing:
-            making = _Making(place, growing, output_dir(settings))
+            making = _Making(place, growing, pdfs)
             with closing(making.add_payload(ledger.converted())) as left_out:
                 for output, reason in left_out:
                     on_left_out(output, reason)

@@ -82,6 +82,8 @@ class Payload:
 
 def _opened(pdf: Path) -> BinaryIO:
     try:
+        if not pdf.is_file() and pdf.exists():  # a pipe would have us wait for whoever writes it
+            raise NotBaggedError("is no file any more")
         return pdf.open("rb", buffering=0)
     except (FileNotFoundError, NotADirectoryError):
         raise NotBaggedError("missing") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 from batch_converter.fault_points import VARIABLE
 from tests.support.command import run
@@ -35,7 +36,8 @@ def test_a_bag_is_made_that_bagit_py_accepts_and_is_never_half_there(
     (left,) = bag.parent.iterdir()
     assert left.name.startswith(".")
 
-    done = run("bag", "-o", output, "--info", "Source-Organization=Archiv = Brno", bag)
+    with FileLock(output / ".batch-converter/lock"):  # as a run holds it
+        done = run("bag", "-o", output, "--info", "Source-Organization=Archiv = Brno", bag)
     assert (done.code, done.err) == (0, "")
     assert done.out == f"3 of 3 PDFs are in {bag}\n"
     assert list(bag.parent.iterdir()) == [bag]

@@ -132,7 +132,7 @@ def test_a_percent_sign_stands_for_itself_in_the_version_that_says_so(tmp_path: 
 
 
 def test_what_is_not_as_recorded_is_left_out_and_told(tmp_path: Path) -> None:
-    stems = ["good", "gone", "gone/too", "differs", "longer", "folder"]
+    stems = ["good", "gone", "gone/too", "differs", "longer", "folder", "pipe"]
     output = tmp_path / "pdfs"
     settings = convert(output, {f"{name}.pdf": b"%PDF" for name in stems})
     (output / "gone.pdf").unlink()
@@ -141,15 +141,18 @@ def test_what_is_not_as_recorded_is_left_out_and_told(tmp_path: Path) -> None:
     (output / "longer.pdf").write_bytes(b"%PDF\n")
     (output / "folder.pdf").unlink()
     (output / "folder.pdf").mkdir()
+    (output / "pipe.pdf").unlink()
+    os.mkfifo(output / "pipe.pdf")
     bag, told = made(tmp_path / "bag", settings)
     assert told == {
         "gone.pdf": "missing",
         "gone/too.pdf": "missing",
         "differs.pdf": "differs from what was recorded",
         "longer.pdf": "differs from what was recorded",
-        "folder.pdf": "cannot be read: Is a directory",
+        "folder.pdf": "is no file any more",
+        "pipe.pdf": "is no file any more",
     }
-    assert (bag.pdfs, bag.payload_bytes, bag.left_out) == (1, 4, 5)
+    assert (bag.pdfs, bag.payload_bytes, bag.left_out) == (1, 4, 6)
     validate(bag.path)
     assert tree(bag.path / "data") == {"good.pdf": b"%PDF"}
     assert names(bag.path / "data") == {"good.pdf"}  # nor an empty folder
