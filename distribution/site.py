@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[1]
 CONFIG: Final = "docs/zensical.toml"
-STYLE: Final = "docs/site.css"
+ASSETS: Final = ("docs/site.css", "docs/iframe-worker.js")
+"""What the configuration names beside the pages."""
 ELSEWHERE: Final = {
     "benchmarks/RESULTS.md": "benchmarks.md",
     "CHANGELOG.md": "changelog.md",
@@ -53,7 +54,8 @@ def pages(root: Path = ROOT) -> list[str]:
 def lay_out(folder: Path, root: Path) -> None:
     """Write the site's pages, and every file that they name, into a folder."""
     folder.mkdir(parents=True)
-    shutil.copyfile(root / STYLE, folder / place(STYLE))
+    for asset in ASSETS:
+        shutil.copyfile(root / asset, folder / place(asset))
     known = pages(root)
     for page in known:
         text, named = _relinked(page, (root / page).read_text(encoding="utf-8"), root)

@@ -115,7 +115,8 @@ def test_links_that_lead_nowhere_end_the_build_and_are_named(
     (tmp_path / site.CONFIG).write_text(
         '[project]\nsite_name = "small"\ndocs_dir = "pages"\nsite_dir = "site"\n'
     )
-    shutil.copy(ROOT / site.STYLE, tmp_path / site.STYLE)
+    for asset in site.ASSETS:
+        shutil.copy(ROOT / asset, tmp_path / asset)
     (docs / "other.md").write_text("# Other\n\n[home](index.md#home)\n")
     links = ["other.md#other", "#home", "gone.md", "other.md#gone", "#gone-too"]
     page = "\n".join(["# Home", *(f"[a link]({link})" for link in links)])
