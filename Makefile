@@ -8,7 +8,8 @@ VENV ?= .venv
 SOURCE ?= samples
 OUTPUT ?= out
 PORT ?= 8080
-JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 2 ? 2 : n > 4 ? 4 : n)))
+# One more than there are processors: tests wait for processes and servers a third of their time.
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 3 ? 4 : n + 1)))
 KILLS ?= 500
 
 BIN := $(VENV)/bin

@@ -98,6 +98,15 @@ def bucket(object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield bucket
 
 
+@pytest.fixture
+def unmeasured_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count no lines in processes that a test starts: it takes a quarter of their time.
+
+    For tests that run many, of lines that other tests run as well.
+    """
+    monkeypatch.delenv(MEASURED_VARIABLE, raising=False)
+
+
 @pytest.fixture(scope="session")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Folders to be, one a test; `mktemp` would list those of all tests before for its number."""
@@ -137,11 +146,13 @@ def compiled_kernels(kernel_folder: Path) -> Path:
 
 
 @pytest.fixture
-def compiled_workers(kernel_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def compiled_workers(
+    kernel_folder: Path, monkeypatch: pytest.MonkeyPatch, unmeasured_processes: None
+) -> Path:
     """Have workers compile their kernels, or load them; returns their folder."""
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "0")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(kernel_folder))
-    monkeypatch.delenv(MEASURED_VARIABLE, raising=False)
+    del unmeasured_processes  # of compiled code there are no lines to count
     return kernel_folder
 
 

@@ -17,7 +17,7 @@ from batch_converter.cli.session import log_as_set
 from batch_converter.config import CREDENTIALS, RUN_VARIABLES, Settings
 from batch_converter.errors import BatchConverterError, ExitCode, UsageError
 from batch_converter.logs import printable
-from batch_converter.notifications import Hook, Ping, hook_environment
+from batch_converter.notifications import Hook, hook_environment
 from batch_converter.redaction import Redactor
 from batch_converter.state import new_run_id
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from batch_converter.api import RunReport
     from batch_converter.logs import LogSession
+    from batch_converter.notifications.ping import Ping
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -51,6 +52,12 @@ def telling_options(function: F) -> F:
     return function
 
 
+def _ping(url: str) -> Ping:
+    from batch_converter.notifications.ping import Ping  # noqa: PLC0415  # loads aiohttp
+
+    return Ping(url)
+
+
 def tell_at_the_end(telling: Telling) -> None:
     """Have the group of commands tell when the exit code is known."""
     click.get_current_context().find_root().obj = telling
@@ -69,7 +76,7 @@ class Telling:
     """
 
     def __init__(self, ping_url: str | None, on_finish: str | None, *, quiet: bool = False) -> None:
-        self._ping = None if ping_url is None else Ping(ping_url)
+        self._ping = None if ping_url is None else _ping(ping_url)
         if on_finish is not None and not on_finish.strip():
             raise UsageError("--on-finish is empty; is a variable not set?")
         self._on_finish = on_finish

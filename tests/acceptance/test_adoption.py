@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from tests.support.cloud import Cloud
 
+# Commands by the dozen, each of which other tests run as well.
+pytestmark = pytest.mark.usefixtures("unmeasured_processes")
+
 
 @pytest.mark.slow
 def test_a_lost_ledger_is_rebuilt_from_the_pdfs_when_asked(

@@ -94,6 +94,7 @@ BASH: list[tuple[str, set[str]]] = [
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unmeasured_processes")
 def test_bash_is_offered_commands_options_and_values(tmp_path: Path) -> None:
     answers = answers_in_bash(tmp_path, [line for line, _ in BASH])
     assert dict(zip([line for line, _ in BASH], answers, strict=True)) == dict(BASH)

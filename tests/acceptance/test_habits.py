@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from tests.support.cloud import Cloud
 
+# Commands by the dozen, each of which other tests run as well.
+pytestmark = pytest.mark.usefixtures("unmeasured_processes")
+
 
 def each_command(source: Path, output: Path) -> list[tuple[str | Path, ...]]:
     """Return calls of the commands that need nothing but these two folders, `convert` first."""

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from tests.support.cloud import Cloud
 
+# Commands by the dozen, each of which other tests run as well.
+pytestmark = pytest.mark.usefixtures("unmeasured_processes")
+
 MIB = 1 << 20
 AS_USER = (
     (

@@ -35,7 +35,7 @@ def test_make_run_converts_the_users_own_files(tmp_path: Path, venv: Path, home:
     done = subprocess.run(
         [make, "run", f"VENV={venv}", f"SOURCE={folder}/my scans", f"OUTPUT={folder}/my pdfs"],
         cwd=PROJECT,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NUMBA_DISABLE_JIT": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -18,6 +18,9 @@ from tests.support.pdfs import make_archive
 if TYPE_CHECKING:
     from pathlib import Path
 
+# Commands by the dozen, each of which other tests run as well.
+pytestmark = pytest.mark.usefixtures("unmeasured_processes")
+
 CLOSED = [which for count in (1, 2, 3) for which in combinations(("<", ">", "2>"), count)]
 
 

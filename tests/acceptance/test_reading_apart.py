@@ -72,6 +72,7 @@ def test_the_main_process_loads_nothing_that_could_parse(
     assert "batch_converter.djvu.work.inspection" in modules
     assert not [name for name in modules if name.startswith((*PARSERS, "djvu_rs"))]
     assert (engine == "aspose") == bool(cloud.submissions)
+    assert (engine == "aspose") == ("aiohttp" in modules)  # a fifth of the time to start
 
     for more in (("--dry-run",), ("--retry-failed",), ("--overwrite", "always", "--adopt")):
         _, modules = modules_of(tmp_path, *convert, *more)

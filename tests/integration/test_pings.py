@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from batch_converter.errors import UsageError
 from batch_converter.logs import configure_logging
-from batch_converter.notifications import Ping, hook, ping
+from batch_converter.notifications import hook, ping
+from batch_converter.notifications.ping import Ping
 from batch_converter.redaction import MASK, Redactor
 from tests.support.ping_server import (
     PingServer,

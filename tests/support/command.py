@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from batch_converter.fault_points import VARIABLE as FAULT_POINT
+from tests.support.compiled import MEASURED_VARIABLE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -66,7 +69,7 @@ def run(
     """Run the command to its end, where wished through another that changes its rights."""
     done = subprocess.run(
         [*HEEDFUL, *through, COMMAND, *arguments],
-        env={**os.environ, **(env or {})},
+        env=_environment(env),
         cwd=cwd,
         input=stdin,
         capture_output=True,
@@ -74,6 +77,14 @@ def run(
         check=False,
     )
     return _finished(done.returncode, done.stdout, done.stderr)
+
+
+def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+    """Our own and more; one that is to be killed counts no lines, which would be lost with it."""
+    whole = {**os.environ, **(more or {})}
+    if FAULT_POINT in whole:
+        whole.pop(MEASURED_VARIABLE, None)
+    return whole
 
 
 def run_each(
@@ -149,7 +160,7 @@ def started(
     with out.open("wb") as out_file, err.open("wb") as err_file:
         process = subprocess.Popen(
             [*HEEDFUL, *through, COMMAND, *arguments],
-            env={**os.environ, **(env or {})},
+            env=_environment(env),
             stdin=stdin,
             stdout=out_file,
             stderr=err_file,

@@ -31,6 +31,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 400]
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unmeasured", "unmeasured_processes")
 async def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     """Hundreds of requests, right and wrong ones, made from the description."""
     (tmp_path / "schemathesis.toml").write_text(EXPECTATIONS)
