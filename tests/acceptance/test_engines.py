@@ -104,6 +104,7 @@ def test_archives_are_checked_before_they_are_published(source: Path, output: Pa
     assert not pdfa.validate_written(output / "book.pdf", "2b").passed
 
 
+@pytest.mark.slow
 def test_times_are_preserved_where_wanted(source: Path, output: Path) -> None:
     [path] = make_archive(source, 1)
     os.utime(path, (1_000_000_000, 1_000_000_000))

@@ -145,6 +145,7 @@ def test_a_dry_run_lists_what_would_become_of_each_file(
     assert dict(cloud.calls) == calls
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unfinished")
 def test_status_lists_files_by_state(cloud: Cloud, output: Path, tmp_path: Path) -> None:
     done = run("status", "-o", output, "--files")
@@ -178,6 +179,7 @@ def test_status_lists_files_by_state(cloud: Cloud, output: Path, tmp_path: Path)
     assert {**plain, "files": told["files"]} == told
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unfinished")
 def test_status_lists_runs_by_time(cloud: Cloud, output: Path) -> None:
     told = run("status", "-o", output, "--runs", "--json").json

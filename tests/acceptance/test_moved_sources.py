@@ -80,6 +80,7 @@ def add_indirect(folder: Path) -> dict[str, bytes]:
 # What is moved
 
 
+@pytest.mark.slow
 def test_sources_go_with_their_tree_and_every_account_knows_it(
     cloud: Cloud, source: Path, output: Path, done_dir: Path, tmp_path: Path
 ) -> None:
@@ -166,6 +167,7 @@ def test_names_of_any_bytes_and_length(
     assert cloud.calls["submit"] == 3
 
 
+@pytest.mark.slow
 def test_files_that_are_named_again_are_known_as_done(
     cloud: Cloud, source: Path, output: Path, done_dir: Path, tmp_path: Path
 ) -> None:

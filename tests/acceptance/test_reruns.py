@@ -178,6 +178,7 @@ def test_a_changed_file_is_taken_up_again_after_a_lasting_failure(
     assert cloud.calls["submit"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [False, True])
 def test_retry_puts_back_all_or_those_that_are_named(
     cloud: Cloud, source: Path, output: Path, *, named: bool

@@ -90,6 +90,7 @@ def asks_for_token(address: str, client: str, secret: str) -> int:
         return refusal.code
 
 
+@pytest.mark.slow
 def test_a_running_service_sees_clients_come_and_go(tmp_path: Path) -> None:
     data = tmp_path / "data"
     first = run("serve", "--data-dir", data, "--add-client", "first").out.strip()

@@ -25,6 +25,7 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+@pytest.mark.slow
 def test_the_report_has_the_digest_of_each_source_as_it_was_converted(
     cloud: Cloud, source: Path, output: Path, tmp_path: Path
 ) -> None:
