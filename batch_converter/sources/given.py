@@ -120,12 +120,11 @@ class Sources:
         in two shards: the first counts, as it does without shards.
         """
         given = _chained(self.paths, listed)
-        has_folders = any(stores.of(path).root(path) is not None for path in self.paths)
-        may_overlap = _are_nested(self.paths) or (listed is not None and has_folders)
-        if selection.shard is None or not may_overlap:
+        if selection.shard is None or (listed is None and not _are_nested(self.paths)):
             return _walked(given, stores, selection, excluded_dirs)
         everything = replace(selection, shard=None)
-        return _marked(_walked(given, stores, everything, excluded_dirs), selection)
+        found = _walked(given, stores, everything, excluded_dirs)
+        return _marked(found, selection, frozenset(self.paths))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,14 +169,27 @@ def _are_nested(paths: Iterable[str]) -> bool:
     return any(below.startswith(above) for above, below in pairwise(places))
 
 
-def _marked(found: Iterator[Found], selection: Selection) -> Iterator[Found]:
-    """Tell of each file whether it is in the shard; trouble with one of another is its own."""
+def _marked(
+    found: Iterator[Found], selection: Selection, named: Collection[str]
+) -> Iterator[Found]:
+    """Tell of each file whether it is in the shard; trouble with one of another is its own.
+
+    Single files that a list names, and there may be millions, are left out where they are not: no
+    folder should come behind them that holds them.
+    """
     for item in found:
         is_in = selection.in_shard(item.source)
-        if isinstance(item, SourceFile):
-            yield item if is_in else replace(item, in_shard=False)
-        elif is_in or not is_djvu_name(item.source):
+        if not isinstance(item, SourceFile):
+            if is_in or not is_djvu_name(item.source):
+                yield item
+        elif is_in:
             yield item
+        elif item.source_root in named or not _is_single(item):
+            yield replace(item, in_shard=False)
+
+
+def _is_single(file: SourceFile) -> bool:
+    return file.path in {file.source_root, absolute_path(file.source_root)}
 
 
 def _walked(

@@ -113,13 +113,10 @@ async def converted(found: Sequence[SourceFile]) -> set[str]:
 @pytest.mark.parametrize("by_list", [False, True])
 def test_a_file_that_two_sources_hold_is_in_one_shard(tmp_path: Path, *, by_list: bool) -> None:
     archive = make_archive(tmp_path / "scans/a", 12)
+    given = (tmp_path / "scans", tmp_path / "scans/a", *archive)
     listed = tmp_path / "list"
-    listed.write_text("".join(f"{path}\n" for path in (tmp_path / "scans/a", *archive)))
-    nested = () if by_list else (tmp_path / "scans/a", *archive)
-    shards = [
-        taken([tmp_path / "scans", *nested], part, listed=listed if by_list else None)
-        for part in (1, 2)
-    ]
+    listed.write_text("".join(f"{path}\n" for path in given))
+    shards = [taken((), part, listed=listed) if by_list else taken(given, part) for part in (1, 2)]
 
     async def both() -> list[set[str]]:
         return [await converted(found) for found in shards]
@@ -136,3 +133,13 @@ def test_sources_beside_each_other_are_not_looked_at_for_other_shards(tmp_path: 
     found = [item for part in (1, 2) for item in taken(folders, part)]
     assert len(found) == 12
     assert all(item.in_shard for item in found)
+
+
+def test_of_single_files_in_a_list_a_shard_sees_its_own_alone(tmp_path: Path) -> None:
+    archive = make_archive(tmp_path / "scans", 12)
+    listed = tmp_path / "list"
+    listed.write_text("".join(f"{path}\n" for path in archive))
+    found = [taken((), part, listed=listed) for part in (1, 2)]
+    assert all(found)
+    assert all(item.in_shard for items in found for item in items)
+    assert sorted(item.path for items in found for item in items) == list(map(str, archive))
