@@ -20,6 +20,7 @@ from batch_converter.config import settings_of_run
 from batch_converter.discovery import absolute_path
 from batch_converter.engines.base import TaskService
 from batch_converter.engines.registry import ENGINES, choose_engine, choose_service
+from batch_converter.errors import RunStoppedError
 from batch_converter.events import EventStream
 from batch_converter.ledger import Ledger, LedgerReader
 from batch_converter.logs import log_event
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
     from batch_converter.clock import Clock
     from batch_converter.config import Settings
+    from batch_converter.engines.base import Engine
     from batch_converter.engines.spec import EngineSpec
     from batch_converter.errors import BatchConverterError
     from batch_converter.events import Observer
@@ -235,13 +237,22 @@ async def open_run(
         await anyio.to_thread.run_sync(context.scratch.prepare)
         await context.pdfs.prepare()
         await context.pdfs.clear_parts(*await context.ledger.unfinished())
-        await stack.enter_async_context(context.engine)
+        obstacle = await _open_engine(stack, context.engine)
         recovered = await context.ledger.begin_run(
             run_id, spec.name, at=context.clock.now(), settings=settings_of_run(settings)
         )
         await finish_moves(context)
         planner = Planner(context, any_engine=settings.engine == "auto")
-        yield Run(context, planner, recovered), opened
+        yield Run(context, planner, recovered, obstacle=obstacle), opened
+
+
+async def _open_engine(stack: AsyncExitStack, engine: Engine) -> RunStoppedError | None:
+    """Open the engine; returns what is in the way of a run, which is told and reported."""
+    try:
+        await stack.enter_async_context(engine)
+    except RunStoppedError as obstacle:
+        return obstacle
+    return None
 
 
 def _open_sources(

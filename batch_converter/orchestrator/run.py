@@ -76,12 +76,21 @@ class Run:
         context: The parts it was wired from.
         planner: Decides what is to be done.
         recovered: What the ledger found of dead runs.
+        obstacle: Why it cannot even begin: it ends in order, with what it means.
     """
 
-    def __init__(self, context: RunContext, planner: Planner, recovered: Recovered) -> None:
+    def __init__(
+        self,
+        context: RunContext,
+        planner: Planner,
+        recovered: Recovered,
+        *,
+        obstacle: RunStoppedError | None = None,
+    ) -> None:
         self._context = context
         self._planner = planner
         self._recovered = recovered
+        self._obstacle = obstacle
         self._emit = context.events.emit
         self._failures = 0
         self._reasons: set[StopReason] = set()
@@ -115,6 +124,8 @@ class Run:
             LedgerWriteError: The ledger cannot even be read any more.
         """
         self._tell_started()
+        if self._obstacle is not None:
+            self._on_stop(self._obstacle)
         with unwrapped():
             async with anyio.create_task_group() as watchers:
                 watchers.start_soon(self._watch_deadline)
