@@ -80,6 +80,21 @@ def open_djvu(path: str | os.PathLike[str], *, bundled_only: bool = False) -> It
         yield DjvuReader(source, folder_of(path, bundled_only=bundled_only))
 
 
+def needs_others(path: str | os.PathLike[str]) -> bool:
+    """Whether a document is a single page that includes what lies in files beside it.
+
+    Raises:
+        NotDjvuError: It is no DjVu, or is cut off.
+        UnreadableError: It cannot be opened or read.
+    """
+    with open_source(path) as source:
+        layout = read_layout(source)
+        form = layout.pages[0].form if layout.directory is None and layout.pages else None
+        return form is not None and any(
+            chunk.kind == "INCL" for chunk in read_page_form(source, form).chunks
+        )
+
+
 class DjvuReader:
     """Reads the pages of a bundled or single-page document from `source`.
 

@@ -23,6 +23,7 @@ from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.jobs.parts import PartResult
 from batch_converter.djvu.kernels.compiling import COMPILED
 from batch_converter.djvu.kernels.warming import make_ready
+from batch_converter.djvu.read.document import needs_others
 from batch_converter.djvu.read.inspect import inspect
 from batch_converter.djvu.work import child
 from batch_converter.djvu.work.freed_memory import give_back_freed_memory
@@ -94,6 +95,8 @@ def _run(job: Mapping[str, Any]) -> dict[str, Any]:
     match job["job"]:
         case "inspect":
             return _inspected(job["source"], options)
+        case "needs_others":
+            return {"needs_others": needs_others(job["source"])}
         case "part":
             pages = range(job["start"], job["stop"])
             result = convert_part(job["source"], job["target"], pages, options)
