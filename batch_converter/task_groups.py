@@ -22,3 +22,16 @@ def unwrapped() -> Iterator[None]:
         if len(group.exceptions) > 1:
             raise
         raise group.exceptions[0] from group.exceptions[0].__cause__
+
+
+@contextmanager
+def first_raised() -> Iterator[None]:
+    """Raise one error of a group in its place: what called the others off.
+
+    Of several that failed in the same instant one is told; all of them are about one thing.
+    """
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error = group.exceptions[0]
+        raise error from error.__cause__

@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from batch_converter.engines.registry import load_settings
+from batch_converter.errors import ConfigError
 from batch_converter.logs import shifted_level
 from batch_converter.objects import is_object_address
 
@@ -169,12 +170,14 @@ def settings_from(
         quiet: How often `-q` was given.
 
     Raises:
-        ConfigError: A setting is refused.
+        ConfigError: A setting is refused, or would be passed over.
     """
     flags = {
         name.replace("__", "."): value for name, value in given.items() if value not in (None, ())
     }
     loaded = load_settings(flags=flags, config_file=config_file)
+    if "dask.scheduler" in flags and loaded.settings.engine != "dask":
+        raise ConfigError("--scheduler names a cluster for --engine dask: give that, too")
     if verbose == quiet:
         return loaded
     level = shifted_level(loaded.settings.logging.level, louder=verbose - quiet)

@@ -22,6 +22,13 @@ _SERVICE: Final = (
         type=click.Choice(engine_names()),
         help="What converts (default: auto, the service where credentials are configured).",
     ),
+    option(
+        "dask.scheduler",
+        "--scheduler",
+        metavar="ADDRESS",
+        help="With --engine dask: a cluster that is there (tcp://host:8786); else one on this"
+        " machine.",
+    ),
     option("aspose.base_url", "--base-url", metavar="URL", help="Address of the API."),
     option(
         "concurrency.max_submissions",

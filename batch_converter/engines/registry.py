@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from batch_converter import config
 from batch_converter.engines.aspose.spec import SPEC as ASPOSE
+from batch_converter.engines.dask.spec import SPEC as DASK
 from batch_converter.engines.local import SPEC as LOCAL
 from batch_converter.errors import ConfigError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 AUTO: Final = "auto"
 """Means the first engine that is configured."""
 
-ENGINES: Final[Sequence[EngineSpec]] = (ASPOSE, LOCAL)
+ENGINES: Final[Sequence[EngineSpec]] = (ASPOSE, DASK, LOCAL)
 """In the order in which `auto` looks at them; the last is always configured."""
 
 

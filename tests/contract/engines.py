@@ -16,12 +16,18 @@ from pydantic import SecretStr
 from batch_converter.config import AsposeSettings, LocalSettings, RetrySettings
 from batch_converter.engines.aspose import AsposeEngine
 from batch_converter.engines.base import Converter, SourceDocument, TaskService
+from batch_converter.engines.dask.engine import DaskEngine
+from batch_converter.engines.dask.settings import DaskSettings
 from batch_converter.engines.local import LocalEngine
 from batch_converter.errors import BudgetSpentError, EngineError, OutputError
+from batch_converter.events import EventStream
 from batch_converter.models import CallOutcome
+from batch_converter.storage import FileBytes
 from batch_converter.testing import FakeConverter, FakeTaskService
+from batch_converter.threads import DiskThreads
 from tests.contract.example_engine import ExampleEngine, ExampleSettings
 from tests.support.cloud import Cloud
+from tests.support.dask_cluster import shared_cluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -96,6 +102,22 @@ async def local() -> AsyncIterator[Converter]:
 
 
 @asynccontextmanager
+async def dask() -> AsyncIterator[Converter]:
+    """Open the embedded engine on a cluster that all tests share."""
+    cluster = await anyio.to_thread.run_sync(shared_cluster)
+    engine = DaskEngine(
+        DaskSettings(scheduler=cluster.address),
+        LocalSettings(),
+        max_in_flight=8,
+        threads=DiskThreads(),
+        events=EventStream(),
+        open_source=FileBytes,
+    )
+    async with engine:
+        yield engine
+
+
+@asynccontextmanager
 async def example() -> AsyncIterator[Converter]:
     """Open the one that is to be copied."""
     async with ExampleEngine(ExampleSettings()) as engine:
@@ -136,6 +158,7 @@ async def fake_service() -> AsyncIterator[TaskService]:
 
 CONVERTERS: Final[Mapping[str, Callable[[], AbstractAsyncContextManager[Converter]]]] = {
     "local": local,
+    "dask": dask,
     "example": example,
     "fake": fake_converter,
 }

@@ -155,7 +155,7 @@ def test_without_it_neither_its_section_nor_its_name_is_known(tmp_path: Path) ->
     path = tmp_path / "given.toml"
     for text, message in (
         ("[example]\nquality = 30", "unknown key 'example.quality'"),
-        ('engine = "example"', "engine = 'example': there is auto, aspose and local"),
+        ('engine = "example"', "engine = 'example': there is auto, aspose, dask and local"),
     ):
         path.write_text(text)
         with pytest.raises(ConfigError, match=message):
@@ -206,7 +206,7 @@ def test_with_its_module_and_its_row_in_place_the_command_has_it(tmp_path: Path)
     shutil.copyfile(module, package / "engines" / "example.py")
     registry = package / "engines" / "registry.py"
     text = registry.read_text(encoding="utf-8")
-    with_row = text.replace("(ASPOSE, LOCAL)", "(ASPOSE, LOCAL, EXAMPLE)").replace(
+    with_row = text.replace("(ASPOSE, DASK, LOCAL)", "(ASPOSE, DASK, LOCAL, EXAMPLE)").replace(
         "from batch_converter.engines.local import SPEC as LOCAL\n",
         "from batch_converter.engines.local import SPEC as LOCAL\n"
         "from batch_converter.engines.example import SPEC as EXAMPLE\n",

@@ -6,7 +6,6 @@ import os
 import random
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import termios
@@ -43,6 +42,7 @@ from batch_converter.errors import (
     OutputError,
     UnreadableError,
 )
+from tests.support.books import book_of
 from tests.support.djvu_files import chunk, info, page
 from tests.support.djvu_layers import jpeg
 
@@ -480,19 +480,6 @@ async def test_memory_is_limited(tmp_path: Path) -> None:
 
 
 NAMELESS = ("the page directory is damaged: names and titles of pages are lost",)
-
-
-def book_of(pages: int) -> bytes:
-    """A long document: the same page again and again, in a directory without names."""
-    single = (SAMPLES / "bitonal.djvu").read_bytes()[4:]
-    offsets, place = [], 16 + 8 + 3 + 4 * pages
-    place += place & 1
-    for _ in range(pages):
-        offsets.append(place)
-        place += len(single) + (len(single) & 1)
-    table = struct.pack(f">BH{pages}I", 0x81, pages, *offsets)
-    padded = single + b"\0" * (len(single) & 1)
-    return b"AT&T" + chunk("FORM", b"DJVM" + chunk("DIRM", table) + padded * pages)
 
 
 async def test_long_documents_are_shared_and_give_the_same_bytes(tmp_path: Path) -> None:

@@ -95,3 +95,11 @@ class Workers:
         )
         blamed.__cause__ = machine_trouble(lack)
         return blamed
+
+
+def about(name: str, error: FileError) -> FileError:
+    """Name the file, where the message does not yet."""
+    message = str(error)
+    told = type(error)(message if name in message else f"{name}: {message}")
+    told.__cause__ = error.__cause__
+    return told

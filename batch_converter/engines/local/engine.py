@@ -14,7 +14,7 @@ from batch_converter.djvu.work.ocr_tools import missing_tools
 from batch_converter.djvu.work.pdfa_tools import missing_checker
 from batch_converter.djvu.work.workers import MAX_KILLS, WorkerPool
 from batch_converter.engines.base import Converter, Ready
-from batch_converter.engines.local.asking import Workers
+from batch_converter.engines.local.asking import Workers, about
 from batch_converter.engines.local.conversion import DocumentConversion
 from batch_converter.engines.local.limits import DocumentLimits
 from batch_converter.engines.local.options import NAME, digest_of, options_of
@@ -169,7 +169,7 @@ class LocalEngine(Converter):
                     threads=self._threads,
                 ).run()
         except FileError as error:
-            told = _about(source.name, error)
+            told = about(source.name, error)
             raise told from told.__cause__
         return Ready(warnings=tuple(warnings))
 
@@ -204,11 +204,3 @@ class LocalEngine(Converter):
             with anyio.CancelScope(shield=True):
                 await self._threads.start(remove_parts, [unfinished])
             raise
-
-
-def _about(name: str, error: FileError) -> FileError:
-    """Name the file, where the message does not yet."""
-    message = str(error)
-    told = type(error)(message if name in message else f"{name}: {message}")
-    told.__cause__ = error.__cause__
-    return told

@@ -1,0 +1,4 @@
+"""The embedded engine on a Dask cluster.
+
+The registry imports `spec`, which loads no Dask: that is an extra.
+"""
