@@ -54,18 +54,6 @@ def output_place(settings: Settings) -> Path | ObjectAddress:
         return place.absolute()
 
 
-def output_dir(settings: Settings) -> Path:
-    """Return the absolute output folder, for what needs one.
-
-    Raises:
-        UsageError: As `output_place`, or it is in an object store.
-    """
-    place = output_place(settings)
-    if isinstance(place, ObjectAddress):
-        raise UsageError(f"{place} is in an object store, and this needs a folder of this machine")
-    return place
-
-
 def moved_sources_dir(settings: Settings) -> Path | None:
     """Return the absolute folder that sources are moved to (`--after`); None where they stay.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,15 +23,18 @@ from batch_converter.bags.tag_file import TagFile, write_tag_file
 from batch_converter.clock import SystemClock
 from batch_converter.errors import OutputError, UsageError
 from batch_converter.ledger import LedgerReader
+from batch_converter.objects import is_object_address
 from batch_converter.output import writing
-from batch_converter.state import ledger_path, output_dir
+from batch_converter.state import LEDGER_NAME, state_dir
+from batch_converter.threads import DiskThreads
+from batch_converter.wiring import open_output
 from batch_converter.working_folder import needed_for
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Generator, Iterable, Sequence
 
     from batch_converter.config import Settings
+    from batch_converter.output import OutputStore
 
 _SOFTWARE: Final = f"batch-converter {version('batch-converter')}"
 
@@ -77,12 +81,16 @@ def make_bag(
         UsageError: The folder, a label or the ledger (LedgerError) cannot be used, or the
             ledger knows no PDF.
         OutputError: The bag cannot be written, or all PDFs would be left out.
+        ServiceUnavailableError: The PDFs are in an object store that does not answer any more.
     """
     check_info(info)
+    if is_object_address(os.fspath(folder)):
+        raise UsageError(f"{folder} is an address; name a folder of this machine for the bag")
     with needed_for(folder):
         absolute = Path(folder).absolute()
-    pdfs, place = output_dir(settings), free_place(absolute)
-    with LedgerReader(ledger_path(settings)) as ledger:
+    place, state = free_place(absolute), state_dir(settings)
+    pdfs = open_output(settings, state=state, run_id="", threads=DiskThreads(1))
+    with LedgerReader(state / LEDGER_NAME) as ledger:
         if not ledger.status().totals.converted:
             raise UsageError("the ledger knows no PDF as converted: there is nothing to bag")
         with appearing(place) as growing:
@@ -101,7 +109,7 @@ def make_bag(
 
 
 class _Making:
-    def __init__(self, place: Path, growing: Path, pdfs: Path) -> None:
+    def __init__(self, place: Path, growing: Path, pdfs: OutputStore) -> None:
         self.left_out = 0
         with writing(place):
             self.payload = Payload(growing)
@@ -130,7 +138,7 @@ class _Making:
     def _add(self, output: str, sha256: str) -> None:
         if (reason := obstacle(output)) is not None:
             raise NotBaggedError(reason)
-        self.payload.add(output, self._pdfs / output, sha256)
+        self.payload.add(output, self._pdfs, sha256)
         if version_for(output) == LITERAL_PERCENT_VERSION:
             self._version = LITERAL_PERCENT_VERSION
 
@@ -143,7 +151,7 @@ class _Making:
         if not self.payload.n_files:
             raise OutputError(
                 f"{self._place} was not made: of the {self.left_out} PDFs that the ledger knows"
-                f" none can be in it; see that the disk of {self._pdfs} is mounted"
+                f" none can be in it; see that {self._pdfs.location} is there, and its disk mounted"
             )
         encoding = "Tag-File-Character-Encoding: UTF-8"
         lines = info_lines(

@@ -10,13 +10,17 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Final
 
+from batch_converter.errors import OutputError
+from batch_converter.output import unread_reason
 from batch_converter.storage import sync_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import BinaryIO
 
-_PIECE_BYTES: Final = 1 << 20
+    from batch_converter.output import OutputStore
+
 _NAME_REFUSED: Final = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ})
 
 
@@ -39,27 +43,28 @@ class Payload:
         self._folder.mkdir()
         self._incoming = bag / "incoming"
 
-    def add(self, output: str, pdf: Path, sha256: str) -> None:
+    def add(self, output: str, pdfs: OutputStore, sha256: str) -> None:
         """Copy a PDF to where it belongs; the copy is on disk, though not its name.
 
         Args:
-            output: Its path below `data`.
-            pdf: Where it is.
+            output: Its path in `pdfs`, and below `data`.
+            pdfs: Where it is.
             sha256: What it must be, in hexadecimal digits.
 
         Raises:
             NotBaggedError: It is not what it was, or the bag's file system takes no such name.
+            ServiceUnavailableError: The store does not answer any more.
             OSError: The bag cannot be written.
         """
-        with _opened(pdf) as source, self._incoming.open("wb") as copy:
-            found = _copied(source, copy)
-            status = os.fstat(source.fileno())
+        with self._incoming.open("wb") as copy:
+            found = _copied(pdfs.pieces(output), copy)
             copy.flush()
             sync_file(copy.fileno())
+            n_bytes = copy.tell()
         if found != sha256:
             raise NotBaggedError("differs from what was recorded")
-        os.utime(self._incoming, ns=(status.st_atime_ns, status.st_mtime_ns))
-        n_bytes = self._incoming.stat().st_size
+        mtime_ns = pdfs.look(output).mtime_ns
+        os.utime(self._incoming, ns=(mtime_ns, mtime_ns))
         self._place(output)
         self.n_bytes += n_bytes
         self.n_files += 1
@@ -80,28 +85,18 @@ class Payload:
         self._incoming.unlink(missing_ok=True)
 
 
-def _opened(pdf: Path) -> BinaryIO:
-    try:
-        if not pdf.is_file() and pdf.exists():  # a pipe would have us wait for whoever writes it
-            raise NotBaggedError("is no file any more")
-        return pdf.open("rb", buffering=0)
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotBaggedError("missing") from None
-    except OSError as error:
-        raise NotBaggedError(f"cannot be read: {error.strerror}") from error
-
-
-def _copied(source: BinaryIO, copy: BinaryIO) -> str:
+def _copied(pieces: Iterator[bytes | memoryview], copy: BinaryIO) -> str:
     """Copy all bytes; returns their SHA-256."""
     digest = hashlib.sha256()
-    while piece := _read(source):
+    while piece := _next(pieces):
         digest.update(piece)
         copy.write(piece)
     return digest.hexdigest()
 
 
-def _read(source: BinaryIO) -> bytes:
+def _next(pieces: Iterator[bytes | memoryview]) -> bytes | memoryview:
+    """Return the next piece, an empty one at the end."""
     try:
-        return source.read(_PIECE_BYTES)
-    except OSError as error:
-        raise NotBaggedError(f"cannot be read: {error.strerror}") from error
+        return next(pieces, b"")
+    except OutputError as error:
+        raise NotBaggedError(unread_reason(error)) from error

@@ -14,6 +14,7 @@ from batch_converter.cli.options import config_option, output_options, settings_
 from batch_converter.errors import ExitCode, FileError, OutputError
 from batch_converter.ledger import LedgerReader
 from batch_converter.logs import printable
+from batch_converter.output import unread_reason
 from batch_converter.sources import SourceStores
 from batch_converter.state import LEDGER_NAME, ledger_path, state_dir
 from batch_converter.threads import DiskThreads
@@ -106,6 +107,5 @@ def _pdf_fault(pdfs: OutputStore, output: str, sha256: str) -> str | None:
     try:
         found = pdfs.sha256(output)
     except OutputError as error:
-        is_missing = isinstance(error.__cause__, FileNotFoundError | NotADirectoryError)
-        return "missing" if is_missing else str(error)
+        return unread_reason(error)
     return None if found == sha256 else "differs from what was recorded"

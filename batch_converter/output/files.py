@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+_PIECE_BYTES: Final = 1 << 20
+
 _ADVICE: Final[Mapping[int, str]] = {
     errno.ENOSPC: "the disk is full; free some space and run again",
     errno.EDQUOT: "the disk quota is used up; free some space and run again",
@@ -51,6 +53,28 @@ def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def file_pieces(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file.
+
+    Raises:
+        OutputError: It cannot be read; its `__cause__` is the `OSError`.
+    """
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise OutputError(f"{path} is no file")  # a pipe waits for whoever writes it
+        with path.open("rb", buffering=0) as file:
+            while piece := file.read(_PIECE_BYTES):
+                yield piece
+    except OSError as error:
+        raise OutputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def unread_reason(error: OutputError) -> str:
+    """Say in a few words why a PDF that is recorded could not be read."""
+    is_missing = isinstance(error.__cause__, FileNotFoundError | NotADirectoryError)
+    return "missing" if is_missing else str(error)
 
 
 def hash_file(path: Path) -> str:

@@ -190,7 +190,7 @@ class ObjectPdfs:
             OutputError: It cannot be read.
         """
         digest = hashlib.sha256()
-        for piece in self._pieces(output):
+        for piece in self.pieces(output):
             digest.update(piece)
         return digest.hexdigest()
 
@@ -205,12 +205,17 @@ class ObjectPdfs:
         with TemporaryDirectory(prefix="object-", suffix=".part", dir=there) as folder:
             copy = Path(folder, "copy.pdf")
             with copy.open("wb", buffering=0) as file:
-                for piece in self._pieces(output):
+                for piece in self.pieces(output):
                     with writing(copy):
                         write_all(file.fileno(), piece)
             return check_pdf(copy)
 
-    def _pieces(self, output: str) -> Iterator[memoryview]:
+    def pieces(self, output: str) -> Iterator[memoryview]:
+        """Yield the bytes of a PDF.
+
+        Raises:
+            OutputError: It cannot be read.
+        """
         address = self._root.below(output)
         try:
             with self._client.opened(address.key) as (_, pieces):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from batch_converter.errors import OutputError, UsageError
 from batch_converter.output.checking import check_pdf
-from batch_converter.output.files import hash_file, writing
+from batch_converter.output.files import file_pieces, hash_file, writing
 from batch_converter.output.grouped_folder_sync import GroupedFolderSync
 from batch_converter.output.new_folders import NewFolders
 from batch_converter.output.part_on_disk import PartOnDisk, PartPaths
@@ -22,7 +22,7 @@ from batch_converter.output.writability import check_writable, is_disk_failure
 from batch_converter.storage import make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Iterator
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -95,6 +95,14 @@ class PdfStore:
         if stat.S_ISDIR(status.st_mode):
             return OutputLook(obstacle="a folder stands in its place")
         return OutputLook(size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+
+    def pieces(self, output: str) -> Iterator[bytes]:
+        """Yield the bytes of a PDF; blocks.
+
+        Raises:
+            OutputError: It cannot be read.
+        """
+        return file_pieces(self._output_dir / output)
 
     def sha256(self, output: str) -> str:
         """Return the digest of a PDF that is there; blocks.

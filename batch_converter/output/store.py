@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from contextlib import AbstractAsyncContextManager
 
     from batch_converter.errors import OutputError
@@ -90,6 +90,14 @@ class OutputStore(Protocol):
 
         Raises:
             ServiceUnavailableError: Nothing can be looked at: the store does not answer.
+        """
+        ...
+
+    def pieces(self, output: str) -> Iterator[bytes | memoryview]:
+        """Yield the bytes of a PDF.
+
+        Raises:
+            OutputError: It cannot be read; see `unread_reason`.
         """
         ...
 

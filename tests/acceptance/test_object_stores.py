@@ -71,10 +71,10 @@ def test_killed_before_during_and_after_a_pdf_is_put_there(
     told = "".join(path.read_text() for path in tmp_path.rglob("std*")) + done.err
     assert SECRET not in told
     assert ACCESS_KEY not in told
-    check_other_commands(bucket)
+    check_other_commands(bucket, tmp_path)
 
 
-def check_other_commands(bucket: Bucket) -> None:
+def check_other_commands(bucket: Bucket, tmp_path: Path) -> None:
     output = ("-o", f"s3://{bucket.name}/out")
     bucket.put("out/a.pdf", b"other")
     bucket.delete("out/b c.pdf")
@@ -84,4 +84,8 @@ def check_other_commands(bucket: Bucket) -> None:
         "b c.pdf: missing",
         "1 of 3 PDFs are as recorded",
     ]
+    bag = tmp_path / "bag"
+    some = run("bag", *output, bag)
+    assert some.out.splitlines()[-1] == f"1 of 3 PDFs are in {bag}"
+    assert (bag / "data/deep/d.pdf").read_bytes() == bucket.get("out/deep/d.pdf")
     assert run("status", *output, "--json").json["totals"]["converted"] == 3

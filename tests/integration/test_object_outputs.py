@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -280,11 +281,23 @@ def test_a_longer_pdf_goes_in_parts_and_those_are_called_off(
 # Other commands
 
 
-async def test_what_asks_for_a_folder_says_so(runs: RemoteRuns, tmp_path: Path) -> None:
-    runs.put("a.djvu")
+async def test_a_bag_is_filled_from_there(runs: RemoteRuns, tmp_path: Path) -> None:
+    for name in ("a", "deep/b", "c"):
+        runs.put(f"{name}.djvu")
     await runs.convert()
-    with pytest.raises(UsageError, match="needs a folder of this machine"):
-        await anyio.to_thread.run_sync(make_bag, tmp_path / "bag", runs.settings)
+    key = runs.bucket.keys("out/")[0]
+    runs.bucket.put(key, b"%PDF-1.4 of another")
+    runs.bucket.delete(runs.bucket.keys("out/")[1])
+    told: dict[str, str] = {}
+    making = partial(make_bag, tmp_path / "bag", runs.settings, on_left_out=told.__setitem__)
+    bag = await anyio.to_thread.run_sync(making)
+    assert (bag.pdfs, bag.left_out) == (1, 2)
+    assert told == {"a.pdf": "differs from what was recorded", "c.pdf": "missing"}
+    assert (bag.path / "data/deep/b.pdf").read_bytes() == runs.bucket.get("out/deep/b.pdf")
+
+
+async def test_times_that_would_not_be_preserved_are_told(runs: RemoteRuns) -> None:
+    runs.put("a.djvu")
     runs.changes["output"] = {"preserve_times": True}
     with pytest.raises(UsageError, match="--preserve-times"):
         await runs.convert()
