@@ -8,6 +8,7 @@ committed.
 from __future__ import annotations
 
 import ast
+import html
 import inspect
 import re
 import typing
@@ -308,10 +309,9 @@ def _cell(text: str) -> str:
 def _plain(text: str) -> str:
     """Return prose in which nothing is taken for Markdown or HTML but code."""
     parts = re.split(r"(``?[^`]*``?)", text)
-    return "".join(
-        f"`{part.strip('`')}`" if index % 2 else re.sub(r"([*_<>\[\]$~#])", r"\\\1", part)
-        for index, part in enumerate(parts)
-    )
+    parts[::2] = [re.sub(r"([*_\[\]#])", r"\\\1", html.escape(p, quote=False)) for p in parts[::2]]
+    parts[1::2] = [f"`{part.strip('`')}`" for part in parts[1::2]]
+    return "".join(parts)
 
 
 MADE: Final[Mapping[str, Callable[[], str]]] = {

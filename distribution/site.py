@@ -94,7 +94,10 @@ def _relinked(page: str, text: str, root: Path) -> tuple[str, set[str]]:
         return posixpath.relpath(place(file), from_here)
 
     parts = _CODE.split(text)
-    return "".join(p if i % 2 else _LINK.sub(moved, p) for i, p in enumerate(parts)), named
+    parts[::2] = [_LINK.sub(moved, prose) for prose in parts[::2]]
+    # GitHub wants a bar escaped in code in a table, Python-Markdown shows the backslash.
+    parts[1::2] = [code.replace(r"\|", "|") for code in parts[1::2]]
+    return "".join(parts), named
 
 
 def build(folder: Path, root: Path = ROOT) -> Path:

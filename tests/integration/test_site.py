@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
+from markdown_it import MarkdownIt
 
-from distribution import site
+from distribution import reference, site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,16 +26,26 @@ FETCHING: Final = {"audio", "embed", "iframe", "img", "link", "object", "script"
 
 
 class Page(HTMLParser):
-    """What an HTML page links to, fetches, and can be linked at."""
+    """What an HTML page links to, fetches, and can be linked at; what its article says."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
         self.links: set[str] = set()
         self.fetched: set[str] = set()
         self.ids: set[str] = set()
-        self.feed(path.read_text(encoding="utf-8"))
+        self.said = ""
+        self._is_article = False
+        self.feed(text)
+
+    def handle_data(self, data: str) -> None:
+        if self._is_article:
+            self.said += "".join(data.split()).replace("¶", "")  # the sign of a heading's link
+
+    def handle_endtag(self, tag: str) -> None:
+        self._is_article &= tag != "article"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._is_article |= tag == "article"
         for name, value in attrs:
             if name == "id" and value:
                 self.ids.add(value)
@@ -51,7 +62,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pages(built: Path) -> dict[Path, Page]:
     """Return every page of the site."""
-    return {path: Page(path) for path in built.rglob("*.html")}
+    return {path: Page(path.read_text(encoding="utf-8")) for path in built.rglob("*.html")}
 
 
 def entries(part: object) -> Iterator[str]:
@@ -70,11 +81,31 @@ def test_the_navigation_has_every_page_once() -> None:
 
 
 def test_every_page_is_built(pages: dict[Path, Page], built: Path) -> None:
-    expected = {built / Path(site.place(page)).with_suffix(".html") for page in site.pages()}
-    readme = built / "decisions/README.html"
-    if readme in expected:  # Zensical takes it for the folder's own page
-        expected = expected - {readme} | {built / "decisions/index.html"}
-    assert expected <= set(pages)
+    assert {html_of(page, built) for page in site.pages()} <= set(pages)
+
+
+def html_of(page: str, built: Path) -> Path:
+    """Return where a page is in the site; a README is its folder's own page."""
+    place = built / Path(site.place(page)).with_suffix(".html")
+    return place.with_name("index.html") if place.name == "README.html" else place
+
+
+def test_a_page_says_what_it_says_in_the_repository(pages: dict[Path, Page], built: Path) -> None:
+    as_there = MarkdownIt("commonmark").enable("table")
+    for page in site.pages():
+        text = (ROOT / page).read_text(encoding="utf-8")
+        if not reference.MARK.search(text):
+            expected = Page(f"<article>{as_there.render(text)}</article>")
+            assert pages[html_of(page, built)].said == expected.said, page
+
+
+def test_what_is_made_from_the_code_shows_no_marks_of_its_own(
+    pages: dict[Path, Page], built: Path
+) -> None:
+    for name in ("codes", "environment", "events", "options", "settings"):
+        assert not re.search(
+            r"\\[^\W\d_]|\\[$~<*]|`|&\w+;", pages[built / f"reference/{name}.html"].said
+        )
 
 
 def test_every_link_inside_leads_to_what_is_there(pages: dict[Path, Page]) -> None:
