@@ -14,8 +14,6 @@ from functools import cache
 from importlib import metadata, resources
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from batch_converter.logs import printable
 from batch_converter.report.atomic_writer import replacing
 from batch_converter.report.formatting import cost, duration, pluralized, short_duration, size
@@ -95,6 +93,8 @@ def _inline(name: str) -> _Inline:
 
 @cache
 def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415  # for few runs
+
     environment = Environment(
         loader=PackageLoader("batch_converter.report", "."),
         autoescape=True,
