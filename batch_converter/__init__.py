@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     )
     from batch_converter.merging import MergedRun
     from batch_converter.models import FileReport, FileStatus, RunSummary
+    from batch_converter.watching import watch
 
 __all__ = [
     "Bag",
@@ -63,6 +64,7 @@ __all__ = [
     "load_settings",
     "make_bag",
     "merge",
+    "watch",
 ]
 
 _HOMES: Final = {
@@ -89,6 +91,7 @@ _HOMES: Final = {
     "make_bag": "batch_converter.bags",
     "merge": "batch_converter.api",
     "MergedRun": "batch_converter.merging",
+    "watch": "batch_converter.watching",
 }
 
 

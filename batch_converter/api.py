@@ -34,12 +34,11 @@ from batch_converter.state import (
     check_move_dir,
     held_state_dir,
     ledger_path,
-    moved_sources_dir,
     new_run_id,
     output_place,
     prepare_move_dir,
     require_ledger,
-    state_dir,
+    unsearched_dirs,
     was_moved,
 )
 from batch_converter.wiring import SOURCE_STORES, open_context
@@ -93,6 +92,26 @@ class RunReport:
         """
         with LedgerReader(self.ledger) as reader:
             yield from reader.failed_paths(self.summary.run_id)
+
+    def left_paths(self) -> Iterator[str]:
+        """Yield the absolute paths of the sources that the next run takes up again; blocking.
+
+        Raises:
+            LedgerError: The ledger cannot be read any more.
+        """
+        with LedgerReader(self.ledger) as reader:
+            yield from reader.left_paths(self.summary.run_id)
+
+    def paths_of_many_files(self) -> Iterator[tuple[str, bool]]:
+        """Yield the paths of documents that change when files beside them do; blocking.
+
+        Indexes with parts; and, marked by True, what failed and may be one that lacks some.
+
+        Raises:
+            LedgerError: The ledger cannot be read any more.
+        """
+        with LedgerReader(self.ledger) as reader:
+            yield from reader.paths_of_many_files()
 
     def converted(self) -> Iterator[tuple[str, str, int]]:
         """Yield name, SHA-256 and size of every PDF that the ledger knows; blocking.
@@ -153,6 +172,7 @@ async def run(
     redactor: Redactor | None = None,
     engines: Sequence[EngineSpec] = ENGINES,
     stopping: Callable[[Run], AbstractContextManager[object]] = nullcontext,
+    held: Path | None = None,
 ) -> RunReport:
     """Convert what is named in any way that the command knows; see `convert`.
 
@@ -164,6 +184,7 @@ async def run(
         redactor: The log's, so that it learns tokens before they are used.
         engines: What there is to choose from.
         stopping: Entered while the run goes on; it may call `Run.stop`.
+        held: The state directory, where the caller holds it already.
     """
     run_id = run_id or new_run_id()
     with structlog.contextvars.bound_contextvars(run_id=run_id):
@@ -174,6 +195,7 @@ async def run(
             on_event=on_event,
             redactor=redactor,
             engines=engines,
+            held=held,
         )
         async with opening as (opened, found):
             with stopping(opened):
@@ -194,6 +216,7 @@ async def open_run(
     source_stores: Mapping[str, BuildStore] = SOURCE_STORES,
     clock: Clock | None = None,
     policy: PollPolicy | None = None,
+    held: Path | None = None,
 ) -> AsyncIterator[tuple[Run, OpenSources]]:
     """Hold the state directory and make a run ready; leaving it closes everything.
 
@@ -207,6 +230,7 @@ async def open_run(
         source_stores: Where sources may lie.
         clock: The time; the system's where absent.
         policy: When tasks are asked for; the settings' where absent.
+        held: The state directory, where the caller holds it already.
 
     Raises:
         UsageError: A source, a setting or the place of a report cannot be used;
@@ -220,7 +244,8 @@ async def open_run(
     await anyio.to_thread.run_sync(prepare_move_dir, settings)
     events = EventStream([log_event] if on_event is None else [log_event, on_event])
     async with AsyncExitStack() as stack:
-        state = await stack.enter_async_context(held_state_dir(settings))
+        holding = held_state_dir(settings) if held is None else nullcontext(held)
+        state = await stack.enter_async_context(holding)
         context = await stack.enter_async_context(
             open_context(
                 settings,
@@ -259,13 +284,10 @@ def _open_sources(
     sources: Sources, settings: Settings, stores: SourceStores, now: datetime
 ) -> OpenSources:
     output_place(settings)
-    excluded_dirs = [os.fspath(state_dir(settings))]
-    if (move_dir := moved_sources_dir(settings)) is not None:
-        excluded_dirs.append(os.fspath(move_dir))
     opened = sources.open(
         settings.input,
         stores,
-        excluded_dirs=excluded_dirs,
+        excluded_dirs=unsearched_dirs(settings),
         now=now,
         was_moved=lambda path: was_moved(settings, absolute_path(path)),
     )

@@ -408,3 +408,103 @@ class ServiceThrottled(RunEvent):
     endpoint: str
     wait_s: float
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileArrived(FileEvent):
+    """A watch has noticed a file, and waits until nothing of it changes any more."""
+
+    name = "file.arrived"
+    level = "debug"
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchStarted(RunEvent):
+    """A watch has begun: the sources are there, and the state directory is held.
+
+    Attributes:
+        settle_s: For how long a file must not have changed before it is taken up.
+        rescan_s: How often everything is looked at again.
+        poll: Whether it looks now and then, and is not told of changes.
+    """
+
+    name = "watch.started"
+    sources: tuple[str, ...]
+    settle_s: float
+    rescan_s: float
+    poll: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchWaiting(RunEvent):
+    """All that had arrived was taken up; the counts are of the whole watch.
+
+    Attributes:
+        folders: How many are watched.
+        left: Files that are tried again at the next rescan.
+    """
+
+    name = "watch.waiting"
+    sources: int
+    folders: int
+    converted: int
+    failed: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchRescanned(RunEvent):
+    """Everything was looked at again.
+
+    Attributes:
+        arrived: Files that had not been noticed before, or are tried again.
+    """
+
+    name = "watch.rescanned"
+    level = "debug"
+    arrived: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchPolling(RunEvent):
+    """The system does not tell of changes; it is looked for them now and then."""
+
+    name = "watch.polling"
+    level = "warning"
+    reason: str
+    poll_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchSourceLost(RunEvent):
+    """A source cannot be reached any more; it is looked for now and then."""
+
+    name = "watch.source_lost"
+    level = "warning"
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchSourceBack(RunEvent):
+    """A source that was lost is there again."""
+
+    name = "watch.source_back"
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchFinished(RunEvent):
+    """A watch has ended; the counts are of the whole of it.
+
+    Attributes:
+        batches: Runs that it made.
+    """
+
+    name = "watch.finished"
+    exit_code: int
+    batches: int
+    converted: int
+    failed: int
+    left: int

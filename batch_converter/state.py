@@ -67,6 +67,16 @@ def moved_sources_dir(settings: Settings) -> Path | None:
         return folder.absolute()
 
 
+def unsearched_dirs(settings: Settings) -> tuple[str, ...]:
+    """Return the folders in which no source is looked for: our own, and that of moved sources.
+
+    Raises:
+        UsageError: One is relative to a folder that is gone.
+    """
+    moved = moved_sources_dir(settings)
+    return (os.fspath(state_dir(settings)), *(() if moved is None else (os.fspath(moved),)))
+
+
 def check_move_dir(settings: Settings, roots: Sequence[str], named: Sequence[str] = ()) -> None:
     """Make sure that sources can be moved where they are to go; blocking.
 

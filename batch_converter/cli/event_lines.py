@@ -186,6 +186,19 @@ def _progress(event: EventDict, letters: Lettering) -> _Line:
     return _Line(color=_PLAIN, text=letters.joined(facts))
 
 
+def _watching(event: EventDict, _: Lettering) -> _Line:
+    quiet = f"a file is taken up once it has not changed for {event['settle_s']:g} s"
+    return _Line(color=_PLAIN, text=f"Watching {', '.join(event['sources'])}; {quiet}")
+
+
+def _waiting(event: EventDict, letters: Lettering) -> _Line:
+    facts = [f"{event['converted']:,} converted so far"]
+    facts += [f"{event['failed']:,} failed"] if event["failed"] else []
+    facts += [f"{event['left']:,} to be tried again"] if event["left"] else []
+    watched = f"Watching {pluralized(event['folders'], 'folder')}"
+    return _Line(color=_PLAIN, text=letters.joined([watched, *facts, "waiting"]))
+
+
 def _of_file(color: int, text: str) -> _Form:
     """Return the form of a file's event that says this; fields stand in braces."""
     return lambda event, _: _Line(color=color, name=event["source"], text=text.format_map(event))
@@ -225,6 +238,13 @@ _FORMS: Final[Mapping[str, _Form]] = {
     ),
     "budget.exhausted": _of_run(_YELLOW, "The budget is spent: {message}"),
     "service.throttled": _throttled,
+    "watch.started": _watching,
+    "watch.waiting": _waiting,
+    "watch.polling": _of_run(
+        _YELLOW, "Changes are looked for every {poll_s:g} s, and not told by the system: {reason}"
+    ),
+    "watch.source_lost": _of_run(_YELLOW, "{path} is away, and is looked for: {reason}"),
+    "watch.source_back": _of_run(_PLAIN, "{path} is there again"),
     "ping.failed": _of_run(_YELLOW, "The ping of {host} ({ping}) failed: {reason}"),
 }
 
@@ -235,6 +255,7 @@ _UNSHOWN: Final = frozenset(
         "file.resubmitted",
         "file.submitted",
         "run.finished",
+        "watch.finished",
     }
 )
 """Events that a person has no use for, or reads in the summary."""

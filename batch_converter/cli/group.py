@@ -17,6 +17,7 @@ from batch_converter.shortage import exhausted, shortage_of
 
 _COMMANDS: Final = (
     "convert",
+    "watch",
     "status",
     "retry",
     "report",
@@ -33,7 +34,7 @@ _COMMANDS: Final = (
 is imported, since HTTP, PDF and terminal libraries take longer to load than `status` takes
 to answer."""
 
-_DRAINS_ON_SIGNAL: Final = {"convert", "serve"}
+_DRAINS_ON_SIGNAL: Final = {"convert", "serve", "watch"}
 """The commands that bring something home when they are interrupted, and print it."""
 
 

@@ -83,6 +83,11 @@ class ProgressDisplay:
         self._live = self._live_on(self._sized) if isinstance(self._sized, Console) else None
         self.log_stream = _AboveDisplay(self._live.console) if self._live else stream
 
+    def of(self, counters: RunCounters) -> Self:
+        """Return itself, to be entered for a run whose counters these are."""
+        self._counters, self._pace = counters, Pace()
+        return self
+
     @property
     def is_drawn(self) -> bool:
         """Whether anything is drawn."""

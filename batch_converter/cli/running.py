@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from batch_converter.orchestrator import StopReason
 from batch_converter.report import human_summary, summary_json
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from contextlib import AbstractContextManager
 
     from batch_converter.cli.telling import Telling
@@ -65,31 +66,63 @@ def run_with_display(
         telling: Told of the beginning, and what came of it.
         quiet: Whether nothing is drawn unless asked for, nor said but what ends the run.
     """
-    wishes, counters = loaded.settings.logging, RunCounters()
-    wanted = False if quiet and wishes.progress is None else wishes.progress
-    display = ProgressDisplay(counters, wanted=wanted)
-    lines = EventLines(
-        columns=lambda: display.columns,
-        lettering=display.lettering,
-        colors=wants_colors(display.log_stream or NullStream()),
-    )
-    logging = logging_session(loaded, stream=display.log_stream, for_people=lines, quiet=quiet)
-    with logging as session, display:
+    counters, settings = RunCounters(), loaded.settings
+    with displayed_logging(loaded, quiet=quiet) as (session, display), display.of(counters):
         run = partial(
             api.run,
             run_id=session.run_id,
             redactor=session.redactor,
             stopping=partial(_stopped_by_signals, session=session, display=display),
         )
-        telling.begin(loaded.settings, session)
-        stats_s = 0 if display.is_drawn else wishes.stats
-        observed = _observed(_with_progress_log(run, counters, stats_s), counters, loaded.settings)
-        report = anyio.run(observed, sources, loaded.settings)
+        telling.begin(settings, session)
+        shown = displayed_run(run, counters, settings, is_drawn=display.is_drawn)
+        report = anyio.run(shown, sources, settings)
     telling.ran(report)
     unwritten = (
         f"{error}; once that is settled, the same command writes it" for error in report.unwritten
     )
     return ToldRun(report=report, causes=(*counters.causes, *unwritten))
+
+
+@contextmanager
+def displayed_logging(
+    loaded: LoadedSettings, *, quiet: bool
+) -> Iterator[tuple[LogSession, ProgressDisplay]]:
+    """Log as the settings say, for a person in words, above a display that is to be entered.
+
+    Raises:
+        UsageError: The log file cannot be opened.
+    """
+    wishes = loaded.settings.logging
+    wanted = False if quiet and wishes.progress is None else wishes.progress
+    display = ProgressDisplay(RunCounters(), wanted=wanted)
+    lines = EventLines(
+        columns=lambda: display.columns,
+        lettering=display.lettering,
+        colors=wants_colors(display.log_stream or NullStream()),
+    )
+    logging = logging_session(loaded, stream=display.log_stream, for_people=lines, quiet=quiet)
+    with logging as session:
+        yield session, display
+
+
+def displayed_run(
+    run: Callable[..., Awaitable[api.RunReport]],
+    counters: RunCounters,
+    settings: Settings,
+    *,
+    is_drawn: bool,
+) -> Callable[..., Awaitable[api.RunReport]]:
+    """Return the run with who observes it: counters, a page where one is wanted, `run.progress`.
+
+    Args:
+        run: As `api.run`.
+        counters: Of this run.
+        settings: What the user wants.
+        is_drawn: Whether a display shows how far it is, so that no line has to.
+    """
+    stats_s = 0 if is_drawn else settings.logging.stats
+    return _observed(_with_progress_log(run, counters, stats_s), counters, settings)
 
 
 def print_result(told: ToldRun, settings: Settings, *, as_json: bool, quiet: bool) -> None:

@@ -134,12 +134,12 @@ class Telling:
             if hook is not None:
                 await hook.run(self._environment(code))
 
-    def _environment(self, code: int) -> dict[str, str]:
+    def _environment(self, code: int, *, run_id: str | None = None) -> dict[str, str]:
         totals = self._report and self._report.summary.totals
         counts = ("", "", "")
         if totals:
             counts = (str(totals.converted), str(totals.failed), str(totals.remaining))
-        told = (str(code), self._run_id, self._written_report(), *counts)
+        told = (str(code), run_id or self._run_id, self._written_report(), *counts)
         return hook_environment(
             os.environ,
             dict(zip(RUN_VARIABLES, told, strict=True)),

@@ -8,7 +8,7 @@ from batch_converter.discovery.found import Found, Passed, PassedKind, Unreadabl
 from batch_converter.discovery.lists import read_files_from
 from batch_converter.discovery.selection import Selection
 from batch_converter.discovery.sources import absolute_path, check_sources
-from batch_converter.discovery.walk import DiskWalk
+from batch_converter.discovery.walk import DiskWalk, WalkPath
 from batch_converter.naming import clash_key, clash_name, wanted_output
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "PassedKind",
     "Selection",
     "UnreadableSource",
+    "WalkPath",
     "absolute_path",
     "check_sources",
     "clash_key",

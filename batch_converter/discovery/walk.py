@@ -27,7 +27,7 @@ from batch_converter.models import SourceFile
 from batch_converter.naming import is_djvu_name, is_hidden_name, wanted_output
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from batch_converter.discovery.found import Found
     from batch_converter.discovery.selection import Selection
@@ -38,21 +38,24 @@ log = structlog.get_logger()
 _LEADS_NOWHERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
-class _WalkPath(NamedTuple):
+class WalkPath(NamedTuple):
     """A path in the walk: absolute, and below its source as the user gave it."""
 
     path: str
     source_root: str
     source: str
 
-    def child(self, name: str) -> _WalkPath:
+    def child(self, name: str) -> WalkPath:
+        """Return the path of what has this name in the folder."""
         path = f"{self.path.rstrip('/')}/{name}"
-        return _WalkPath(path, self.source_root, f"{self.source}/{name}" if self.source else name)
+        return WalkPath(path, self.source_root, f"{self.source}/{name}" if self.source else name)
 
     def name(self) -> str:
+        """Return the last part."""
         return self.path.rpartition("/")[2]
 
     def passed(self, kind: PassedKind) -> Passed:
+        """Return it as left out."""
         return Passed(
             path=self.path,
             source_root=self.source_root,
@@ -61,6 +64,7 @@ class _WalkPath(NamedTuple):
         )
 
     def unreadable(self, error: OSError | ValueError) -> UnreadableSource:
+        """Return it as one that cannot be read."""
         return UnreadableSource(
             path=self.path,
             source_root=self.source_root,
@@ -69,6 +73,7 @@ class _WalkPath(NamedTuple):
         )
 
     def file(self, status: os.stat_result) -> SourceFile:
+        """Return it as a file to be converted."""
         return SourceFile(
             path=self.path,
             source_root=self.source_root,
@@ -89,7 +94,7 @@ class _Folder:
         hidden: How many were left out for that; our own state folder does not count.
     """
 
-    location: _WalkPath
+    location: WalkPath
     takes_hidden: bool
     takes_all: bool
     hidden: int = 0
@@ -130,19 +135,27 @@ class DiskWalk:
     Args:
         selection: Which files are meant; sources that are files pass it too.
         excluded_dirs: Folders not to be searched, such as the state directory.
+        on_folder: Told of each folder that could be read.
     """
 
-    def __init__(self, selection: Selection, excluded_dirs: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        selection: Selection,
+        excluded_dirs: Collection[str] = (),
+        *,
+        on_folder: Callable[[WalkPath], object] = lambda _folder: None,
+    ) -> None:
         self._selection = selection
+        self._on_folder = on_folder
         self._excluded = frozenset(map(os.path.realpath, excluded_dirs))
         self._excluded_names = {path.rpartition("/")[2] for path in self._excluded}
         self._entered: set[tuple[int, int]] = set()
-        self._links: deque[_WalkPath] = deque()
+        self._links: deque[WalkPath] = deque()
         self._hidden = 0
 
     def source(self, given: str) -> Iterator[Found]:
         """Yield what a file or folder holds; one that does not exist is an `UnreadableSource`."""
-        location = _WalkPath(absolute_path(given), given, "")
+        location = WalkPath(absolute_path(given), given, "")
         try:
             status = _stat(location)
         except (OSError, ValueError) as error:
@@ -162,7 +175,29 @@ class DiskWalk:
         if self._hidden:
             log.debug("discovery.hidden_passed_over", count=self._hidden)
 
-    def _tree(self, top: _WalkPath, *, by_link: bool) -> Iterator[Found]:
+    def look(self, folder: WalkPath, name: str) -> Found | None:
+        """Return what is found of this name, no folder, in a folder that a walk has entered.
+
+        None too where nothing has this name any more.
+        """
+        location = folder.child(name)
+        try:
+            status = os.lstat(location.path)
+        except (OSError, ValueError):
+            return None
+        is_link = stat.S_ISLNK(status.st_mode)
+        if stat.S_ISDIR(status.st_mode) or not self._is_looked_at(name, is_link=is_link):
+            return None
+        found = self._look(location, is_link=is_link)
+        self._links.clear()
+        return found
+
+    def _is_looked_at(self, name: str, *, is_link: bool) -> bool:
+        if not self._selection.hidden and is_hidden_name(name):
+            return False
+        return is_link or self._selection.by_content or is_djvu_name(name)
+
+    def _tree(self, top: WalkPath, *, by_link: bool) -> Iterator[Found]:
         """Go down depth first, on a stack of its own: trees go deeper than Python recurses."""
         folders = [self._opened(top, by_link=by_link)]
         while folders:
@@ -177,7 +212,7 @@ class DiskWalk:
             elif found := self._look(folder.location.child(name), is_link=name in folder.links):
                 yield found
 
-    def _opened(self, location: _WalkPath, *, by_link: bool) -> _Folder:
+    def _opened(self, location: WalkPath, *, by_link: bool) -> _Folder:
         folder = _Folder(
             location,
             takes_hidden=self._selection.hidden,
@@ -185,10 +220,12 @@ class DiskWalk:
         )
         if not self._is_left_out(location) and self._enters(location, by_link=by_link):
             folder.read()
+            if folder.error is None:
+                self._on_folder(location)
             self._hidden += folder.hidden
         return folder
 
-    def _is_left_out(self, location: _WalkPath) -> bool:
+    def _is_left_out(self, location: WalkPath) -> bool:
         name = location.name()
         return (
             name == STATE_DIR_NAME
@@ -196,7 +233,7 @@ class DiskWalk:
             or (name in self._excluded_names and os.path.realpath(location.path) in self._excluded)
         )
 
-    def _enters(self, location: _WalkPath, *, by_link: bool) -> bool:
+    def _enters(self, location: WalkPath, *, by_link: bool) -> bool:
         """Real folders are always entered and noted; by links only those not noted yet."""
         if not self._selection.follow_symlinks:
             return True
@@ -209,7 +246,7 @@ class DiskWalk:
         self._entered.add(identity)
         return is_new or not by_link
 
-    def _look(self, location: _WalkPath, *, is_link: bool) -> Found | None:
+    def _look(self, location: WalkPath, *, is_link: bool) -> Found | None:
         if not is_link and not self._selection.wants(location.source):
             return None
         try:
@@ -218,12 +255,12 @@ class DiskWalk:
             return self._broken_link(location, error) if is_link else _unread(location, error)
         return self._link(location, status) if is_link else self._djvu(location, status)
 
-    def _link(self, location: _WalkPath, status: os.stat_result) -> Found | None:
+    def _link(self, location: WalkPath, status: os.stat_result) -> Found | None:
         if stat.S_ISDIR(status.st_mode):
             return self._linked_folder(location)
         return self._djvu(location, status) if self._wants_link(location) else None
 
-    def _linked_folder(self, location: _WalkPath) -> Passed | None:
+    def _linked_folder(self, location: WalkPath) -> Passed | None:
         if self._is_left_out(location):
             return None
         if not self._selection.follow_symlinks:
@@ -231,7 +268,7 @@ class DiskWalk:
         self._links.append(location)
         return None
 
-    def _broken_link(self, location: _WalkPath, error: OSError) -> Found | None:
+    def _broken_link(self, location: WalkPath, error: OSError) -> Found | None:
         # A link to a folder that is away may stand for files too.
         may_be_folder = self._selection.follow_symlinks and not self._is_left_out(location)
         if not may_be_folder and not self._wants_link(location):
@@ -240,11 +277,11 @@ class DiskWalk:
             return location.passed(PassedKind.DANGLING_LINK)
         return location.unreadable(error)
 
-    def _wants_link(self, location: _WalkPath) -> bool:
+    def _wants_link(self, location: WalkPath) -> bool:
         takes_name = self._selection.by_content or is_djvu_name(location.source)
         return takes_name and self._selection.wants(location.source)
 
-    def _djvu(self, location: _WalkPath, status: os.stat_result) -> Found | None:
+    def _djvu(self, location: WalkPath, status: os.stat_result) -> Found | None:
         """Take a file below a source: by its name, else by its first bytes."""
         found = self._file(location, status)
         if not isinstance(found, SourceFile) or is_djvu_name(location.source):
@@ -254,7 +291,7 @@ class DiskWalk:
         except OSError as error:
             return _unread(location, error)
 
-    def _file(self, location: _WalkPath, status: os.stat_result) -> Found | None:
+    def _file(self, location: WalkPath, status: os.stat_result) -> Found | None:
         if not stat.S_ISREG(status.st_mode):
             return location.passed(PassedKind.SPECIAL_FILE)
         is_wanted = self._selection.wants_status(
@@ -263,11 +300,11 @@ class DiskWalk:
         return location.file(status) if is_wanted else None
 
 
-def _unread(location: _WalkPath, error: OSError) -> UnreadableSource | None:
+def _unread(location: WalkPath, error: OSError) -> UnreadableSource | None:
     """Say that a file cannot be read; one that is gone, and had no DjVu's name, was none."""
     is_gone = error.errno in _LEADS_NOWHERE and not is_djvu_name(location.source)
     return None if is_gone else location.unreadable(error)
 
 
-def _stat(location: _WalkPath) -> os.stat_result:
+def _stat(location: WalkPath) -> os.stat_result:
     return os.stat(location.path)  # noqa: PTH116  # once a file: building a Path costs as much again

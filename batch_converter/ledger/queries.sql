@@ -362,6 +362,16 @@ SELECT coalesce(outcome.path, document.path) AS path
 FROM outcome LEFT JOIN document ON document.id = outcome.document
 WHERE run = :run AND status = 'failed' ORDER BY 1
 
+-- name: paths_left_by_run
+SELECT coalesce(outcome.path, document.path) AS path, outcome.error_code AS error_code
+FROM outcome LEFT JOIN document ON document.id = outcome.document
+WHERE run = :run AND status IN ('failed', 'remaining') ORDER BY 1
+
+-- name: paths_of_many_files
+-- Of documents that other files are a part of, and of those that may lack such a file.
+SELECT path, state = 'failed' AS may_lack FROM document WHERE moved_to IS NULL
+    AND (parts_fingerprint IS NOT NULL OR (state = 'failed' AND error_code = 'not_djvu'))
+
 
 -- Sources that are moved once their PDF is there
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from batch_converter.errors import ExitCode, LedgerError
+from batch_converter.errors import LASTING_CODES, ExitCode, LedgerError
 from batch_converter.ledger.calls import count_calls
 from batch_converter.ledger.connection import connect
 from batch_converter.ledger.outstanding import with_living_task
@@ -210,6 +210,21 @@ class LedgerReader:
         values = {"run": self._run_row(run_id)["id"]}
         for row in self._connection.execute(query("failed_paths_of_run"), values):
             yield os.fsdecode(row["path"])
+
+    def left_paths(self, run_id: str | None = None) -> Iterator[str]:
+        """Yield the absolute paths of the sources that another run would take up again."""
+        values = {"run": self._run_row(run_id)["id"]}
+        for row in self._connection.execute(query("paths_left_by_run"), values):
+            if row["error_code"] not in LASTING_CODES:
+                yield os.fsdecode(row["path"])
+
+    def paths_of_many_files(self) -> Iterator[tuple[str, bool]]:
+        """Yield the paths of documents that change when files beside them do.
+
+        Indexes with parts; and, marked by True, what failed and may be one that lacks some.
+        """
+        for row in self._connection.execute(query("paths_of_many_files")):
+            yield os.fsdecode(row["path"]), bool(row["may_lack"])
 
     def converted(self) -> Iterator[tuple[str, str, int]]:
         """Yield output, SHA-256 and size of every PDF known as converted, by output."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batch_converter.sources.disk import DiskSources
-from batch_converter.sources.given import OpenSources, Sources, source_address
+from batch_converter.sources.given import OpenSources, Sources, selected, source_address
 from batch_converter.sources.objects import ObjectSources
 from batch_converter.sources.store import (
     DISK,
@@ -25,5 +25,6 @@ __all__ = [
     "SourceStores",
     "SourceWalk",
     "Sources",
+    "selected",
     "source_address",
 ]

@@ -85,18 +85,7 @@ class Sources:
             )
         for path in self.paths:
             _check(path, stores, was_moved)
-        selection = Selection(
-            include=with_globs_of_files("include", settings.include, settings.include_from),
-            exclude=with_globs_of_files("exclude", settings.exclude, settings.exclude_from),
-            min_bytes=settings.min_size or 0,
-            max_bytes=settings.max_size,
-            oldest_mtime_ns=_mtime_ns(now, settings.max_age),
-            newest_mtime_ns=_mtime_ns(now, settings.min_age),
-            follow_symlinks=settings.follow_symlinks,
-            hidden=settings.hidden,
-            by_content=settings.by_content,
-            shard=None if settings.shard is None else parse_shard(settings.shard),
-        )
+        selection = selected(settings, now=now)
         listed = None
         if self.files_from is not None:
             listed = read_files_from(self.files_from, null=self.null)
@@ -138,6 +127,30 @@ class OpenSources:
 
     found: Iterator[Found]
     roots: tuple[str, ...]
+
+
+def selected(settings: InputSettings, *, now: datetime) -> Selection:
+    """Return the filters; blocking, some stand in files.
+
+    Args:
+        settings: The filters as the user gave them.
+        now: What ages are counted from.
+
+    Raises:
+        UsageError: One is senseless, or its file cannot be read.
+    """
+    return Selection(
+        include=with_globs_of_files("include", settings.include, settings.include_from),
+        exclude=with_globs_of_files("exclude", settings.exclude, settings.exclude_from),
+        min_bytes=settings.min_size or 0,
+        max_bytes=settings.max_size,
+        oldest_mtime_ns=_mtime_ns(now, settings.max_age),
+        newest_mtime_ns=_mtime_ns(now, settings.min_age),
+        follow_symlinks=settings.follow_symlinks,
+        hidden=settings.hidden,
+        by_content=settings.by_content,
+        shard=None if settings.shard is None else parse_shard(settings.shard),
+    )
 
 
 def _mtime_ns(now: datetime, age_s: float | None) -> int | None:

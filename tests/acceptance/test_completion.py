@@ -27,6 +27,7 @@ COMMANDS = {
     "config",
     "doctor",
     "completion",
+    "watch",
 }
 
 ASK = r"""

@@ -115,6 +115,16 @@ def test_every_option_of_convert_is_agreed_and_every_agreed_one_is_there() -> No
     assert named_options(BUILT) | beside == options("convert")
 
 
+def test_watch_has_the_options_of_convert_but_for_those_that_the_page_names() -> None:
+    text = section(BUILT, "### `watch`").split("\n### ")[0]
+    head, table = text.split("\n|", 1)
+    own = {name for row in rows(f"|{table}")[1:] for name in re.findall(r"--[a-z-]+", row[0])}
+    lacking = set(re.findall(r"`(--[a-z-]+)`", head))
+    assert own
+    assert lacking <= options("convert")
+    assert options("watch") == options("convert") - lacking | own
+
+
 def test_the_options_to_come_are_not_there() -> None:
     to_come = set(re.findall(r"^\| `(?:-\w, )?(--[a-z-]+)", UNBUILT, re.MULTILINE))
     assert not to_come & options("convert")
@@ -134,7 +144,7 @@ def test_the_keys_are_those_that_are_there() -> None:
     named = set(re.findall(pattern, BUILT)) - _event_names()
     assert named
     assert named <= known
-    keys = section(UNBUILT, "### Keys").split("\n### ")[0]
+    keys = UNBUILT.partition("### Keys\n")[2].partition("\n### ")[0]
     to_come = {re.match(r"`([a-z_.]+)`", row[0]) for row in rows(keys)[1:]}
     assert not {match[1] for match in to_come if match} & known
 

@@ -141,7 +141,8 @@ def _value(field: str) -> object:
     texts = {"source", "output", "code", "message", "reason", "engine", "chosen_by", "endpoint"}
     if field in texts | {"status", "sha256"}:
         return field
-    return {"task_id": "task-id", "warnings": ["lost", "too"]}.get(field, 3)
+    several = {"warnings": ["lost", "too"], "sources": ["in", "box"]}
+    return {"task_id": "task-id", **several}.get(field, 3)
 
 
 @given(

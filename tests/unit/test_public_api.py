@@ -41,6 +41,7 @@ def test_the_names_are_these() -> None:
         "load_settings",
         "make_bag",
         "merge",
+        "watch",
     ]
 
 
