@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from importlib import metadata, resources
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -109,7 +110,7 @@ def _template() -> Template:
         "pluralized": pluralized,
         "printable": printable,
         "share": _share,
-        "short_duration": short_duration,
+        "short_duration": _short_duration,
         "size": size,
         "thousands": "{:,}".format,
         "utc": _utc,
@@ -119,6 +120,11 @@ def _template() -> Template:
 
 def _utc(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _short_duration(seconds: float) -> str:
+    """Return it with no line break between a number and its unit."""
+    return re.sub(r"(?<=\d) ", "\N{NO-BREAK SPACE}", short_duration(seconds))
 
 
 def _share(part: float) -> str:

@@ -228,7 +228,7 @@
     tell("calls", data.hasCalls && file.calls && `${plural(file.attempts, "submission")}, ${plural(file.polls, "question")}`);
     tell("task", file.taskId);
     tell("taken up", file.began !== null && moment(file.began));
-    const cell = element("td", { colspan: COLUMNS.length }, facts);
+    const cell = element("td", { class: "across", colspan: columnsShown() }, facts);
     if (file.phases.length) cell.append(phaseTable(file));
     return element("tr", { class: "more" }, cell);
   }
@@ -255,7 +255,7 @@
       body.append(row(file, axis));
       if (state.open.has(file.number)) body.append(more(file));
     }
-    if (!shown.length) body.append(element("tr", { class: "none" }, element("td", { colspan: COLUMNS.length, text: "No document is like that." })));
+    if (!shown.length) body.append(element("tr", { class: "none" }, element("td", { class: "across", colspan: columnsShown(), text: "No document is like that." })));
     byId("table").tBodies[0].replaceWith(body);
     drawAxis(axis, shown.some((file) => file.took !== null));
     const range = shown.length ? `${COUNT.format(state.from + 1)} to ${COUNT.format(state.from + shown.length)} of ${COUNT.format(state.found.length)}` : "";
@@ -340,6 +340,16 @@
     byId("legend").hidden = there.size === 0;
   }
 
+  /** How many columns there is room for: a cell across more of them would make them, and take the first one's room. */
+  function columnsShown() {
+    return [...byId("table").tHead.rows[0].cells].filter((cell) => getComputedStyle(cell).display !== "none").length;
+  }
+
+  function fitAcross() {
+    const shown = columnsShown();
+    for (const cell of byId("table").querySelectorAll("td.across")) cell.colSpan = shown;
+  }
+
   function toggle(button) {
     const file = files[button.dataset.number];
     const isOpen = state.open.delete(file.number);
@@ -387,6 +397,7 @@
     const button = event.target.closest("button.name");
     if (button) toggle(button);
   });
+  addEventListener("resize", fitAcross);
   addEventListener("beforeprint", print);
   addEventListener("afterprint", () => draw());
   tellLocalTimes();

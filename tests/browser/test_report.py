@@ -84,6 +84,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_page(folder / "hostile.html", [*many()[GOOD - 5 :], *hostile])
     huge = [converted(f"folder/{number:05}", mib=1 + number % 7) for number in range(10_000)]
     write_page(folder / "huge.html", huge)
+    write_page(folder / "long.html", [converted("a/b", waited_s=47_000), failed("c")])
     return folder
 
 
@@ -119,6 +120,30 @@ def test_axe_finds_nothing_and_nothing_is_asked_for(
     assert sideways_px(tab) == 0
     assert tab.locator("#table img").count() == 0
     context.close()
+
+
+def test_an_opened_document_and_long_times_take_nothing_from_the_others_room(
+    page: Page, pages: Path
+) -> None:
+    """Where columns are left out, too: a cell across more than are shown would make new ones."""
+    shown = Report(page, pages / "long.html")
+    name = page.locator("#table tbody th.source")
+    for width, columns in ((1280, 9), (900, 6), (360, 1)):
+        page.set_viewport_size({"width": width, "height": 900})
+        before = name.last.evaluate("element => element.offsetWidth")
+        page.locator("#table button.name").first.click()
+        assert name.last.evaluate("element => element.offsetWidth") == before, width
+        expect(page.locator("#table tr.more > td")).to_have_attribute("colspan", str(columns))
+        page.locator("#table button.name").first.click()
+    page.locator("#table button.name").first.click()
+    for width, columns in ((1280, 9), (360, 1)):
+        page.set_viewport_size({"width": width, "height": 900})
+        expect(page.locator("#table tr.more > td")).to_have_attribute("colspan", str(columns))
+    hidden_px = "element => element.scrollWidth - element.clientWidth"
+    for area in page.locator(".scroll:visible").all():
+        assert area.evaluate(hidden_px) == 0
+    shown.tab.get_by_label("Search").fill("nothing is like that")
+    expect(page.locator("#table tr.none td")).to_have_attribute("colspan", "1")
 
 
 def test_what_is_to_be_looked_at_comes_first(shown: Report) -> None:
