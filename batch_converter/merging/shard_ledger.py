@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from batch_converter.config import STATE_DIR_NAME
 from batch_converter.errors import LedgerError, UsageError
 from batch_converter.ledger import LedgerReader
 from batch_converter.models import ShardRun
@@ -56,19 +57,26 @@ def opened_ledgers(state_dirs: Sequence[Path]) -> Iterator[list[ShardLedger]]:
     """Open the ledgers in these directories to be read; runs may go on meanwhile.
 
     Raises:
-        UsageError: A directory is named twice, or (LedgerError) one has no ledger, or one
-            without any run.
+        UsageError: A directory is named twice or is an output folder, or (LedgerError) one
+            has no ledger, or one without any run.
     """
     folders = _distinct(state_dirs)
     with ExitStack() as stack:
         ledgers = []
         for folder in folders:
-            reader = stack.enter_context(LedgerReader(folder / LEDGER_NAME))
+            reader = stack.enter_context(LedgerReader(_ledger_in(folder)))
             stack.enter_context(reader.snapshot())
             ledgers.append(
                 ShardLedger(state_dir=os.fspath(folder), reader=reader, run=reader.run())
             )
         yield ledgers
+
+
+def _ledger_in(folder: Path) -> Path:
+    inside = folder / STATE_DIR_NAME
+    if not (folder / LEDGER_NAME).exists() and (inside / LEDGER_NAME).exists():
+        raise UsageError(f"{folder} is an output folder; name the state directory in it, {inside}")
+    return folder / LEDGER_NAME
 
 
 def _distinct(state_dirs: Sequence[Path]) -> list[Path]:

@@ -235,6 +235,11 @@ def test_a_directory_is_named_once_and_must_have_had_a_run(tmp_path: Path) -> No
         merge([folder, tmp_path / "none"]),
     ):
         pass
+    (tmp_path / "pdfs").mkdir()
+    write(tmp_path / "pdfs" / ".batch-converter", Shard())
+    told = r"an output folder.*pdfs/\.batch-converter$"
+    with pytest.raises(UsageError, match=told), merge([tmp_path / "pdfs"]):
+        pass
     empty = write(tmp_path / "empty")
     connect(empty / LEDGER_NAME, read_only=False).close()
     with pytest.raises(LedgerError, match="no run yet"), merge([empty]):

@@ -53,7 +53,8 @@ def _show(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
     except _EncryptedKeyError:
         raise ConfigError(_encrypted(key or certificate)) from None
     except ssl.SSLError as error:
-        msg = f"aspose.client_cert_file {certificate} cannot be used: {_fault(error, key)}"
+        fault = _fault(error, certificate, key)
+        msg = f"aspose.client_cert_file {certificate} cannot be used: {fault}"
         raise ConfigError(msg) from error
 
 
@@ -74,12 +75,13 @@ def _encrypted(key: Path) -> str:
     )
 
 
-def _fault(error: ssl.SSLError, key: Path | None) -> str:
+def _fault(error: ssl.SSLError, certificate: Path, key: Path | None) -> str:
     if error.reason == "KEY_VALUES_MISMATCH":
-        return f"the key in {key} belongs to another certificate"
+        return f"the key in {key or certificate} belongs to another certificate"
     if key is None:
         return "it holds no certificate with its key in PEM; set aspose.client_key_file too"
-    return f"it must hold a certificate, and {key} its key, both in PEM ({error.reason})"
+    why = f" ({error.reason})" if error.reason else ""
+    return f"it must hold a certificate, and {key} its key, both in PEM{why}"
 
 
 def advice(error: BaseException, settings: AsposeSettings) -> str:

@@ -377,7 +377,7 @@ def encrypted(certificate: Certificate) -> bytes:
         ("folder", r"aspose\.client_key_file .*key\.pem cannot be read: Is a directory"),
         ("encrypted", r"the key in .*key\.pem is encrypted.*openssl pkey"),
         ("another's", r"alone\.pem cannot be used: the key in .* belongs to another certificate"),
-        ("empty", r"alone\.pem cannot be used: it must hold a certificate, and .* its key"),
+        ("empty", r"it must hold a certificate, and .*key\.pem its key, both in PEM(?! \(None)"),
     ],
 )
 async def test_a_key_that_cannot_be_used_is_a_configuration_error(
@@ -402,10 +402,13 @@ async def test_a_certificate_that_cannot_be_shown_is_a_configuration_error(
 ) -> None:
     together, alone, key = certificate.both, certificate.alone, certificate.key
     together.write_bytes(alone.read_bytes() + encrypted(certificate))
+    mixed = alone.with_name("mixed.pem")
+    mixed.write_bytes(alone.read_bytes() + trustme.CA().issue_cert("x").private_key_pem.bytes())
     for cert_file, key_file, told in (
         (alone.parent, key, r"aspose\.client_cert_file .* cannot be read: Is a directory"),
         (together, None, r"the key in .*both\.pem is encrypted.*aspose\.client_key_file"),
         (alone, None, r"alone\.pem cannot be used: .*set aspose\.client_key_file too"),
+        (mixed, None, r"the key in .*mixed\.pem belongs to another certificate"),
         (key, alone, r"key\.pem cannot be used: it must hold a certificate, and .* its key"),
     ):
         with pytest.raises(ConfigError, match=told):
