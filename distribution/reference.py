@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = "batch-converter"
 ROOT: Final = Path(__file__).parents[1]
-MARK: Final = re.compile(r"^<!-- made from the code: ([a-z ]+) -->$", re.MULTILINE)
+MARK: Final = re.compile(r"^<!-- made from the code: ([a-z ]+) -->(?:\n\*.*\*)?$", re.MULTILINE)
+"""A line in italics below it is for who reads the page in the repository."""
 _LEVELS: Final = frozenset({"debug", "info", "warning", "error", "exception"})
 
 

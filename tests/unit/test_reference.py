@@ -117,5 +117,7 @@ def test_every_part_has_its_mark_and_every_mark_its_part() -> None:
     text = "".join(page.read_text() for page in (ROOT / "docs/reference").glob("*.md"))
     marks = reference.MARK.findall(text)
     assert sorted(marks) == sorted(reference.MADE)
+    assert text.count("`make docs` puts") == len(marks)
+    assert "make docs" not in reference.filled(text)
     with pytest.raises(KeyError):
         reference.filled("<!-- made from the code: something else -->")
