@@ -679,3 +679,10 @@ def test_free_space_of_a_folder_yet_to_be_made(tmp_path: Path) -> None:
     assert abs(free_bytes(tmp_path / "a/b/c") - expected) < expected / 2
     with pytest.raises(OutputError, match="unknown"):
         free_bytes(Path("/" + "x" * 300))
+
+
+def test_a_pipe_in_the_place_of_a_pdf_keeps_nobody_waiting(tmp_path: Path) -> None:
+    pdfs = PdfStore(output_dir=tmp_path, state_dir=tmp_path, run_id="run", threads=DiskThreads())
+    os.mkfifo(tmp_path / "x.pdf")
+    with pytest.raises(OutputError, match=r"x\.pdf is no file"):
+        pdfs.sha256("x.pdf")
