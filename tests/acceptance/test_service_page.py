@@ -144,9 +144,8 @@ def test_the_options_are_there(arguments: list[str]) -> None:
 
 
 def test_the_files_that_are_installed_are_there() -> None:
-    others = "".join(
-        (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/nightly.md")
-    )
+    names = ("README.md", "docs/nightly.md", "docs/watch.md")
+    others = "".join((ROOT / name).read_text(encoding="utf-8") for name in names)
     named = set(re.findall(r"contrib/[\w.-]*\w", PAGE + others))
     assert named == {f"contrib/{path.name}" for path in (ROOT / "contrib").iterdir()}
 

@@ -27,7 +27,7 @@ ROOT: Final = Path(__file__).parents[2]
 CONTRIB: Final = ROOT / "contrib"
 UNIT: Final = CONTRIB / "batch-converter-serve.service"
 NIGHTLY: Final = CONTRIB / "batch-converter-nightly.service"
-NIGHT_SETTINGS: Final = CONTRIB / "nightly.toml"
+WATCH: Final = CONTRIB / "batch-converter-watch.service"
 PROGRAM: Final = "/opt/batch-converter/bin/batch-converter"
 
 
@@ -107,11 +107,11 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
         copy = tmp_path / unit.name
         copy.write_text(unit.read_text(encoding="utf-8").replace(PROGRAM, sys.executable))
         copies.append(str(copy))
-    assert len(copies) >= 4
+    assert len(copies) >= 5
     verify = ["systemd-analyze", "verify", "--man=no", *copies]
     done = subprocess.run(verify, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    for unit in (UNIT, NIGHTLY):  # 25 of 100, where 100 may do everything
+    for unit in (UNIT, NIGHTLY, WATCH):  # 25 of 100, where 100 may do everything
         rate = ["systemd-analyze", "security", "--offline=true", "--threshold=25", "--no-pager"]
         done = subprocess.run([*rate, str(unit)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
@@ -131,18 +131,32 @@ WALLS: Final = (
 )
 
 
-def test_the_nightly_unit_is_as_closed_as_the_service_and_writes_where_it_must() -> None:
-    found, of_service = directives(NIGHTLY), directives()
+@pytest.mark.parametrize(
+    ("unit", "name", "file"), [(NIGHTLY, "convert", "nightly.toml"), (WATCH, "watch", "watch.toml")]
+)
+def test_units_of_runs_are_as_closed_as_the_service_and_write_where_they_must(
+    unit: Path, name: str, file: str
+) -> None:
+    found, of_service = directives(unit), directives()
     assert {name: found[name] for name in WALLS} == {name: of_service[name] for name in WALLS}
-    program, name, *arguments = shlex.split(found["ExecStart"])
-    assert (program, name) == (PROGRAM, "convert")
-    given = parsed(arguments, "convert").params
-    assert given["config_file"] == Path("/etc/batch-converter") / NIGHT_SETTINGS.name
-    settings = load_settings(config_file=NIGHT_SETTINGS, environ={}).settings
+    program, *called = shlex.split(found["ExecStart"])
+    assert (program, called[0]) == (PROGRAM, name)
+    given = parsed(called[1:], name).params
+    assert given["config_file"] == Path("/etc/batch-converter") / file
+    settings = load_settings(config_file=CONTRIB / file, environ={}).settings
     assert str(settings.output.dir) == found["ReadWritePaths"]
     assert found["RequiresMountsFor"].split() == [*given["paths"], found["ReadWritePaths"]]
-    folder = Path(environment(NIGHTLY)["NUMBA_CACHE_DIR"])
+    folder = Path(environment(unit)["NUMBA_CACHE_DIR"])
     assert folder == Path("%C") / found["CacheDirectory"]
+    assert (CONTRIB / found["OnFailure"]).exists()
+
+
+def test_a_watch_is_started_again_unless_somebody_has_to_look() -> None:
+    found = directives(WATCH)
+    assert found["SuccessExitStatus"] == str(int(ExitCode.SIGTERM))
+    waits = {ExitCode(int(code)) for code in found["RestartPreventExitStatus"].split()}
+    assert waits == {ExitCode.USAGE, ExitCode.ACCOUNT_REFUSED}
+    assert found["Restart"] == "on-failure"
 
 
 def test_the_nightly_unit_tries_again_what_another_try_may_mend_and_mails_the_rest() -> None:
