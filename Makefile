@@ -99,7 +99,7 @@ bench: $(DEV_READY) ## Measure polling, scale, transfer, fidelity and the servic
 	$(BIN)/python -m benchmarks.polling.over_http --seed 531
 	$(BIN)/python -m benchmarks.scale --files 1000 --rounds 5 --growth 1000 10000 100000
 	$(BIN)/python -m benchmarks.scale --files 1000 --rounds 3 --sizes 30kB:20kB 300kB:300kB 1MB:2MB 5MB:10MB
-	$(BIN)/python -m benchmarks.scale.ledger --rows 100000 1000000 --write
+	$(BIN)/python -m benchmarks.scale.ledger --rows 100000 1000000 --bulk 5000000 --write
 	$(BIN)/python -m benchmarks.scale.workers --write
 	$(BIN)/python -m benchmarks.transfer --rounds 5
 	$(BIN)/python -m benchmarks.fidelity samples
