@@ -309,11 +309,17 @@ UPDATE outcome SET warnings = document.warnings FROM document
 WHERE document.id = outcome.document AND outcome.run = :run AND outcome.document = :document
 
 -- name: record_remaining
+-- Two searches, one after the other: of `id IN queue OR path IN found` SQLite would hold the numbers
+-- of all rows in memory, to name each once. A row that is there already is passed over.
 INSERT OR IGNORE INTO outcome (run, document, status, path, source_root, source, output, bytes_in,
     pages, task_id, submitted_at)
-SELECT :run, id, 'remaining', path, source_root, source, output, size_bytes, pages, task_id,
-    submitted_at
-FROM document WHERE id IN (SELECT document FROM queue) OR path IN (SELECT path FROM found)
+SELECT :run, document.id, 'remaining', document.path, document.source_root, document.source,
+    document.output, document.size_bytes, document.pages, document.task_id, document.submitted_at
+FROM (
+    SELECT document AS id FROM queue
+    UNION ALL SELECT document.id FROM found JOIN document ON document.path = found.path
+) AS meant
+JOIN document ON document.id = meant.id
 
 -- name: forget_old_skips
 DELETE FROM outcome
