@@ -128,4 +128,4 @@ def _short_duration(seconds: float) -> str:
 
 
 def _share(part: float) -> str:
-    return "< 1%" if 0 < part < _SMALL_SHARE else f"{part:.0%}"
+    return "<\N{NO-BREAK SPACE}1%" if 0 < part < _SMALL_SHARE else f"{part:.0%}"

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from batch_converter.errors import ErrorCode
-from batch_converter.models import FileStatus
+from batch_converter.models import FileStatus, ShardRun
 from tests.browser.test_accessibility import report, sideways_px
 from tests.support.report_page import (
     HOSTILE,
@@ -18,6 +18,7 @@ from tests.support.report_page import (
     converted,
     failed,
     left,
+    summary_of,
     write_page,
 )
 
@@ -84,7 +85,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_page(folder / "hostile.html", [*many()[GOOD - 5 :], *hostile])
     huge = [converted(f"folder/{number:05}", mib=1 + number % 7) for number in range(10_000)]
     write_page(folder / "huge.html", huge)
-    write_page(folder / "long.html", [converted("a/b", waited_s=47_000), failed("c")])
+    long = [converted("a/b", waited_s=47_000), failed("c")]
+    part = ShardRun(state_dir=f"/mnt/{'machine' * 12}/1", summary=summary_of(long))
+    write_page(folder / "long.html", long, summary=replace(summary_of(long), shards=(part, part)))
     return folder
 
 
@@ -128,17 +131,20 @@ def test_an_opened_document_and_long_times_take_nothing_from_the_others_room(
     """Where columns are left out, too: a cell across more than are shown would make new ones."""
     shown = Report(page, pages / "long.html")
     name = page.locator("#table tbody th.source")
+    wide_px = "element => element.offsetWidth"
     for width, columns in ((1280, 9), (900, 6), (360, 1)):
         page.set_viewport_size({"width": width, "height": 900})
-        before = name.last.evaluate("element => element.offsetWidth")
+        before = name.last.evaluate(wide_px)
         page.locator("#table button.name").first.click()
-        assert name.last.evaluate("element => element.offsetWidth") == before, width
+        assert name.last.evaluate(wide_px) == before, width
         expect(page.locator("#table tr.more > td")).to_have_attribute("colspan", str(columns))
         page.locator("#table button.name").first.click()
     page.locator("#table button.name").first.click()
     for width, columns in ((1280, 9), (360, 1)):
         page.set_viewport_size({"width": width, "height": 900})
         expect(page.locator("#table tr.more > td")).to_have_attribute("colspan", str(columns))
+    shards = page.get_by_label("Runs of the shards")
+    assert shards.locator("tbody th").first.evaluate(wide_px) == shards.evaluate(wide_px)
     hidden_px = "element => element.scrollWidth - element.clientWidth"
     for area in page.locator(".scroll:visible").all():
         assert area.evaluate(hidden_px) == 0
