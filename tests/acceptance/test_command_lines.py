@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -20,7 +22,7 @@ from tests.support.cloud import Cloud
 from tests.support.command import COMMAND
 from tests.support.command_lines import RUN, Block
 from tests.support.forking_command import CLIENT, forking_command
-from tests.support.reader import Reader, fits
+from tests.support.reader import PROGRAMS, Reader, fits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -130,6 +132,9 @@ def cloud() -> Iterator[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page, blocks in SHOWN.items() if blocks])
 def test_a_reader_can_follow_the_page(tmp_path: Path, cloud: str, forked: str, page: str) -> None:
+    if missing := [name for name in PROGRAMS.split() if shutil.which(name) is None]:
+        message = f"not installed: {' '.join(missing)}"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
     quick = str(COMMAND) if page == AS_INSTALLED else forked
     reader = Reader(root=tmp_path / "machine", cloud=cloud, quick=quick)
     reader.prepare()

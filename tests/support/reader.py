@@ -42,7 +42,7 @@ STAND_INS: Final = """
 _SYSTEM: Final = re.compile(
     r"(?<![\w./$}~-])/(?=(?:archive|data|etc|media|mnt|nas|opt|scratch|srv|var)\b)"
 )
-_ARCHIVE: Final = re.compile(r"(?<=[\s'\"=])[~/][\w./-]*/scans\b")
+_ARCHIVE: Final = re.compile(r"(?<=[\s'\"=])[~/][\w./-]*/(?:scans|inbox)\b")
 _COPIED: Final = ("samples", "contrib", "pyproject.toml", "Makefile", "config.example.toml")
 _PORT: Final = "8080"
 _WRITES_DOWN: Final = """#!/bin/bash
@@ -65,10 +65,13 @@ fi
 exec "@python@" "$@"
 """
 _BATCH_CONVERTER: Final = """#!/bin/bash
+goes_on() { # one that has ended may stand there until somebody asks how
+    grep -qs '^State:.[^Z]' "/proc/$1/status"
+}
 stop() {
     if [[ -f "@root@/running" ]]; then
         kill "$(<"@root@/running")"
-        while kill -0 "$(<"@root@/running")" 2>/dev/null; do sleep 0.02; done
+        while goes_on "$(<"@root@/running")"; do sleep 0.02; done
         rm "@root@/running"
     fi
 }
@@ -78,8 +81,8 @@ case " $* " in
     stop
     "@command@" "$@" >"@root@/printed" 2>"@root@/logged" &
     echo $! >"@root@/running"
-    until [[ $1 == watch ]] || grep -q '^listening on ' "@root@/printed"; do
-        kill -0 $! 2>/dev/null || { cat "@root@/logged" >&2; exit 1; }
+    until grep -q '^listening on ' "@root@/printed" || grep -q '"watch.started"' "@root@/logged"; do
+        goes_on $! || { cat "@root@/logged" >&2; exit 1; }
         sleep 0.02
     done
     exit 0
@@ -126,9 +129,8 @@ class Reader:
         for path in filter(Path.is_file, (self.clone / "contrib").iterdir()):
             path.write_text(_SYSTEM.sub(f"{self.root}/", path.read_text(encoding="utf-8")))
         for name in PROGRAMS.split():
-            found = shutil.which(name)
-            assert found is not None, f"{name} is not installed"
-            (self.root / "bin" / name).symlink_to(found)
+            if (found := shutil.which(name)) is not None:
+                (self.root / "bin" / name).symlink_to(found)
         places: dict[str, object] = {
             "root": self.root,
             "bin": self.root / "bin",
@@ -163,7 +165,7 @@ class Reader:
         )
 
     def has_archives(self, blocks: Sequence[Block]) -> None:
-        """Put a few DjVu files into every folder `scans` of a page, and one into `recovered`."""
+        """Put a few DjVu files into every archive of a page, and one into `recovered`."""
         text = "\n".join(self._here(block.text) for block in blocks)
         folders = {name.replace("~", str(self.home)) for name in _ARCHIVE.findall(text)}
         for folder in [self.home / "scans", *map(Path, sorted(folders))]:
