@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import tomllib
 from typing import Final
 
 import click
@@ -10,7 +12,7 @@ import pytest
 
 from batch_converter.cli.group import cli
 from tests.support import command_lines
-from tests.support.command_lines import OTHER, RUN, calls_in
+from tests.support.command_lines import OTHER, ROOT, RUN, calls_in
 
 CALLS: Final = list(command_lines.calls())
 PROSE: Final = {"contrib/prometheus-alerts.yml"}
@@ -64,6 +66,37 @@ def test_every_call_is_taken() -> None:
 )
 def test_calls_are_found_in_text(text: str, found: list[list[str]]) -> None:
     assert list(calls_in(text)) == found
+
+
+def everything() -> list[tuple[str, str]]:
+    """Return the text of every page and of every file of `contrib/`, with its place."""
+    files = [path for path in (ROOT / "contrib").rglob("*") if path.is_file()]
+    texts = [(path.name, path.read_text(encoding="utf-8")) for path in files]
+    return texts + [(page, command_lines.read(page)) for page in command_lines.pages()]
+
+
+def test_extras_that_are_to_be_installed_are_there() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    there = set(project["project"]["optional-dependencies"])
+    named = {
+        (place, extra)
+        for place, text in everything()
+        for extras in re.findall(r"(?:\bbatch-converter|['\" ]\.|/source)\[([\w,-]+)\]", text)
+        for extra in extras.split(",")
+    }
+    assert len(named) > 5
+    assert {extra for _, extra in named} <= there, named
+
+
+def test_modules_that_are_to_be_run_are_there() -> None:
+    named = {
+        (place, module)
+        for place, text in everything()
+        for module in re.findall(r"\bpython3? -m ([\w.]+\w)", text)
+    }
+    assert len(named) > 5
+    for place, module in named:
+        assert importlib.util.find_spec(module) is not None, f"{place}: python -m {module}"
 
 
 def test_every_block_is_of_a_language_that_is_run_or_known_not_to_be_typed() -> None:
