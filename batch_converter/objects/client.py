@@ -7,7 +7,6 @@ All methods block. What is amiss is an `OSError` without any address or secret i
 from __future__ import annotations
 
 import errno
-import mmap
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from batch_converter.objects.failures import (
     StoreError,
     failure,
 )
+from batch_converter.objects.mapped_file import mapped_pieces
 from batch_converter.objects.opening import load_obstore, open_store
 
 if TYPE_CHECKING:
@@ -98,8 +98,14 @@ class ObjectClient:
             FileNotFoundError: There is none.
             OSError: The store does not tell.
         """
-        with self._asking():
-            return _status(self._obstore.head(self._reader, key))
+        try:
+            with self._asking():
+                return _status(self._obstore.head(self._reader, key))
+        except FileNotFoundError:
+            if self.base.is_listed:
+                raise
+        with self._asking():  # some web servers do not answer HEAD
+            return _status(self._obstore.get(self._reader, key).meta)
 
     def list(self, prefix: str, *, after: str | None = None) -> Iterator[Sequence[ObjectStatus]]:
         """Yield what lies below a prefix in pages, in the order of UTF-8; all of it for none.
@@ -174,10 +180,7 @@ class ObjectClient:
         mode = "overwrite" if overwrite else self._mode(key, replaces)
         if size_bytes > self.most_bytes_at_once:
             return self._put_in_parts(key, file, mode)
-        with file.open("rb") as opened:
-            mapped = memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))
-        pieces = (mapped[at : at + PIECE_BYTES] for at in range(0, size_bytes, PIECE_BYTES))
-        with self._asking():
+        with mapped_pieces(file) as pieces, self._asking():
             result = self._obstore.put(
                 self._store(size_bytes), key, pieces, mode=mode, use_multipart=False
             )
@@ -258,11 +261,14 @@ class ObjectClient:
 
 
 def _status(meta: Any) -> ObjectStatus:  # noqa: ANN401  # obstore's, a typed dictionary
+    """Return what is told of an object; where nothing tells its version, it is a new one."""
+    etag, seconds = meta["e_tag"] or None, int(meta["last_modified"].timestamp())
+    is_told = bool(etag or seconds)
     return ObjectStatus(
         key=meta["path"],
         size_bytes=meta["size"],
-        mtime_ns=int(meta["last_modified"].timestamp()) * 10**9,
-        etag=meta["e_tag"] or None,
+        mtime_ns=seconds * 10**9 if is_told else time.time_ns(),
+        etag=etag,
     )
 
 

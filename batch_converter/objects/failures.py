@@ -92,8 +92,14 @@ def _of_answer(kind: str, text: str) -> StoreError:
         number = int(status[1])
         is_passing = number in _PASSING or number >= _SERVER_ERRORS
         return StoreError(f"the store answered {told}", is_passing=is_passing)
+    return _without_answer(kind, text)
+
+
+def _without_answer(kind: str, text: str) -> StoreError:
     if "error sending request" in text or "body" in text or "timed out" in text:
         return StoreError("the store could not be reached", is_passing=True)
+    if "content length" in text.lower() or "content-length" in text.lower():
+        return StoreError("the server does not say how long the file is")
     return StoreError(f"the store failed ({kind})")
 
 

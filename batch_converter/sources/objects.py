@@ -51,7 +51,7 @@ class ObjectSources:
         """
         address = ObjectAddress.parse(given)
         try:
-            place = self._place(address)
+            place = self._remembered(address)
         except StoreError as error:
             if error.is_passing:
                 raise ServiceUnavailableError(f"{given}: {error.strerror}") from None
@@ -64,7 +64,7 @@ class ObjectSources:
     def root(self, given: str) -> str | None:
         """Return the address that all below it begin with; None of an object."""
         address = ObjectAddress.parse(given)
-        return str(address) if self._place(address).itself is None else None
+        return str(address) if self._remembered(address).itself is None else None
 
     def walk(self, selection: Selection, *, excluded_dirs: Collection[str]) -> ObjectWalk:
         """Begin a search."""
@@ -91,16 +91,20 @@ class ObjectSources:
         address = ObjectAddress.parse(path)
         return ObjectBytes(self._clients.of(address), address.key)
 
-    def _place(self, address: ObjectAddress) -> Place:
-        """Return what stands at a source's address; asked for once, as several ask.
-
-        Raises:
-            OSError: The store does not tell; or it has none, and lists nothing either.
-        """
+    def _remembered(self, address: ObjectAddress) -> Place:
+        """Return what stands at the address of a source that was named, asked for once."""
         path = str(address)
         if path not in self._places:
             self._places[path] = self._looked_up(address)
         return self._places[path]
+
+    def _place(self, address: ObjectAddress) -> Place:
+        """Return the same of any source; those of a list may be millions, and are not remembered.
+
+        Raises:
+            OSError: The store does not tell; or it has none, and lists nothing either.
+        """
+        return self._places.get(str(address)) or self._looked_up(address)
 
     def _looked_up(self, address: ObjectAddress) -> Place:
         """Look for an object where the name is that of a DjVu, else first below the address."""

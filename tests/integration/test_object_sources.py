@@ -304,8 +304,9 @@ def test_an_endpoint_must_not_carry_a_password() -> None:
 # One file by HTTP
 
 
-@pytest.mark.parametrize("etag", [True, False])
-async def test_a_file_by_http_is_a_source(runs: RemoteRuns, tmp_path: Path, *, etag: bool) -> None:
+@pytest.mark.parametrize("told", ["etag", "time", "nothing"])
+async def test_a_file_by_http_is_a_source(runs: RemoteRuns, tmp_path: Path, told: str) -> None:
+    """Where the server tells no version, the file is read before it is taken for the same."""
     files = {"/a%20%C3%A4.djvu": djvu_bytes(mark=b"one")}
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -314,9 +315,12 @@ async def test_a_file_by_http_is_a_source(runs: RemoteRuns, tmp_path: Path, *, e
         data = files.get(request.rel_url.raw_path)
         if data is None:
             raise web.HTTPNotFound
+        if request.method == "HEAD" and told == "nothing":
+            raise web.HTTPMethodNotAllowed("HEAD", ["GET"])
         response = web.Response(body=data)
-        response.last_modified = 1_000_000_000 + len(data)
-        if etag:
+        if told == "time":
+            response.last_modified = 1_000_000_000 + sum(data)
+        elif told == "etag":
             response.etag = hashlib.sha256(data).hexdigest()
         return response
 
@@ -325,8 +329,23 @@ async def test_a_file_by_http_is_a_source(runs: RemoteRuns, tmp_path: Path, *, e
             await runs.convert(address)
         assert runs.files["a ä.djvu"].status is FileStatus.SKIPPED
         assert (tmp_path / "out/a ä.pdf").exists()
-        files["/a%20%C3%A4.djvu"] = djvu_bytes(mark=b"another")
+        files["/a%20%C3%A4.djvu"] = djvu_bytes(mark=b"two")
         assert (await runs.convert(f"{server}/a%20%C3%A4.djvu")).totals.converted == 1
         assert (await runs.convert(f"{server}/moved.djvu")).totals.converted == 1
         with pytest.raises(UsageError, match="there is no such object"):
             await runs.convert(f"{server}/none.djvu")
+
+
+async def test_a_file_whose_length_nobody_tells_is_refused(runs: RemoteRuns) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        await response.write(djvu_bytes())
+        return response
+
+    with (
+        served_in_thread(answer) as (_, server),
+        pytest.raises(UsageError, match="how long the file is"),
+    ):
+        await runs.convert(f"{server}/a.djvu")
