@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import threading
 from contextlib import contextmanager
@@ -137,8 +138,19 @@ async def test_files_that_workers_do_not_see_travel_in_pieces(
     }
 
 
+@pytest.mark.parametrize(
+    ("number", "messages"),
+    [
+        pytest.param(signal.SIGKILL, ["the worker that converted it died"], id="killed"),
+        pytest.param(signal.SIGTERM, [], id="leaves in order, as its nanny sees to"),
+    ],
+)
 async def test_a_worker_that_dies_costs_its_document_a_second_try(
-    tmp_path: Path, converted_here: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    converted_here: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    messages: list[str],
 ) -> None:
     retried: list[FileRetrying] = []
 
@@ -146,12 +158,15 @@ async def test_a_worker_that_dies_costs_its_document_a_second_try(
         if isinstance(event, FileRetrying):
             retried.append(event)
 
-    with dask_cluster.cluster(2) as cluster, told(monkeypatch, kills(cluster, 1)):
+    with (
+        dask_cluster.cluster(2, with_nannies=number == signal.SIGTERM) as cluster,
+        told(monkeypatch, signals_one(cluster, number)),
+    ):
         report = await run(
             scans_in(tmp_path), tmp_path / "pdfs", scheduler=cluster.address, on_event=note
         )
     assert report.summary.exit_code is ExitCode.OK
-    assert [event.message for event in retried] == ["the worker that converted it died"]
+    assert [event.message for event in retried] == messages
     assert pdfs_in(tmp_path / "pdfs") == converted_here
 
 
@@ -161,14 +176,14 @@ def started_thread(target: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-def kills(cluster: TestCluster, count: int) -> Callable[[str, str], None]:
-    """Return what kills the workers that begin first."""
+def signals_one(cluster: TestCluster, number: int) -> Callable[[str, str], None]:
+    """Return what sends a signal to the worker that begins first."""
     victims: list[str] = []
 
     def act(worker: str, _key: str) -> None:
-        if len(victims) < count and worker not in victims:
+        if not victims:
             victims.append(worker)
-            cluster.workers[worker].kill()
+            cluster.workers[worker].signal(number)
 
     return act
 
@@ -191,7 +206,7 @@ async def test_a_document_that_kills_three_workers_fails_and_none_beside_it(
         def act(worker: str, key: str) -> None:
             if keys[key].endswith("colour.djvu"):
                 killed.append(worker)
-                cluster.workers[worker].kill()
+                cluster.workers[worker].signal(signal.SIGKILL)
                 joining.append(started_thread(cluster.add_worker))
 
         with told(monkeypatch, act):
@@ -216,7 +231,7 @@ async def test_a_lost_scheduler_ends_the_run_and_the_next_one_goes_on(
     with dask_cluster.cluster(1) as cluster:
 
         def act(_worker: str, _key: str) -> None:
-            cluster.scheduler.kill()
+            cluster.scheduler.signal(signal.SIGKILL)
 
         with told(monkeypatch, act):
             report = await run(scans, output, scheduler=cluster.address)
@@ -247,7 +262,7 @@ async def test_a_scheduler_that_says_nothing_any_more_is_lost(
     monkeypatch.setattr(cluster_module, "_SILENCE_S", 0.3)
     with (
         dask_cluster.cluster(1) as cluster,
-        told(monkeypatch, lambda _worker, _key: cluster.scheduler.stop()),
+        told(monkeypatch, lambda _worker, _key: cluster.scheduler.signal(signal.SIGSTOP)),
     ):
         report = await run(scans_in(tmp_path), tmp_path / "pdfs", scheduler=cluster.address)
     assert report.summary.exit_code is ExitCode.UNAVAILABLE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -34,17 +33,13 @@ class DaskProcess:
     Args:
         arguments: Of `dask`.
         env: Beside this process's own.
-        cwd: Its working folder.
     """
 
-    def __init__(
-        self, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
-    ) -> None:
+    def __init__(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         path = os.pathsep.join([*((env or {}).get("PYTHONPATH") or "").split(), str(ROOT)])
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "dask", *arguments],
             env={**os.environ, **(env or {}), "PYTHONPATH": path},
-            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -79,14 +74,9 @@ class DaskProcess:
         """Its number."""
         return self._process.pid
 
-    def kill(self) -> None:
-        """End it as the kernel does that lacks memory."""
-        self._process.kill()
-        self._process.wait()
-
-    def stop(self) -> None:
-        """Let it neither run nor end, as a machine that is cut off."""
-        self._process.send_signal(signal.SIGSTOP)
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
 
     def end(self) -> None:
         """See to it that it is no more, with all that it has started."""
@@ -113,14 +103,12 @@ class TestCluster:
         self.address = self.scheduler.told(r"Scheduler at:\s*(tcp://\S+)")
         self.workers: dict[str, DaskProcess] = {}
 
-    def add_worker(
-        self, *, env: Mapping[str, str] | None = None, cwd: Path | None = None, threads: int = 1
-    ) -> str:
+    def add_worker(self, *, env: Mapping[str, str] | None = None, with_nanny: bool = False) -> str:
         """Start a worker and return its address, when the scheduler knows it."""
         worker = DaskProcess(
-            "worker", self.address, "--host", _LOOPBACK, "--nthreads", str(threads),
-            "--no-nanny", "--no-dashboard", "--death-timeout", "60 s",
-            env=env, cwd=cwd,
+            "worker", self.address, "--host", _LOOPBACK, "--nthreads", "1",
+            "--nanny" if with_nanny else "--no-nanny", "--no-dashboard",
+            "--death-timeout", "60 s", env=env,
         )  # fmt: skip
         address = worker.told(r"Start worker at:\s*(tcp://\S+)")
         worker.told(r"(Registered) to:")
@@ -134,12 +122,12 @@ class TestCluster:
 
 
 @contextmanager
-def cluster(workers: int = 0) -> Iterator[TestCluster]:
+def cluster(workers: int = 0, *, with_nannies: bool = False) -> Iterator[TestCluster]:
     """Start a cluster that does not outlive the block."""
     started = TestCluster()
     try:
         for _ in range(workers):
-            started.add_worker()
+            started.add_worker(with_nanny=with_nannies)
         yield started
     finally:
         started.end()
