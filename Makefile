@@ -104,6 +104,7 @@ bench: $(DEV_READY) ## Measure polling, scale, transfer, fidelity and the servic
 	$(BIN)/python -m benchmarks.transfer --rounds 5
 	$(BIN)/python -m benchmarks.fidelity samples
 	$(BIN)/python -m benchmarks.service --rounds 5
+	$(BIN)/python -m benchmarks.cluster --write
 
 .PHONY: format
 format: $(DEV_READY) ## Format the code and mend what can be mended

@@ -1,0 +1,131 @@
+"""What a cluster costs beside the embedded engine, and what a run over one needs.
+
+    python -m benchmarks.cluster --documents 60 --rounds 5 --growth 500 5000 --write
+
+Three questions: how much longer the same documents take on a cluster of two workers than with
+two workers of the embedded engine (in turn, the best of all rounds each, and whether the PDFs are
+the same bytes); how much processor time the scheduler needs for a document; and whether the
+run's memory grows with the number of documents. Times begin when the engine is open.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from benchmarks.results import RESULTS, ROOT, replace_section
+
+TITLE: Final = "Cluster"
+BUSY_LOAD: Final = 2.5
+WORKERS: Final = 2
+SAMPLES: Final = ("book", "mixed", "languages", "colour")
+SMALL: Final = "bitonal"
+
+
+def make_archive(folder: Path, documents: int, names: tuple[str, ...]) -> None:
+    """Make copies of samples, one after the other."""
+    folder.mkdir(parents=True)
+    given = [(ROOT / f"samples/{name}.djvu").read_bytes() for name in names]
+    for number in range(documents):
+        (folder / f"{number:05}.djvu").write_bytes(given[number % len(given)])
+
+
+def measure(engine: str, source: Path, output: Path) -> dict[str, float]:
+    """Make one run in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.cluster.candidate", engine]
+    done = subprocess.run(
+        [*command, str(source), str(output), str(WORKERS)],
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+        text=True,
+    )
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def compare(folder: Path, documents: int, rounds: int) -> list[str]:
+    """Run both engines in turn; returns rows of the table."""
+    source = folder / "mixed"
+    make_archive(source, documents, SAMPLES)
+    seconds: dict[str, list[float]] = {"local": [], "dask": []}
+    for number in range(rounds):
+        for engine, taken in seconds.items():
+            output = folder / f"{engine}-{number}"
+            taken.append(measure(engine, source, output)["seconds"])
+        check_same(folder / f"local-{number}", folder / f"dask-{number}")
+    best = {engine: min(taken) for engine, taken in seconds.items()}
+    ratios = [d / e for d, e in zip(seconds["dask"], seconds["local"], strict=True)]
+    told = f"{best['dask'] / best['local'] - 1:+.1%}"
+    beside = f"{best['local']:.2f} s and {best['dask']:.2f} s, best of {rounds}; round by round"
+    beside += f" {min(ratios):.2f} to {max(ratios):.2f} times as long"
+    what = f"over `local`, {WORKERS} workers, {documents} documents of 1 to 6 pages"
+    return [f"| {what} | ≤ +15 % | {told} ({beside}) |"]
+
+
+def check_same(one: Path, other: Path) -> None:
+    """Make sure that both have the same PDFs.
+
+    Raises:
+        SystemExit: They differ.
+    """
+    pdfs = [{path.name: path.read_bytes() for path in each.glob("*.pdf")} for each in (one, other)]
+    if not pdfs[0] or pdfs[0] != pdfs[1]:
+        raise SystemExit("the engines' PDFs are not the same bytes")
+
+
+def grow(folder: Path, counts: list[int]) -> list[str]:
+    """Run ever more documents of one page; returns rows of the table."""
+    peaks, cpu_ms = [], []
+    for count in counts:
+        source = folder / f"small-{count}"
+        make_archive(source, count, (SMALL,))
+        found = measure("dask", source, folder / f"grown-{count}")
+        peaks.append(found["peak_mb"])
+        cpu_ms.append(found["scheduler_cpu_s"] * 1e3 / count)
+    documents = ", ".join(f"{count:,}" for count in counts)
+    cpu_told = ", ".join(f"{ms:.1f} ms" for ms in cpu_ms)
+    peaks_told = ", ".join(f"{peak:.0f} MB" for peak in peaks)
+    cpu = f"processor time of scheduler and nannies a document, {documents} documents of a page"
+    memory = f"peak memory of the run, {documents} documents"
+    return [f"| {cpu} | ≤ 8 ms | {cpu_told} |", f"| {memory} | within 40 MB | {peaks_told} |"]
+
+
+def main() -> None:
+    """Measure and print; with `--write` into RESULTS.md."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--documents", type=int, default=60)
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--growth", type=int, nargs="+", default=[500, 5_000])
+    arguments.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory(prefix="cluster-") as folder:
+        rows = compare(Path(folder), given.documents, given.rounds)
+        rows += grow(Path(folder), given.growth)
+    load = os.getloadavg()[2]
+    busy = f"; other work beside (load {load:.0f})" if load > BUSY_LOAD else ""
+    text = f"""`python -m benchmarks.cluster --documents {given.documents} --rounds {given.rounds} \
+--growth {" ".join(map(str, given.growth))}`
+
+A cluster on this machine with {WORKERS} workers, scheduler and run beside them, files shared; PDFs
+the same bytes in every round; Python {platform.python_version()}, Dask {version("distributed")},
+{os.cpu_count()} processors{busy}.
+
+| what | wanted | found |
+| --- | --- | --- |
+{chr(10).join(rows)}"""
+    print(text)
+    if given.write:
+        replace_section(RESULTS, TITLE, text)
+
+
+if __name__ == "__main__":
+    main()
