@@ -106,7 +106,9 @@ def headline(summary: RunSummary) -> str:
     """Return in one sentence how many were converted."""
     totals = summary.totals
     if not totals.found:
-        return "No DjVu files were found."
+        if summary.exit_code in {None, ExitCode.OK, ExitCode.SOME_FAILED}:
+            return "No DjVu files were found."
+        return "The run ended before it had found any DjVu file."
     took = ""
     if summary.finished_at is not None:
         seconds = (summary.finished_at - summary.started_at).total_seconds()

@@ -27,7 +27,9 @@ from batch_converter import (
 )
 from batch_converter.engines.dask import cluster as cluster_module
 from batch_converter.engines.dask.dispatch import Dispatch
+from batch_converter.engines.dask.spec import SPEC
 from batch_converter.events import FileRetrying
+from batch_converter.redaction import Redactor
 from tests.support import dask_cluster
 from tests.support.books import book_of
 from tests.support.djvu_files import chunk, chunks_of, page
@@ -293,6 +295,28 @@ async def test_workers_of_other_versions_are_told_before_anything_is_done(tmp_pa
     assert f"the worker {other}: batch-converter 9.9 where this machine has" in str(refused.value)
     assert f"the worker {without}: it lacks batch-converter[dask]" in str(refused.value)
     assert pdfs_in(tmp_path / "pdfs") == {}
+
+
+async def test_a_scheduler_without_our_package_is_told_as_well(tmp_path: Path) -> None:
+    with (
+        dask_cluster.cluster(scheduler_env=no_package(tmp_path / "other")) as cluster,
+        pytest.raises(ConfigError, match=r"the scheduler at .*: batch-converter is missing where"),
+    ):
+        await run(scans_in(tmp_path), tmp_path / "pdfs", scheduler=cluster.address)
+
+
+async def test_doctor_says_what_there_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cluster = await anyio.to_thread.run_sync(dask_cluster.shared_cluster)
+    settings = await anyio.to_thread.run_sync(settings_for, tmp_path, cluster.address)
+    [found] = await SPEC.diagnose(settings, Redactor())
+    assert found.is_good
+    assert f"cluster: {cluster.address}, 2 workers with 3 threads; Dask" in found.text
+    monkeypatch.setattr(cluster_module, "_CONNECT_S", 0.3)
+    nowhere = await anyio.to_thread.run_sync(settings_for, tmp_path, "tcp://127.0.0.1:1")
+    [found] = await SPEC.diagnose(nowhere, Redactor())
+    assert not found.is_good
+    assert found.exit_code is ExitCode.UNAVAILABLE
+    assert "tcp://127.0.0.1:1 cannot be reached" in found.text
 
 
 async def test_a_worker_of_another_version_that_joins_later_is_given_nothing(

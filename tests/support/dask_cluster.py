@@ -95,18 +95,20 @@ class TestCluster:
 
     __test__ = False
 
-    def __init__(self) -> None:
+    def __init__(self, scheduler_env: Mapping[str, str] | None = None) -> None:
         self.scheduler = DaskProcess(
             "scheduler", "--host", _LOOPBACK, "--port", "0", "--no-dashboard",
-            "--dashboard-address", f"{_LOOPBACK}:0", *_ORPHANED,
+            "--dashboard-address", f"{_LOOPBACK}:0", *_ORPHANED, env=scheduler_env,
         )  # fmt: skip
         self.address = self.scheduler.told(r"Scheduler at:\s*(tcp://\S+)")
         self.workers: dict[str, DaskProcess] = {}
 
-    def add_worker(self, *, env: Mapping[str, str] | None = None, with_nanny: bool = False) -> str:
+    def add_worker(
+        self, *, env: Mapping[str, str] | None = None, with_nanny: bool = False, threads: int = 1
+    ) -> str:
         """Start a worker and return its address, when the scheduler knows it."""
         worker = DaskProcess(
-            "worker", self.address, "--host", _LOOPBACK, "--nthreads", "1",
+            "worker", self.address, "--host", _LOOPBACK, "--nthreads", str(threads),
             "--nanny" if with_nanny else "--no-nanny", "--no-dashboard",
             "--death-timeout", "60 s", env=env,
         )  # fmt: skip
@@ -122,9 +124,14 @@ class TestCluster:
 
 
 @contextmanager
-def cluster(workers: int = 0, *, with_nannies: bool = False) -> Iterator[TestCluster]:
+def cluster(
+    workers: int = 0,
+    *,
+    with_nannies: bool = False,
+    scheduler_env: Mapping[str, str] | None = None,
+) -> Iterator[TestCluster]:
     """Start a cluster that does not outlive the block."""
-    started = TestCluster()
+    started = TestCluster(scheduler_env)
     try:
         for _ in range(workers):
             started.add_worker(with_nanny=with_nannies)
@@ -138,6 +145,6 @@ def shared_cluster() -> TestCluster:
     """Return the cluster of all tests of this process that leave it as they find it."""
     started = TestCluster()
     atexit.register(started.end)
-    for _ in range(2):
-        started.add_worker()
+    started.add_worker()
+    started.add_worker(threads=2)
     return started

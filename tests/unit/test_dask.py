@@ -154,7 +154,6 @@ def test_a_difference_names_what_differs() -> None:
 def order_of(source: SourceFacts, key: str = "key") -> Order:
     return Order(
         key=key,
-        topic="topic",
         document="document",
         wishes=Wishes(release={}),
         kind="document",

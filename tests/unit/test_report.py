@@ -563,6 +563,7 @@ def test_a_file_with_many_warnings_is_one_line_whatever_its_status() -> None:
 
 def test_a_quiet_run_is_told_quietly() -> None:
     assert human(ended(ExitCode.OK)) == ["No DjVu files were found."]
+    assert human(ended(ExitCode.UNAVAILABLE))[0].startswith("The run ended before it had found")
     assert human(ended(ExitCode.OK, found=1, skipped=1)) == [
         "Converted 0 of 1 file in 3 h 1 min (engine: local).",
         "  up to date  1",

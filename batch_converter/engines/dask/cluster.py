@@ -12,6 +12,8 @@ import structlog
 from distributed import Client, Security
 from distributed.versions import VersionMismatchWarning
 
+from batch_converter.engines.dask.orders import TOPIC
+from batch_converter.engines.dask.release import PACKAGE, release
 from batch_converter.engines.dask.tasks import unfitness
 from batch_converter.errors import ConfigError, ServiceUnavailableError
 
@@ -25,14 +27,15 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
-_CONNECT_S: Final = 30
-_LOOK_S: Final = 15
+_CONNECT_S: Final = 25
+_LOOK_S: Final = 10
 """For each worker to say what it is; those that do not are looked at again when they do work."""
 
 _BEAT_S: Final = 5.0
 _SILENCE_S: Final = 30.0
 _NO_WORKERS_S: Final = 60.0
 _CLOSE_S: Final = 5.0
+_NO_MODULE: Final = "No module named"
 _ALL: Final = "all"
 """The scheduler's own topic for workers that come and go."""
 
@@ -47,7 +50,6 @@ class Cluster:
 
     Attributes:
         client: Dask's, connected.
-        topic: Where tasks of this run tell what they do.
         unfit: Workers that may not convert, and why.
     """
 
@@ -63,7 +65,6 @@ class Cluster:
         self._workers_changed = anyio.Event()
         self._stack = AsyncExitStack()
         self.client: Client
-        self.topic: str
         self.unfit: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
@@ -76,9 +77,8 @@ class Cluster:
         _take_over_logs()
         async with AsyncExitStack() as stack:
             await self._connect(stack)
-            self.topic = f"batch-converter-{self.client.id}"
             self.client.subscribe_topic(_ALL, self._on_event)
-            self.client.subscribe_topic(self.topic, self._on_event)
+            self.client.subscribe_topic(TOPIC, self._on_event)
             await self._look_at_all()
             self._group = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(self._group.cancel_scope.cancel)
@@ -117,7 +117,8 @@ class Cluster:
         try:
             with anyio.fail_after(_LOOK_S):
                 workers = await self.slots()
-        except Exception as error:  # as above
+                await self._look_at_scheduler()
+        except (OSError, TimeoutError) as error:
             raise self._unavailable(f"does not answer: {_said(error)}") from error
         async with anyio.create_task_group() as group:
             for worker in workers:
@@ -134,6 +135,27 @@ class Cluster:
             workers=len(workers),
             slots=sum(workers.values()),
         )
+
+    async def _look_at_scheduler(self) -> None:
+        """Make sure that it can read tasks, which it does without running them.
+
+        Raises:
+            ConfigError: It has not our package, or another version of it.
+        """
+        try:
+            there = await self.client.run_on_scheduler(release)
+        except (OSError, TimeoutError):
+            raise
+        except Exception as error:  # noqa: BLE001  # what Dask makes of any error over there
+            if _NO_MODULE not in str(error):
+                return  # one that runs nothing itself, as it was configured
+            there = {}
+        found, wanted = there.get(PACKAGE, "is missing"), self._wishes.release[PACKAGE]
+        if found != wanted:
+            raise ConfigError(
+                f"the scheduler at {self._address}: {PACKAGE} {found} where this machine has"
+                f" {wanted}; tasks pass through it, so it needs the same; nothing was started"
+            )
 
     async def _look_at(self, worker: str) -> None:
         """Ask a worker whether it may convert; of one that is gone, or slow, nothing is known."""
@@ -158,7 +180,7 @@ class Cluster:
         return found
 
     def refuse(self, worker: str, why: str) -> None:
-        """Give a worker nothing any more; without any that may convert, the run ends."""
+        """Give a worker nothing any more."""
         self._fit.discard(worker)
         if worker not in self.unfit:
             self.unfit[worker] = why
@@ -172,7 +194,7 @@ class Cluster:
     async def chosen_workers(self) -> list[str] | None:
         """Return which workers a task may go to; None for any, as long as all may convert.
 
-        Waits where there are only others.
+        Waits where there are only others; before long that ends the run.
         """
         while self.unfit and not self._fit:
             await self._workers_changed.wait()
@@ -232,10 +254,18 @@ class Cluster:
         while not self._loss:
             await anyio.sleep(_BEAT_S)
             workers = await self._count_workers()
-            without_s = 0.0 if workers else without_s + _BEAT_S
+            without_s = 0.0 if workers > len(self.unfit) else without_s + _BEAT_S
             if without_s >= _NO_WORKERS_S:
                 without_s = 0.0
-                _log.warning("cluster.no_workers", scheduler=self._address)
+                self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        """Say that there is nobody to work; where there are others, it will not get better."""
+        if self.unfit:
+            worker, why = next(iter(self.unfit.items()))
+            self.lose(f"has none but workers that may not convert ({worker}: {why})")
+        else:
+            _log.warning("cluster.no_workers", scheduler=self._address)
 
     async def _count_workers(self) -> int:
         """Return how many there are; a scheduler that does not say is lost."""
@@ -250,7 +280,11 @@ class Cluster:
 
 
 def _take_over_logs() -> None:
-    """Take Dask's own lines off standard error: the run's log has what they say of errors."""
+    """Take Dask's own lines off standard error: the run's log has what they say of errors.
+
+    Of Dask itself other versions will do, as far as they understand each other.
+    """
+    warnings.simplefilter("ignore", VersionMismatchWarning)
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] in {"distributed", "tornado"}:
             logger = logging.getLogger(name)  # noqa: TID251  # Dask's, which knows no structlog
@@ -262,19 +296,16 @@ def _take_over_logs() -> None:
 
 
 async def _connected(address: str, security: Security, stack: AsyncExitStack) -> Client:
-    with warnings.catch_warnings():
-        # Of Dask itself other versions will do, as far as they understand each other.
-        warnings.simplefilter("ignore", VersionMismatchWarning)
-        client = Client(
-            address,
-            asynchronous=True,
-            security=security,
-            timeout=_CONNECT_S,
-            set_as_default=False,
-            name="batch-converter",
-        )
-        stack.push_async_callback(_close, client)
-        return cast("Client", await client)
+    client = Client(
+        address,
+        asynchronous=True,
+        security=security,
+        timeout=_CONNECT_S,
+        set_as_default=False,
+        name="batch-converter",
+    )
+    stack.push_async_callback(_close, client)
+    return cast("Client", await client)
 
 
 async def _close(client: Client) -> None:
@@ -283,4 +314,6 @@ async def _close(client: Client) -> None:
 
 
 def _said(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
     return str(error) or type(error).__name__

@@ -42,14 +42,12 @@ class Means:
 
     Attributes:
         dispatch: Gives out tasks.
-        topic: Where they tell what they do.
         options: How documents are converted; nothing in them depends on a machine.
         at_home: A process on this machine, for what the cluster's do not see.
         told: Told of a document, by its name, why something of it is tried again.
     """
 
     dispatch: Dispatch
-    topic: str
     wishes: Wishes
     options: ConvertOptions
     page_timeout_s: float
@@ -207,7 +205,6 @@ class ClusterConversion:
     ) -> Order:
         return Order(
             key=f"djvu-{kind}-{token_hex(_KEY_BYTES)}",
-            topic=self._means.topic,
             document=self._document,
             wishes=self._means.wishes,
             kind=kind,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
+
 from batch_converter.engines.dask.cluster import Cluster
 from batch_converter.engines.dask.wishes import wishes_of
 from batch_converter.engines.spec import Finding
@@ -24,9 +26,9 @@ async def diagnose(settings: DaskSettings, conversion: LocalSettings) -> Sequenc
         ConfigError: Workers are of another version, or lack what the settings ask for.
         ServiceUnavailableError: The scheduler cannot be reached, is none, or says nothing.
     """
-    dask = f"Dask distributed {version('distributed')}"
+    dask = f"Dask distributed {await anyio.to_thread.run_sync(version, 'distributed')}"
     if settings.scheduler is None:
-        count = settings.workers or usable_processors()
+        count = settings.workers or await anyio.to_thread.run_sync(usable_processors)
         return [Finding(is_good=True, text=f"cluster: on this machine, {count} workers; {dask}")]
     wishes = await wishes_of(conversion)
     async with Cluster(settings.scheduler, wishes, None) as cluster:

@@ -123,7 +123,6 @@ class DaskEngine(Converter):
             stack.push_async_callback(pool.aclose)
             self._means = Means(
                 dispatch=Dispatch(cluster, pieces, at_once=self._max_in_flight),
-                topic=cluster.topic,
                 wishes=wishes,
                 options=options,
                 page_timeout_s=self._conversion.page_timeout_s,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from batch_converter.threads import DiskThreads
 
 _MODULE: Final = "batch_converter.engines.dask.cluster_process"
-_START_S: Final = 55.0
+_START_S: Final = 45.0
 _END_S: Final = 5.0
 _PIECE_BYTES: Final = 64 << 10
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 _PLACE_BYTES: Final = 4
 
+TOPIC: Final = "batch-converter"
+"""Where workers tell what they do, beside the results of tasks; of all runs, for a scheduler
+keeps the last lines of each topic that there ever was."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -42,7 +46,6 @@ class Order:
 
     Attributes:
         key: The task's name, of which there is never a second one.
-        topic: Where the worker tells what it does, beside the task's result.
         document: Tells documents apart, also those of other runs.
         kind: `document`, `part` or `assemble`.
         details: Of the kind.
@@ -51,7 +54,6 @@ class Order:
     """
 
     key: str
-    topic: str
     document: str
     wishes: Wishes
     kind: str

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_DRAWING: Final = ("batch-converter", "djvu-rs", "fonttools", "pikepdf", "pillow")
+PACKAGE: Final = "batch-converter"
+_DRAWING: Final = (PACKAGE, "djvu-rs", "fonttools", "pikepdf", "pillow")
 
 
 @cache

@@ -22,7 +22,7 @@ from batch_converter.djvu.jobs.parts import parts_of
 from batch_converter.djvu.work.workers import WorkerPool
 from batch_converter.engines.dask.gate import Gate
 from batch_converter.engines.dask.incoming import IncomingSources, StalledError
-from batch_converter.engines.dask.orders import Answer
+from batch_converter.engines.dask.orders import TOPIC, Answer
 from batch_converter.engines.dask.shared_files import are_here, is_here, make_beside
 from batch_converter.engines.local.asking import Workers
 from batch_converter.engines.local.limits import DocumentLimits
@@ -109,7 +109,7 @@ class ConversionPlugin(WorkerPlugin):
     def _tell(self, order: Order, what: str) -> None:
         told = {"what": what, "key": order.key, "worker": self._worker.address}
         with suppress(Exception):  # the stream is closed: the run is told of the worker's end
-            self._worker.log_event(order.topic, told)
+            self._worker.log_event(TOPIC, told)
 
     async def _convert(self, order: Order) -> Answer:
         try:
