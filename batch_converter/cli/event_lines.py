@@ -69,11 +69,12 @@ class EventLines:
             _PLAIN: lettering.said,
         }
         self._colors = colors
+        self._start: dict[str, object] | None = None
 
     def __call__(self, event: EventDict) -> str | None:
         """Return the event's line; empty where it has none, None where nothing is known of it."""
         name = event["event"]
-        if name in _UNSHOWN:
+        if name in _UNSHOWN or self._is_known_start(event):
             return ""
         form = _FORMS.get(name)
         if form is None:
@@ -82,6 +83,14 @@ class EventLines:
             return self._finished(form(event, self._letters))
         except KeyError:  # of that name, and somebody else's: its fields are shown
             return None
+
+    def _is_known_start(self, event: EventDict) -> bool:
+        """Whether a run begins as the one before it did: a watch makes many."""
+        if event["event"] != "run.started":
+            return False
+        start = {key: value for key, value in event.items() if key not in _OWN_KEYS}
+        is_known, self._start = start == self._start, start
+        return is_known
 
     def _finished(self, line: _Line) -> str:
         sign = self._signs[line.color]
@@ -231,6 +240,7 @@ _FORMS: Final[Mapping[str, _Form]] = {
     "run.interrupted": _interrupted,
     "run.progress": _progress,
     "run.progress_page": _of_run(_PLAIN, "Progress page: {address}"),
+    "run.shard_changed": _of_run(_YELLOW, "{message}"),
     "run.stopped": _of_run(_RED, "{code}: {message}"),
     "run.deadline_passed": _of_run(_YELLOW, "The deadline has passed: no new file is taken up"),
     "run.fewer_at_once": _of_run(

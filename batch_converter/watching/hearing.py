@@ -107,6 +107,7 @@ class Hearing:
         return await self._listen_to(folders, self._listen)
 
     async def _listen_to(self, folders: Mapping[str, object], listen: Listen) -> bool:
+        await self.end()  # two at once would be twice as near to the system's limit
         listener = None
         try:
             if folders:
@@ -121,7 +122,6 @@ class Hearing:
             self._refuse(error)
         else:
             self._is_refused, self._walks = False, 0
-        await self.end()
         if listener is None or self._tasks is None:
             return False
         self._listener, self._followed = listener, dict(folders)

@@ -125,7 +125,7 @@ class Places:
         for found in self._walked():
             key = _key(found)
             if isinstance(found, UnreadableSource) and found.path == self._sources[key.given]:
-                scan.lost[key.given] = found.message
+                scan.lost[key.given] = _why_lost(found.path)
                 continue
             look = _look(found)
             if taken.has(key, look) and key not in again:
@@ -225,6 +225,15 @@ def _without_globs(settings: InputSettings) -> InputSettings:
     """Return settings whose patterns are not read again: a watch has read them."""
     patterns = ("include", "exclude", "include_from", "exclude_from")
     return settings.model_copy(update=dict.fromkeys(patterns, ()))
+
+
+def _why_lost(path: str) -> str:
+    """Return the system's words for why a source cannot be reached."""
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return "it is there again by now"
 
 
 def _key(found: Found) -> Key:

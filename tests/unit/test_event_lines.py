@@ -113,6 +113,31 @@ def test_what_is_said_of_the_run_is_said_whole() -> None:
     assert text == f"! The ping of h (start) failed: {message}"
 
 
+def test_runs_of_a_watch_that_begin_alike_say_so_once() -> None:
+    lines = EventLines(columns=lambda: 80, lettering=Lettering("utf-8"), colors=False)
+    start = {"engine": "local", "chosen_by": "the user", "output": "/pdfs", "out_at_service": 0}
+
+    def told(run_id: str, **others: object) -> str | None:
+        known = {"timestamp": run_id, "level": "info", "event": "run.started", "run_id": run_id}
+        return lines({**known, **start, **others})
+
+    first = told("1")
+    assert first == "• Engine local, chosen by the user; PDFs go to /pdfs"
+    assert told("2") == ""
+    assert told("3", out_at_service=2) not in {"", first}
+    assert told("4") == first
+
+
+def test_a_watch_says_what_it_has_done_and_what_is_to_be_tried_again() -> None:
+    waiting = line("watch.waiting", folders=3, converted=1200, failed=0, left=0)
+    assert waiting == "• Watching 3 folders · 1,200 converted so far · waiting"
+    waiting = line("watch.waiting", folders=3, converted=1200, failed=1, left=2)
+    assert waiting is not None
+    assert waiting.endswith("· 1 failed · 2 to be tried again · waiting")
+    started = line("watch.started", sources=("a", "b"), settle_s=2.5, rescan_s=600.0, poll=False)
+    assert started == "• Watching a, b; a file is taken up once it has not changed for 2.5 s"
+
+
 def test_what_it_has_no_words_for_is_shown_with_its_fields() -> None:
     assert line("log.lines_lost", lines=3, target="x") is None
     assert line("file.failed", source="a") is None, "somebody else's event of that name"
