@@ -189,6 +189,37 @@ unknown-program
 
 
 @pytest.mark.parametrize(
+    ("call", "is_right"),
+    [
+        ("make run SOURCE=a OUTPUT=b", True),
+        ("make runs", False),
+        ("make run SOURCES=a", False),
+        ("pip install .", True),
+        ("pip install '.[ocr]'", True),
+        ("pip install 'batch-converter[ocr,fast]>=0.1'", True),
+        ("pip install '.[orc]'", False),
+        ("pip instal .", False),
+        ("systemctl daemon-reload", True),
+        ("systemctl enable --now batch-converter-serve", True),
+        ("systemctl enable --now batch-converter-server", False),
+        ("systemctl enabel batch-converter-serve", False),
+        ("podman build -f contrib/Containerfile -t batch-converter .", True),
+        ("podman build -f contrib/Dockerfile -t batch-converter .", False),
+        ("podman run --rm batch-converter --add-client anna", True),
+    ],
+)
+def test_what_is_only_written_down_is_known_well_enough(
+    tmp_path: Path, call: str, *, is_right: bool
+) -> None:
+    reader = Reader(root=tmp_path / "machine", cloud="http://127.0.0.1:1")
+    reader.prepare()
+    unit = reader.root / "etc/systemd/system/batch-converter-serve.service"
+    unit.touch()
+    program, *words = shlex.split(call)
+    assert CHECKS[program](words, reader) is is_right
+
+
+@pytest.mark.parametrize(
     ("expected", "printed", "does"),
     [
         (["a … c"], ["a b c"], True),
