@@ -17,7 +17,7 @@ from batch_converter.ledger import Planned, Verdict
 from batch_converter.models import Document, DocumentState, Failure
 from batch_converter.orchestrator.found_facts import FoundFacts, gather_facts
 from batch_converter.orchestrator.verdict import PlanOptions, verdict
-from batch_converter.output import PdfStore, pdf_store
+from batch_converter.output import PdfStore
 from batch_converter.threads import DiskThreads
 
 PDF = b"%PDF-1.7 whole"
@@ -208,12 +208,13 @@ def test_a_pdf_is_hashed_once_and_only_where_a_run_may_have_died(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hashed = []
+    hash_pdf = PdfStore.sha256
 
-    def counted(path: Path) -> str:
-        hashed.append(path)
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+    def counted(self: PdfStore, output: str) -> str:
+        hashed.append(output)
+        return hash_pdf(self, output)
 
-    monkeypatch.setattr(pdf_store, "hash_file", counted)
+    monkeypatch.setattr(PdfStore, "sha256", counted)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "x.pdf").write_bytes(PDF)
     recorded = {"pdf_bytes": len(PDF), "pdf_sha256": hashlib.sha256(PDF).hexdigest()}
