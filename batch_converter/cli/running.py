@@ -49,6 +49,15 @@ class ToldRun:
     report: api.RunReport
     causes: tuple[str, ...]
 
+    @classmethod
+    def of(cls, report: api.RunReport, counters: RunCounters) -> ToldRun:
+        """Return what is to be told of a run that these counters observed."""
+        unwritten = (
+            f"{error}; once that is settled, the same command writes it"
+            for error in report.unwritten
+        )
+        return cls(report=report, causes=(*counters.causes, *unwritten))
+
     @property
     def summary(self) -> RunSummary:
         """Totals, calls and exit code."""
@@ -78,10 +87,7 @@ def run_with_display(
         shown = displayed_run(run, counters, settings, is_drawn=display.is_drawn)
         report = anyio.run(shown, sources, settings)
     telling.ran(report)
-    unwritten = (
-        f"{error}; once that is settled, the same command writes it" for error in report.unwritten
-    )
-    return ToldRun(report=report, causes=(*counters.causes, *unwritten))
+    return ToldRun.of(report, counters)
 
 
 @contextmanager

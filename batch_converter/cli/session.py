@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from batch_converter.events import FileFailed
+from batch_converter.events import FileFailed, WatchPolling, WatchSourceLost
 from batch_converter.logs import configure_logging
 from batch_converter.redaction import Redactor
 from batch_converter.state import new_run_id
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from batch_converter.config import LoadedSettings, Settings
     from batch_converter.logs import LogSession, PeopleLines
     from batch_converter.logs.writing import LineStream
+
+
+_BETWEEN_RUNS: Final = frozenset({WatchPolling.name, WatchSourceLost.name})
+"""Trouble of a watch, which no run's summary tells of."""
 
 
 @contextmanager
@@ -85,4 +89,6 @@ def log_as_set(
 
 
 def _is_in_a_summary(event: EventDict) -> bool:
+    if event["event"] in _BETWEEN_RUNS:
+        return False
     return event["level"] not in {"error", "critical"} or event["event"] == FileFailed.name

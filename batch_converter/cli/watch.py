@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 import click
 import structlog
 
@@ -28,14 +29,18 @@ from batch_converter.cli.run_options import (
     report_options,
     service_options,
 )
-from batch_converter.cli.running import displayed_logging, displayed_run
+from batch_converter.cli.running import (
+    ToldRun,
+    displayed_logging,
+    displayed_run,
+    print_result,
+)
 from batch_converter.cli.telling import tell_at_the_end, telling_options
 from batch_converter.cli.watch_telling import WatchTelling
 from batch_converter.config.units import parse_duration_s
 from batch_converter.counters import RunCounters
 from batch_converter.machine_limits import check_limits
 from batch_converter.orchestrator import StopReason
-from batch_converter.report import summary_json
 from batch_converter.report.formatting import duration, pluralized
 from batch_converter.watching import WatchOptions, open_watch
 
@@ -125,9 +130,11 @@ def watch(
     check_limits()
     with displayed_logging(loaded, quiet=is_quiet) as (session, display):
         telling.begin(loaded.settings, session)
-        command = _Watching(loaded, session, display, telling, as_json=as_json)
+        show = partial(print_result, settings=loaded.settings, as_json=as_json, quiet=is_quiet)
+        is_shown = as_json or is_quiet  # else the log tells of each batch, and a sentence of all
+        command = _Watching(loaded, session, display, telling, show=show if is_shown else None)
         code, summary = anyio.run(command.watch, paths, options)
-    if not (as_json or is_quiet):
+    if not is_shown:
         click.echo(summary)
     sys.exit(code)
 
@@ -142,13 +149,14 @@ class _Watching:
         display: ProgressDisplay,
         telling: WatchTelling,
         *,
-        as_json: bool,
+        show: Callable[[ToldRun], object] | None,
     ) -> None:
         self._settings = loaded.settings
         self._session = session
         self._display = display
         self._telling = telling
-        self._as_json = as_json
+        self._show = show
+        self._counters = RunCounters()
 
     async def watch(self, paths: tuple[str, ...], options: WatchOptions) -> tuple[ExitCode, str]:
         """Watch; return why it has ended, and what there is to say of it."""
@@ -169,7 +177,7 @@ class _Watching:
         held: Path,
         stopping: Callable[[Run], AbstractContextManager[object]],
     ) -> api.RunReport:
-        counters = RunCounters()
+        counters = self._counters = RunCounters()
         run = partial(api.run, redactor=self._session.redactor, stopping=stopping, held=held)
         with self._display.of(counters):
             shown = displayed_run(run, counters, settings, is_drawn=self._display.is_drawn)
@@ -179,8 +187,8 @@ class _Watching:
         if report is None:
             await self._telling.rescanned()
             return
-        if self._as_json:
-            click.echo(summary_json(report.summary, price=self._settings.budget.price))
+        if self._show is not None:
+            await anyio.to_thread.run_sync(self._show, ToldRun.of(report, self._counters))
         await self._telling.batch_ended(report)
 
     def _stopped_by_signals(self, watcher: Watcher[api.RunReport]) -> AbstractContextManager[None]:

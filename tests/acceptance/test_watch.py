@@ -198,6 +198,29 @@ def test_the_budget_is_the_whole_watchs_and_a_refused_account_ends_it(
 
 
 @pytest.mark.slow
+def test_a_quiet_watch_tells_of_batches_that_do_not_end_well_and_of_lost_sources_alone(
+    cloud: Cloud, source: Path, output: Path, tmp_path: Path
+) -> None:
+    make_archive(source, 2)
+    report = tmp_path / "report.json"
+    arguments = ("watch", source, "-o", output, *QUICK, "-q", "--report", report)
+    with started(tmp_path / "p", *arguments) as process:
+        process.wait_until(report.exists, "the end of the good batch")
+        (source / "bad.djvu").write_bytes(b"no DjVu")
+        process.wait_until(lambda: "retry-failed" in process.out, "what came of the second")
+        source.rename(tmp_path / "elsewhere")
+        process.wait_until(lambda: process.logged("watch.source_lost"), "the loss to be told")
+        process.signal(signal.SIGTERM)
+        done = process.finish()
+    assert done.code == 143
+    assert cloud.calls["submit"] == 2
+    assert done.out.startswith("Converted 0 of 1 file")
+    assert "bad.djvu: not_djvu: bad.djvu is no DjVu file" in done.out
+    assert "Watched" not in done.out
+    assert {event["event"] for event in done.events} == {"watch.source_lost"}
+
+
+@pytest.mark.slow
 def test_what_cannot_be_meant_is_bad_usage_before_anything_is_made(
     source: Path, output: Path
 ) -> None:
