@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_converter.cli.options import settings_from
-from batch_converter.config import LocalSettings
+from batch_converter.config import LocalSettings, Settings
+from batch_converter.engines.dask.cluster import Cluster
 from batch_converter.engines.dask.gate import Gate
 from batch_converter.engines.dask.incoming import IncomingSources, StalledError
 from batch_converter.engines.dask.losses import Losses
@@ -30,6 +31,7 @@ from batch_converter.engines.dask.shared_files import (
     remove_beside,
     write_word,
 )
+from batch_converter.engines.dask.spec import SPEC
 from batch_converter.engines.dask.wishes import Wishes
 from batch_converter.engines.local import options_of
 from batch_converter.errors import ConfigError, EngineError, NetworkError
@@ -318,3 +320,18 @@ def test_a_scheduler_without_its_engine_would_be_passed_over() -> None:
         settings_from(None, {**flags, "engine": "local"})
     loaded = settings_from(None, {**flags, "engine": "dask"})
     assert loaded.settings.section(DaskSettings).scheduler == "tcp://a:8786"
+
+
+# What is told before anything is begun
+
+
+async def test_tls_without_certificates_is_bad_configuration() -> None:
+    with pytest.raises(ConfigError, match="wants certificates"):
+        async with Cluster("tls://127.0.0.1:1", Wishes(release={}), None):
+            raise AssertionError("there is nobody")
+
+
+def test_the_extra_is_asked_for_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batch_converter.engines.dask.spec.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"pip install 'batch-converter\[dask\]'"):
+        SPEC.validate(Settings())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
 from distributed.client import FutureCancelledError
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from batch_converter.engines.dask.cluster import Cluster
     from batch_converter.engines.dask.orders import Order
     from batch_converter.engines.dask.pieces import Pieces
+
+
+_CONNECTION_LOST: Final = "scheduler-connection-lost"
+"""Dask's own word; it connects again, to one that knows nothing of us."""
 
 
 class MakeOrder(Protocol):
@@ -171,7 +175,7 @@ class Dispatch:
         try:
             answer = await future
         except FutureCancelledError as error:
-            if self._cluster.client.status != "running":
+            if error.reason == _CONNECTION_LOST or self._cluster.client.status != "running":
                 self._cluster.lose("is gone")
                 await anyio.sleep_forever()
             return _Accident(f"the cluster called it off ({error.reason})")

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _KEPT: Final = 2
 """Copies that nobody uses and that the next part of the same document may want."""
 
-_SILENCE_S: Final = 90.0
+_SILENCE_S: Final = 900.0
+"""Others' files may be on their way before; of a run that is gone, tasks are called off."""
 
 
 class StalledError(Exception):

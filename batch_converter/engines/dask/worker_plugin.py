@@ -31,7 +31,7 @@ from batch_converter.storage import sync_file
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
     from distributed import Worker
 
@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 NAME: Final = "batch-converter"
 _BASE_TIMEOUT_S: Final = 60
 _IDLE_S: Final = 300.0
-"""After so long without a task, nothing is kept: the run may be over, or dead."""
+"""After so long without a task the processes end: the run may be over, or dead."""
+
+_KEPT_S: Final = 1800.0
+"""For so long without a sign of any run, files wait to be fetched."""
 
 _CALLED_OFF: Final = frozenset({"cancelled", "released", "forgotten", "error"})
 _PRIORITY: Final = (0.0,)
@@ -58,7 +61,7 @@ class ConversionPlugin(WorkerPlugin):
         self._pools: dict[int, WorkerPool] = {}
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._results: dict[str, Path] = {}
-        self._idling: asyncio.TimerHandle | None = None
+        self._timers: list[asyncio.TimerHandle] = []
         self._clearing: asyncio.Task[None] | None = None
         self.incoming = IncomingSources(self._folder / "sources", self._threads)
 
@@ -239,21 +242,29 @@ class ConversionPlugin(WorkerPlugin):
             await self._removed(os.fspath(place))
 
     def _stay(self) -> None:
-        """Keep processes and copies for a while; with the last task's end, count anew."""
+        """Keep processes and files for a while, counted anew."""
         loop = asyncio.get_running_loop()
-        if self._idling is not None:
-            self._idling.cancel()
-        self._idling = loop.call_later(_IDLE_S, self._begin_clearing)
+        self._stop_timers()
+        self._timers = [
+            loop.call_later(_IDLE_S, self._begin_clearing, self._end_processes),
+            loop.call_later(_KEPT_S, self._begin_clearing, self._clear),
+        ]
 
-    def _begin_clearing(self) -> None:
+    def _stop_timers(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+
+    def _begin_clearing(self, clear: Callable[[], Coroutine[None, None, None]]) -> None:
         if not self._scopes:
-            self._clearing = asyncio.get_running_loop().create_task(self._clear())
+            self._clearing = asyncio.get_running_loop().create_task(clear())
 
-    async def _clear(self) -> None:
-        if self._idling is not None:
-            self._idling.cancel()
+    async def _end_processes(self) -> None:
         for pool in self._pools.values():
             await pool.aclose()
+
+    async def _clear(self) -> None:
+        self._stop_timers()
+        await self._end_processes()
         for key in list(self._results):
             await self.drop(key)
         await self.incoming.clear()
