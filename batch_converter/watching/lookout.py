@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+import anyio.lowlevel
 import anyio.to_thread
 
 from batch_converter.events import FileArrived, WatchRescanned
@@ -28,6 +29,7 @@ _LEISURE: Final = 20
 """So many times as long as it took, nothing is looked through again."""
 
 _LEAST_BETWEEN_S: Final = 0.25
+_PAGE: Final = 1_000
 
 
 class Lookout:
@@ -168,7 +170,12 @@ class Lookout:
         self._taken, self.folders = scan.taken, len(scan.folders)
         if self._lost.note(scan.lost):
             self._rescan_at_s = -inf  # what failed while a source was away is tried again
-        return sum(self._see(key, look) for key, look in scan.fresh)
+        arrived = 0
+        for count, (key, look) in enumerate(scan.fresh):
+            arrived += self._see(key, look)
+            if count % _PAGE == 0:  # signals are heard between hundreds of thousands
+                await anyio.lowlevel.checkpoint()
+        return arrived
 
     def _leisurely_s(self) -> float:
         """Return when everything may be looked at again."""
