@@ -162,6 +162,9 @@ CONVERTERS: Final[Mapping[str, Callable[[], AbstractAsyncContextManager[Converte
     "example": example,
     "fake": fake_converter,
 }
+SLOW: Final = frozenset({"dask"})
+"""Engines that take seconds to be there."""
+
 SERVICES: Final[Mapping[str, Callable[[], AbstractAsyncContextManager[TaskService]]]] = {
     "aspose": aspose,
     "fake": fake_service,

@@ -10,14 +10,18 @@ import pytest
 
 from batch_converter.engines.base import Converter, Ready, TaskService
 from batch_converter.errors import FileError
-from tests.contract.engines import BAD, CONVERTERS, GOOD, FileTarget, source
+from tests.contract.engines import BAD, CONVERTERS, GOOD, SLOW, FileTarget, source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
 
-@pytest.fixture(params=CONVERTERS)
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in CONVERTERS
+    ]
+)
 async def converter(request: pytest.FixtureRequest) -> AsyncIterator[Converter]:
     async with CONVERTERS[request.param]() as opened:
         yield opened

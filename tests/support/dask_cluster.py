@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ ROOT: Final = Path(__file__).parents[2]
 PATIENCE_S: Final = 120.0
 """What anything is given before a test fails; nothing is ever awaited for so long."""
 
+_GRACE_S: Final = 3.0
 _LOOPBACK: Final = "127.0.0.1"
 _ORPHANED: Final = ("--idle-timeout", "1200 s")
 """A scheduler whose test was killed ends by itself, and its workers with it."""
@@ -79,9 +81,15 @@ class DaskProcess:
         self._process.send_signal(number)
 
     def end(self) -> None:
-        """See to it that it is no more, with all that it has started."""
+        """See to it that it is no more, with all that it has started.
+
+        In order, where that takes no time: so the lines of ours that it has run are counted.
+        """
         with suppress(psutil.NoSuchProcess):
             started = psutil.Process(self.pid).children(recursive=True)
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_GRACE_S)
             self._process.kill()
             for process in started:
                 with suppress(psutil.NoSuchProcess):
@@ -119,8 +127,10 @@ class TestCluster:
 
     def end(self) -> None:
         """End all of it."""
-        for process in (*self.workers.values(), self.scheduler):
-            process.end()
+        for worker in self.workers.values():
+            worker.end()
+        self.scheduler.signal(signal.SIGKILL)
+        self.scheduler.end()
 
 
 @contextmanager
