@@ -11,6 +11,7 @@ from batch_converter.cli.options import PATH, config_option, output_options, set
 from batch_converter.cli.output import standard_output_is_read
 from batch_converter.ledger import LedgerReader
 from batch_converter.report import (
+    ensure_apart,
     json_report_text,
     write_csv_report,
     write_html_report,
@@ -42,6 +43,8 @@ def report(
     Works while a run goes on. Files that a run skipped are listed for the last 30 runs.
     """
     settings = settings_from(config_file, given).settings
+    named = ((file, "report"), (html_file, "HTML report"), (csv_file, "CSV report"))
+    ensure_apart((path, what) for path, what in named if path is not None)
     with LedgerReader(ledger_path(settings)) as ledger:
         summary = ledger.run(run_id)
         files = partial(ledger.files, summary.run_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batch_converter.report.atomic_writer import ensure_writable
+from batch_converter.report.atomic_writer import ensure_apart, ensure_writable
 from batch_converter.report.csv_report import write_csv_report
 from batch_converter.report.estimate import estimate_json_text, human_estimate
 from batch_converter.report.failed_list import write_failed_list
@@ -22,6 +22,7 @@ from batch_converter.report.status import human_status, status_json_text
 __all__ = [
     "SCHEMA",
     "check_report_files",
+    "ensure_apart",
     "ensure_writable",
     "estimate_json_text",
     "human_estimate",

@@ -15,7 +15,7 @@ from batch_converter.fault_points import reach
 from batch_converter.storage import make_folder, sync_file, sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _STANDARD_STREAMS: Final = frozenset({"/dev/stdout", "/dev/stderr"})
@@ -57,6 +57,24 @@ def ensure_writable(path: Path, what: str) -> None:
     except OSError as error:
         msg = f"cannot write the {what} {path}: {error.strerror}"
         raise UsageError(msg) from error
+
+
+def ensure_apart(files: Iterable[tuple[Path, str]]) -> None:
+    """Check that no two files are to be written at one place: the second would replace the first.
+
+    Args:
+        files: Where each goes, and how messages name it.
+
+    Raises:
+        UsageError: Two are; pipes and devices may take several.
+    """
+    taken: dict[str, str] = {}
+    for path, what in files:
+        if _is_stream(path):
+            continue
+        other = taken.setdefault(os.path.realpath(path), what)
+        if other != what:
+            raise UsageError(f"{path} is to be the {what} and the {other}: give each its own file")
 
 
 def _is_stream(path: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import structlog
 
 from batch_converter.errors import ExitCode, LedgerError, OutputError
-from batch_converter.report.atomic_writer import ensure_writable
+from batch_converter.report.atomic_writer import ensure_apart, ensure_writable
 from batch_converter.report.csv_report import write_csv_report
 from batch_converter.report.failed_list import write_failed_list
 from batch_converter.report.html_report import write_html_report
@@ -130,8 +130,13 @@ def check_report_files(settings: Settings) -> None:
     """Check that each wanted file can be written, before anything is paid for; blocking.
 
     Raises:
-        UsageError: One cannot.
+        UsageError: One cannot, or two are one, or one is the log file.
     """
+    log_file = settings.logging.file
+    ensure_apart(
+        ([] if log_file is None else [(log_file, "log file")])
+        + [(path, each.what) for path, each in _wanted(settings)]
+    )
     for path, each in _wanted(settings):
         ensure_writable(path, each.what)
 

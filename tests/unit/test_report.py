@@ -9,6 +9,7 @@ import stat
 import subprocess
 import threading
 import tracemalloc
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta, timezone
 from hashlib import sha256
@@ -20,6 +21,7 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batch_converter.config import Settings
 from batch_converter.discovery import read_files_from
 from batch_converter.errors import ErrorCode, ExitCode, OutputError, UsageError
 from batch_converter.logs import printable
@@ -33,6 +35,7 @@ from batch_converter.models import (
     Totals,
 )
 from batch_converter.report import (
+    check_report_files,
     ensure_writable,
     human_summary,
     summary_json,
@@ -382,6 +385,43 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, what: str) -> N
     assert str(path) in str(caught.value)
     with pytest.raises(UsageError, match=r"cannot write the report .*directory"):
         ensure_writable(path, "report")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        ({"report": {"file": "a"}}, {"csv_file": "a"}, "the report and the CSV report"),
+        (
+            {"report": {"manifest": "a"}},
+            {"html_file": "folder/../a"},
+            "HTML report and the manifest",
+        ),
+        (
+            {"report": {"failed_list": "link"}},
+            {"metrics_file": "a"},
+            "metrics file and the list of failures",
+        ),
+        ({"logging": {"file": "a"}}, {"file": "./a"}, "the report and the log file"),
+        ({"report": {"file": "a"}}, {"csv_file": "b"}, ""),
+        ({"report": {"file": "/dev/null"}}, {"csv_file": "/dev/null"}, ""),
+    ],
+)
+def test_two_files_at_one_place_are_refused_before_one_replaces_the_other(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    one: dict[str, dict[str, str]],
+    other: dict[str, str],
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("a")
+    (tmp_path / "a").write_text("old")
+    wanted = {**one, "report": {**one.get("report", {}), **other}}
+    refused = pytest.raises(UsageError, match=f"is to be .*{told}: give") if told else nullcontext()
+    with refused:
+        check_report_files(Settings.model_validate(wanted))
+    assert (tmp_path / "a").read_text() == "old"
 
 
 @pytest.mark.skipif(not FULL_DISK.exists(), reason="needs a device that is always full")
