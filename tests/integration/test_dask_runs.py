@@ -64,12 +64,12 @@ async def run(
 
 
 def scans_in(folder: Path) -> Path:
-    """Make a folder of short documents, one of three parts, and a page that includes a file."""
+    """Make a folder of short documents, one of two parts, and a page that includes a file."""
     scans = folder / "scans"
     scans.mkdir(parents=True)
     for name in ("bitonal", "colour", "languages"):
         shutil.copy(SAMPLES / f"{name}.djvu", scans)
-    (scans / "long.djvu").write_bytes(book_of(40))
+    (scans / "long.djvu").write_bytes(book_of(18))
     shared = chunk("FORM", b"DJVI" + chunk("ANTa", b'(metadata (title "Shared"))'))
     (scans / "shared.iff").write_bytes(b"AT&T" + shared)
     mask = [chunk(*found) for found in chunks_of((SAMPLES / "bitonal.djvu").read_bytes())]

@@ -124,6 +124,13 @@ def test_no_place_is_made_as_another_user(tmp_path: Path, monkeypatch: pytest.Mo
     assert not place.exists()
 
 
+def test_only_what_lies_beside_a_part_is_a_place() -> None:
+    target = Target(path="/out/.a.pdf.part", word="")
+    assert target.is_place(target.new_place())
+    for other in ("", "/out/.a.pdf.part", "/etc/passwd", "/out/.a.pdf.part./../../etc/passwd"):
+        assert not target.is_place(other)
+
+
 def test_what_lies_beside_a_part_is_removed_and_nothing_else(tmp_path: Path) -> None:
     for name in ("part", "part.1.part", "part.1.part.ocr", "parting", "other.part"):
         (tmp_path / name).touch()

@@ -206,6 +206,8 @@ class Dispatch:
     async def _at_home(self, answer: Answer, order: Order) -> Answer | _Accident:
         """Fetch the file that a worker holds, if there is one."""
         if answer.held_by is None:
+            if answer.place and not order.target.is_place(answer.place):
+                raise EngineError("a worker named a file that is none of its own; please report it")
             return answer
         place = await self._pieces.fetch(order, answer)
         if place is None:

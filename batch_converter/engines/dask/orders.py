@@ -39,6 +39,11 @@ class Target:
         """
         return f"{self.path}.{token_hex(_PLACE_BYTES)}.part"
 
+    def is_place(self, path: str) -> bool:
+        """Whether a path is one that `new_place` gives: nothing else is moved or removed."""
+        beside = path.removeprefix(f"{self.path}.")
+        return beside != path and "/" not in beside
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
