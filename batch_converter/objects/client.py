@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from batch_converter.config import RemoteSettings, RetrySettings
 
-PIECE_BYTES: Final = 1 << 20
+_PIECE_BYTES: Final = 1 << 17
 _LISTED_AT_ONCE: Final = 1_000
 _MOST_BYTES_AT_ONCE: Final = 5_000 << 20
 """S3 and GCS take 5 GiB, Azure 5,000 MiB."""
@@ -218,7 +218,7 @@ class ObjectClient:
 
     def _pieces(self, result: Any, status: ObjectStatus) -> Iterator[memoryview]:  # noqa: ANN401  # obstore's
         left = status.size_bytes
-        stream = iter(result.stream(min_chunk_size=PIECE_BYTES))
+        stream = iter(result.stream(min_chunk_size=_PIECE_BYTES))
         while True:
             with self._asking():
                 piece = next(stream, None)

@@ -109,6 +109,7 @@ class Run:
         """Stop admission and polling, as after a first signal."""
         self._stop_admission(reason)
         self._planning.cancel()
+        self._context.sources.give_up()
         for conversion in tuple(self._active):
             conversion.interrupt()
 

@@ -62,6 +62,11 @@ class ObjectInspector:
         self._client_of = client_of
         self._files = files
         self._scratch = scratch
+        self._is_given_up = False
+
+    def give_up(self) -> None:
+        """Copy nothing to its end any more: a long object would hold up who is to leave."""
+        self._is_given_up = True
 
     def identify(
         self, path: str, *, bundle_path: Path | None = None, keep_damaged: bool = False
@@ -143,6 +148,8 @@ class ObjectInspector:
             with _reading(str(address)), self._client_of(address).opened(address.key) as opened:
                 status, pieces = opened
                 for piece in pieces:
+                    if self._is_given_up:
+                        raise UnreadableError(f"{address} was not read to its end: the run stops")
                     with writing(target):
                         write_all(descriptor, piece)
         finally:

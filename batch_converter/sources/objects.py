@@ -91,6 +91,10 @@ class ObjectSources:
         address = ObjectAddress.parse(path)
         return ObjectBytes(self._clients.of(address), address.key)
 
+    def give_up(self) -> None:
+        """Copy no object to its end any more."""
+        self.inspector.give_up()
+
     def _remembered(self, address: ObjectAddress) -> Place:
         """Return what stands at the address of a source that was named, asked for once."""
         path = str(address)

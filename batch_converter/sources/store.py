@@ -129,6 +129,10 @@ class SourceStore(Protocol):
         """
         ...
 
+    def give_up(self) -> None:
+        """The run stops: what takes long by itself, such as a copy, may end with an error."""
+        ...
+
 
 BuildStore = Callable[["Settings", DjvuInspector], SourceStore]
 """Returns a store that is asked nothing yet; it hands the inspector what is on this disk."""
@@ -176,6 +180,11 @@ class SourceStores:
     def open(self, path: str) -> SourceBytes:
         """Open a source; see `SourceStore.open`."""
         return self.of(path).open(path)
+
+    def give_up(self) -> None:
+        """The run stops; see `SourceStore.give_up`."""
+        for store in self._stores.values():
+            store.give_up()
 
     async def aclose(self) -> None:
         """End the processes of the inspector that have nothing to do."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pikepdf
@@ -11,10 +14,13 @@ import pytest
 import structlog
 from aiohttp import web
 
+from batch_converter import api
 from batch_converter.config import Settings
 from batch_converter.errors import ServiceUnavailableError, UsageError
 from batch_converter.events import FileVanished
 from batch_converter.models import FileStatus
+from batch_converter.orchestrator import StopReason
+from batch_converter.sources import Sources
 from batch_converter.testing import FakeConverter, FakeTaskService
 from tests.support.bundles import index_of, page_form, pages
 from tests.support.object_store import ACCESS_KEY, SECRET
@@ -221,6 +227,30 @@ async def test_a_store_that_is_away_ends_the_run_with_6(runs: RemoteRuns) -> Non
     runs.changes["remote"] = {"endpoint": "http://127.0.0.1:9"}
     with pytest.raises(ServiceUnavailableError):
         await runs.convert()
+
+
+async def test_a_signal_leaves_a_long_copy_and_the_document_for_later(runs: RemoteRuns) -> None:
+    runs.put("a.djvu", bytes(4 << 20))
+    loop, is_stopped = asyncio.get_running_loop(), threading.Event()
+    converter = FakeConverter()
+    async with api.open_run(
+        runs.settings, Sources(paths=(runs.archive,)), engines=[converter.spec]
+    ) as (run, opened):
+
+        def stop() -> None:
+            run.stop(StopReason.of_signal(signal.SIGINT))
+            is_stopped.set()
+
+        def stop_and_wait() -> None:
+            loop.call_soon_threadsafe(stop)
+            is_stopped.wait(20)
+
+        runs.bucket.in_body = stop_and_wait
+        runs.bucket.faults.add("held", "GET in/a.djvu")
+        summary = await run.execute(opened.found, opened.roots)
+    assert (summary.exit_code, summary.totals.remaining, summary.totals.failed) == (130, 1, 0)
+    assert len(runs.requests) == 1
+    assert (await runs.convert()).totals.converted == 1
 
 
 @pytest.mark.parametrize(

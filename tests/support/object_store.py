@@ -52,8 +52,9 @@ class Faults:
     """What befalls requests that match; each once, in their order.
 
     `unavailable` is answered 503, `denied` 403; `reset` breaks off before the store has heard
-    of it, `deaf` after it has done what was asked, `half` within the answer's body; `stall`
-    waits within the request's body for as long as the client does.
+    of it, `deaf` after it has done what was asked, `half` within the answer's body, where
+    `held` calls `Bucket.in_body` and goes on; `stall` waits within the request's body for as
+    long as the client does.
     """
 
     planned: deque[tuple[str, re.Pattern[str]]] = field(default_factory=deque)
@@ -79,6 +80,7 @@ class Bucket:
         requests: What has come through the proxy.
         before: Called with each request before it is passed on, in a thread of the proxy.
         stalled: Whether a request has begun to stall.
+        in_body: Called within the body of an answer that is `held`, which goes on afterwards.
     """
 
     def __init__(self, server: ObjectServer, name: str) -> None:
@@ -87,6 +89,7 @@ class Bucket:
         self.requests: list[Request] = []
         self.faults = Faults()
         self.stalled = threading.Event()
+        self.in_body: Callable[[], object] = bool
         self.before: Callable[[Request], object] | None = None
         server.client.create_bucket(Bucket=name)
         handler = type("Handler", (_Proxy,), {"bucket": self, "upstream": server.address})
@@ -225,10 +228,10 @@ class _Proxy(BaseHTTPRequestHandler):
         if fault == "deaf":
             self._reset()
             return
-        self._answer(answer.status, answered, data, is_cut=fault == "half")
+        self._answer(answer.status, answered, data, fault)
 
     def _answer(
-        self, status: int, headers: dict[str, str], data: bytes, *, is_cut: bool = False
+        self, status: int, headers: dict[str, str], data: bytes, fault: str | None = None
     ) -> None:
         self.send_response_only(status)
         length = headers.get("Content-Length", str(len(data)))
@@ -237,10 +240,15 @@ class _Proxy(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.send_header("Content-Length", length if self.command == "HEAD" else str(len(data)))
         self.end_headers()
-        self.wfile.write(data[: len(data) // 2] if is_cut else data)
-        if is_cut:
-            self.wfile.flush()
+        middle = len(data) // 2 if fault in {"half", "held"} else 0
+        self.wfile.write(data[:middle])
+        self.wfile.flush()
+        if fault == "half":
             self._reset()
+            return
+        if fault == "held":
+            self.bucket.in_body()
+        self.wfile.write(data[middle:])
 
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
