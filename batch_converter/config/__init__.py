@@ -9,7 +9,7 @@ from batch_converter.config.names import split_url
 from batch_converter.config.places import STORE_SCHEMES, is_store_address
 from batch_converter.config.remote import RemoteSettings
 from batch_converter.config.run_variables import RUN_VARIABLES
-from batch_converter.config.section import Section
+from batch_converter.config.section import Section, written_like
 from batch_converter.config.settings import (
     STATE_DIR_NAME,
     AsposeSettings,
@@ -44,4 +44,5 @@ __all__ = [
     "settings_with",
     "split_url",
     "told",
+    "written_like",
 ]

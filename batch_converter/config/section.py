@@ -5,10 +5,11 @@ An engine that has a section of its own derives it from `Section`.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from batch_converter.config.units import parse_duration_s, parse_size
 
@@ -37,6 +38,23 @@ def expand_user(value: object) -> object:
 
 
 UserPath = Annotated[Path, BeforeValidator(expand_user)]
+
+
+def written_like(pattern: str, example: str) -> AfterValidator:
+    """Return a check that a text has a form; it shows the example where the text has not.
+
+    Args:
+        pattern: Of the whole text.
+        example: Of such a text; a pattern tells nobody what to write.
+    """
+    form = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if form.fullmatch(value) is None:
+            raise ValueError(f"has to be written like {example}")
+        return value
+
+    return AfterValidator(check)
 
 
 class Section(BaseModel):

@@ -33,6 +33,7 @@ from batch_converter.config.section import (
     Section,
     Size,
     UserPath,
+    written_like,
 )
 from batch_converter.config.units import parse_encoding, parse_size
 from batch_converter.models import Price
@@ -254,7 +255,7 @@ class LocalSettings(Section):
     color_dpi: Annotated[int, Field(ge=0, le=6000)] | None = None
     jpeg_quality: Annotated[int, Field(ge=1, le=95)] | None = None
     masks: Literal["auto", "jbig2", "g4"] = "auto"
-    ocr: Annotated[str, Field(pattern=r"^([A-Za-z_]+(\+[A-Za-z_]+)*)?$")] = ""
+    ocr: Annotated[str, written_like(r"([A-Za-z_]+(\+[A-Za-z_]+)*)?", "eng or ces+rus")] = ""
     encoding: Annotated[str, BeforeValidator(parse_encoding)] = ""
     pdfa: bool = False
     on_damage: Literal["fail", "keep"] = "fail"

@@ -303,6 +303,7 @@ def test_an_empty_section_and_free_settings_are_fine() -> None:
         ('[input]\nmin_size = "big"', "input.min_size (file given.toml): 'big' is not a size"),
         ('[input]\nshard = "5/4"', "input.shard (file given.toml): '5/4' is not a shard"),
         ('[budget]\ndeadline = "soon"', "budget.deadline (file given.toml): 'soon' is not a dur"),
+        ('[local]\nocr = "eng deu"', "local.ocr (file given.toml): has to be written like eng or"),
         ("[budget]\nmonth_starts_on = 29", "budget.month_starts_on (file given.toml): "),
         ('[aspose]\nbase_url = "ftp://x"', "aspose.base_url (file given.toml): base_url must be"),
         ("[serve]\nport = 65536", "serve.port (file given.toml): "),

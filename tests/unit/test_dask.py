@@ -317,7 +317,7 @@ def test_addresses_of_schedulers(address: str) -> None:
      "tcp://user@a:80", "tcp://a:80/path", "tcp://a b:80", "inproc://a:80"],
 )  # fmt: skip
 def test_what_is_no_address_of_a_scheduler(address: str) -> None:
-    with pytest.raises(ValueError, match="pattern"):
+    with pytest.raises(ValueError, match="written like tcp://host:8786"):
         DaskSettings(scheduler=address)
 
 

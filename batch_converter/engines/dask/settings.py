@@ -6,9 +6,9 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from batch_converter.config import Section
+from batch_converter.config import Section, written_like
 
-_ADDRESS: Final = r"^(tcp|tls|ws|wss|ucx)://[^\s/@]+:\d{1,5}/?$"
+_ADDRESS: Final = r"(tcp|tls|ws|wss|ucx)://[^\s/@]+:\d{1,5}/?"
 
 
 class DaskSettings(Section):
@@ -21,5 +21,5 @@ class DaskSettings(Section):
             may be used.
     """
 
-    scheduler: Annotated[str, Field(pattern=_ADDRESS)] | None = None
+    scheduler: Annotated[str, written_like(_ADDRESS, "tcp://host:8786")] | None = None
     workers: Annotated[int, Field(ge=0)] = 0
