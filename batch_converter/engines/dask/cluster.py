@@ -280,7 +280,7 @@ class Cluster:
 
 
 def _take_over_logs() -> None:
-    """Take Dask's own lines off standard error: the run's log has what they say of errors.
+    """Take Dask's own lines off standard error: the run tells itself what they are about.
 
     Of Dask itself other versions will do, as far as they understand each other.
     """
@@ -292,7 +292,7 @@ def _take_over_logs() -> None:
             logger.propagate = True
             logger.setLevel(logging.NOTSET)
     for name in ("distributed", "tornado"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # noqa: TID251  # as above
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # noqa: TID251  # as above
 
 
 async def _connected(address: str, security: Security, stack: AsyncExitStack) -> Client:
