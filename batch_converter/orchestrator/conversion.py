@@ -167,6 +167,9 @@ class Conversion:
     async def _take_room(self, writer: PdfWriter) -> None:
         """Take the room for what is about to be paid for; what costs nothing needs none."""
 
+    async def _check_current(self) -> None:
+        """Make sure that what is about to be paid for is still the document."""
+
     async def _prepare_in_order(self, writer: PdfWriter) -> SourceDocument:
         """Check the source, and leave the queue at its head, fit or not, with room for its PDF.
 
@@ -179,6 +182,7 @@ class Conversion:
             await self._ticket.wait_first()
             raise
         await self._ticket.wait_first()
+        await self._check_current()
         await self._take_room(writer)
         self._ticket.leave_queue()
         return prepared.source

@@ -15,6 +15,7 @@ from batch_converter.errors import (
     NoRoomError,
     OutputFullError,
     SubmitUnknownError,
+    UnreadableError,
 )
 from batch_converter.fault_points import reach
 from batch_converter.models import Phase, Task
@@ -22,6 +23,7 @@ from batch_converter.orchestrator.conversion import Conversion
 from batch_converter.orchestrator.phase_clock import TimedSubmission, TimedTarget
 from batch_converter.orchestrator.publication import Publication
 from batch_converter.orchestrator.task_poller import TaskPoller
+from batch_converter.storage import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +98,29 @@ class TaskConversion(Conversion):
                 await self._ledger.submit_unknown(self._outcome.document)
                 self._outcome.phases.enter(Phase.QUEUED)
                 self._outcome.retrying(error)
+
+    async def _check_current(self) -> None:
+        """Make sure that a copy is of the version that its store has: no other is paid for.
+
+        A file of this disk is looked at where it is read to be sent.
+
+        Raises:
+            UnreadableError: It is not, or cannot be looked at.
+        """
+        context, document = self._context, self._outcome.document
+        if document.etag is None:
+            return
+        path, known = (
+            document.path,
+            SourceStatus(document.size_bytes, document.mtime_ns, document.etag),
+        )
+        try:
+            found = await context.preflight_of(path).run(context.sources.status, path)
+        except OSError as error:
+            raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
+        if not found.is_same(known):
+            msg = f"{path} changed while it waited to be sent; the next run takes it up"
+            raise UnreadableError(msg)
 
     async def _hand_over(self, source: SourceDocument) -> str:
         """Submit once; what no request left for (no token, no budget) is no attempt."""

@@ -219,6 +219,25 @@ async def test_one_that_is_replaced_while_it_is_read_is_never_a_mixture(runs: Re
     assert runs.files["a.djvu"].source_sha256 == hashlib.sha256(newer).hexdigest()
 
 
+async def test_nothing_is_paid_for_a_version_that_is_replaced(runs: RemoteRuns) -> None:
+    runs.engine = FakeTaskService()
+    runs.put("a.djvu")
+    newer: list[bytes] = []
+
+    def replace(request: Request) -> None:
+        if request.method == "HEAD" and not newer:
+            newer.append(runs.put("a.djvu", b"newer"))
+
+    runs.bucket.before = replace
+    summary = await runs.convert()
+    assert (summary.api_calls.billed, summary.totals.failed) == (0, 1)
+    code, message = runs.error("a.djvu")
+    assert (code, "changed while it waited" in message) == ("unreadable", True)
+    runs.bucket.before = None
+    assert (await runs.convert()).totals.converted == 1
+    assert runs.files["a.djvu"].source_sha256 == hashlib.sha256(newer[0]).hexdigest()
+
+
 async def test_a_store_that_is_away_ends_the_run_with_6(runs: RemoteRuns) -> None:
     runs.put("a.djvu")
     runs.changes["retry"] = {"request_attempts": 1, "unavailable_after_s": 1e-9}
