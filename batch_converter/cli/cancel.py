@@ -6,10 +6,10 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import click
 
 from batch_converter import api
+from batch_converter.cli import event_loop
 from batch_converter.cli.options import (
     config_option,
     logging_options,
@@ -36,7 +36,7 @@ def cancel(config_file: Path | None, verbose: int, quiet: int, **given: Any) -> 
     """
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
     with logging_session(loaded) as session:
-        done = anyio.run(
+        done = event_loop.run(
             partial(api.cancel, loaded.settings, run_id=session.run_id, redactor=session.redactor)
         )
     click.echo(f"cancelled {done.cancelled}, failed {done.failed}")

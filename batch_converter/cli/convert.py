@@ -6,10 +6,10 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import click
 
 from batch_converter import api
+from batch_converter.cli import event_loop
 from batch_converter.cli.allocator import keep_freed_memory
 from batch_converter.cli.choosing import choosing_options, listing_options
 from batch_converter.cli.options import (
@@ -114,7 +114,7 @@ def convert(
         raise_at_once()
         with logging_session(loaded):
             plan = partial(api.dry_run, with_files=with_files)
-            estimate = anyio.run(plan, sources, loaded.settings)
+            estimate = event_loop.run(plan, sources, loaded.settings)
         _print_estimate(estimate, loaded.settings, as_json=as_json)
         return
     check_limits()

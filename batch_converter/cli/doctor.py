@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import click
 
+from batch_converter.cli import event_loop
 from batch_converter.cli.options import (
     config_option,
     logging_options,
@@ -39,7 +39,7 @@ def doctor(config_file: Path | None, verbose: int, quiet: int, **given: Any) -> 
     """
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
     with logging_session(loaded) as session:
-        findings = anyio.run(diagnose, loaded.settings, session.redactor)
+        findings = event_loop.run(diagnose, loaded.settings, session.redactor)
     for finding in findings:
         click.echo(printable(f"{'ok  ' if finding.is_good else 'FAIL'}  {finding.text}"))
     sys.exit(next((f.exit_code for f in findings if not f.is_good), ExitCode.OK))

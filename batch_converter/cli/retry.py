@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 import click
 
+from batch_converter.cli import event_loop
 from batch_converter.cli.options import SOURCE, config_option, output_options, settings_from
 from batch_converter.ledger import Ledger
 from batch_converter.logs import printable
@@ -30,7 +31,7 @@ def retry(config_file: Path | None, sources: Sequence[str], **given: Any) -> Non
     """Put failed files back to pending: all, or those at or below each SOURCE."""
     settings = settings_from(config_file, given).settings
     paths = [source_address(source) for source in sources] or None
-    taken_up = anyio.run(_retry, settings, paths)
+    taken_up = event_loop.run(_retry, settings, paths)
     for source in taken_up:
         click.echo(printable(source))
     if not taken_up:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import anyio
 import click
 import structlog
 
 from batch_converter import api
+from batch_converter.cli import event_loop
 from batch_converter.cli.draining import stopped_by_signals
 from batch_converter.cli.event_lines import EventLines
 from batch_converter.cli.progress import ProgressDisplay
@@ -85,7 +85,7 @@ def run_with_display(
         )
         telling.begin(settings, session)
         shown = displayed_run(run, counters, settings, is_drawn=display.is_drawn)
-        report = anyio.run(shown, sources, settings)
+        report = event_loop.run(shown, sources, settings)
     telling.ran(report)
     return ToldRun.of(report, counters)
 

@@ -11,6 +11,7 @@ import anyio
 import click
 import structlog
 
+from batch_converter.cli import event_loop
 from batch_converter.cli.allocator import keep_freed_memory
 from batch_converter.cli.clients import change_clients
 from batch_converter.cli.collector import collect_seldom
@@ -108,7 +109,7 @@ def serve(
         return
     workers = loaded.settings.local.workers or usable_processors()
     with logging_session(loaded):
-        code = anyio.run(_serve, loaded.settings, workers)
+        code = event_loop.run(_serve, loaded.settings, workers)
     sys.exit(code)
 
 

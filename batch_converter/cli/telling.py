@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import anyio
 import click
 
+from batch_converter.cli import event_loop
 from batch_converter.cli.draining import stopped_by_signals
 from batch_converter.cli.session import log_as_set
 from batch_converter.config import CREDENTIALS, RUN_VARIABLES, Settings
@@ -93,7 +93,7 @@ class Telling:
         self._run_id, self._redactor = session.run_id, session.redactor
         self._learn_secrets()
         if self._ping is not None:
-            anyio.run(self._ping.send, "start")
+            event_loop.run(self._ping.send, "start")
 
     def ran(self, report: RunReport) -> None:
         """Note what a run did."""
@@ -107,7 +107,7 @@ class Telling:
             with log_as_set(
                 self._settings, self._run_id, self._redactor, quiet=self._quiet
             ) as session:
-                anyio.run(self._end, code, session)
+                event_loop.run(self._end, code, session)
         except (BatchConverterError, OSError) as error:
             message = f"batch-converter: nobody could be told of the end: {error}"
             click.echo(printable(message), err=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 import click
 
+from batch_converter.cli import event_loop
 from batch_converter.cli.options import config_option, output_options, settings_from
 from batch_converter.errors import ExitCode, FileError, OutputError
 from batch_converter.ledger import LedgerReader
@@ -39,9 +39,9 @@ _BATCH: Final = 1_000
 def verify(config_file: Path | None, *, with_sources: bool, **given: Any) -> None:  # noqa: ANN401  # settings
     """Hash the PDFs again and say which are not what the ledger recorded."""
     settings = settings_from(config_file, given).settings
-    bad = anyio.run(_verify, settings)
+    bad = event_loop.run(_verify, settings)
     if with_sources:
-        bad += anyio.run(_verify_sources, settings)
+        bad += event_loop.run(_verify_sources, settings)
     sys.exit(ExitCode.SOME_FAILED if bad else ExitCode.OK)
 
 

@@ -13,6 +13,7 @@ import click
 import structlog
 
 from batch_converter import api
+from batch_converter.cli import event_loop
 from batch_converter.cli.allocator import keep_freed_memory
 from batch_converter.cli.choosing import choosing_options
 from batch_converter.cli.draining import stopped_by_signals
@@ -133,7 +134,7 @@ def watch(
         show = partial(print_result, settings=loaded.settings, as_json=as_json, quiet=is_quiet)
         is_shown = as_json or is_quiet  # else the log tells of each batch, and a sentence of all
         command = _Watching(loaded, session, display, telling, show=show if is_shown else None)
-        code, summary = anyio.run(command.watch, paths, options)
+        code, summary = event_loop.run(command.watch, paths, options)
     if not is_shown:
         click.echo(summary)
     sys.exit(code)
