@@ -33,6 +33,7 @@ from batch_converter.errors import (
 from batch_converter.threads import DiskThreads
 from tests.support.bundles import HEIGHT, WIDTH, bundle_of, index_of, mask, pages
 from tests.support.djvu_files import chunk, info, page
+from tests.support.worker_processes import workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -167,7 +168,7 @@ async def test_a_workers_longest_file_is_what_a_job_says(tmp_path: Path) -> None
         async with LocalEngine(LocalSettings(), workers=1, limits=limits) as engine:
             with suppress(TooLargeError):
                 await convert(engine, SAMPLES / "book.djvu", tmp_path / "out.pdf")
-            (worker,) = psutil.Process().children()
+            (worker,) = workers()
             assert worker.rlimit(psutil.RLIMIT_FSIZE)[0] == expected
 
 
@@ -181,7 +182,7 @@ async def test_seconds_are_limited(tmp_path: Path) -> None:
             "document.djvu: its conversion took more than the 1.5 seconds of work that"
             " serve.max_document_s allows"
         )
-        assert not psutil.Process().children()
+        assert not workers()
 
 
 @pytest.mark.parametrize("is_there", [True, False])
@@ -279,7 +280,7 @@ async def test_a_document_of_the_service_that_kills_two_workers_fails(tmp_path: 
         failed.append(str(caught.value))
 
     def kill_next() -> bool:
-        for worker in psutil.Process().children():
+        for worker in workers():
             with suppress(psutil.NoSuchProcess):
                 reads = any(file.path.endswith(".djvu") for file in worker.open_files())
                 if worker.pid not in killed and reads:

@@ -45,6 +45,7 @@ from batch_converter.errors import (
 from tests.support.books import book_of
 from tests.support.djvu_files import chunk, info, page
 from tests.support.djvu_layers import jpeg
+from tests.support.worker_processes import workers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -80,17 +81,6 @@ def document(path: Path) -> SourceDocument:
 
 async def convert(engine: LocalEngine, path: Path, target: Path) -> Ready:
     return await engine.convert(document(path), FileSink(target))
-
-
-def is_worker(process: psutil.Process) -> bool:
-    try:
-        return "batch_converter.djvu.work.worker" in process.cmdline()
-    except psutil.Error:  # it has ended
-        return False
-
-
-def workers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if is_worker(child)]
 
 
 async def stop(worker: psutil.Process) -> None:
@@ -304,7 +294,7 @@ async def test_a_signal_for_all_processes_harms_no_document_even_as_workers_star
 
     def signal_all() -> None:
         while not done.is_set():
-            for worker in psutil.Process().children():
+            for worker in workers():
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                     with suppress(psutil.NoSuchProcess):
                         worker.send_signal(number)
