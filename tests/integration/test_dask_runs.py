@@ -196,7 +196,7 @@ async def test_a_document_that_kills_three_workers_fails_and_none_beside_it(
     keys: dict[str, str] = {}
     made = Dispatch._attempt
 
-    async def attempt(self: Dispatch, order: Any, priority: int) -> Any:  # noqa: ANN401
+    async def attempt(self: Dispatch, order: Any, priority: int) -> Any:  # noqa: ANN401  # it is handed on
         keys[order.key] = order.source.path
         return await made(self, order, priority)
 
@@ -327,7 +327,7 @@ async def test_a_worker_of_another_version_that_joins_later_is_given_nothing(
     with dask_cluster.cluster(1) as cluster:
         first = next(iter(cluster.workers))
 
-        async def attempt(self: Dispatch, order: Any, priority: int) -> Any:  # noqa: ANN401
+        async def attempt(self: Dispatch, order: Any, priority: int) -> Any:  # noqa: ANN401  # it is handed on
             async with joining:
                 if len(cluster.workers) == 1:
                     await anyio.to_thread.run_sync(partial(cluster.add_worker, env=other))

@@ -31,7 +31,7 @@ from batch_converter.storage import sync_file
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from distributed import Worker
 
@@ -175,12 +175,17 @@ class ConversionPlugin(WorkerPlugin):
 
     async def _told(self, order: Order, source: str, place: str) -> dict[str, Any]:
         try:
-            told: dict[str, Any] = await _KINDS[order.kind](self, order, source, place)
+            match order.kind:
+                case "document":
+                    return await self._document(order, source, place)
+                case "part":
+                    return await self._part(order, source, place)
+                case _:
+                    return await self._assembled(order, source, place)
         except FileError as error:
             cause = error.__cause__
             number = cause.errno if isinstance(cause, OSError) else None
             return {"error": error.code.value, "message": str(error), "errno": number}
-        return told
 
     async def _document(self, order: Order, source: str, place: str) -> dict[str, Any]:
         """Convert a document that is one part; of a longer one, count the pages.
@@ -268,13 +273,6 @@ class ConversionPlugin(WorkerPlugin):
         for key in list(self._results):
             await self.drop(key)
         await self.incoming.clear()
-
-
-_KINDS: Final[Mapping[str, Any]] = {
-    "document": ConversionPlugin._document,  # noqa: SLF001  # its own table
-    "part": ConversionPlugin._part,  # noqa: SLF001
-    "assemble": ConversionPlugin._assembled,  # noqa: SLF001
-}
 
 
 def _make_room(place: Path) -> None:
