@@ -50,7 +50,7 @@ def fax_mask(width: int, height: int) -> bytes:
     file = io.BytesIO()
     image.save(file, "TIFF", compression="group4", strip_size=1 << 30)
     with Image.open(io.BytesIO(file.getvalue())) as tiff:
-        (place,), (size,) = tiff.tag_v2[273], tiff.tag_v2[279]  # type: ignore[attr-defined]  # a TIFF
+        (place,), (size,) = tiff.tag_v2[273], tiff.tag_v2[279]  # type: ignore[attr-defined]  # Pillow types only what all formats have
     head = b"MMR\x00" + struct.pack(">HH", width, height)
     return chunk("Smmr", head + file.getvalue()[place : place + size])
 

@@ -34,7 +34,7 @@ def test_the_coding_is_that_of_pillow_s_own_way(
     image = Image.fromarray(pixels)
     image.save(file, "TIFF", compression="group4", tiffinfo={278: image.height})
     with Image.open(file) as tiff:
-        (start,), (count,) = tiff.tag_v2[273], tiff.tag_v2[279]  # type: ignore[attr-defined]  # a TIFF
+        (start,), (count,) = tiff.tag_v2[273], tiff.tag_v2[279]  # type: ignore[attr-defined]  # Pillow types only what all formats have
     expected = file.getvalue()[start : start + count]
     assert g4_data(Bitmap.of_pixels(pixels)) == expected
 
