@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from batch_converter.errors import OutputError
 from batch_converter.storage import durable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 _PIECE_BYTES: Final = 1 << 20
@@ -69,6 +70,14 @@ def file_pieces(path: Path) -> Iterator[bytes]:
                 yield piece
     except OSError as error:
         raise OutputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def sha256_of(pieces: Iterable[bytes | memoryview]) -> str:
+    """Return the digest of bytes that come in pieces, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def unread_reason(error: OutputError) -> str:

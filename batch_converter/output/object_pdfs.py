@@ -23,7 +23,7 @@ from batch_converter.objects import (
     key_fault,
 )
 from batch_converter.output.checking import check_pdf
-from batch_converter.output.files import write_all, writing
+from batch_converter.output.files import sha256_of, write_all, writing
 from batch_converter.output.new_folders import NewFolders
 from batch_converter.output.part_on_disk import PartOnDisk, PartPaths
 from batch_converter.output.pdf_writer import PdfWriter
@@ -189,10 +189,7 @@ class ObjectPdfs:
         Raises:
             OutputError: It cannot be read.
         """
-        digest = hashlib.sha256()
-        for piece in self.pieces(output):
-            digest.update(piece)
-        return digest.hexdigest()
+        return sha256_of(self.pieces(output))
 
     def check(self, output: str) -> CheckedPdf:
         """Make sure that a PDF which is there is whole, by a copy.
@@ -272,12 +269,10 @@ class ObjectPdfs:
             if self._client.head(key).size_bytes != pdf.size_bytes:
                 return None
             with self._client.opened(key) as (status, pieces):
-                digest = hashlib.sha256()
-                for piece in pieces:
-                    digest.update(piece)
+                found = sha256_of(pieces)
         except OSError:
             return None
-        return status.etag if digest.hexdigest() == pdf.sha256 else None
+        return status.etag if found == pdf.sha256 else None
 
     @staticmethod
     def _refusal(address: ObjectAddress, error: OSError) -> OutputError:

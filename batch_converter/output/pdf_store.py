@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from batch_converter.errors import OutputError, UsageError
 from batch_converter.output.checking import check_pdf
-from batch_converter.output.files import file_pieces, writing
+from batch_converter.output.files import file_pieces, sha256_of, writing
 from batch_converter.output.grouped_folder_sync import GroupedFolderSync
 from batch_converter.output.new_folders import NewFolders
 from batch_converter.output.part_on_disk import PartOnDisk, PartPaths
@@ -110,10 +110,7 @@ class PdfStore:
         Raises:
             OutputError: It cannot be read.
         """
-        digest = hashlib.sha256()
-        for piece in self.pieces(output):
-            digest.update(piece)
-        return digest.hexdigest()
+        return sha256_of(self.pieces(output))
 
     def check(self, output: str) -> CheckedPdf:
         """Make sure that a PDF which is there is whole; blocks.
