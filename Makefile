@@ -105,6 +105,7 @@ bench: $(DEV_READY) ## Measure polling, scale, transfer, fidelity and the servic
 	$(BIN)/python -m benchmarks.fidelity samples
 	$(BIN)/python -m benchmarks.service --rounds 5
 	$(BIN)/python -m benchmarks.cluster --write
+	$(BIN)/python -m benchmarks.stores --write
 
 .PHONY: format
 format: $(DEV_READY) ## Format the code and mend what can be mended
