@@ -14,6 +14,8 @@ FILE_SCHEMES: Final = ("https", "http")
 """Of servers that hand out one file by its address."""
 
 _BUCKET: Final = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._$-]*", re.ASCII)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_ESCAPED_SLASH: Final = re.compile("%2F", re.IGNORECASE)
 _KEPT_IN_PATHS: Final = "/!$&'()*+,;=:@~"  # RFC 3986, 3.3
 
 
@@ -62,7 +64,9 @@ class ObjectAddress:
             )
         if not parts.path.strip("/") or parts.path.endswith("/"):
             raise UsageError(f"{given} is no address of a file: nothing lists what is below it")
-        key = unquote(parts.path.removeprefix("/"), errors="strict")
+        if _ESCAPED_SLASH.search(parts.path):  # it is no separator (RFC 3986, 2.2), as in a key
+            raise UsageError(f"{given!r} cannot be reached: it has a slash within a name (%2F)")
+        key = unquote(parts.path.removeprefix("/"), errors="surrogateescape")
         return cls(scheme=scheme, place=parts.netloc, key=_checked(key, given))
 
     @property
@@ -113,12 +117,9 @@ def key_fault(key: str) -> str | None:
         return "it is not UTF-8"
     if not {"", ".", ".."}.isdisjoint(key.split("/")):
         return "it has an empty name, . or .. between slashes"
-    if any(not char.isprintable() and ord(char) < _SPACE for char in key):
+    if _CONTROL.search(key):
         return "it has a control character"
     return None
-
-
-_SPACE: Final = 0x20
 
 
 def _checked(key: str, given: str) -> str:

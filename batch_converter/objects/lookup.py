@@ -57,6 +57,7 @@ class ObjectLookup:
 
         Raises:
             OSError: The store does not tell.
+            ServiceUnavailableError: It has not answered for long.
         """
         with self._lock:
             raw = key.encode()
@@ -90,7 +91,7 @@ class ObjectLookup:
             pass
 
     def _take_page(self) -> _Page:
-        listed = next(self._listing, ()) if self._listing is not None else ()
+        listed = self._listed_page()
         keys = [status.key.encode() for status in listed]
         after, last = self._reached, keys[-1] if keys else None
         self._is_ordered &= all(one < other for one, other in pairwise((after, *keys)))
@@ -101,6 +102,16 @@ class ObjectLookup:
         else:
             self._reached = last
         return page
+
+    def _listed_page(self) -> Sequence[ObjectStatus]:
+        """Return the next page, an empty one at the end; a listing that breaks off is no end."""
+        if self._listing is None:
+            return ()
+        try:
+            return next(self._listing, ())
+        except BaseException:
+            self._listing = None
+            raise
 
     def _head(self, key: str) -> ObjectStatus | None:
         try:

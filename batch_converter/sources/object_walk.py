@@ -101,7 +101,8 @@ class ObjectWalk:
         if not self._wants(source, status):
             return
         found = _file(given, root.below(source), source, status)
-        if is_named or self._begins_like_a_document(root, status):
+        is_taken = self._is_there if is_named else self._begins_like_a_document
+        if is_taken(root, status):
             yield found
 
     def _wants(self, source: str, status: ObjectStatus) -> bool:
@@ -116,6 +117,21 @@ class ObjectWalk:
             return True
         folders = ("/".join(names[:count]) for count in range(1, len(names)))
         return STATE_DIR_NAME in names or any(map(self._selection.prunes, folders))
+
+    def _is_there(self, root: ObjectAddress, status: ObjectStatus) -> bool:
+        """Whether it is an object and not the mark of a folder, an empty one called `x.djvu/`.
+
+        obstore leaves the slash at its end out.
+        """
+        if status.size_bytes:
+            return True
+        try:
+            self._client_of(root).head(status.key)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True  # who reads it tells what is amiss
+        return True
 
     def _begins_like_a_document(self, root: ObjectAddress, status: ObjectStatus) -> bool:
         if not status.size_bytes:

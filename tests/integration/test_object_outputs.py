@@ -240,9 +240,10 @@ async def test_names_that_no_object_can_have_cost_nothing(runs: RemoteRuns, tmp_
     (document,) = make_archive(folder, 1)
     document.rename(os.fsdecode(os.fsencode(folder) + b"/\xff.djvu"))
     make_archive(folder / "x\ny", 1)
+    make_archive(folder / "x\x7f", 1)
     runs.output = f"s3://{runs.bucket.name}/out"
     summary = await runs.convert(str(folder))
-    assert summary.totals.failed == 2
+    assert summary.totals.failed == 3
     assert {file.error.code.value for file in runs.files.values() if file.error} == {"output_error"}
     assert {file.attempts for file in runs.files.values()} == {0}
 

@@ -312,6 +312,17 @@ async def test_a_key_that_cannot_be_reached_is_named(runs: RemoteRuns, tmp_path:
     assert "in/a//b.djvu" in runs.error(runs.archive)[1]
 
 
+async def test_the_mark_of_a_folder_is_no_document(runs: RemoteRuns) -> None:
+    """Consoles make one for an empty folder; it may be named like a document, and beside one."""
+    runs.put("x.djvu")
+    for key in ("in/x.djvu/", "in/y.djvu/", "in/z/", "in/e.djvu"):
+        runs.bucket.put(key, b"")
+    runs.put("y.djvu/in.djvu")
+    assert (await runs.convert()).totals.converted == 2
+    assert set(runs.files) == {"x.djvu", "y.djvu/in.djvu", "e.djvu"}
+    assert runs.error("e.djvu")[0] == "not_djvu"
+
+
 async def test_without_the_extra_it_is_said_how_to_install_it(
     runs: RemoteRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:

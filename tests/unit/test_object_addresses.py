@@ -64,15 +64,36 @@ def test_what_is_a_path(given_as: str) -> None:
     assert not is_object_address(given_as)
 
 
-@pytest.mark.parametrize("given_as", ["s3://", "s3:///k", "s3://a b/k", "https://", "s3://b/a//b"])
+@pytest.mark.parametrize(
+    "given_as",
+    [
+        "s3://",
+        "s3:///k",
+        "s3://a b/k",
+        "https://",
+        "s3://b/a//b",
+        "https://h/%FF.djvu",
+        "https://h/a%2Fb.djvu",
+        "https://h/a%2fb.djvu",
+        "https://h/a%7F.djvu",
+        "https://h/%2e%2e/a.djvu",
+    ],
+)
 def test_what_no_object_can_have(given_as: str) -> None:
     with pytest.raises(UsageError):
         ObjectAddress.parse(given_as)
 
 
-@pytest.mark.parametrize("key", ["a/../b", "./a", "a\x00", "a\n", "\udcff", "a//b", "a/"])
+@pytest.mark.parametrize(
+    "key", ["a/../b", "./a", "a\x00", "a\x1f", "a\x7f", "\udcff", "a//b", "a/"]
+)
 def test_keys_that_cannot_be_reached(key: str) -> None:
     assert key_fault(key) is not None
+
+
+@pytest.mark.parametrize("key", ["a\x20", "a\x7e", "a\x80", "a\u200b", "%2e%2e/a", "a\\b"])
+def test_keys_beside_those(key: str) -> None:
+    assert key_fault(key) is None
 
 
 def test_addresses_in_a_list_lose_white_space(tmp_path: Path) -> None:

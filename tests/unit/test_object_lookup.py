@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,12 +23,15 @@ class Listed:
         self.keys = sorted(keys, key=str.encode, reverse=not is_ordered)
         self.page = page
         self.listed = self.heads = 0
+        self.breaks_at: int | None = None
 
     def list(self, prefix: str, *, after: str | None = None) -> Iterator[Sequence[ObjectStatus]]:
         below = [key for key in self.keys if key.startswith(f"{prefix}/")]
         left = [key for key in below if key.encode() > (after or "").encode()]
         while left:
             self.listed += 1
+            if self.listed == self.breaks_at:
+                raise OSError
             yield [_status(key) for key in left[: self.page]]
             left = left[self.page :]
         self.listed += 1
@@ -97,3 +101,16 @@ def test_what_is_forgotten_is_listed_again() -> None:
     assert looked.find("out/b.pdf") is None
     looked.forget()
     assert looked.find("out/b.pdf")
+
+
+@pytest.mark.parametrize("breaks_at", [1, 2, 3])
+def test_a_listing_that_breaks_off_says_nothing_of_what_comes_behind(breaks_at: int) -> None:
+    keys = [f"out/{number}.pdf" for number in range(6)]
+    store = Listed(keys, page=2)
+    store.breaks_at = breaks_at
+    looked = lookup(store)
+    seen: list[str] = []
+    with pytest.raises(OSError):  # noqa: PT011  # of no kind
+        seen.extend(key for key in keys if looked.find(key))
+    assert seen == keys[: 2 * (breaks_at - 1)]
+    assert all(map(looked.find, keys))
