@@ -113,7 +113,7 @@ class Sources:
             return _walked(given, stores, selection, excluded_dirs)
         everything = replace(selection, shard=None)
         found = _walked(given, stores, everything, excluded_dirs)
-        return _marked(found, selection, frozenset(self.paths))
+        return _marked(found, selection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,32 +177,23 @@ def _chained(paths: tuple[str, ...], listed: Iterator[str] | None) -> Iterator[s
 def _are_nested(paths: Iterable[str]) -> bool:
     """Whether one of these paths is below another, or the same."""
     places = sorted(
-        (path.rstrip("/") if "://" in path else absolute_path(path)) + "/" for path in paths
+        (path if "://" in path else absolute_path(path)).rstrip("/") + "/" for path in paths
     )
     return any(below.startswith(above) for above, below in pairwise(places))
 
 
-def _marked(
-    found: Iterator[Found], selection: Selection, named: Collection[str]
-) -> Iterator[Found]:
+def _marked(found: Iterator[Found], selection: Selection) -> Iterator[Found]:
     """Tell of each file whether it is in the shard; trouble with one of another is its own.
 
-    Single files that a list names, and there may be millions, are left out where they are not: no
-    folder should come behind them that holds them.
+    Single files of a list are told too, be they millions: a folder that holds them may come
+    behind them.
     """
     for item in found:
         is_in = selection.in_shard(item.source)
-        if not isinstance(item, SourceFile):
-            if is_in or not is_djvu_name(item.source):
-                yield item
-        elif is_in:
+        if isinstance(item, SourceFile):
+            yield item if is_in else replace(item, in_shard=False)
+        elif is_in or not is_djvu_name(item.source):
             yield item
-        elif item.source_root in named or not _is_single(item):
-            yield replace(item, in_shard=False)
-
-
-def _is_single(file: SourceFile) -> bool:
-    return file.path in {file.source_root, absolute_path(file.source_root)}
 
 
 def _walked(
