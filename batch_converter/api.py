@@ -20,7 +20,7 @@ from batch_converter.config import settings_of_run
 from batch_converter.discovery import absolute_path
 from batch_converter.engines.base import TaskService
 from batch_converter.engines.registry import ENGINES, choose_engine, choose_service
-from batch_converter.errors import RunStoppedError
+from batch_converter.errors import RunStoppedError, ServiceUnavailableError
 from batch_converter.events import EventStream
 from batch_converter.ledger import Ledger, LedgerReader
 from batch_converter.logs import log_event
@@ -50,11 +50,11 @@ if TYPE_CHECKING:
 
     from batch_converter.clock import Clock
     from batch_converter.config import Settings
-    from batch_converter.engines.base import Engine
     from batch_converter.engines.spec import EngineSpec
     from batch_converter.errors import BatchConverterError
     from batch_converter.events import Observer
     from batch_converter.models import Estimate, FileReport, RunSummary
+    from batch_converter.orchestrator.context import RunContext
     from batch_converter.polling import PollPolicy
     from batch_converter.redaction import Redactor
     from batch_converter.sources import BuildStore
@@ -92,6 +92,15 @@ class RunReport:
         """
         with LedgerReader(self.ledger) as reader:
             yield from reader.failed_paths(self.summary.run_id)
+
+    def paths(self) -> Iterator[str]:
+        """Yield the absolute paths of all sources that the run tells of; blocking.
+
+        Raises:
+            LedgerError: The ledger cannot be read any more.
+        """
+        with LedgerReader(self.ledger) as reader:
+            yield from reader.paths(self.summary.run_id)
 
     def left_paths(self) -> Iterator[str]:
         """Yield the absolute paths of the sources that the next run takes up again; blocking.
@@ -234,12 +243,14 @@ async def open_run(
 
     Raises:
         UsageError: A source, a setting or the place of a report cannot be used;
-            nothing was started.
+            nothing was started. A store that does not answer is told by the run.
         StateLockedError: Another run holds the state directory.
     """
     spec, run_id = choose_engine(settings, engines), run_id or new_run_id()
     stores, now = SourceStores(source_stores, settings), (clock or SystemClock()).now()
-    opened = await anyio.to_thread.run_sync(_open_sources, sources, settings, stores, now)
+    opened, obstacle = await anyio.to_thread.run_sync(
+        _open_if_reachable, sources, settings, stores, now
+    )
     await anyio.to_thread.run_sync(check_report_files, settings)
     await anyio.to_thread.run_sync(prepare_move_dir, settings)
     events = EventStream([log_event] if on_event is None else [log_event, on_event])
@@ -260,9 +271,7 @@ async def open_run(
             )
         )
         await anyio.to_thread.run_sync(context.scratch.prepare)
-        await context.pdfs.prepare()
-        await context.pdfs.clear_parts(*await context.ledger.unfinished())
-        obstacle = await _open_engine(stack, context.engine)
+        obstacle = obstacle or await _open_places(stack, context)
         recovered = await context.ledger.begin_run(
             run_id, spec.name, at=context.clock.now(), settings=settings_of_run(settings)
         )
@@ -271,13 +280,25 @@ async def open_run(
         yield Run(context, planner, recovered, obstacle=obstacle), opened
 
 
-async def _open_engine(stack: AsyncExitStack, engine: Engine) -> RunStoppedError | None:
-    """Open the engine; returns what is in the way of a run, which is told and reported."""
+async def _open_places(stack: AsyncExitStack, context: RunContext) -> RunStoppedError | None:
+    """Open output and engine; returns what is in the way of a run, which is told and reported."""
     try:
-        await stack.enter_async_context(engine)
+        await context.pdfs.prepare()
+        await context.pdfs.clear_parts(*await context.ledger.unfinished())
+        await stack.enter_async_context(context.engine)
     except RunStoppedError as obstacle:
         return obstacle
     return None
+
+
+def _open_if_reachable(
+    sources: Sources, settings: Settings, stores: SourceStores, now: datetime
+) -> tuple[OpenSources, RunStoppedError | None]:
+    """Open the sources; without any where a store does not answer, which is told and reported."""
+    try:
+        return _open_sources(sources, settings, stores, now), None
+    except ServiceUnavailableError as obstacle:
+        return OpenSources(found=iter(()), roots=()), obstacle
 
 
 def _open_sources(

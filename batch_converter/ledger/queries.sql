@@ -368,6 +368,10 @@ SELECT coalesce(outcome.path, document.path) AS path
 FROM outcome LEFT JOIN document ON document.id = outcome.document
 WHERE run = :run AND status = 'failed' ORDER BY 1
 
+-- name: paths_of_run
+SELECT coalesce(outcome.path, document.path) AS path
+FROM outcome LEFT JOIN document ON document.id = outcome.document WHERE run = :run
+
 -- name: paths_left_by_run
 SELECT coalesce(outcome.path, document.path) AS path, outcome.error_code AS error_code
 FROM outcome LEFT JOIN document ON document.id = outcome.document

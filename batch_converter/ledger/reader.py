@@ -211,6 +211,12 @@ class LedgerReader:
         for row in self._connection.execute(query("failed_paths_of_run"), values):
             yield os.fsdecode(row["path"])
 
+    def paths(self, run_id: str | None = None) -> Iterator[str]:
+        """Yield the absolute paths of all sources that the run tells of."""
+        values = {"run": self._run_row(run_id)["id"]}
+        for row in self._connection.execute(query("paths_of_run"), values):
+            yield os.fsdecode(row["path"])
+
     def left_paths(self, run_id: str | None = None) -> Iterator[str]:
         """Yield the absolute paths of the sources that another run would take up again."""
         values = {"run": self._run_row(run_id)["id"]}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from batch_converter.discovery import (
     DiskWalk,
@@ -22,7 +22,7 @@ from batch_converter.errors import UsageError
 from batch_converter.models import SourceFile
 from batch_converter.naming import is_hidden_name
 from batch_converter.sources import selected
-from batch_converter.watching.settling import Key, Look, Taken
+from batch_converter.watching.settling import PASSED, UNREADABLE, Key, Look, Taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
     from batch_converter.config import InputSettings
     from batch_converter.discovery import Found
-
-_PASSED: Final = Look(-1, 0)
-_UNREADABLE: Final = Look(-2, 0)
 
 
 class _Identity(NamedTuple):
@@ -245,6 +242,6 @@ def _look(found: Found) -> Look:
         case SourceFile():
             return Look(found.size_bytes, found.mtime_ns)
         case Passed():
-            return _PASSED
+            return PASSED
         case UnreadableSource():
-            return _UNREADABLE
+            return UNREADABLE

@@ -40,6 +40,12 @@ class Look(NamedTuple):
     mtime_ns: int
 
 
+PASSED: Final = Look(-1, 0)
+"""What a run passes over, and tells of in its log alone: a link that leads nowhere, a pipe."""
+
+UNREADABLE: Final = Look(-2, 0)
+
+
 @dataclass(slots=True)
 class _Waiting:
     """A file that is not taken up yet.

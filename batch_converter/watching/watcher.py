@@ -20,6 +20,7 @@ from batch_converter.task_groups import unwrapped
 from batch_converter.watching.batch import Batch
 from batch_converter.watching.lookout import Lookout
 from batch_converter.watching.parts import with_all_parts
+from batch_converter.watching.settling import PASSED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -40,6 +41,10 @@ class ConvertedBatch(Protocol):
     @property
     def summary(self) -> RunSummary:
         """Totals, calls and exit code."""
+        ...
+
+    def paths(self) -> Iterable[str]:
+        """Yield the absolute paths of all sources that the run tells of."""
         ...
 
     def left_paths(self) -> Iterable[str]:
@@ -259,6 +264,8 @@ class Watcher(Generic[ReportT]):
         left = set(await anyio.to_thread.run_sync(lambda: tuple(report.left_paths())))
         self.tally.count(report.summary, left=len(left))
         self._take_up_again({key for key in files if key.path in left})
+        if report.summary.exit_code is not ExitCode.OK:
+            self._take_up_again(await anyio.to_thread.run_sync(_untold, report, batch))
         await self._lookout.look_again_at(batch.missed)
         await self._after(report)
         return report.summary.exit_code
@@ -288,6 +295,12 @@ class Watcher(Generic[ReportT]):
 
     def _on_heard(self) -> None:
         self._wake.set()
+
+
+def _untold(report: ConvertedBatch, batch: Batch) -> set[Key]:
+    """Return the files that a run which was stopped early has not even come to know."""
+    told = {*report.paths(), *(key.path for key in batch.missed)}
+    return {key for key, look in batch.files.items() if look != PASSED and key.path not in told}
 
 
 def _folder(path: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from functools import partial
 from typing import TYPE_CHECKING
 
+import anyio
 import anyio.to_thread
 import pytest
 import structlog
 
-from batch_converter import api
+from batch_converter import api, watch
 from batch_converter.bags import make_bag
 from batch_converter.config import RemoteSettings, RetrySettings, Settings
 from batch_converter.diagnosis import diagnose
@@ -224,6 +226,30 @@ async def test_one_that_cannot_be_listed_is_told_before_anything_is_done(
     runs.output = "s3://no-such-bucket/x"
     with pytest.raises(UsageError, match="there is no such bucket"):
         await runs.convert()
+
+
+async def test_a_store_that_is_away_at_the_start_is_reported_and_ends_no_watch(
+    runs: RemoteRuns, tmp_path: Path
+) -> None:
+    make_archive(tmp_path / "disk", 1)
+    report = tmp_path / "report.json"
+    runs.changes = {"remote": {"endpoint": "http://127.0.0.1:9"}, "report": {"file": report}}
+    runs.changes["retry"] = {"request_attempts": 1}
+    codes: list[int | None] = []
+    ended = anyio.Event()
+
+    def tell(told: api.RunReport) -> None:
+        codes.append(told.summary.exit_code)
+        ended.set()
+
+    async with anyio.create_task_group() as tasks:
+        engines = [FakeConverter().spec]
+        watching = partial(watch, settle_s=0, poll=True, on_report=tell, engines=engines)
+        tasks.start_soon(watching, [tmp_path / "disk"], runs.settings)
+        await ended.wait()
+        tasks.cancel_scope.cancel()
+    assert codes == [6]
+    assert json.loads(report.read_text())["exit_code"] == 6
 
 
 async def test_a_listing_that_breaks_off_in_the_plan_ends_the_run_with_6(

@@ -14,6 +14,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from batch_converter.config import Settings
+from batch_converter.discovery import Passed
 from batch_converter.errors import ExitCode
 from batch_converter.models import ApiCalls, RunSummary, Totals
 from batch_converter.watching.listening import Change
@@ -87,8 +88,12 @@ class Done:
     """What a run made of its batch."""
 
     summary: RunSummary
+    told: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     many: tuple[tuple[str, bool], ...] = ()
+
+    def paths(self) -> tuple[str, ...]:
+        return self.told
 
     def left_paths(self) -> tuple[str, ...]:
         return self.left
@@ -107,6 +112,7 @@ class WatchStage:
         billed: What each was told of calls before it.
         during: Called while a run goes on.
         left: Files that a run leaves, or fails at in passing; by their paths.
+        untold: Files that a run stops before; likewise.
         many: Documents of many files, by their paths, and whether each failed.
         refusal: Raised where somebody wants to listen.
         folders: Listened to, of each time.
@@ -125,6 +131,7 @@ class WatchStage:
     billed: list[int] = field(default_factory=list)
     during: Callable[[], object] = lambda: None
     left: set[str] = field(default_factory=set)
+    untold: set[str] = field(default_factory=set)
     many: tuple[tuple[str, bool], ...] = ()
     exit_code: ExitCode = ExitCode.OK
     refusal: Exception | None = None
@@ -205,8 +212,10 @@ class WatchStage:
         self.batches.append(sorted(one.source for one in found))
         self.roots.append(batch.roots)
         self.billed.append(billed)
-        left = tuple(one.path for one in found if one.path in self.left)
-        return Done(summary=self._summary(found, left), left=left, many=self.many)
+        told = [one for one in found if one.path not in self.untold]
+        left = tuple(one.path for one in told if one.path in self.left)
+        paths = tuple(one.path for one in told if not isinstance(one, Passed))
+        return Done(summary=self._summary(told, left), told=paths, left=left, many=self.many)
 
     def _summary(self, found: list[Found], left: tuple[str, ...]) -> RunSummary:
         totals = Totals(found=len(found), converted=len(found) - len(left), failed=len(left))

@@ -234,6 +234,27 @@ async def test_what_failed_in_passing_is_tried_at_the_rescan_or_when_it_changes(
     assert len(watch.batches) == 3
 
 
+async def test_what_a_run_stopped_before_is_tried_at_the_rescan(stage: WatchStage) -> None:
+    """A scheduler or a store that is away ends a run before it has found anything."""
+    early = stage.write("early.djvu", age_s=60)
+    stage.write("late.djvu", age_s=60)
+    (stage.source / "nowhere.djvu").symlink_to("gone")
+    stage.untold = {os.fspath(early)}
+    stage.exit_code = ExitCode.UNAVAILABLE
+    async with stage.watching() as watch:
+        await watch.clock.pass_by(2)
+        waiting = watch.told("watch.waiting")[-1]
+        assert isinstance(waiting, WatchWaiting)
+        assert waiting.left == 1
+        stage.untold, stage.exit_code = set(), ExitCode.OK
+        await watch.clock.pass_by(RESCAN_S)
+        await watch.clock.pass_by(0.5)
+        assert watch.batches[1:] == [["early.djvu"]]
+        await watch.clock.pass_by(RESCAN_S)
+        await watch.clock.pass_by(0.5)
+    assert len(watch.batches) == 2
+
+
 async def test_an_index_is_looked_at_again_after_files_came_beside_it(stage: WatchStage) -> None:
     index = stage.write("box/index.djvu", age_s=60)
     stage.write("other/index.djvu", age_s=60)
