@@ -16,6 +16,7 @@
     │   ├── OutputLostError              exit 1   output_error
     │   ├── OutputFullError              exit 1   output_error
     │   ├── LedgerWriteError             exit 1   output_error
+    │   ├── QueueWriteError              exit 1   output_error
     │   └── MachineExhaustedError        exit 1   output_error
     └── FileError                        ends one file, the run goes on
         ├── PassingError                 a later run tries again
@@ -27,9 +28,8 @@
         │   │   └── CorruptResultError   bad_response
         │   ├── TaskTimeoutError         timeout
         │   ├── ExpiredError             expired
-        │   ├── OutputError              output_error
-        │   │   └── NoRoomError          output_error
-        │   └── ConversionCancelledError cancelled
+        │   └── OutputError              output_error
+        │       └── NoRoomError          output_error
         └── LastingError                 not tried again while the file is unchanged
             ├── NotDjvuError             not_djvu
             ├── TooLargeError            too_large
@@ -105,6 +105,7 @@ class ErrorCode(StrEnum):
     OUTPUT_ERROR = "output_error"
     ENGINE_ERROR = "engine_error"
     CANCELLED = "cancelled"
+    """Reserved: what is called off is pending again, or at the service, and has no error."""
 
 
 class BatchConverterError(Exception):
@@ -271,12 +272,6 @@ class OutputError(PassingError):
 
 class NoRoomError(OutputError):
     """There is no room for one more PDF: no bytes, no inode or no quota; nothing was paid."""
-
-
-class ConversionCancelledError(PassingError):
-    """The conversion was called off by the user."""
-
-    code = ErrorCode.CANCELLED
 
 
 class LastingError(FileError):

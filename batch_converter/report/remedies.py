@@ -9,7 +9,6 @@ from batch_converter.errors import ErrorCode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_AGAIN: Final = "Run the same command again, with a larger budget where that was spent."
 REMEDIES: Final[Mapping[ErrorCode, str]] = {
     ErrorCode.NOT_DJVU: "Open it in a DjVu viewer: what is cut off or damaged has to be fetched or"
     " scanned again, and an index needs the files of its pages beside it. It is tried again once"
@@ -33,12 +32,12 @@ REMEDIES: Final[Mapping[ErrorCode, str]] = {
     " `batch-converter doctor` tells.",
     ErrorCode.AUTH: "Check the credentials with `batch-converter doctor`, then run the same command"
     " again.",
-    ErrorCode.BUDGET: _AGAIN,
+    ErrorCode.BUDGET: "Run the same command again, with a larger budget where that was spent.",
     ErrorCode.OUTPUT_ERROR: "Make room, or mend the permissions of what the message names, and run"
     " the same command again; of a PDF that is in the way say `--adopt` or `--overwrite`.",
     ErrorCode.ENGINE_ERROR: "Open it in a DjVu viewer: of a damaged one"
     ' `local.on_damage = "keep"` with `--retry-failed` converts the pages that are left. If all of'
     " them can be seen, please report it.",
-    ErrorCode.CANCELLED: _AGAIN,
+    ErrorCode.CANCELLED: "Run the same command again.",
 }
 """In one or two sentences each; words in backticks are typed as they stand."""
