@@ -40,7 +40,7 @@ install: $(READY) ## Set up a virtual environment with the converter in it
 install-dev: $(DEV_READY) ## The same, with all that tests and checks need
 
 .PHONY: hooks
-hooks: $(DEV_READY) ## Have style, types and import layers checked before each commit
+hooks: $(DEV_READY) ## Have style, types, layers, unused code and spelling checked before each commit
 	$(BIN)/prek install
 
 .PHONY: run
@@ -55,11 +55,11 @@ serve: $(READY) ## Run the API-compatible service on PORT (8080)
 	$(BIN)/batch-converter serve --port $(PORT)
 
 .PHONY: test
-test: $(DEV_READY) lint types imports ## Lint, types, import layers and all tests that are not slow
+test: $(DEV_READY) lint types imports unused spelling ## Style, types, layers, unused code, spelling and all tests that are not slow
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not slow'
 
 .PHONY: check
-check: lint types imports cov ## All of it, slow tests too, with coverage: what CI runs
+check: lint types imports unused spelling cov ## All of it, slow tests too, with coverage: what CI runs
 
 .PHONY: lint
 lint: $(DEV_READY) ## Check style and formatting
@@ -73,6 +73,15 @@ types: $(DEV_READY) ## Check types, strictly
 .PHONY: imports
 imports: $(DEV_READY) ## Check the direction of imports
 	$(BIN)/lint-imports
+
+.PHONY: unused
+unused: $(DEV_READY) ## Look for code that nothing uses
+	$(BIN)/vulture
+
+.PHONY: spelling
+spelling: $(DEV_READY) ## Check the spelling of pages, messages and comments
+	$(BIN)/codespell batch_converter benchmarks contrib distribution docs samples tests \
+		*.md *.toml Makefile
 
 .PHONY: cov
 cov: $(DEV_READY) ## Run all tests and measure branch coverage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -62,14 +63,58 @@ def test_every_module_of_the_package_has_a_level() -> None:
     assert top == there
 
 
-@pytest.mark.parametrize(
-    "page", ["CONTRIBUTING.md", "SECURITY.md", "README.md", *ROOT.glob("docs/**/*.md")]
-)
-def test_what_a_page_names_is_there(page: str | Path) -> None:
-    path = ROOT / page
-    text = path.read_text(encoding="utf-8")
+PAGES: Final = [
+    *ROOT.glob("*.md"),
+    *(
+        path
+        for folder in ("docs", "benchmarks", "samples")
+        for path in ROOT.glob(f"{folder}/**/*.md")
+    ),
+]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what GitHub makes of a page's headings; the site's own are tested with the site."""
+    prose = re.sub(
+        r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    found = Counter[str]()
+    for heading in re.findall(r"^#+ (.*)$", prose, re.MULTILINE):
+        words = re.sub(r"[^\w\- ]", "", re.sub(r"\[(.*?)\]\(.*?\)", r"\1", heading).lower())
+        found[words.replace(" ", "-")] += 1
+    return {f"{a}-{n}" if n else a for a, count in found.items() for n in range(count)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_anchor_that_a_page_links_to_is_a_heading(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for link, anchor in re.findall(r"\]\(([^)#:]*)#([^)]*)\)", text):
+        target = (page.parent / link).resolve() if link else page
+        made_from_code = target.parent.name == "reference"
+        assert made_from_code or anchor in anchors(target), f"{link}#{anchor}"
+
+
+def test_every_page_that_the_code_names_is_there() -> None:
+    folders = ("batch_converter", "benchmarks", "contrib", "distribution", "docs", "samples")
+    files = [path for folder in folders for path in ROOT.glob(f"{folder}/**/*") if path.is_file()]
+    named = {
+        name
+        for path in [*files, *ROOT.glob("*.toml"), ROOT / "Makefile"]
+        if path.suffix not in {".pyc", ".djvu", ".md"}
+        for name in re.findall(
+            r"(?<![\w./-])(?:docs|benchmarks|contrib|samples)/[\w/-]+\.md",
+            path.read_text(encoding="utf-8", errors="replace"),
+        )
+    }
+    assert named
+    assert {name for name in named if not (ROOT / name).is_file()} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
-        assert (path.parent / link).exists(), link
+        assert (page.parent / link).exists(), link
     for name in re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|md|toml|svg))`", text):
         assert any((ROOT / base / name).exists() for base in ("", "batch_converter")), name
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
