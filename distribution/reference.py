@@ -266,6 +266,7 @@ def error_codes() -> str:
         own = [kind for kind in kinds if getattr(kind, "code", None) == code]
         of_files = [kind for kind in own if issubclass(kind, errors.FileError)]
         words = " ".join(dict.fromkeys(_first_line(kind) for kind in of_files or own))
+        words = words or "Reserved: no file gets it."
         again = (
             "with `retry`, or once the file changes"
             if code in errors.LASTING_CODES
