@@ -41,8 +41,8 @@ class Cancelling:
         """Delete all.
 
         Raises:
-            RunStoppedError: The account is refused or the service cannot be reached;
-                what was deleted is recorded.
+            RunStoppedError: The account is refused, the service cannot be reached, or the
+                ledger cannot be written; what was deleted is recorded, but for the last.
         """
         async with anyio.create_task_group() as group:
             for document in await self._out():
@@ -62,6 +62,8 @@ class Cancelling:
             with self._context.calls.of(document.id) as calls:
                 async with self._context.polling.pollers:
                     await self._service.cancel(source_document(document), task.task_id, calls)
+            with anyio.CancelScope(shield=True):
+                await self._context.ledger.released(document)
         except FileError as error:
             self.failed += 1
             message = str(error)
@@ -70,8 +72,6 @@ class Cancelling:
             self._stopped = error
             scope.cancel()
         else:
-            with anyio.CancelScope(shield=True):
-                await self._context.ledger.released(document)
             self.cancelled += 1
             log.info("file.cancelled", source=document.source, task_id=task.task_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ class Prepared:
     def discard(self) -> None:
         """Remove the bundle, if there is one."""
         if self.bundle is not None:
-            self.bundle.unlink(missing_ok=True)
+            _remove(self.bundle)
 
 
 def prepare(
@@ -69,7 +70,7 @@ def prepare(
             document.path, bundle_path=bundle_path, keep_damaged=keep_damaged
         )
     except BatchConverterError:
-        bundle_path.unlink(missing_ok=True)
+        _remove(bundle_path)
         raise
     document = replace(
         document,
@@ -91,6 +92,12 @@ def prepare(
         document=document, source=source, bundle=bundle_path, warnings=found.warnings
     )
     return prepared, found
+
+
+def _remove(bundle: Path) -> None:
+    """Remove a file that a run needs no more; one that a failing disk keeps fails nothing."""
+    with suppress(OSError):  # the next run clears the folder, and says what it cannot clear
+        bundle.unlink(missing_ok=True)
 
 
 def source_document(document: Document) -> SourceDocument:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 import signal
 import sqlite3
 import struct
+from collections import deque
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.lowlevel
@@ -23,6 +27,7 @@ from batch_converter.errors import (
     CorruptResultError,
     ErrorCode,
     ExitCode,
+    LedgerWriteError,
     NetworkError,
     RejectedError,
     SubmitUnknownError,
@@ -30,7 +35,7 @@ from batch_converter.errors import (
 )
 from batch_converter.ledger import LedgerReader
 from batch_converter.models import FileStatus, Price
-from batch_converter.orchestrator import Run, StopReason
+from batch_converter.orchestrator import Cancelling, Run, StopReason
 from batch_converter.report import write_html_report
 from batch_converter.testing import FakeTaskService
 from tests.support.bundles import bundle_of, pages
@@ -42,12 +47,13 @@ from tests.support.runs import Stage
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
 
     from batch_converter.events import RunEvent
     from batch_converter.testing import FakeConverter
 
     OpenedRun = AbstractAsyncContextManager[tuple[Run, FakeTaskService | FakeConverter]]
+
+INDIRECT: Final = Path(__file__).parents[1] / "data/indirect"
 
 
 @pytest.fixture
@@ -722,3 +728,46 @@ async def test_the_page_of_a_run_can_be_written_again_from_the_ledger(stage: Sta
         assert str(stage.output) in text
 
     await anyio.to_thread.run_sync(write_again)
+
+
+async def test_a_ledger_that_is_lost_ends_a_cancellation_as_such(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not as a fault of ours: of many deletions under way each would raise it."""
+    make_archive(stage.source, 3)
+    with_settings(stage, polling={"interval": 10, "task_timeout_s": 5})
+    async with stage.run() as (run, service):
+        service.fetches.update(
+            {f"{n:05}.djvu": deque([NotReady(status="Pending")]) for n in range(3)}
+        )
+        assert (await stage.execute(run)).totals.failed == 3
+
+        async def lose(_: object) -> None:
+            raise LedgerWriteError("the ledger could not be written")
+
+        monkeypatch.setattr(run._context.ledger, "released", lose)
+        cancelling = Cancelling(run._context, service)
+        with pytest.raises(LedgerWriteError):
+            await cancelling.execute()
+    assert cancelling.cancelled == 0
+
+
+async def test_a_bundle_that_a_failing_disk_keeps_fails_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(INDIRECT, stage.source, dirs_exist_ok=True)
+    with_settings(stage, output={"page_mismatch": "warn"})  # the fake PDFs have one page
+    unlink, kept = Path.unlink, []
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:  # noqa: FBT001, FBT002  # pathlib's
+        if not path.name.startswith("bundle-"):
+            unlink(path, missing_ok=missing_ok)
+            return
+        kept.append(path)
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    summary = await stage.convert_directly()
+    assert summary.exit_code == ExitCode.OK
+    assert summary.totals.converted == summary.totals.found > 0
+    assert kept
