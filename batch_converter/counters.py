@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch_converter.events import (
-    BudgetExhausted,
     BudgetSet,
     CallsCounted,
     DiscoveryEnded,
@@ -18,8 +17,6 @@ from batch_converter.events import (
     FileSkipped,
     FileWarned,
     KnownFailure,
-    RunDeadlinePassed,
-    RunStopped,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +36,6 @@ class RunCounters:
         bytes_out: Bytes of those PDFs.
         pages: Pages of those PDFs, where they are known.
         max_api_calls: Billed calls that the run may make; None is no limit.
-        causes: Why the run takes no new work any more, as said by what stopped it.
     """
 
     found: int = 0
@@ -54,7 +50,6 @@ class RunCounters:
     pages: int = 0
     api_calls_billed: int = 0
     max_api_calls: int | None = None
-    causes: list[str] = field(default_factory=list)
     discovering: bool = True
 
     @property
@@ -104,14 +99,5 @@ class RunCounters:
             case FileFailed():
                 self.failed += 1
                 self.known_failures += isinstance(event, KnownFailure)
-            case _:
-                self._observe_stop(event)
-
-    def _observe_stop(self, event: RunEvent) -> None:
-        match event:
-            case BudgetExhausted(message=message) | RunStopped(message=message):
-                self.causes.append(message)
-            case RunDeadlinePassed(deadline_s=deadline_s):
-                self.causes.append(f"the deadline passed, {deadline_s:g} s after the start")
             case _:
                 pass

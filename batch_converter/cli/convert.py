@@ -118,9 +118,9 @@ def convert(
         _print_estimate(estimate, loaded.settings, as_json=as_json)
         return
     check_limits()
-    told = run_with_display(sources, loaded, telling, quiet=is_quiet)
-    print_result(told, loaded.settings, as_json=as_json, quiet=is_quiet)
-    sys.exit(told.summary.exit_code)
+    report = run_with_display(sources, loaded, telling, quiet=is_quiet)
+    print_result(report, loaded.settings, as_json=as_json, quiet=is_quiet)
+    sys.exit(report.summary.exit_code)
 
 
 def _print_estimate(estimate: Estimate, settings: Settings, *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
 
-from batch_converter.report.formatting import duration, pluralized, size
+from batch_converter.report.formatting import duration, pluralized, short_duration, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -173,7 +173,7 @@ def _started(event: EventDict, _: Lettering) -> _Line:
 
 
 def _throttled(event: EventDict, _: Lettering) -> _Line:
-    wait = duration(event["wait_s"])
+    wait = short_duration(event["wait_s"])
     text = f"The service asks for a pause of {wait} ({event['endpoint']}: {event['reason']})"
     return _Line(color=_YELLOW, text=text)
 

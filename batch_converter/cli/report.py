@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batch_converter.cli.options import PATH, config_option, output_options, settings_from
-from batch_converter.cli.output import standard_output_is_read
+from batch_converter.cli.output import echo_pieces
 from batch_converter.ledger import LedgerReader
 from batch_converter.report import (
     ensure_apart,
@@ -56,7 +56,4 @@ def report(
         if file is not None:
             write_json_report(file, summary, files(), price=price)
         elif html_file is None and csv_file is None:
-            for piece in json_report_text(summary, files(), price=price):
-                click.echo(piece, nl=False)
-                if not standard_output_is_read():
-                    break
+            echo_pieces(json_report_text(summary, files(), price=price))

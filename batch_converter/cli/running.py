@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,42 +30,15 @@ if TYPE_CHECKING:
     from batch_converter.cli.telling import Telling
     from batch_converter.config import LoadedSettings, Settings
     from batch_converter.logs import LogSession
-    from batch_converter.models import RunSummary
     from batch_converter.orchestrator import Run
     from batch_converter.sources import Sources
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToldRun:
-    """A run that has ended, and what was said while it went on.
-
-    Attributes:
-        causes: Why it took no new work any more, or left something unwritten.
-    """
-
-    report: api.RunReport
-    causes: tuple[str, ...]
-
-    @classmethod
-    def of(cls, report: api.RunReport, counters: RunCounters) -> ToldRun:
-        """Return what is to be told of a run that these counters observed."""
-        unwritten = (
-            f"{error}; once that is settled, the same command writes it"
-            for error in report.unwritten
-        )
-        return cls(report=report, causes=(*counters.causes, *unwritten))
-
-    @property
-    def summary(self) -> RunSummary:
-        """Totals, calls and exit code."""
-        return self.report.summary
-
-
 def run_with_display(
     sources: Sources, loaded: LoadedSettings, telling: Telling, *, quiet: bool
-) -> ToldRun:
+) -> api.RunReport:
     """Convert, with a live display on a terminal and `run.progress` elsewhere.
 
     Args:
@@ -87,7 +59,7 @@ def run_with_display(
         shown = displayed_run(run, counters, settings, is_drawn=display.is_drawn)
         report = event_loop.run(shown, sources, settings)
     telling.ran(report)
-    return ToldRun.of(report, counters)
+    return report
 
 
 @contextmanager
@@ -131,14 +103,18 @@ def displayed_run(
     return _observed(_with_progress_log(run, counters, stats_s), counters, settings)
 
 
-def print_result(told: ToldRun, settings: Settings, *, as_json: bool, quiet: bool) -> None:
+def print_result(report: api.RunReport, settings: Settings, *, as_json: bool, quiet: bool) -> None:
     """Print what came of the run; quietly, nothing where it succeeded, unless JSON is wanted."""
-    report, price = told.report, settings.budget.price
+    summary, price = report.summary, settings.budget.price
     if as_json:
-        click.echo(summary_json(report.summary, price=price))
-    is_silent = report.summary.exit_code == ExitCode.OK if quiet else as_json
+        click.echo(summary_json(summary, price=price))
+    is_silent = summary.exit_code == ExitCode.OK if quiet else as_json
     if not is_silent:
-        text = human_summary(report.summary, report.files(), price=price, causes=told.causes)
+        unwritten = [
+            f"{error}; once that is settled, the same command writes it"
+            for error in report.unwritten
+        ]
+        text = human_summary(summary, report.files(), price=price, unwritten=unwritten)
         click.echo(text, err=as_json)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from batch_converter.events import FileFailed, WatchPolling, WatchSourceLost
+from batch_converter.events import FileFailed, RunStopped, WatchPolling, WatchSourceLost
 from batch_converter.logs import configure_logging
 from batch_converter.redaction import Redactor
 from batch_converter.state import new_run_id
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from batch_converter.logs import LogSession, PeopleLines
     from batch_converter.logs.writing import LineStream
 
+
+_IN_A_SUMMARY: Final = frozenset({FileFailed.name, RunStopped.name, "report.not_written"})
+"""Errors that the summary of the run tells of, the last two as its causes."""
 
 _BETWEEN_RUNS: Final = frozenset({WatchPolling.name, WatchSourceLost.name})
 """Trouble of a watch, which no run's summary tells of."""
@@ -91,4 +94,4 @@ def log_as_set(
 def _is_in_a_summary(event: EventDict) -> bool:
     if event["event"] in _BETWEEN_RUNS:
         return False
-    return event["level"] not in {"error", "critical"} or event["event"] == FileFailed.name
+    return event["level"] not in {"error", "critical"} or event["event"] in _IN_A_SUMMARY

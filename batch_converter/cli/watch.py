@@ -30,19 +30,14 @@ from batch_converter.cli.run_options import (
     report_options,
     service_options,
 )
-from batch_converter.cli.running import (
-    ToldRun,
-    displayed_logging,
-    displayed_run,
-    print_result,
-)
+from batch_converter.cli.running import displayed_logging, displayed_run, print_result
 from batch_converter.cli.telling import tell_at_the_end, telling_options
 from batch_converter.cli.watch_telling import WatchTelling
 from batch_converter.config.units import parse_duration_s
 from batch_converter.counters import RunCounters
 from batch_converter.machine_limits import check_limits
 from batch_converter.orchestrator import StopReason
-from batch_converter.report.formatting import duration, pluralized
+from batch_converter.report.formatting import pluralized, short_duration
 from batch_converter.watching import WatchOptions, open_watch
 
 if TYPE_CHECKING:
@@ -150,14 +145,13 @@ class _Watching:
         display: ProgressDisplay,
         telling: WatchTelling,
         *,
-        show: Callable[[ToldRun], object] | None,
+        show: Callable[[api.RunReport], object] | None,
     ) -> None:
         self._settings = loaded.settings
         self._session = session
         self._display = display
         self._telling = telling
         self._show = show
-        self._counters = RunCounters()
 
     async def watch(self, paths: tuple[str, ...], options: WatchOptions) -> tuple[ExitCode, str]:
         """Watch; return why it has ended, and what there is to say of it."""
@@ -178,7 +172,7 @@ class _Watching:
         held: Path,
         stopping: Callable[[Run], AbstractContextManager[object]],
     ) -> api.RunReport:
-        counters = self._counters = RunCounters()
+        counters = RunCounters()
         run = partial(api.run, redactor=self._session.redactor, stopping=stopping, held=held)
         with self._display.of(counters):
             shown = displayed_run(run, counters, settings, is_drawn=self._display.is_drawn)
@@ -189,7 +183,7 @@ class _Watching:
             await self._telling.rescanned()
             return
         if self._show is not None:
-            await anyio.to_thread.run_sync(self._show, ToldRun.of(report, self._counters))
+            await anyio.to_thread.run_sync(self._show, report)
         await self._telling.batch_ended(report)
 
     def _stopped_by_signals(self, watcher: Watcher[api.RunReport]) -> AbstractContextManager[None]:
@@ -211,5 +205,5 @@ def _summary(tally: Tally, *, sources: int, took_s: float) -> str:
     facts = [f"{pluralized(tally.converted, 'file')} converted"]
     facts += [f"{tally.failed:,} failed"] if tally.failed else []
     facts += [f"{tally.left:,} left"] if tally.left else []
-    watched = f"Watched {pluralized(sources, 'source')} for {duration(took_s)}"
+    watched = f"Watched {pluralized(sources, 'source')} for {short_duration(took_s)}"
     return f"{watched}: {', '.join(facts)}."

@@ -207,6 +207,13 @@ class RunSummary:
     missing_shards: tuple[str, ...] = ()
 
     @property
+    def took_s(self) -> float | None:
+        """Seconds from its start to its end, none where the clock was set back meanwhile."""
+        if self.finished_at is None:
+            return None
+        return max(0.0, (self.finished_at - self.started_at).total_seconds())
+
+    @property
     def shard(self) -> str | None:
         """The part of the archive that it took (`K/N`); None for all, or where nobody knows."""
         return shard_of(self.settings)

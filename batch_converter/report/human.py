@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.errors import ExitCode
 from batch_converter.logs import printable
 from batch_converter.models import FileStatus
-from batch_converter.report.formatting import and_cost, duration, pluralized, sentence, size
+from batch_converter.report.formatting import and_cost, pluralized, sentence, short_duration, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -50,7 +50,7 @@ def human_summary(
     files: Iterable[FileReport],
     *,
     price: Price,
-    causes: Sequence[str] = (),
+    unwritten: Sequence[str] = (),
 ) -> str:
     """Return some lines of text, the last one without its end, safe for a terminal.
 
@@ -59,21 +59,21 @@ def human_summary(
         files: What it did with each file; gone through once, only the first
             failures, and the first with warnings, are kept.
         price: Of a billed call.
-        causes: Why the run took no new work any more, or left something unwritten.
+        unwritten: Which files about the run are not there, and why.
     """
     troubles = _gather(files)
     lines = [headline(summary), *_totals(summary.totals)]
     lines += _calls(summary, price)
     lines += _warned(summary.totals.with_warnings, troubles)
     lines += _failed(troubles)
-    lines += (printable(f"Cause: {cause}") for cause in causes)
+    lines += (printable(f"Cause: {cause}") for cause in (*summary.causes, *unwritten))
     lines += _how_to_go_on(summary, troubles)
     return "\n".join(lines)
 
 
 def human_merged(summary: RunSummary, files: Iterable[FileReport], *, price: Price) -> str:
     """Return the same of a merged report, with a line for each shard that needs a look."""
-    lines = [human_summary(summary, files, price=price, causes=summary.causes)]
+    lines = [human_summary(summary, files, price=price)]
     well = [run for run in summary.shards if run.summary.exit_code is ExitCode.OK]
     if well:
         lines.append(f"Shards that ended with 0: {len(well):,} of {len(summary.shards):,}.")
@@ -109,10 +109,7 @@ def headline(summary: RunSummary) -> str:
         if summary.exit_code in {None, ExitCode.OK, ExitCode.SOME_FAILED}:
             return "No DjVu files were found."
         return "The run ended before it had found any DjVu file."
-    took = ""
-    if summary.finished_at is not None:
-        seconds = (summary.finished_at - summary.started_at).total_seconds()
-        took = f" in {duration(seconds)}"
+    took = "" if summary.took_s is None else f" in {short_duration(summary.took_s)}"
     files = pluralized(totals.found, "file")
     return f"Converted {totals.converted:,} of {files}{took} (engine: {summary.engine})."
 

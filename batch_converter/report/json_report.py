@@ -47,6 +47,7 @@ def write_json_report(
     with replacing(path, "report") as out:
         for piece in json_report_text(summary, files, price=price):
             out.write(piece.encode("ascii"))
+        out.write(b"\n")
 
 
 def summary_json(summary: RunSummary, *, price: Price) -> str:
@@ -57,13 +58,13 @@ def summary_json(summary: RunSummary, *, price: Price) -> str:
 def json_report_text(
     summary: RunSummary, files: Iterable[FileReport], *, price: Price
 ) -> Iterator[str]:
-    """Yield the report in pieces: one line for the run, one for each file."""
+    """Yield the report in pieces, without its last end of line: a line for the run, one a file."""
     yield summary_json(summary, price=price).removesuffix("}") + ', "files": ['
     separator = "\n"
     for file in files:
         yield separator + json.dumps(file_fields(file))
         separator = ",\n"
-    yield "\n]}\n"
+    yield "\n]}"
 
 
 def summary_fields(summary: RunSummary, *, price: Price) -> dict[str, Any]:

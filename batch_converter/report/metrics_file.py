@@ -86,7 +86,8 @@ def _show_end(gauges: _Gauges, summary: RunSummary) -> None:
     if summary.finished_at is not None:
         ended_s = summary.finished_at.timestamp()
         gauges.show("finished_timestamp_seconds", "When it ended.", ended_s)
-        gauges.show("duration_seconds", "How long it took.", ended_s - began_s)
+    if summary.took_s is not None:
+        gauges.show("duration_seconds", "How long it took.", summary.took_s)
     if summary.exit_code is not None:
         gauges.show("exit_code", "Its exit code.", summary.exit_code)
 

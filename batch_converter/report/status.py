@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from batch_converter.models import RunKind
-from batch_converter.report.formatting import duration
+from batch_converter.report.formatting import short_duration
 from batch_converter.report.json_list import object_text
 from batch_converter.report.json_report import (
     SCHEMA,
@@ -86,7 +86,7 @@ def human_status(
 
 
 def _run_row(kind: RunKind, run: RunSummary) -> str:
-    took = "" if run.finished_at is None else duration(_took_s(run))
+    took = "" if run.took_s is None else short_duration(run.took_s)
     counts = ("", "", "")
     if kind is RunKind.CONVERT:
         totals = run.totals
@@ -94,11 +94,6 @@ def _run_row(kind: RunKind, run: RunSummary) -> str:
     converted, failed, remaining = counts
     row = f"{run.run_id:<25}{took:<12}{_end(run):<9}{converted:>9}{failed:>8}{remaining:>10}"
     return f"{row}{run.api_calls.billed:>7,}" + (" (cancel)" if kind is RunKind.CANCEL else "")
-
-
-def _took_s(run: RunSummary) -> float:
-    ended_at = run.finished_at or run.started_at
-    return max(0.0, (ended_at - run.started_at).total_seconds())
 
 
 def _end(run: RunSummary) -> str:

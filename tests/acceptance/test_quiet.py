@@ -148,6 +148,7 @@ def test_a_quiet_run_that_fails_says_why_and_what_to_do_in_a_few_lines(
     done = run(*arguments, env=env)
     assert_told(done, code, cause, next_step)
     if code != 2:
+        assert done.err == "", "what the summary tells is not told twice"
         with_json = run(*arguments, "--json", env=env)
         assert with_json.code == with_json.json["exit_code"]
         assert (with_json.err != "") == (with_json.code != 0), "told beside the JSON"

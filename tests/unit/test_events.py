@@ -9,7 +9,6 @@ from structlog.testing import capture_logs
 from batch_converter import events
 from batch_converter.counters import RunCounters
 from batch_converter.events import (
-    BudgetExhausted,
     BudgetSet,
     CallsCounted,
     DiscoveryEnded,
@@ -23,9 +22,7 @@ from batch_converter.events import (
     FileResubmitted,
     FileSkipped,
     KnownFailure,
-    RunDeadlinePassed,
     RunEvent,
-    RunStopped,
     TokenObtained,
 )
 from batch_converter.logs import log_event
@@ -168,18 +165,7 @@ def test_counters_count() -> None:
     assert (counters.newly_failed, counters.worked_off, counters.done) == (1, 2, 4)
 
 
-def test_counters_know_why_no_new_work_is_taken() -> None:
+def test_counters_know_the_limit_on_calls() -> None:
     counters = RunCounters()
-    for event in (
-        BudgetSet(limit=7),
-        BudgetExhausted(message="2 calls are left"),
-        RunDeadlinePassed(deadline_s=90),
-        RunStopped(code="network", message="nobody answers"),
-    ):
-        counters.observe(event)
+    counters.observe(BudgetSet(limit=7))
     assert counters.max_api_calls == 7
-    assert counters.causes == [
-        "2 calls are left",
-        "the deadline passed, 90 s after the start",
-        "nobody answers",
-    ]

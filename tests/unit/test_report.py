@@ -555,6 +555,16 @@ def test_the_human_summary_tells_what_became_of_the_files() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-3600, "0.00 s"), (0.34, "0.34 s"), (9.94, "9.9 s"), (59.4, "59 s")]
+)
+def test_a_short_run_took_more_than_no_time(seconds: float, text: str) -> None:
+    """And one in which the clock was set back took no less than none."""
+    short = replace(SUMMARY, finished_at=START + timedelta(seconds=seconds))
+    assert f" in {text} (" in human(short)[0]
+    assert short.took_s == max(0, seconds)
+
+
 def ended(code: ExitCode, **totals: int) -> RunSummary:
     return RunSummary(
         run_id="r",
@@ -627,9 +637,8 @@ def test_what_is_left_and_how_to_go_on_is_said(code: ExitCode, expected: str) ->
 
 
 def test_what_stopped_a_run_is_told_before_how_to_go_on() -> None:
-    causes = ["cannot reach x\x1b[2J", "the disk is full"]
-    summary = replace(SUMMARY, exit_code=ExitCode.UNAVAILABLE)
-    text = human_summary(summary, [], price=Price(), causes=causes)
+    summary = replace(SUMMARY, exit_code=ExitCode.UNAVAILABLE, causes=("cannot reach x\x1b[2J",))
+    text = human_summary(summary, [], price=Price(), unwritten=["the disk is full"])
     first, second, last = text.split("\n")[-3:]
     assert (first, second) == (r"Cause: cannot reach x\x1b[2J", "Cause: the disk is full")
     assert last.startswith(
