@@ -13,7 +13,7 @@ from batch_converter.logs import printable
 from batch_converter.server.accounts import clients_file_of
 
 if TYPE_CHECKING:
-    from batch_converter.config.settings import ServeSettings
+    from batch_converter.config import ServeSettings
     from batch_converter.server.clients import ClientsFile
 
 

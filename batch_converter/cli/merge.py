@@ -10,7 +10,7 @@ import click
 from batch_converter import api
 from batch_converter.cli.options import FOLDER, PATH, config_option, settings_from
 from batch_converter.cli.output import echo_lines
-from batch_converter.config.settings import ReportSettings
+from batch_converter.config import ReportSettings
 from batch_converter.errors import ExitCode, UsageError
 from batch_converter.logs import printable
 from batch_converter.report import human_merged, summary_json

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from batch_converter.config.after import move_dir
+from batch_converter.config.aspose import AsposeSettings
 from batch_converter.config.in_force import settings_of_run, told
 from batch_converter.config.layers import CREDENTIALS, LoadedSettings, load_settings
-from batch_converter.config.names import split_url
+from batch_converter.config.names import is_loopback, split_url
 from batch_converter.config.places import STORE_SCHEMES, is_store_address
 from batch_converter.config.remote import RemoteSettings
 from batch_converter.config.run_variables import RUN_VARIABLES
 from batch_converter.config.section import Section, written_like
+from batch_converter.config.serving import ServeSettings
 from batch_converter.config.settings import (
     STATE_DIR_NAME,
-    AsposeSettings,
     InputSettings,
     LocalSettings,
+    ReportSettings,
     RetrySettings,
     Settings,
-    is_loopback,
     parse_shard,
     settings_with,
 )
@@ -32,8 +33,10 @@ __all__ = [
     "LoadedSettings",
     "LocalSettings",
     "RemoteSettings",
+    "ReportSettings",
     "RetrySettings",
     "Section",
+    "ServeSettings",
     "Settings",
     "is_loopback",
     "is_store_address",

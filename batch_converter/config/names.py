@@ -47,3 +47,27 @@ def split_url(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return None if bad_port or any(char.isspace() for char in url) else parts
+
+
+def split_place(key: str, url: str) -> SplitResult:
+    """Split an http or https address that says where something is, and nothing else.
+
+    Raises:
+        ValueError: It is none, or says more; a password in it is not echoed.
+    """
+    parts = split_url(url)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{key} must be an http or https address")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(f"{key} must not carry a user, a password, a query or a fragment")
+    return parts
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine by its name or address alone."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

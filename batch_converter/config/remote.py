@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import field_validator
 
-from batch_converter.config.names import split_url
+from batch_converter.config.names import split_place
 from batch_converter.config.section import Section
 
 
@@ -26,11 +26,6 @@ class RemoteSettings(Section):
     @field_validator("endpoint")
     @classmethod
     def _check_endpoint(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = split_url(value)
-        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("endpoint must be an http or https address")
-        if "@" in parts.netloc or parts.query or parts.fragment:
-            raise ValueError("endpoint must not carry a user, a password, a query or a fragment")
+        if value is not None:
+            split_place("endpoint", value)
         return value

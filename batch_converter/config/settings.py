@@ -6,22 +6,13 @@ frozen and compare by value; secrets are masked in every `repr`.
 
 from __future__ import annotations
 
-import ipaddress
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    SecretStr,
-    create_model,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, SecretStr, create_model, field_validator
 
 from batch_converter.config.after import KEEP, AfterAction
-from batch_converter.config.credentials import ClientId, ClientSecret, missing_half
-from batch_converter.config.names import parse_host, parse_network, split_url
+from batch_converter.config.aspose import AsposeSettings
 from batch_converter.config.places import LocalFolder, OutputPlace  # noqa: TC001  # pydantic's
 from batch_converter.config.remote import RemoteSettings
 from batch_converter.config.section import (
@@ -35,14 +26,13 @@ from batch_converter.config.section import (
     UserPath,
     written_like,
 )
+from batch_converter.config.serving import ServeSettings
 from batch_converter.config.units import parse_encoding, parse_size
 from batch_converter.models import Price
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
-DEFAULT_BASE_URL: Final = "https://api.aspose.cloud"
 STATE_DIR_NAME: Final = ".batch-converter"
 
 
@@ -89,63 +79,6 @@ class OutputSettings(Section):
     page_mismatch: Literal["fail", "warn"] = "fail"
     preserve_times: bool = False
     adopt: bool = False
-
-
-class AsposeSettings(Section):
-    """The service and the account."""
-
-    base_url: str = DEFAULT_BASE_URL
-    client_id: ClientId = None
-    client_secret: ClientSecret = None
-    client_secret_file: UserPath | None = None
-    connect_timeout_s: Seconds = 30
-    read_timeout_s: Seconds = 120
-    max_upload_bytes: Size = 0
-    requests_per_second: Seconds | None = None
-    ca_file: UserPath | None = None
-    client_cert_file: UserPath | None = None
-    client_key_file: UserPath | None = None
-    proxy: Annotated[str | None, Field(repr=False)] = None  # may hold a password
-    allow_insecure_http: bool = False
-    settings: dict[str, object] = Field(default_factory=dict)
-
-    @property
-    def has_credentials(self) -> bool:
-        """Whether both halves of the credentials are there."""
-        return self.client_id is not None and self.client_secret is not None
-
-    @property
-    def key_file(self) -> Path | None:
-        """The file in which the key of the client's certificate stands, if there is one."""
-        return self.client_key_file or self.client_cert_file
-
-    @property
-    def missing_half(self) -> str | None:
-        """Say which half of the credentials is missing where the other one is there."""
-        return missing_half(self.client_id, self.client_secret)
-
-    @model_validator(mode="after")
-    def _check_client_key(self) -> Self:
-        if self.client_key_file is not None and self.client_cert_file is None:
-            raise ValueError(
-                "client_key_file is set and no client_cert_file, which has the certificate that"
-                " the key belongs to; set both, or neither"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _check_base_url(self) -> Self:
-        parts = split_url(self.base_url)
-        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("base_url must be an http or https address")
-        if "@" in parts.netloc or parts.query or parts.fragment:
-            raise ValueError("base_url must not carry a user, a password, a query or a fragment")
-        if parts.scheme == "http" and not (self.allow_insecure_http or is_loopback(parts.hostname)):
-            raise ValueError(
-                "base_url is plain http to another machine, where credentials could be read on the"
-                " way; use https, or set aspose.allow_insecure_http = true"
-            )
-        return self
 
 
 class ConcurrencySettings(Section):
@@ -263,54 +196,6 @@ class LocalSettings(Section):
     page_timeout_s: Seconds = 30
 
 
-class ServeSettings(Section):
-    """The API-compatible service.
-
-    Attributes:
-        max_pages: Pages of a document; 0 is no limit, here and in the next two.
-        max_pdf_bytes: Length of a document's PDF.
-        max_document_s: Time that workers spend on a document, all together.
-        retention_hours: How long a document and its PDF are kept from its submission.
-        max_body_bytes: The longest document; a body that holds one may be twice as long.
-        max_disk_bytes: What all documents and PDFs together may take.
-        max_queued: Documents that have not ended, of all clients.
-        max_queued_per_client: The same of one.
-        hosts: Names that requests may be addressed to, beside those of loopback; empty
-            for any. Without an account only loopback's are answered.
-        trusted_proxies: Addresses or networks whose `X-Forwarded-*` are believed.
-        max_connections: Of all clients; 0 is as many as open files allow, 4,096 at most.
-        max_connections_per_address: Of one client (of IPv6 its /64); not of trusted proxies.
-        header_timeout_s: From a request's first byte to the end of its headers.
-        keep_alive_s: How long a connection may stay open without a request.
-        min_body_bytes_per_s: Bodies and answers that go slower are given up, after a while.
-        write_timeout_s: Patience with a client that reads nothing of its answer.
-    """
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
-    client_id: ClientId = None
-    client_secret: ClientSecret = None
-    client_secret_file: UserPath | None = None
-    clients_file: UserPath | None = None
-    data_dir: UserPath | None = None
-    max_pages: Annotated[int, Field(ge=0)] = 10_000
-    max_pdf_bytes: Size = 4 << 30
-    max_document_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3600
-    retention_hours: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 24
-    max_body_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=1)] = 512 << 20
-    max_disk_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=1)] = 20 << 30
-    max_queued: Count = 10_000
-    max_queued_per_client: Count = 5_000
-    hosts: tuple[Annotated[str, BeforeValidator(parse_host)], ...] = ()
-    trusted_proxies: tuple[Annotated[str, BeforeValidator(parse_network)], ...] = ()
-    max_connections: Annotated[int, Field(ge=0)] = 0
-    max_connections_per_address: Count = 512
-    header_timeout_s: Seconds = 10
-    keep_alive_s: Seconds = 30
-    min_body_bytes_per_s: Size = 1024
-    write_timeout_s: Seconds = 60
-
-
 class Settings(Section):
     """Everything that a run can be told; `Settings()` is the defaults."""
 
@@ -379,13 +264,3 @@ def parse_shard(value: str) -> tuple[int, int]:
         msg = f"{value!r} is not a shard; write K/N with K from 1 to N, such as 2/4"
         raise ValueError(msg)
     return int(k), int(n)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the host is this machine by its name or address alone."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -18,7 +18,7 @@ from batch_converter.server.secret_hashes import HashedSecret
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batch_converter.config.settings import ServeSettings
+    from batch_converter.config import ServeSettings
 
 _log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batch_converter.clock import Clock
-    from batch_converter.config.settings import ServeSettings
+    from batch_converter.config import ServeSettings
     from batch_converter.server.health import Health
     from batch_converter.server.queue import Totals
     from batch_converter.server.storage import DataFolder

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from batch_converter.clock import Clock
-    from batch_converter.config.settings import ServeSettings
+    from batch_converter.config import ServeSettings
     from batch_converter.engines.base import Converter
     from batch_converter.server.accounts import Accounts
     from batch_converter.server.queue import Totals

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from batch_converter.config.settings import ServeSettings
+    from batch_converter.config import ServeSettings
 
 _log = structlog.get_logger()
 

@@ -30,7 +30,7 @@ from batch_converter.server.connections import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from batch_converter.config.settings import ServeSettings
+    from batch_converter.config import ServeSettings
     from batch_converter.engines.base import Converter
 
 _log = structlog.get_logger()

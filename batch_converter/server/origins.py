@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import HttpVersion10, web
 
-from batch_converter.config.settings import is_loopback
+from batch_converter.config import is_loopback
 from batch_converter.errors import UsageError
 from batch_converter.server.access import Access, access_of
 from batch_converter.server.callers import CALLER

@@ -15,7 +15,7 @@ import time
 from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Final, Self, cast
 
-from batch_converter.config.settings import LocalSettings
+from batch_converter.config import LocalSettings
 from batch_converter.djvu.draw.convert import convert
 from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.kernels.compiling import COMPILED, FOLDER_VARIABLE

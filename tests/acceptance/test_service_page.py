@@ -15,7 +15,7 @@ import click
 import pytest
 
 from batch_converter.cli.group import cli
-from batch_converter.config.settings import ServeSettings
+from batch_converter.config import ServeSettings
 from batch_converter.config.units import parse_size
 from tests.support.command import COMMAND, Running, started
 

@@ -24,7 +24,7 @@ from batch_converter import (
     convert,
 )
 from batch_converter.api import write_reports
-from batch_converter.config.settings import ReportSettings
+from batch_converter.config import ReportSettings
 from batch_converter.logs import configure_logging
 from batch_converter.state import held_state_dir
 

@@ -16,7 +16,7 @@ import anyio.to_thread
 import pytest
 from structlog.testing import capture_logs
 
-from batch_converter.config.settings import LocalSettings
+from batch_converter.config import LocalSettings
 from batch_converter.djvu.work import kernel_folder as kernel_folder_module
 from batch_converter.djvu.work import worker_starter
 from batch_converter.djvu.work.environment import worker_environment

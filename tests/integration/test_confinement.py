@@ -14,7 +14,7 @@ import anyio.to_thread
 import psutil
 import pytest
 
-from batch_converter.config.settings import LocalSettings
+from batch_converter.config import LocalSettings
 from batch_converter.djvu.work.environment import worker_environment
 from batch_converter.djvu.work.inspection import DjvuInspector
 from batch_converter.engines.local import LocalEngine

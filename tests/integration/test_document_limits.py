@@ -16,7 +16,7 @@ import anyio
 import psutil
 import pytest
 
-from batch_converter.config.settings import LocalSettings, ServeSettings, Settings
+from batch_converter.config import LocalSettings, ServeSettings, Settings
 from batch_converter.djvu.jobs.parts import PAGES_A_PART
 from batch_converter.djvu.work.inspection import DjvuInspector
 from batch_converter.djvu.work.worker_process import WorkerProcess

@@ -27,7 +27,7 @@ import pytest
 from pikepdf import pdfa
 from PIL import Image
 
-from batch_converter.config.settings import LocalSettings
+from batch_converter.config import LocalSettings
 from batch_converter.djvu.work import pdfa_tools
 from batch_converter.djvu.work.workers import WorkerPool
 from batch_converter.engines.base import Ready, SourceDocument

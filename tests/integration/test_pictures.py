@@ -10,7 +10,7 @@ import anyio
 import pytest
 from PIL import Image
 
-from batch_converter.config.settings import LocalSettings
+from batch_converter.config import LocalSettings
 from batch_converter.djvu.draw.picture import draw_first_page
 from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.work.worker_process import WorkerProcess

@@ -23,7 +23,7 @@ from aspose_ocr_cloud.exceptions import UnauthorizedException
 from aspose_ocr_cloud.models.ocr_settings_dj_vu2_pdf import OCRSettingsDjVu2PDF
 from aspose_ocr_cloud.models.ocrdj_vu2_pdf_body import OCRDjVu2PDFBody
 
-from batch_converter.config.settings import LocalSettings, ServeSettings
+from batch_converter.config import LocalSettings, ServeSettings
 from batch_converter.engines.local import LocalEngine
 from batch_converter.server import open_application
 

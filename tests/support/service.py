@@ -15,7 +15,7 @@ import anyio
 from aiohttp import ClientSession
 from anyio import to_thread
 
-from batch_converter.config.settings import ServeSettings
+from batch_converter.config import ServeSettings
 from batch_converter.engines.base import Ready
 from batch_converter.server import open_application
 from batch_converter.server.listening import answering, connection_limits, listen

@@ -12,7 +12,7 @@ import pytest
 from anyio.to_thread import run_sync as off_loop
 from structlog.testing import capture_logs
 
-from batch_converter.config.settings import ServeSettings
+from batch_converter.config import ServeSettings
 from batch_converter.errors import ConfigError, UsageError
 from batch_converter.server import sign_in
 from batch_converter.server.accounts import Accounts, check_secret_length, open_accounts

@@ -18,7 +18,7 @@ from batch_converter.server.page.session import SessionDesk
 from batch_converter.server.page.uploads import Uploads
 
 if TYPE_CHECKING:
-    from batch_converter.config.settings import ServeSettings
+    from batch_converter.config import ServeSettings
     from batch_converter.server.accounts import Accounts
     from batch_converter.server.page.assets import Assets
     from batch_converter.server.routes import Api

@@ -17,7 +17,7 @@ from batch_converter.server.sessions import COOKIE_NAME
 from batch_converter.server.sign_in import Refusal
 
 if TYPE_CHECKING:
-    from batch_converter.config.settings import ServeSettings
+    from batch_converter.config import ServeSettings
     from batch_converter.server.page.assets import Assets
     from batch_converter.server.page.event_stream import EventStreams
     from batch_converter.server.page.security import SessionGuard

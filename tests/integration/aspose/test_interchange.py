@@ -20,7 +20,7 @@ from aspose_ocr_cloud.models.ocrdj_vu2_pdf_body import OCRDjVu2PDFBody
 from pydantic import SecretStr
 
 from batch_converter.clock import SystemClock
-from batch_converter.config.settings import LocalSettings, ServeSettings
+from batch_converter.config import LocalSettings, ServeSettings
 from batch_converter.engines.base import Failed, Gone, NotReady, Ready
 from batch_converter.engines.local import LocalEngine
 from batch_converter.errors import AccountRefusedError

@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from batch_converter.config.settings import ServeSettings, Settings
+from batch_converter.config import ServeSettings, Settings
 from batch_converter.engines.local import serving_engine
 from tests.support.bundles import Part, bundle_of, offsets_of, packed_names, page_form, pages
 from tests.support.service import STATUS, Client, running

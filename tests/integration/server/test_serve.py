@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from batch_converter.config.settings import ServeSettings
+    from batch_converter.config import ServeSettings
 
 
 EVERY_ADDRESS = ".".join("0000")
