@@ -334,9 +334,10 @@ async def dry_run(
         with_files: Also what would be done with each file; they are held in memory.
 
     Raises:
-        UsageError: A source or a setting cannot be used.
+        UsageError: A source or a setting, or a file or program that one names, cannot be used.
     """
     spec = choose_engine(settings, engines)
+    await anyio.to_thread.run_sync(spec.check_means, settings)
     stores, now = SourceStores(source_stores, settings), SystemClock().now()
     opened = await anyio.to_thread.run_sync(_open_sources, sources, settings, stores, now)
     async with AsyncExitStack() as stack:

@@ -74,6 +74,9 @@ class EngineSpec:
             `[name]` in the file, `settings.section(...)` in the engine.
         check: Raises `ConfigError` where its settings are wrong, whether it is chosen or
             not, beyond what the models of the settings see.
+        check_means: Raises `ConfigError` where a file or a program that its settings ask for
+            cannot be used. Blocks. Opening the engine finds that out, too: it is for a dry
+            run, which opens none.
     """
 
     name: str
@@ -84,3 +87,4 @@ class EngineSpec:
     has_tasks: bool = False
     section: type[Section] | None = None
     check: Callable[[Settings], None] = _nothing_to_check
+    check_means: Callable[[Settings], None] = _nothing_to_check

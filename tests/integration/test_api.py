@@ -13,6 +13,7 @@ import anyio.to_thread
 import pytest
 
 from batch_converter import (
+    ConfigError,
     ErrorCode,
     ExitCode,
     FileStatus,
@@ -23,9 +24,12 @@ from batch_converter import (
     UsageError,
     convert,
 )
-from batch_converter.api import write_reports
+from batch_converter.api import dry_run, write_reports
 from batch_converter.config import ReportSettings
+from batch_converter.diagnosis import diagnose
 from batch_converter.logs import configure_logging
+from batch_converter.redaction import Redactor
+from batch_converter.sources import Sources
 from batch_converter.state import held_state_dir
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -149,3 +153,32 @@ def test_a_run_of_a_program_is_logged_from_beginning_to_end(tmp_path: Path) -> N
     assert events.count("run.finished") == 1
     assert (lines[-1]["converted"], lines[-1]["exit_code"]) == (1, 0)
     assert {line["run_id"] for line in lines} == {report.summary.run_id}
+
+
+ACCOUNT = {"client_id": "id", "client_secret": "secret"}
+MISSING_MEANS = [
+    ({"engine": "local", "local": {"ocr": "tlh"}}, "local.ocr = 'tlh'"),
+    (
+        {"aspose": {**ACCOUNT, "client_cert_file": "no.pem"}},
+        "client_cert_file no.pem cannot be read",
+    ),
+    ({"aspose": {**ACCOUNT, "ca_file": "no.pem"}}, "ca_file no.pem cannot be used"),
+    ({"aspose": {**ACCOUNT, "proxy": "socks5://proxy"}}, "proxy"),
+]
+
+
+@pytest.mark.parametrize(("given", "told"), MISSING_MEANS)
+async def test_a_dry_run_finds_what_a_run_could_not_begin_without(
+    tmp_path: Path, given: dict[str, object], told: str
+) -> None:
+    settings = Settings.model_validate({"output": {"dir": tmp_path / "pdfs"}, **given})
+    with pytest.raises(ConfigError, match=told):
+        await dry_run(Sources(paths=(str(SAMPLES),)), settings)
+
+
+async def test_doctor_finds_the_programs_that_the_embedded_engine_lacks(tmp_path: Path) -> None:
+    wanted = {"engine": "local", "local": {"ocr": "tlh"}, "output": {"dir": tmp_path}}
+    findings = await diagnose(Settings.model_validate(wanted), Redactor())
+    [lack] = [finding for finding in findings if not finding.is_good]
+    assert lack.text.startswith("local.ocr = 'tlh'")
+    assert lack.exit_code is ExitCode.USAGE

@@ -37,6 +37,14 @@ def _check(settings: Settings) -> None:
     checked_settings(settings.aspose.settings)
 
 
+def _check_means(settings: Settings) -> None:
+    from batch_converter.engines.aspose.session import find_proxy  # noqa: PLC0415  # loads aiohttp
+    from batch_converter.engines.aspose.tls import tls_context  # noqa: PLC0415  # loads OpenSSL
+
+    tls_context(settings.aspose)
+    find_proxy(settings.aspose)
+
+
 def _build(settings: Settings, resources: EngineResources) -> TaskService:
     return aspose.AsposeEngine(
         settings.aspose,
@@ -103,4 +111,5 @@ SPEC: Final = EngineSpec(
     diagnose=_diagnose,
     has_tasks=True,
     check=_check,
+    check_means=_check_means,
 )

@@ -41,8 +41,11 @@ def main() -> None:
     answers = _private_answers()
     folder = Path(tempfile.mkdtemp(prefix="batch-converter-dask-"))
     threading.Thread(target=_end_with_input, args=(folder,), daemon=True).start()
-    dask.config.set(_SETTINGS)
-    anyio.run(_serve, int(sys.argv[1]), folder, answers)
+    dask.config.set({**_SETTINGS, "temporary-directory": os.fspath(folder)})
+    try:
+        anyio.run(_serve, int(sys.argv[1]), folder, answers)
+    finally:  # it could not be started
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _private_answers() -> TextIO:

@@ -19,8 +19,7 @@ from batch_converter.engines.dask.dispatch import Dispatch
 from batch_converter.engines.dask.local_cluster import LocalCluster
 from batch_converter.engines.dask.pieces import Pieces
 from batch_converter.engines.dask.wishes import wishes_of
-from batch_converter.engines.local.asking import Workers, about
-from batch_converter.engines.local.limits import DocumentLimits
+from batch_converter.engines.local.asking import Workers, about, capacity_of
 from batch_converter.engines.local.options import digest_of, options_of
 from batch_converter.errors import ErrorCode, FileError
 from batch_converter.events import FileRetrying
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from batch_converter.threads import DiskThreads
 
 NAME: Final = "dask"
-_BASE_TIMEOUT_S: Final = 60
-_SPARE_DOCUMENTS: Final = 4  # being read, checked or recorded
 
 
 class DaskEngine(Converter):
@@ -93,7 +90,7 @@ class DaskEngine(Converter):
         """A few more documents than workers here; of a cluster that may grow, all that may be."""
         if self._settings.scheduler:
             return self._max_in_flight
-        return 2 * self._workers + _SPARE_DOCUMENTS
+        return capacity_of(self._workers)
 
     @property
     def keeps_damaged(self) -> bool:
@@ -126,13 +123,7 @@ class DaskEngine(Converter):
                 wishes=wishes,
                 options=options,
                 page_timeout_s=self._conversion.page_timeout_s,
-                at_home=Workers(
-                    pool,
-                    options,
-                    DocumentLimits(),
-                    base_timeout_s=_BASE_TIMEOUT_S,
-                    page_timeout_s=self._conversion.page_timeout_s,
-                ),
+                at_home=Workers(pool, options, page_timeout_s=self._conversion.page_timeout_s),
                 threads=self._threads,
                 told=self._tell_retry,
             )

@@ -122,9 +122,8 @@ class IncomingSources:
         return True
 
     async def _tidy(self) -> None:
-        unused = [document for document, copy in self._copies.items() if not copy.users]
-        for document in unused[: max(0, len(unused) - _KEPT)]:
-            await self._forget(document, self._copies[document])
+        while len(unused := [(d, c) for d, c in self._copies.items() if not c.users]) > _KEPT:
+            await self._forget(*unused[0])  # meanwhile others are wanted again, or forgotten, too
 
     async def _forget(self, document: str, copy: _Copy) -> None:
         if self._copies.get(document) is copy:

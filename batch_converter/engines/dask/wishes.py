@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from batch_converter.djvu.work.ocr_tools import missing_tools
-from batch_converter.djvu.work.pdfa_tools import missing_checker
 from batch_converter.engines.dask.release import difference, release
+from batch_converter.engines.local.programs import lacking_programs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,13 +36,7 @@ class Wishes:
 
     def unfitness(self) -> str | None:
         """Say why this machine may not convert; None where it may. Blocking."""
-        if (differing := self.refusal()) is not None:
-            return differing
-        if self.ocr and (lacking := missing_tools(self.ocr)):
-            return f"local.ocr = {self.ocr!r}: {lacking}"
-        if self.pdfa and (lacking := missing_checker()):
-            return f"local.pdfa = true: {lacking}"
-        return None
+        return self.refusal() or lacking_programs(ocr=self.ocr, pdfa=self.pdfa) or None
 
 
 async def wishes_of(conversion: LocalSettings) -> Wishes:

@@ -25,7 +25,6 @@ from batch_converter.engines.dask.incoming import IncomingSources, StalledError
 from batch_converter.engines.dask.orders import TOPIC, Answer
 from batch_converter.engines.dask.shared_files import are_here, is_here, make_beside
 from batch_converter.engines.local.asking import Workers
-from batch_converter.engines.local.limits import DocumentLimits
 from batch_converter.errors import FileError, MachineExhaustedError
 from batch_converter.storage import sync_file
 from batch_converter.threads import DiskThreads
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from batch_converter.engines.dask.orders import Order
 
 NAME: Final = "batch-converter"
-_BASE_TIMEOUT_S: Final = 60
 _IDLE_S: Final = 300.0
 """After so long without a task the processes end: the run may be over, or dead."""
 
@@ -226,13 +224,7 @@ class ConversionPlugin(WorkerPlugin):
         if pool is None:
             size = self._worker.state.nthreads
             pool = self._pools[max_bytes] = WorkerPool(size=size, max_memory_bytes=max_bytes)
-        return Workers(
-            pool,
-            order.options,
-            DocumentLimits(),
-            base_timeout_s=_BASE_TIMEOUT_S,
-            page_timeout_s=order.page_timeout_s,
-        )
+        return Workers(pool, order.options, page_timeout_s=order.page_timeout_s)
 
     async def read(self, key: str, offset: int, count: int) -> bytes | None:
         """Return a piece of a result that is held here; None where it is not, any more."""

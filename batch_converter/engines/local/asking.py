@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from batch_converter.djvu.jobs.verdicts import OUT_OF_MEMORY
 from batch_converter.djvu.work.answers import error_of
+from batch_converter.engines.local.limits import NO_LIMITS
 from batch_converter.errors import EngineError, FileError, OutputError
 from batch_converter.machine_limits import inherited_memory_bytes
 from batch_converter.shortage import machine_trouble
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
     from batch_converter.djvu.jobs.options import ConvertOptions
     from batch_converter.djvu.work.workers import Priority, WorkerPool
     from batch_converter.engines.local.limits import DocumentLimits
+
+
+BASE_TIMEOUT_S: Final = 60
+"""Patience for each job, before its pages are counted."""
+
+_SPARE_DOCUMENTS: Final = 4
+"""Being read, checked or recorded."""
+
+
+def capacity_of(workers: int) -> int:
+    """Return how many documents keep so many workers busy.
+
+    Any more would only have been admitted to queue for them, beyond the reach of a
+    deadline or of `--fail-fast`.
+    """
+    return 2 * workers + _SPARE_DOCUMENTS
 
 
 class Workers:
@@ -40,9 +57,9 @@ class Workers:
         self,
         pool: WorkerPool,
         options: ConvertOptions,
-        limits: DocumentLimits,
+        limits: DocumentLimits = NO_LIMITS,
         *,
-        base_timeout_s: float,
+        base_timeout_s: float = BASE_TIMEOUT_S,
         page_timeout_s: float,
     ) -> None:
         self._pool = pool

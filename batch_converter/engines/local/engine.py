@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
 
 from batch_converter.djvu.jobs.part_files import remove_parts, unfinished_name
-from batch_converter.djvu.work.ocr_tools import missing_tools
-from batch_converter.djvu.work.pdfa_tools import missing_checker
 from batch_converter.djvu.work.workers import MAX_KILLS, WorkerPool
 from batch_converter.engines.base import Converter, Ready
-from batch_converter.engines.local.asking import Workers, about
+from batch_converter.engines.local.asking import BASE_TIMEOUT_S, Workers, about, capacity_of
 from batch_converter.engines.local.conversion import DocumentConversion
-from batch_converter.engines.local.limits import DocumentLimits
+from batch_converter.engines.local.limits import NO_LIMITS
 from batch_converter.engines.local.options import NAME, digest_of, options_of
+from batch_converter.engines.local.programs import check_programs
 from batch_converter.engines.local.turns import Turns
 from batch_converter.engines.local.work_time import WorkTime
-from batch_converter.errors import ConfigError, FileError
+from batch_converter.errors import FileError
 from batch_converter.processors import usable_processors
 from batch_converter.shortage import stopped_when_exhausted
 from batch_converter.threads import DiskThreads
@@ -32,13 +32,11 @@ if TYPE_CHECKING:
 
     from batch_converter.config import LocalSettings
     from batch_converter.engines.base import PdfTarget, SourceDocument
+    from batch_converter.engines.local.limits import DocumentLimits
 
-_BASE_TIMEOUT_S: Final = 60
-_SPARE_DOCUMENTS: Final = 4  # being read, checked or recorded
 _SHARED_PART_PAGES: Final = 64
 """Where workers are shared: nobody waits for more pages of another document at once."""
 
-_NO_LIMITS: Final = DocumentLimits()
 _PICTURE_PX: Final = 240
 
 
@@ -53,9 +51,9 @@ class LocalEngine(Converter):
         settings: LocalSettings,
         *,
         workers: int | None = None,
-        base_timeout_s: float = _BASE_TIMEOUT_S,
+        base_timeout_s: float = BASE_TIMEOUT_S,
         threads: DiskThreads | None = None,
-        limits: DocumentLimits = _NO_LIMITS,
+        limits: DocumentLimits = NO_LIMITS,
         bundled_only: bool = False,
         shares_workers: bool = False,
         max_kills: int = MAX_KILLS,
@@ -102,12 +100,8 @@ class LocalEngine(Converter):
 
     @property
     def capacity(self) -> int:
-        """A few more documents than workers, which keep those busy.
-
-        Any more would only have been admitted to queue here, beyond the reach of a
-        deadline or of `--fail-fast`.
-        """
-        return 2 * self._pool.size + _SPARE_DOCUMENTS
+        """A few more documents than workers, which keep those busy."""
+        return capacity_of(self._pool.size)
 
     @property
     def keeps_damaged(self) -> bool:
@@ -125,15 +119,9 @@ class LocalEngine(Converter):
         Raises:
             ConfigError: Something that OCR or PDF/A needs is missing; the message names it.
         """
-        await anyio.to_thread.run_sync(self._look_for_programs)
+        look = partial(check_programs, ocr=self._settings.ocr, pdfa=self._settings.pdfa)
+        await anyio.to_thread.run_sync(look)
         return self
-
-    def _look_for_programs(self) -> None:
-        languages = self._settings.ocr
-        if languages and (lacking := missing_tools(languages)):
-            raise ConfigError(f"local.ocr = {languages!r}: {lacking}")
-        if self._settings.pdfa and (lacking := missing_checker()):
-            raise ConfigError(f"local.pdfa = true: {lacking}")
 
     async def __aexit__(
         self,

@@ -77,6 +77,9 @@ class DocumentLimits:
         )
 
 
+NO_LIMITS: Final = DocumentLimits()
+
+
 def _size(count: int) -> str:
     for unit, name in _UNITS:
         if count >= unit and count % unit == 0:

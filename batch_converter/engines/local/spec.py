@@ -11,7 +11,9 @@ import anyio.to_thread
 from batch_converter.djvu.work.kernel_folder import NoKernelFolderError, kernel_folder
 from batch_converter.engines.local.engine import LocalEngine
 from batch_converter.engines.local.options import NAME
+from batch_converter.engines.local.programs import check_programs
 from batch_converter.engines.spec import EngineResources, EngineSpec, Finding
+from batch_converter.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +27,22 @@ def _build(settings: Settings, resources: EngineResources) -> Converter:
     return LocalEngine(settings.local, threads=resources.threads)
 
 
-async def _diagnose(_settings: Settings, _redactor: Redactor) -> Sequence[Finding]:
-    kernels = await anyio.to_thread.run_sync(_kernels)
-    texts = [f"embedded engine: djvu-rs {version('djvu-rs')}", f"kernels: {kernels}"]
-    return [Finding(is_good=True, text=text) for text in texts]
+def _check_means(settings: Settings) -> None:
+    check_programs(ocr=settings.local.ocr, pdfa=settings.local.pdfa)
+
+
+async def _diagnose(settings: Settings, _redactor: Redactor) -> Sequence[Finding]:
+    return await anyio.to_thread.run_sync(_findings, settings)
+
+
+def _findings(settings: Settings) -> list[Finding]:
+    texts = [f"embedded engine: djvu-rs {version('djvu-rs')}", f"kernels: {_kernels()}"]
+    found = [Finding(is_good=True, text=text) for text in texts]
+    try:
+        _check_means(settings)
+    except ConfigError as error:
+        found.append(Finding(is_good=False, text=str(error), exit_code=error.exit_code))
+    return found
 
 
 def _kernels() -> str:
@@ -44,4 +58,5 @@ SPEC: Final = EngineSpec(
     validate=lambda _: None,
     build=_build,
     diagnose=_diagnose,
+    check_means=_check_means,
 )
