@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from batch_converter.cli.options import PATH, SOURCE, flag, option
+from batch_converter.cli.options import PATH, SOURCE, flag, option, with_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,13 +110,9 @@ _OPTIONS: Final = (
 
 def listing_options(function: F) -> F:
     """Add the lists of sources."""
-    for add in reversed(_LISTS):
-        function = add(function)
-    return function
+    return with_options(function, *_LISTS)
 
 
 def choosing_options(function: F) -> F:
     """Add the filters, and the order."""
-    for add in reversed(_OPTIONS):
-        function = add(function)
-    return function
+    return with_options(function, *_OPTIONS)

@@ -95,6 +95,13 @@ def flag(key: str, name: str, **attributes: Any) -> Callable[[F], F]:  # noqa: A
     )
 
 
+def with_options(function: F, *options: Callable[[F], F]) -> F:
+    """Add options, which stand in the help in this order."""
+    for add in reversed(options):
+        function = add(function)
+    return function
+
+
 def config_option(function: F) -> F:
     """Add `-c`."""
     return click.option(
@@ -108,14 +115,8 @@ def config_option(function: F) -> F:
 
 def output_options(function: F) -> F:
     """Add `-o` and `--state-dir`."""
-    for add in (
-        option(
-            "output.state_dir",
-            "--state-dir",
-            type=FOLDER,
-            metavar="DIR",
-            help="Ledger, lock and scratch files (default: DIR/.batch-converter in the output).",
-        ),
+    return with_options(
+        function,
         option(
             "output.dir",
             "-o",
@@ -124,34 +125,38 @@ def output_options(function: F) -> F:
             metavar="DIR",
             help="Where the PDFs go: a folder, or s3://BUCKET/PREFIX.",
         ),
-    ):
-        function = add(function)
-    return function
+        option(
+            "output.state_dir",
+            "--state-dir",
+            type=FOLDER,
+            metavar="DIR",
+            help="Ledger, lock and scratch files (default: DIR/.batch-converter in the output).",
+        ),
+    )
 
 
 def logging_options(function: F) -> F:
     """Add the options of the log: level, format, file."""
-    for add in (
-        option(
-            "logging.level",
-            "--log-level",
-            type=click.Choice(["debug", "info", "warning", "error"]),
-            help="What is shown at least (default: info).",
-        ),
-        click.option("-q", "--quiet", count=True, help="Show less; repeatable."),
-        click.option("-v", "--verbose", count=True, help="Show more."),
-        option(
-            "logging.file", "--log-file", type=PATH, metavar="FILE", help="Append JSON lines here."
-        ),
+    return with_options(
+        function,
         option(
             "logging.format",
             "--log-format",
             type=click.Choice(["auto", "console", "json"]),
             help="Of standard error (default: console on a terminal, else JSON).",
         ),
-    ):
-        function = add(function)
-    return function
+        option(
+            "logging.file", "--log-file", type=PATH, metavar="FILE", help="Append JSON lines here."
+        ),
+        click.option("-v", "--verbose", count=True, help="Show more."),
+        click.option("-q", "--quiet", count=True, help="Show less; repeatable."),
+        option(
+            "logging.level",
+            "--log-level",
+            type=click.Choice(["debug", "info", "warning", "error"]),
+            help="What is shown at least (default: info).",
+        ),
+    )
 
 
 def settings_from(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from batch_converter.cli.candidates import after_candidates
-from batch_converter.cli.options import PATH, flag, option
+from batch_converter.cli.options import PATH, flag, option, with_options
 from batch_converter.engines.registry import engine_names
 
 if TYPE_CHECKING:
@@ -169,25 +169,19 @@ _DISPLAY: Final = (
 
 def service_options(function: F) -> F:
     """Add the engine, how much happens at once, patience, and the budget of calls."""
-    return _with(_SERVICE, function)
+    return with_options(function, *_SERVICE)
 
 
 def keeping_options(function: F) -> F:
     """Add what becomes of PDFs and sources that are there, and of failures of earlier runs."""
-    return _with(_KEEPING, function)
+    return with_options(function, *_KEEPING)
 
 
 def report_options(function: F) -> F:
     """Add the files that are written at the end of a run."""
-    return _with(_REPORT, function)
+    return with_options(function, *_REPORT)
 
 
 def display_options(function: F) -> F:
     """Add the live progress, and what stands in its place."""
-    return _with(_DISPLAY, function)
-
-
-def _with(options: tuple[Callable[[F], F], ...], function: F) -> F:
-    for add in reversed(options):
-        function = add(function)
-    return function
+    return with_options(function, *_DISPLAY)

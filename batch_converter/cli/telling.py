@@ -13,6 +13,7 @@ import click
 
 from batch_converter.cli import event_loop
 from batch_converter.cli.draining import stopped_by_signals
+from batch_converter.cli.options import with_options
 from batch_converter.cli.session import log_as_set
 from batch_converter.config import CREDENTIALS, RUN_VARIABLES, Settings
 from batch_converter.errors import BatchConverterError, ExitCode, UsageError
@@ -35,21 +36,20 @@ _NOT_BEGUN: Final = frozenset({ExitCode.USAGE, ExitCode.LOCKED})
 
 def telling_options(function: F) -> F:
     """Add `--ping-url` and `--on-finish`."""
-    for add in (
+    return with_options(
+        function,
+        click.option(
+            "--ping-url",
+            metavar="URL",
+            help="Dead man's switch: GET URL/start at the start, URL/EXIT-CODE at the end.",
+        ),
         click.option(
             "--on-finish",
             metavar="COMMAND",
             help="Run through the shell at the end, with BATCH_CONVERTER_EXIT_CODE, _RUN_ID,"
             " _REPORT, _CONVERTED, _FAILED and _REMAINING in its environment.",
         ),
-        click.option(
-            "--ping-url",
-            metavar="URL",
-            help="Dead man's switch: GET URL/start at the start, URL/EXIT-CODE at the end.",
-        ),
-    ):
-        function = add(function)
-    return function
+    )
 
 
 def _ping(url: str) -> Ping:

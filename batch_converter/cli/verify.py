@@ -68,7 +68,7 @@ async def _verify_sources(settings: Settings) -> int:
             known = ledger.converted_sources()
             while batch := await threads.run(lambda: list(islice(known, _BATCH))):
                 for source in batch:
-                    tally.count(source.path, await threads.run(_source_fault, stores, source))
+                    tally.count(source.path, await threads.start(_source_fault, stores, source))
     finally:
         await stores.aclose()
     click.echo(f"{tally.good} of {tally.all} sources are as they were converted")

@@ -109,7 +109,7 @@ class FileReport:
 
     Attributes:
         output: The PDF's path below the output folder.
-        attempts: Submissions in this run.
+        attempts: Times that an engine was given it in this run.
         polls: Status requests in this run.
         bytes_out: Size of the PDF; 0 where there is none.
         pages: Pages, where they are known.
@@ -139,6 +139,13 @@ class FileReport:
     warnings: tuple[str, ...] = ()
     moved_to: str | None = None
     timeline: Timeline | None = None
+
+    @property
+    def submissions(self) -> int:
+        """Requests to submit it in this run; none where an engine without tasks had it."""
+        phases = () if self.timeline is None else self.timeline.phases
+        has_no_task = any(phase is Phase.CONVERTING for phase, _ in phases)
+        return 0 if has_no_task else self.attempts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

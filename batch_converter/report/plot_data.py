@@ -138,7 +138,6 @@ class FigureCollector:
         self._waits_s, self._ratios = array("d"), array("d")
         self._phases_s = {phase: array("d") for phase in PHASE_NAMES}
         self._calls: Counter[int] = Counter()
-        self._is_polled = False
 
     def add(self, file: FileReport) -> None:
         """Count a file."""
@@ -153,7 +152,6 @@ class FigureCollector:
     def figures(self) -> Figures:
         """Return the plots of what was added."""
         step_s, steps = self._steps()
-        is_polled = self._is_polled
         return Figures(
             step_s=step_s,
             steps=steps,
@@ -161,7 +159,7 @@ class FigureCollector:
             phases=self._phase_figures(),
             waits=_binned(self._waits_s, _WAITS),
             wait_s=_spread(self._waits_s),
-            calls=_call_bars(self._calls) if is_polled else [],
+            calls=_call_bars(self._calls) if self._calls else [],
             ratios=_binned(self._ratios, _RATIOS),
             ratio=_spread(self._ratios),
         )
@@ -177,8 +175,8 @@ class FigureCollector:
             self._phases_s[phase].append(seconds)
 
     def _add_conversion(self, file: FileReport) -> None:
-        self._calls[min(file.attempts + file.polls, _MANY_CALLS)] += 1
-        self._is_polled |= file.polls > 0
+        if file.polls:  # else an engine without calls has converted it
+            self._calls[min(file.submissions + file.polls, _MANY_CALLS)] += 1
         if file.bytes_in and file.bytes_out:
             self._ratios.append(file.bytes_out / file.bytes_in)
         if file.completed_at is not None:

@@ -29,7 +29,7 @@
   function completed(file) {
     file.status = data.statuses[file.status];
     file.root = data.roots[file.root];
-    file.calls = file.attempts + file.polls;
+    file.calls = file.submissions + file.polls;
     file.warnings ||= [];
     file.hasPdf = file.status === "converted" || file.status === "skipped";
     if (typeof file.output === "number") file.output = `${file.source.slice(0, file.source.length - file.output)}.pdf`;
@@ -225,7 +225,7 @@
     for (const warning of file.warnings) tell("warning", warning);
     tell("pages", file.pages && COUNT.format(file.pages));
     tell("sizes", sizes(file));
-    tell("calls", data.hasCalls && file.calls && `${plural(file.attempts, "submission")}, ${plural(file.polls, "question")}`);
+    tell("calls", data.hasCalls && file.calls && `${plural(file.submissions, "submission")}, ${plural(file.polls, "question")}`);
     tell("task", file.taskId);
     tell("taken up", file.began !== null && moment(file.began));
     const cell = element("td", { class: "across", colspan: columnsShown() }, facts);

@@ -78,6 +78,14 @@ def converted(
     )
 
 
+def embedded(name: str) -> FileReport:
+    """Return a file that the embedded engine converted."""
+    file = converted(name, polls=0)
+    assert file.timeline is not None
+    phases = ((Phase.QUEUED, 0.5), (Phase.CONVERTING, 8.0), (Phase.CHECKING, 0.25))
+    return replace(file, timeline=replace(file.timeline, phases=phases))
+
+
 def failed(
     name: str, *, code: ErrorCode = ErrorCode.NOT_DJVU, message: str = "no", at_s: float = 60
 ) -> FileReport:

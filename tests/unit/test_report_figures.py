@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,10 +12,11 @@ import pytest
 from batch_converter.errors import ErrorCode, ExitCode
 from batch_converter.models import FileStatus, Phase, Totals
 from batch_converter.report.formatting import short_duration
+from batch_converter.report.page_data import PageData
 from batch_converter.report.plot_data import MOST_STEPS, collect
 from batch_converter.report.remedies import REMEDIES
 from batch_converter.report.run_ending import run_ending
-from tests.support.report_page import STOPPED, converted, failed, left
+from tests.support.report_page import STOPPED, converted, embedded, failed, left
 from tests.support.summaries import START
 
 ERRORS = (Path(__file__).parents[2] / "docs/errors.md").read_text(encoding="utf-8")
@@ -104,6 +106,16 @@ def test_what_is_not_there_has_no_plot() -> None:
     nothing = collect(STOPPED, [left("a"), left("b", FileStatus.SKIPPED)])
     assert not any((nothing.steps, nothing.phases, nothing.waits, nothing.calls, nothing.ratios))
     assert not collect(STOPPED, [converted("a", polls=0)]).calls
+
+
+def test_what_the_embedded_engine_converted_has_no_calls_beside_what_a_service_did() -> None:
+    """A merged report has both."""
+    here = embedded("a")
+    figures = collect(STOPPED, [here, converted("b", polls=2)])
+    assert [(bar.label, bar.count) for bar in figures.calls] == [("3", 1)]
+    data = json.loads("".join(PageData(STOPPED, lambda: [here, converted("b", polls=2)])))
+    columns = [data["columns"].index(name) for name in ("submissions", "polls")]
+    assert [[row[column] for column in columns] for row in data["rows"]] == [[0, 0], [1, 2]]
 
 
 @pytest.mark.parametrize(
