@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from batch_converter.clock import Clock
     from batch_converter.config import Settings
     from batch_converter.engines.spec import EngineSpec
-    from batch_converter.errors import BatchConverterError
+    from batch_converter.errors import OutputError
     from batch_converter.events import Observer
     from batch_converter.models import Estimate, FileReport, RunSummary
     from batch_converter.orchestrator.context import RunContext
@@ -67,13 +67,13 @@ class RunReport:
     Attributes:
         summary: Totals, calls and exit code.
         ledger: Path of the ledger.
-        unwritten: Why report files that the settings ask for are not there; where
+        unwritten: Why report files that the settings ask for are not there, each naming one; where
             nothing worse has happened, the exit code is 1 for that.
     """
 
     summary: RunSummary
     ledger: Path
-    unwritten: tuple[BatchConverterError, ...] = ()
+    unwritten: tuple[OutputError, ...] = ()
 
     def files(self) -> Iterator[FileReport]:
         """Yield what the run did with each file, by path; blocking, one row at a time.

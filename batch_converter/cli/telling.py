@@ -152,5 +152,5 @@ class Telling:
         path = self._settings.report.file
         if path is None or self._report is None:
             return ""
-        lost = any(str(path) in str(error) for error in self._report.unwritten)
+        lost = any(f" {path}: " in str(error) for error in self._report.unwritten)
         return "" if lost else os.fspath(path.absolute())

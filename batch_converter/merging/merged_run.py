@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch_converter.config import Settings
-    from batch_converter.errors import BatchConverterError
+    from batch_converter.errors import OutputError
     from batch_converter.ledger import PlacedReport
     from batch_converter.merging.partition import Completeness
     from batch_converter.merging.shard_ledger import ShardLedger
@@ -51,7 +51,7 @@ class MergedRun:
         self._ledgers = ledgers
         self.warnings = found.warnings
         self.summary = _summed(ledgers, found)
-        self.unwritten: tuple[BatchConverterError, ...] = ()
+        self.unwritten: tuple[OutputError, ...] = ()
 
     @property
     def is_complete(self) -> bool:

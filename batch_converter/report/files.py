@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch_converter.config import Settings
-    from batch_converter.errors import BatchConverterError
     from batch_converter.models import FileReport, RunSummary
 
 log = structlog.get_logger()
@@ -143,22 +142,31 @@ def check_report_files(settings: Settings) -> None:
 
 def write_report_files(
     run: FinishedRun, settings: Settings
-) -> tuple[RunSummary, tuple[BatchConverterError, ...]]:
+) -> tuple[RunSummary, tuple[OutputError, ...]]:
     """Write each wanted file, whatever became of the others; blocking.
 
     Returns:
         The summary, whose exit code tells of files that are missing, and why they are.
     """
-    summary, unwritten = run.summary, []
+    summary, unwritten = run.summary, list[OutputError]()
     for path, each in _wanted(settings):
         try:
             summary = each.write(path, _Context(run, summary, settings))
         except (OutputError, LedgerError) as error:
-            summary = _without_file(summary, path, error)
-            unwritten.append(error)
+            unwritten.append(_named(error, path, each.what))
+            summary = _without_file(summary, path, unwritten[-1])
     return summary, tuple(unwritten)
 
 
-def _without_file(summary: RunSummary, path: Path, error: BatchConverterError) -> RunSummary:
+def _named(error: OutputError | LedgerError, path: Path, what: str) -> OutputError:
+    """Return an error that names the file, also where it is the ledger that cannot be read."""
+    if isinstance(error, OutputError):
+        return error
+    named = OutputError(f"cannot write the {what} {path}: {error}")
+    named.__cause__ = error
+    return named
+
+
+def _without_file(summary: RunSummary, path: Path, error: OutputError) -> RunSummary:
     log.error("report.not_written", path=str(path), message=str(error))
     return replace(summary, exit_code=summary.exit_code or ExitCode.SOME_FAILED)
