@@ -59,7 +59,8 @@ test: $(DEV_READY) lint types imports unused spelling ## Style, types, layers, u
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not slow'
 
 .PHONY: check
-check: lint types imports unused spelling cov ## All of it, slow tests too, with coverage: what CI runs
+check: lint types imports unused spelling ## All of it, slow tests too: what CI runs
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .PHONY: lint
 lint: $(DEV_READY) ## Check style and formatting
@@ -83,8 +84,9 @@ spelling: $(DEV_READY) ## Check the spelling of pages, messages and comments
 	$(BIN)/codespell batch_converter benchmarks contrib distribution docs samples tests \
 		*.md *.toml Makefile
 
+# Apart from `check`: traced, the tests take half as long again.
 .PHONY: cov
-cov: $(DEV_READY) ## Run all tests and measure branch coverage
+cov: $(DEV_READY) ## Run all tests and measure branch coverage, before a release
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal
 	$(BIN)/coverage combine --quiet
