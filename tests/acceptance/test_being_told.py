@@ -15,7 +15,8 @@ from filelock import FileLock
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.cloud import Reply
-from tests.support.command import COMMAND, Finished, run, run_each, started, wait_until
+from tests.support.command import Finished, run, run_each, started, wait_until
+from tests.support.installed import COMMAND
 from tests.support.pdfs import make_archive
 from tests.support.ping_server import PingServer, hang, redirect, status
 

@@ -8,8 +8,6 @@ import shlex
 import shutil
 import sys
 import tomllib
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -19,13 +17,14 @@ from packaging.requirements import Requirement
 from batch_converter.cli.group import cli
 from tests.support import command_lines
 from tests.support.cloud import Cloud
-from tests.support.command import COMMAND
 from tests.support.command_lines import RUN, Block
 from tests.support.forking_command import CLIENT, forking_command
+from tests.support.installed import COMMAND
 from tests.support.reader import PROGRAMS, Reader, fits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from aiohttp import web
 
@@ -113,12 +112,11 @@ class OpenCloud(Cloud):
 
 
 @pytest.fixture(scope="module")
-def forked() -> Iterator[str]:
+def forked(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return what runs a command quickly, as a shell has it."""
-    with TemporaryDirectory() as folder, forking_command(Path(folder, "command")):
-        client = Path(folder, "client.py")
-        client.write_text(CLIENT)
-        yield shlex.join([sys.executable, "-SI", str(client), f"{folder}/command"])
+    client = tmp_path_factory.mktemp("forked") / "client.py"
+    client.write_text(CLIENT)
+    return shlex.join([sys.executable, "-SI", str(client), str(forking_command())])
 
 
 @pytest.fixture

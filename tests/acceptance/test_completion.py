@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.command import COMMAND, PATIENCE_S, run, run_each
+from tests.support.command import PATIENCE_S, run, run_each
+from tests.support.installed import COMMAND
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.command import COMMAND, HEEDFUL, Finished, run, run_each
+from tests.support.command import Finished, run, run_each
 from tests.support.disks import AS_ORDINARY_USER
+from tests.support.installed import COMMAND, HEEDFUL
 from tests.support.pdfs import make_archive
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.support.cloud import Reply
-from tests.support.command import COMMAND, HEEDFUL, PATIENCE_S, parsed_events, run, started
+from tests.support.command import PATIENCE_S, parsed_events, run, started
+from tests.support.installed import COMMAND, HEEDFUL
 from tests.support.pdfs import make_archive
 
 if TYPE_CHECKING:

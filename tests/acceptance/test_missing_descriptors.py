@@ -12,7 +12,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.support.command import COMMAND, PATIENCE_S, Finished, parsed_events, run, wait_until
+from tests.support.command import PATIENCE_S, Finished, parsed_events, run, wait_until
+from tests.support.installed import COMMAND
 from tests.support.pdfs import make_archive
 
 if TYPE_CHECKING:

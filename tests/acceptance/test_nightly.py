@@ -16,7 +16,8 @@ from filelock import FileLock
 from batch_converter.cli.group import cli
 from batch_converter.errors import ExitCode
 from tests.support.cloud import Reply
-from tests.support.command import COMMAND, HEEDFUL, PATIENCE_S
+from tests.support.command import PATIENCE_S
+from tests.support.installed import COMMAND, HEEDFUL
 from tests.support.pdfs import make_archive
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ import pytest
 from batch_converter.cli.group import cli
 from batch_converter.config import ServeSettings
 from batch_converter.config.units import parse_size
-from tests.support.command import COMMAND, Running, started
+from tests.support.command import Running, started
+from tests.support.installed import COMMAND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.support.command import Running
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
+COLD = {signal.SIGTERM}
+"""With these the whole process is as it is installed, from its first moment to its last."""
 
 
 class Held:
@@ -53,7 +55,7 @@ def test_a_run_that_is_told_before_it_began_says_what_is_left(
     make_archive(source, 3)
     held, report = Held(tmp_path / "list"), tmp_path / "report.json"
     arguments = ("convert", source, "--files-from", held.path, "-o", output, "--report", report)
-    with started(tmp_path / "p", *arguments, "--json") as process:
+    with started(tmp_path / "p", *arguments, "--json", cold=number in COLD) as process:
         held.wait_until_read(process)
         process.signal(number)
         held.release()
@@ -68,7 +70,8 @@ def test_a_second_signal_leaves_even_before_the_run_began(
     source: Path, output: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     held = Held(tmp_path / "config.toml")
-    with started(tmp_path / "p", "convert", source, "-o", output, "-c", held.path) as process:
+    arguments = ("convert", source, "-o", output, "-c", held.path)
+    with started(tmp_path / "p", *arguments, cold=number in COLD) as process:
         held.wait_until_read(process)
 
         def is_over() -> bool:
@@ -86,7 +89,7 @@ def test_a_signal_after_the_result_changes_nothing(
     source: Path, output: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     arguments = ("convert", source, "-o", output, "--engine", "local", "--json")
-    with started(tmp_path / "p", *arguments) as process:
+    with started(tmp_path / "p", *arguments, cold=number in COLD) as process:
         process.wait_until(lambda: process.out, "the result")
         process.signal(number)
         done = process.finish()

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.cloud import Reply
-from tests.support.command import COMMAND, PATIENCE_S, parsed_events, run, run_each
+from tests.support.command import PATIENCE_S, parsed_events, run, run_each
+from tests.support.installed import COMMAND
 from tests.support.pdfs import make_archive
 
 if TYPE_CHECKING:

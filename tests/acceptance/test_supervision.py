@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 import psutil
 import pytest
 
-from tests.support.command import COMMAND, HEEDFUL, PATIENCE_S, run, started, wait_until
+from tests.support.command import PATIENCE_S, run, started, wait_until
+from tests.support.installed import COMMAND, HEEDFUL
 from tests.support.pdfs import make_archive
 
 if TYPE_CHECKING:

@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from batch_converter.fault_points import VARIABLE as FAULT_POINT
 from tests.support.compiled import MEASURED_VARIABLE
+from tests.support.forking_command import fork, is_forkable
+from tests.support.installed import COMMAND, HEEDFUL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-COMMAND: Final = Path(sys.executable).with_name("batch-converter")
-HEEDFUL: Final = ("env", "--default-signal=HUP,INT,TERM")
-"""In front of a command: signals that a job runner or `nohup` has silenced for us reach it."""
+    from tests.support.forking_command import ForkedProcess
+
 PATIENCE_S: Final = 150.0
 """What anything is given before a test fails; nothing is ever awaited for so long."""
 
@@ -65,11 +65,25 @@ def run(
     cwd: Path | None = None,
     stdin: bytes = b"",
     through: Sequence[str] = (),
+    cold: bool = False,
 ) -> Finished:
-    """Run the command to its end, where wished through another that changes its rights."""
+    """Run the command to its end.
+
+    Args:
+        arguments: What follows its name.
+        env: What its environment has beside ours.
+        cwd: Where it stands; None: where we do.
+        stdin: What it may read.
+        through: Another command that changes its rights, and then is it.
+        cold: Whether it loads its libraries itself, as it does where it goes through another.
+            That takes most of a second; otherwise it is forked off a process that has them.
+    """
+    words, environment = [os.fsdecode(one) for one in arguments], _environment(env)
+    if not (cold or through) and is_forkable(words, environment):
+        return _run_forked(words, environment, cwd, stdin)
     done = subprocess.run(
-        [*HEEDFUL, *through, COMMAND, *arguments],
-        env=_environment(env),
+        [*HEEDFUL, *through, COMMAND, *words],
+        env=environment,
         cwd=cwd,
         input=stdin,
         capture_output=True,
@@ -77,6 +91,31 @@ def run(
         check=False,
     )
     return _finished(done.returncode, done.stdout, done.stderr)
+
+
+def _run_forked(
+    words: Sequence[str], environment: Mapping[str, str], cwd: Path | None, stdin: bytes
+) -> Finished:
+    pipes = [os.pipe() for _ in range(3)]
+    (in_end, our_in), (our_out, out_end), (our_err, err_end) = pipes
+    theirs = (in_end, out_end, err_end)
+    process = fork(words, environment=environment, streams=theirs, folder=cwd)
+    for descriptor in theirs:
+        os.close(descriptor)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        read = [pool.submit(_read_all, descriptor) for descriptor in (our_out, our_err)]
+        with suppress(BrokenPipeError), open(our_in, "wb") as pipe:  # noqa: PTH123  # no path
+            pipe.write(stdin)
+        try:
+            code = process.wait(PATIENCE_S)
+        finally:
+            process.kill()
+    return _finished(code, *(piece.result() for piece in read))
+
+
+def _read_all(descriptor: int) -> bytes:
+    with open(descriptor, "rb") as pipe:
+        return pipe.read()
 
 
 def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
@@ -104,7 +143,9 @@ def _finished(code: int, out: bytes, err: bytes) -> Finished:
 class Running:
     """A process that goes on; its streams go to files."""
 
-    def __init__(self, process: subprocess.Popen[bytes], out: Path, err: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes] | ForkedProcess, out: Path, err: Path
+    ) -> None:
         self._process = process
         self._out = out
         self._err = err
@@ -153,24 +194,46 @@ def started(
     env: Mapping[str, str] | None = None,
     stdin: int = subprocess.DEVNULL,
     through: Sequence[str] = (),
+    cold: bool = False,
 ) -> Iterator[Running]:
-    """Start the command with its streams in `folder`; it does not outlive the block."""
+    """Start the command with its streams in `folder`; it does not outlive the block.
+
+    The arguments are those of `run`, but for `stdin`, which is a descriptor, or `DEVNULL`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     out, err = folder / "stdout", folder / "stderr"
+    words, environment = [os.fsdecode(one) for one in arguments], _environment(env)
+    process: subprocess.Popen[bytes] | ForkedProcess
     with out.open("wb") as out_file, err.open("wb") as err_file:
-        process = subprocess.Popen(
-            [*HEEDFUL, *through, COMMAND, *arguments],
-            env=_environment(env),
-            stdin=stdin,
-            stdout=out_file,
-            stderr=err_file,
-        )
+        if not (cold or through) and is_forkable(words, environment):
+            process = _forked(words, environment, stdin, out_file, err_file)
+        else:
+            process = subprocess.Popen(
+                [*HEEDFUL, *through, COMMAND, *words],
+                env=environment,
+                stdin=stdin,
+                stdout=out_file,
+                stderr=err_file,
+            )
     try:
         yield Running(process, out, err)
     finally:
         if process.poll() is None:
             process.kill()
         process.wait()
+
+
+def _forked(
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    stdin: int,
+    out: BinaryIO,
+    err: BinaryIO,
+) -> ForkedProcess:
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123  # no path
+        given = nothing.fileno() if stdin == subprocess.DEVNULL else stdin
+        streams = (given, out.fileno(), err.fileno())
+        return fork(words, environment=environment, streams=streams)
 
 
 def sha256sum_accepts(manifest: Path, folder: Path) -> bool:

@@ -1,107 +1,178 @@
 """The command as a process that is forked off one in which its libraries are loaded already.
 
-A page with twenty commands loads them once instead of twenty times. Each command is a process
-of its own all the same, with the streams, folder, environment and exit code that its caller sees.
-As a script this is that process; `CLIENT` is what its callers run.
+They are loaded once instead of at each start, which is nine tenths of what a start takes. Each
+command is a process of its own all the same: with the streams, folder and environment that its
+caller gives it, with signals as they were and no other descriptor, and with an end of its own.
+What it does not do is load its libraries, so it cannot show what happens in the meantime; nor
+does it hear of what an interpreter reads at its own start (`is_forkable`).
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import re
+import select
+import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
-from importlib import import_module
-from typing import TYPE_CHECKING, Final, NoReturn
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Final
 
-import click
-
-from tests.support.command import wait_until
+from batch_converter.fault_points import VARIABLE as FAULT_POINT
+from tests.support.compiled import MEASURED_VARIABLE
+from tests.support.forking_process import MOST_BYTES
+from tests.support.installed import COMMAND, HEEDFUL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
-MOST_BYTES: Final = 1 << 16
-"""Of a call: its words and its environment."""
-CLIENT: Final = """
+CLIENT: Final = f"""
 import json, os, socket, sys
-with socket.socket(socket.AF_UNIX) as server:
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
     server.connect(sys.argv[1])
-    call = json.dumps([sys.argv[2:], os.getcwd(), dict(os.environ)]).encode()
-    socket.send_fds(server, [call], [0, 1, 2])
-    sys.exit(int(server.recv(8)))
+    call = {{
+        "program": {os.fspath(COMMAND)!r},
+        "words": sys.argv[2:],
+        "folder": os.getcwd(),
+        "environment": dict(os.environ),
+        "leads": False,
+    }}
+    socket.send_fds(server, [json.dumps(call).encode()], [0, 1, 2])
+    server.recv(16)
+    sys.exit(int(server.recv(16)))
 """
+"""What a shell calls, with the address, for a command that is forked."""
+
+_ROOT: Final = Path(__file__).parents[2]
+_AT_START: Final = re.compile(r"PYTHON.*|LANG(UAGE)?|LC_.*|LD_.*|MALLOC_.*")
+"""Variables that an interpreter, or the C library, has read before anything of ours begins."""
+_PROCESS: Final = f"""
+import sys
+sys.path[0] = {os.fspath(_ROOT)!r}
+from tests.support.forking_process import call_of_a_child
+sys.path[0] = {os.fspath(COMMAND.parent)!r}
+__file__ = {os.fspath(COMMAND)!r}
+call_of_a_child(sys.argv[1]).become()
+from batch_converter.cli import main
+sys.exit(main())
+"""
+"""What it runs; what it has forked goes on as the installed script does."""
 
 
-@contextmanager
-def forking_command(address: Path) -> Iterator[None]:
-    """Have the process listen at an address, until the block ends."""
-    arguments = [sys.executable, "-m", __name__, str(address)]
-    with subprocess.Popen(arguments) as process:
-        try:
-            wait_until(lambda: address.exists() or process.poll() is not None, "its socket")
-            yield
-        finally:
-            process.kill()
+class ForkedProcess:
+    """A process that another has forked for us; used as `subprocess.Popen` is."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.pid = int(connection.recv(16))
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return its exit code, or the negative number of the signal it died of, once it has."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end.
+
+        Raises:
+            TimeoutExpired: It goes on.
+        """
+        if self.returncode is None:
+            if not select.select([self._connection], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(COMMAND, timeout or 0)
+            with self._connection:
+                self.returncode = int(self._connection.recv(16))
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.send_signal(signal.SIGKILL)
 
 
-def _serve(address: str) -> NoReturn:
-    from batch_converter.cli import group  # noqa: PLC0415  # callers of the context need none
-
-    for name in group.cli.list_commands(click.Context(group.cli)):
-        import_module(f"batch_converter.cli.{name}")
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(f"{address}.new")
-        listener.listen()
-        os.rename(f"{address}.new", address)  # noqa: PTH104  # nothing but words here
-        while True:
-            caller, _ = listener.accept()
-            if os.fork() == 0:
-                _answer(caller)
-            caller.close()
-            with suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
+def is_forkable(words: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether such a call is the same to a process that is forked."""
+    return _read_at_start(environment) == _read_at_start(os.environ) and (
+        len(_message(words, environment)) <= MOST_BYTES
+    )
 
 
-def _answer(caller: socket.socket) -> NoReturn:
-    """Run one call in a process of its own, and tell its exit code."""
-    message, streams, _, _ = socket.recv_fds(caller, MOST_BYTES, 3)
-    child = os.fork()
-    if child == 0:
-        caller.close()
-        words, folder, environment = json.loads(message)
-        _become(words, folder, environment, streams)
-    _, status = os.waitpid(child, 0)
-    caller.sendall(str(os.waitstatus_to_exitcode(status)).encode())
-    os._exit(0)
+def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if _AT_START.fullmatch(name)}
 
 
-def _become(
-    words: list[str], folder: str, environment: dict[str, str], streams: list[int]
-) -> NoReturn:
-    from batch_converter.cli import main  # noqa: PLC0415  # loaded already
+def fork(
+    words: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    streams: Sequence[int],
+    folder: Path | None = None,
+    leads: bool = False,
+) -> ForkedProcess:
+    """Start the command.
 
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
-    code = 1
-    try:
-        main(words)
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    Args:
+        words: What follows its name.
+        environment: All of its own.
+        streams: The descriptors of its three.
+        folder: Where it stands; None: where we do.
+        leads: Whether it leads a session, with its input as its terminal.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.connect(os.fspath(forking_command()))
+    message = _message(words, environment, folder=folder, leads=leads)
+    socket.send_fds(connection, [message], [*streams])
+    return ForkedProcess(connection)
 
 
-if __name__ == "__main__":
-    _serve(sys.argv[1])
+def _message(
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    folder: Path | None = None,
+    leads: bool = False,
+) -> bytes:
+    call = {
+        "program": os.fspath(COMMAND),
+        "words": words,
+        "folder": os.fspath(folder or Path.cwd()),
+        "environment": {**environment},
+        "leads": leads,
+    }
+    return json.dumps(call).encode()
+
+
+@cache
+def forking_command() -> Path:
+    """Return the address of the process that forks, one for all of ours."""
+    address = Path(mkdtemp(), "command")
+    unwanted = {FAULT_POINT, MEASURED_VARIABLE}
+    process = subprocess.Popen(
+        [*HEEDFUL, sys.executable, "-c", _PROCESS, address],
+        env={name: value for name, value in os.environ.items() if name not in unwanted},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+    def end() -> None:
+        process.communicate()
+        address.unlink()
+        address.parent.rmdir()
+
+    atexit.register(end)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    return address

@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.support.command import COMMAND, PATIENCE_S
+from tests.support.command import PATIENCE_S
 from tests.support.command_lines import ROOT, Block, typed
+from tests.support.installed import COMMAND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Final
 
 import pyte
 
-from tests.support.command import COMMAND, HEEDFUL, PATIENCE_S, wait_until
+from tests.support.command import PATIENCE_S, wait_until
+from tests.support.forking_command import fork, is_forkable
+from tests.support.installed import COMMAND, HEEDFUL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tests.support.command import Argument
+    from tests.support.forking_command import ForkedProcess
 
 _LINES: Final = 60
-_ENVIRONMENT: Final = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+_TERM: Final = "xterm-256color"
 _UNWANTED: Final = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE")
 
 
@@ -98,7 +101,7 @@ class Terminal:
 class AtTerminal:
     """The command that runs there."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | ForkedProcess) -> None:
         self._process = process
 
     def finish(self) -> int:
@@ -117,12 +120,8 @@ def at_terminal(
     leader, follower = pty.openpty()
     set_size(leader, columns)
     kept = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
-    process = subprocess.Popen(
-        [*HEEDFUL, "setsid", "--ctty", "--wait", COMMAND, *arguments],
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        env={**kept, **_ENVIRONMENT, **(env or {})},
+    process = _begun(
+        [os.fsdecode(one) for one in arguments], {**kept, "TERM": _TERM, **(env or {})}, follower
     )
     os.close(follower)
     terminal = Terminal(leader, columns)
@@ -133,6 +132,21 @@ def at_terminal(
         process.kill()
         process.wait()
         terminal.finish_reading()
+
+
+def _begun(
+    words: Sequence[str], environment: Mapping[str, str], terminal: int
+) -> subprocess.Popen[bytes] | ForkedProcess:
+    if is_forkable(words, environment):
+        streams = (terminal, terminal, terminal)
+        return fork(words, environment=environment, streams=streams, leads=True)
+    return subprocess.Popen(
+        [*HEEDFUL, "setsid", "--ctty", "--wait", COMMAND, *words],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=environment,
+    )
 
 
 def set_size(descriptor: int, columns: int) -> None:

@@ -1,0 +1,62 @@
+"""Commands that tests fork, to have them start quickly, are as those that are installed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.command import run, started
+
+if TYPE_CHECKING:
+    from tests.support.command import Argument
+
+SHOWN = ("SigBlk", "SigIgn", "SigCgt", "Threads")
+"""Of what the system tells of a process: what its signals do to it, and how many threads it has."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--version",),
+        ("convert", "--help"),
+        ("convert", "--stats=soon", ".", "-o", "pdfs"),
+        ("convert", "gone.djvu", "-o", "pdfs", "--engine", "local", "-q"),
+        ("status", "-o", "pdfs"),
+    ],
+)
+def test_the_same_is_printed_and_the_same_code_is_left(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    assert run(*arguments, cwd=tmp_path) == run(*arguments, cwd=tmp_path, cold=True)
+
+
+def seen(tmp_path: Path, *, cold: bool) -> dict[str, Any]:
+    """Return what the system tells of a command that reads its configuration."""
+    held = tmp_path / str(cold)
+    os.mkfifo(held)
+    arguments: tuple[Argument, ...] = ("convert", tmp_path, "-o", tmp_path / "pdfs", "-c", held)
+    env = {"BATCH_CONVERTER_ENGINE": "local"}
+    with started(tmp_path / "p", *arguments, env=env, cold=cold) as process:
+        with held.open("wb"):  # once it reads
+            place = Path("/proc", str(process.pid))
+            lines = (place / "status").read_text().splitlines()
+            told = dict[str, Any](line.split(":\t") for line in lines if line.startswith(SHOWN))
+            told["folder"] = (place / "cwd").readlink()
+            told["files"] = {
+                path.name: path.readlink().name
+                for path in (place / "fd").iterdir()
+                if path.readlink().name != held.name
+            }
+        assert process.finish().code == 0
+    return told
+
+
+@pytest.mark.slow
+def test_the_system_sees_no_difference(tmp_path: Path) -> None:
+    forked, installed = seen(tmp_path, cold=False), seen(tmp_path, cold=True)
+    assert forked == installed
+    assert forked["files"].keys() >= {"0", "1", "2"}
