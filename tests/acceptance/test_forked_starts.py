@@ -13,8 +13,8 @@ from tests.support.command import run, started
 if TYPE_CHECKING:
     from tests.support.command import Argument
 
-SHOWN = ("SigBlk", "SigIgn", "SigCgt", "Threads")
-"""Of what the system tells of a process: what its signals do to it, and how many threads it has."""
+SHOWN = ("SigBlk", "SigIgn", "SigCgt")
+"""Of what the system tells of a process: what signals do to it."""
 
 
 @pytest.mark.slow
@@ -43,8 +43,11 @@ def seen(tmp_path: Path, *, cold: bool) -> dict[str, Any]:
     with started(tmp_path / "p", *arguments, env=env, cold=cold) as process:
         with held.open("wb"):  # once it reads
             place = Path("/proc", str(process.pid))
-            lines = (place / "status").read_text().splitlines()
-            told = dict[str, Any](line.split(":\t") for line in lines if line.startswith(SHOWN))
+            told: dict[str, Any] = {
+                line.partition(":")[0]: line
+                for line in (place / "status").read_text().splitlines()
+                if line.startswith(SHOWN)
+            }
             told["folder"] = (place / "cwd").readlink()
             told["files"] = {
                 path.name: path.readlink().name
