@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import weakref
 from collections import deque
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
 
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
+
+from batch_converter.errors import NetworkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,11 +134,34 @@ class LimitedThreads:
     def __init__(self, threads: DiskThreads, *, at_once: int) -> None:
         self._threads = threads
         self._limit = anyio.Semaphore(at_once, fast_acquire=True)
+        self._waits: set[anyio.CancelScope] = set()
+        self._until_s = math.inf
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call the function; once begun, cancellation waits until it has ended."""
+        """Call the function; once begun, cancellation waits until it has ended.
+
+        Raises:
+            NetworkError: It took longer than `give_up` allows; its thread goes on.
+        """
         async with self._limit:
-            return await self._threads.run(function, *args, **kwargs)
+            await checkpoint_if_cancelled()
+            future = self._threads.start(function, *args, **kwargs)
+            with anyio.CancelScope(shield=True, deadline=self._until_s) as wait:
+                self._waits.add(wait)
+                try:
+                    await future
+                finally:
+                    self._waits.discard(wait)
+        if wait.cancelled_caught:
+            await checkpoint_if_cancelled()
+            raise NetworkError("no answer came before the run stopped")
+        return future.result()
+
+    def give_up(self, *, within_s: float) -> None:
+        """Wait for what is under way, and for what begins later, no longer than that from now."""
+        self._until_s = min(self._until_s, anyio.current_time() + within_s)
+        for wait in self._waits:
+            wait.deadline = self._until_s
 
 
 class _Executor(futures.Executor):

@@ -64,3 +64,9 @@ class RunContext:
     def preflight_of(self, path: str) -> LimitedThreads:
         """Return where it is waited for what is said of a document at this address."""
         return self.preflight if self.sources.is_on_disk(path) else self.fetching
+
+    def give_up(self, *, within_s: float) -> None:
+        """The run stops: for other stores than the disk it waits no longer than that."""
+        self.sources.give_up()
+        self.fetching.give_up(within_s=within_s)
+        self.pdfs.give_up(within_s=within_s)

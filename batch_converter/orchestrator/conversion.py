@@ -15,6 +15,7 @@ from batch_converter.errors import (
     NoRoomError,
     OutputError,
     OutputLostError,
+    PassingError,
     RunStoppedError,
 )
 from batch_converter.models import Failure, FileStatus
@@ -126,6 +127,8 @@ class Conversion:
         except Exception as error:  # a fault of ours in one file must not stop the batch
             if (lack := exhausted(error)) is not None:
                 await self._stop(lack)
+            elif self._is_interrupted and isinstance(error, PassingError):
+                await self._leave()
             elif isinstance(error, FileError):
                 await self._fail(error)
             else:

@@ -30,6 +30,7 @@ from batch_converter.events import (
 )
 from batch_converter.fault_points import reach
 from batch_converter.machine_limits import spare_descriptors
+from batch_converter.orchestrator.conversion import SUBMIT_GRACE_S
 from batch_converter.orchestrator.direct_conversion import DirectConversion
 from batch_converter.orchestrator.keeping import SourceKeeper
 from batch_converter.orchestrator.room import Room
@@ -109,7 +110,7 @@ class Run:
         """Stop admission and polling, as after a first signal."""
         self._stop_admission(reason)
         self._planning.cancel()
-        self._context.sources.give_up()
+        self._context.give_up(within_s=SUBMIT_GRACE_S)
         for conversion in tuple(self._active):
             conversion.interrupt()
 

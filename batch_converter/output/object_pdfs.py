@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import time
+import threading
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +29,7 @@ from batch_converter.output.part_on_disk import PartOnDisk, PartPaths
 from batch_converter.output.pdf_writer import PdfWriter
 from batch_converter.output.store import OutputLook
 from batch_converter.output.writability import check_writable, is_disk_failure
-from batch_converter.threads import DiskThreads
+from batch_converter.threads import DiskThreads, LimitedThreads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -86,7 +86,8 @@ class ObjectPdfs:
         self._overwrite = overwrite
         self._lookup = ObjectLookup(client, root.key)
         self._folders = NewFolders(scratch_dir)
-        self._requests = DiskThreads(_PUT_AT_ONCE)
+        self._requests = LimitedThreads(DiskThreads(_PUT_AT_ONCE), at_once=_PUT_AT_ONCE)
+        self._given_up = threading.Event()
 
     @property
     def location(self) -> str:
@@ -232,6 +233,15 @@ class ObjectPdfs:
         digest = hashlib.sha256(os.fsencode(output)).hexdigest()[:_DIGEST_LETTERS]
         return self._scratch_dir / f"pdf-{digest}.part"
 
+    def give_up(self, *, within_s: float) -> None:
+        """Try nothing again, and wait no longer than that for requests under way.
+
+        One that is left ends with the process. Where it comes through before, the next run
+        knows the object by the digest that the ledger has.
+        """
+        self._given_up.set()
+        self._requests.give_up(within_s=within_s)
+
     def _put(self, output: str, known_etag: str | None, part: Path, pdf: StoredPdf) -> str | None:
         """Put a verified part in its place; returns its ETag.
 
@@ -248,9 +258,8 @@ class ObjectPdfs:
                 if etag is not None:
                     return etag
                 wait_s = next(waits, None) if _may_help(error) else None
-                if wait_s is None:
+                if wait_s is None or self._given_up.wait(wait_s):
                     raise self._refusal(address, error) from error
-            time.sleep(wait_s)
 
     def _put_once(self, key: str, part: Path, known_etag: str | None) -> str | None:
         etag = self._client.put(key, part, replaces=known_etag, overwrite=self._overwrite)

@@ -117,3 +117,7 @@ class OutputStore(Protocol):
             OutputError: It cannot be read.
         """
         ...
+
+    def give_up(self, *, within_s: float) -> None:
+        """The run stops: what takes long by itself, such as a request, ends with an error then."""
+        ...

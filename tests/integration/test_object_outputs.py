@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
+import signal
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,8 @@ from batch_converter.errors import UsageError
 from batch_converter.models import FileStatus
 from batch_converter.objects import ObjectAddress, ObjectClient, ObjectExistsError
 from batch_converter.objects import client as client_module
+from batch_converter.orchestrator import StopReason
+from batch_converter.orchestrator import run as run_module
 from batch_converter.redaction import Redactor
 from batch_converter.sources import Sources
 from batch_converter.state import state_dir
@@ -272,6 +277,34 @@ async def test_names_that_no_object_can_have_cost_nothing(runs: RemoteRuns, tmp_
     assert summary.totals.failed == 3
     assert {file.error.code.value for file in runs.files.values() if file.error} == {"output_error"}
     assert {file.attempts for file in runs.files.values()} == {0}
+
+
+@pytest.mark.parametrize("request_line", ["PUT out/a.pdf", "GET in/a.djvu"])
+async def test_a_signal_waits_for_no_store_that_says_nothing(
+    runs: RemoteRuns, monkeypatch: pytest.MonkeyPatch, request_line: str
+) -> None:
+    """Neither while a document is read nor while its PDF is put there; both come later."""
+    monkeypatch.setattr(run_module, "SUBMIT_GRACE_S", 0.0)
+    runs.put("a.djvu")
+    loop, answering = asyncio.get_running_loop(), threading.Event()
+    assert runs.engine is not None
+    async with api.open_run(
+        runs.settings, Sources(paths=(runs.archive,)), engines=[runs.engine.spec]
+    ) as (run, opened):
+
+        def stop(request: Request) -> None:
+            if f"{request.method} {request.key}" == request_line:
+                loop.call_soon_threadsafe(run.stop, StopReason.of_signal(signal.SIGINT))
+                answering.wait(60)
+
+        runs.bucket.before = stop
+        summary = await run.execute(opened.found, opened.roots)
+    assert not answering.is_set()
+    answering.set()
+    assert (summary.exit_code, summary.totals.remaining, summary.totals.failed) == (130, 1, 0)
+    runs.bucket.before = None
+    assert (await runs.convert()).exit_code == 0
+    assert runs.bucket.keys("out/") == ["out/a.pdf"]
 
 
 # More than a store takes at once
