@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from batch_converter import RunReport
     from batch_converter.models import FileReport
     from tests.support.dask_cluster import TestCluster
+    from tests.support.object_store import Bucket
 
 pytestmark = pytest.mark.slow
 
@@ -138,6 +139,24 @@ async def test_files_that_workers_do_not_see_travel_in_pieces(
         *converted_here,
         ".batch-converter",
     }
+
+
+async def test_objects_are_converted_into_a_bucket(
+    tmp_path: Path, converted_here: dict[str, bytes], bucket: Bucket
+) -> None:
+    cluster = await anyio.to_thread.run_sync(dask_cluster.shared_cluster)
+    output, name = f"s3://{bucket.name}/out", "bitonal.djvu"
+    bucket.put(f"in/{name}", (SAMPLES / name).read_bytes())
+    flags = {"engine": "dask", "dask.scheduler": cluster.address, "output.dir": output}
+    places = {"output.state_dir": os.fspath(tmp_path)}
+    load = partial(load_settings, flags={**flags, **places}, environ={})
+    settings = (await anyio.to_thread.run_sync(load)).settings
+    for count in ("converted", "skipped"):
+        report = await convert([f"s3://{bucket.name}/in"], settings)
+        assert report.summary.exit_code is ExitCode.OK
+        assert getattr(report.summary.totals, count) == 1
+    assert bucket.keys("out/") == ["out/bitonal.pdf"]
+    assert bucket.get("out/bitonal.pdf") == converted_here["bitonal.pdf"]
 
 
 @pytest.mark.parametrize(
