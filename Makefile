@@ -76,8 +76,9 @@ imports: $(DEV_READY) ## Check the direction of imports
 	$(BIN)/lint-imports
 
 .PHONY: unused
-unused: $(DEV_READY) ## Look for code that nothing uses
+unused: $(DEV_READY) ## Look for code that nothing uses, or nothing but tests
 	$(BIN)/vulture
+	$(BIN)/vulture batch_converter benchmarks distribution samples
 
 .PHONY: spelling
 spelling: $(DEV_READY) ## Check the spelling of pages, messages and comments

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from batch_converter.ledger.operations import LedgerPart, durable
 from batch_converter.ledger.queries import query
-from batch_converter.ledger.rows import named, path_bytes, path_text
+from batch_converter.ledger.rows import bounds_below, named, path_bytes, path_text
 from batch_converter.naming import clash_key, clash_name
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ class FoundFiles(LedgerPart):
         """Return path, source and output of known files below `roots` that were not found."""
         rows: list[Row] = []
         for root in roots:
-            folder = path_bytes(root).rstrip(b"/")
-            below = {"first": folder + b"/", "last": folder + b"0"}  # 0 comes next after /
+            first, last = bounds_below(path_bytes(root))
+            below = {"first": first, "last": last}
             rows += named(connection.execute(query("vanished_documents"), below))
         return [(path_text(row.path), path_text(row.source), path_text(row.output)) for row in rows]
 
@@ -154,7 +154,8 @@ def _candidates(wanted: str, source: str) -> Iterator[str]:
 
 def _is_free(connection: sqlite3.Connection, key: bytes) -> bool:
     """No PDF has the name, and none lies below it; that it is below none was seen to."""
-    values = {"key": key, "first": key + b"/", "last": key + b"0"}
+    first, last = bounds_below(key)
+    values = {"key": key, "first": first, "last": last}
     (taken,) = connection.execute(query("output_is_in_the_way"), values).fetchone()
     return not taken
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from batch_converter.ledger.operations import LedgerPart, durable
 from batch_converter.ledger.queries import query
-from batch_converter.ledger.rows import named, path_bytes, path_text, warnings_text
+from batch_converter.ledger.rows import bounds_below, named, path_bytes, path_text, warnings_text
 
 if TYPE_CHECKING:
     import sqlite3
@@ -74,15 +74,15 @@ class Relocations(LedgerPart):
     ) -> dict[str, Keepable]:
         """Return those below a folder, by path."""
         values = {"run": self._run, "limit": -1, "planned": planned}
-        prefix = path_bytes(folder).rstrip(b"/")
-        limits = {"after": prefix + b"/", "last": prefix + b"0"}  # 0 comes next after /
+        first, last = bounds_below(path_bytes(folder))
+        limits = {"after": first, "last": last}
         return {found.path: found for found in _keepables(connection, {**values, **limits})}
 
     @durable
     def in_folder(self, connection: sqlite3.Connection, folder: str) -> dict[str, bool]:
         """Return the documents of a folder's files, and whether each is known to be one file."""
-        prefix = path_bytes(folder).rstrip(b"/")
-        values = {"first": prefix + b"/", "last": prefix + b"0"}  # 0 comes next after /
+        first, last = bounds_below(path_bytes(folder))
+        values = {"first": first, "last": last}
         rows = named(connection.execute(query("documents_in_folder"), values))
         return {path_text(row.path): bool(row.is_one_file) for row in rows}
 

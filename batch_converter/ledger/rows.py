@@ -56,6 +56,12 @@ def path_bytes(path: str) -> bytes:
     return path.encode(_FILE_NAMES, _FILE_NAME_ERRORS)
 
 
+def bounds_below(folder: bytes) -> tuple[bytes, bytes]:
+    """Return what every path below a folder lies between: `0` comes next after `/`."""
+    prefix = folder.rstrip(b"/")
+    return prefix + b"/", prefix + b"0"
+
+
 def moment(seconds: float) -> datetime:
     """Return the time of day in UTC."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -89,11 +89,6 @@ class ConnectionDeadlines:
         self._received_bytes = 0
         self._unsent_bytes = 0
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether a part of a request's headers is there."""
-        return self._has_begun
-
     def received(self, size: int, now_s: float) -> None:
         """Bytes came."""
         self._received_bytes += size

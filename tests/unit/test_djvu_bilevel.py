@@ -12,6 +12,7 @@ from PIL import Image
 from batch_converter.djvu.draw import palette
 from batch_converter.djvu.draw.bilevel import Area, Bitmap, g4_data
 from batch_converter.djvu.draw.palette import LEVELS, level_masks
+from tests.support.netpbm import pbm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,7 +96,7 @@ def test_a_larger_canvas_is_clear_at_the_right_and_above() -> None:
 
 def test_as_a_netpbm_file_ink_is_black() -> None:
     pixels = some_pixels(13, 5)
-    with Image.open(io.BytesIO(Bitmap.of_pixels(pixels).pbm())) as image:
+    with Image.open(io.BytesIO(pbm(pixels))) as image:
         assert (np.asarray(image) != pixels).all()
 
 

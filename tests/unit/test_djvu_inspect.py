@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 
 from batch_converter.djvu.read.bundle import bundle
 from batch_converter.djvu.read.bzz import BzzError, decompress
-from batch_converter.djvu.read.inspect import inspect, inspect_bytes
+from batch_converter.djvu.read.directory import ComponentKind
+from batch_converter.djvu.read.iff import ByteSource
+from batch_converter.djvu.read.inspect import inspect, inspect_source
 from batch_converter.errors import NotDjvuError, OutputError, UnreadableError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from batch_converter.djvu.read.inspect import DjvuInfo
 
 # Made by DjVuLibre's `bzz -e`.
 THRICE = bytes.fromhex("ffffd1ff1bc21c98f05c0286164c729f533e2d5cdcf298457f")
@@ -23,6 +27,11 @@ NAMES = bytes.fromhex(
     "ffffcabf8a1fe7abd75e58de8e904eaaa917aaf1090d4765fa87a886dc952a6eb2d4aa44f54d82a4e892df"
 )
 OUTSIDE = bytes.fromhex("ffffecbf8a1fccf8beb5039915f111732b0270b02f")
+
+
+def inspect_bytes(data: bytes) -> DjvuInfo:
+    """Look at a document in memory."""
+    return inspect_source(ByteSource("DjVu data", len(data), data=data), "")
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -115,7 +124,8 @@ def test_a_short_info_chunk_leaves_the_rest_open() -> None:
 
 def test_a_bundled_document_with_its_names() -> None:
     found = inspect_bytes(bundled(*three()))
-    assert [(c.id, c.title) for c in found.page_components] == [
+    pages = [each for each in found.components if each.kind is ComponentKind.PAGE]
+    assert [(each.id, each.title) for each in pages] == [
         ("p1.djvu", "Ř i"),
         ("p2.djvu", "p2.djvu"),
     ]

@@ -34,6 +34,7 @@ from tests.support.djvu_files import SAMPLES, chunk, info, page
 from tests.support.djvulibre import made, mask_of
 from tests.support.jb2_coding import Jb2Writer
 from tests.support.mmr_coding import smmr
+from tests.support.netpbm import pbm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,7 +199,7 @@ def test_what_cjb2_writes_is_drawn_as_ddjvu_draws_it(tmp_path: Path, options: li
             pixels[top : top + 20, left : left + 16] = letters[random.integers(0, 6)]
     pixels ^= random.random(pixels.shape) < 0.002
     pixels[3, 5:690] = True
-    (tmp_path / "page.pbm").write_bytes(Bitmap.of_pixels(pixels).pbm())
+    (tmp_path / "page.pbm").write_bytes(pbm(pixels))
     made("cjb2", *options, tmp_path / "page.pbm", tmp_path / "page.djvu")
     with open_djvu(tmp_path / "page.djvu") as reader:
         (data,) = reader.page(0).of("Sjbz")

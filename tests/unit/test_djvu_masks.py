@@ -19,6 +19,7 @@ from tests.support.djvu_files import SAMPLES, chunk, chunks_of, info, page
 from tests.support.djvulibre import made, mask_of
 from tests.support.jb2_coding import Jb2Writer
 from tests.support.mmr_coding import smmr
+from tests.support.netpbm import pbm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +79,7 @@ def marked(width: int, height: int) -> Pixels:
 @pytest.mark.parametrize("size", [(8192, 8192), (8193, 8192), (7016, 9921)])
 def test_pages_of_any_size_are_drawn(tmp_path: Path, size: tuple[int, int]) -> None:
     pixels = marked(*size)
-    (tmp_path / "page.pbm").write_bytes(Bitmap.of_pixels(pixels).pbm())
+    (tmp_path / "page.pbm").write_bytes(pbm(pixels))
     made("cjb2", "-dpi", "600", tmp_path / "page.pbm", tmp_path / "page.djvu")
     assert (drawn_ink(tmp_path / "page.djvu") == pixels).all()
 
@@ -87,7 +88,7 @@ def test_pages_of_any_size_are_drawn(tmp_path: Path, size: tuple[int, int]) -> N
 def test_a_book_with_a_large_page_has_all_its_pages(tmp_path: Path) -> None:
     names = []
     for number, size in enumerate([(600, 800), (7016, 9921), (600, 800)]):
-        (tmp_path / "page.pbm").write_bytes(Bitmap.of_pixels(marked(*size)).pbm())
+        (tmp_path / "page.pbm").write_bytes(pbm(marked(*size)))
         names.append(tmp_path / f"{number}.djvu")
         made("cjb2", tmp_path / "page.pbm", names[-1])
     made("djvm", "-c", tmp_path / "book.djvu", *names)

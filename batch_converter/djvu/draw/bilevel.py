@@ -119,10 +119,6 @@ class Bitmap:
         rows[height - self.height :, : self.rows.shape[1]] = self.rows
         return Bitmap(width=width, rows=rows)
 
-    def pbm(self) -> bytes:
-        """Return it as a file of the Netpbm kind; its ink is black."""
-        return b"P4\n%d %d\n" % (self.width, self.height) + self.rows.tobytes()
-
 
 def g4_data(bitmap: Bitmap) -> bytes:
     """Code without loss as CCITT G4; ink becomes the fax's black.

@@ -47,11 +47,6 @@ class ByteSource:
         self._data = data
 
     @classmethod
-    def of_bytes(cls, data: bytes, name: str = "DjVu data") -> ByteSource:
-        """Read from memory."""
-        return cls(name, len(data), data=data)
-
-    @classmethod
     def of_file(cls, fd: int, name: str, *, whole_bytes: int = _WHOLE_BYTES) -> ByteSource:
         """Read from an open file; all of it at once, where it is no longer than `whole_bytes`.
 

@@ -10,7 +10,6 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from batch_converter.djvu.read.directory import Component, ComponentKind
 from batch_converter.djvu.read.iff import ByteSource, Chunk, open_source, read_top_form
 from batch_converter.djvu.read.index_parts import IndexPart, find_parts, shown_names
 from batch_converter.djvu.read.layout import PagePlace, read_layout
@@ -19,6 +18,8 @@ from batch_converter.errors import NotDjvuError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from batch_converter.djvu.read.directory import Component
 
 DEFAULT_DPI: Final = 300
 _SENSIBLE_DPI: Final = range(25, 6001)
@@ -135,11 +136,6 @@ class DjvuInfo:
         """Whether any page has a text layer."""
         return any(page.has_text for page in self.pages)
 
-    @property
-    def page_components(self) -> tuple[Component, ...]:
-        """The directory's lines that are pages, in reading order."""
-        return tuple(c for c in self.components if c.kind is ComponentKind.PAGE)
-
 
 def inspect(path: str | os.PathLike[str], *, bundled_only: bool = False) -> DjvuInfo:
     """Look at a file's headers; blocking, some milliseconds.
@@ -160,15 +156,6 @@ def inspect(path: str | os.PathLike[str], *, bundled_only: bool = False) -> Djvu
 def folder_of(path: str | os.PathLike[str], *, bundled_only: bool) -> str | None:
     """Return where what belongs to a file is looked for; None where nothing is."""
     return None if bundled_only else os.path.dirname(os.fspath(path))  # noqa: PTH120  # a path as str, its bytes kept
-
-
-def inspect_bytes(data: bytes) -> DjvuInfo:
-    """Look at a document in memory.
-
-    Raises:
-        NotDjvuError: As `inspect`.
-    """
-    return inspect_source(ByteSource.of_bytes(data), "")
 
 
 def inspect_source(source: ByteSource, folder: str | None) -> DjvuInfo:
