@@ -13,7 +13,7 @@ from batch_converter.errors import BatchConverterError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batch_converter.djvu.jobs.document_facts import DocumentIdentity
+    from batch_converter.djvu.jobs.document_facts import DocumentIdentity, DocumentOutlook
     from batch_converter.models import Document
     from batch_converter.sources import SourceInspector
 
@@ -28,12 +28,14 @@ class Prepared:
             indirect document, or a copy, in a file of its own.
         bundle: That file, to be removed when the engine is done with it.
         warnings: What is amiss in it although it is fit, one sentence each.
+        outlook: What the PDF of this version should be like, where that is known already.
     """
 
     document: Document
     source: SourceDocument
     bundle: Path | None = None
     warnings: tuple[str, ...] = ()
+    outlook: DocumentOutlook | None = None
 
     def discard(self) -> None:
         """Remove the bundle, if there is one."""
@@ -80,16 +82,19 @@ def prepare(
         pages=found.pages,
     )
     source = source_document(document)
-    if found.bundle is None:
-        return Prepared(document=document, source=source, warnings=found.warnings), found
-    source = replace(
-        source,
-        path=os.fspath(bundle_path),
-        size_bytes=found.bundle.size_bytes,
-        mtime_ns=found.bundle.mtime_ns,
-    )
+    if found.bundle is not None:
+        source = replace(
+            source,
+            path=os.fspath(bundle_path),
+            size_bytes=found.bundle.size_bytes,
+            mtime_ns=found.bundle.mtime_ns,
+        )
     prepared = Prepared(
-        document=document, source=source, bundle=bundle_path, warnings=found.warnings
+        document=document,
+        source=source,
+        bundle=None if found.bundle is None else bundle_path,
+        warnings=found.warnings,
+        outlook=found.outlook,
     )
     return prepared, found
 

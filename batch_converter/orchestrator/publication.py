@@ -9,10 +9,15 @@ import anyio
 
 from batch_converter.fault_points import reach
 from batch_converter.models import FileStatus, Phase
-from batch_converter.orchestrator.expectation import Expectation, expectation
+from batch_converter.orchestrator.expectation import (
+    Expectation,
+    expectation,
+    known_expectation,
+)
 from batch_converter.output import ExpectedPdf
 
 if TYPE_CHECKING:
+    from batch_converter.djvu.jobs.document_facts import DocumentOutlook
     from batch_converter.engines.base import Ready, SourceDocument
     from batch_converter.models import StoredPdf
     from batch_converter.orchestrator.context import RunContext
@@ -44,12 +49,15 @@ class Publication:
         self._made_elsewhere = made_elsewhere
         self.writer = writer
 
-    async def verify(self, ready: Ready, source: SourceDocument) -> StoredPdf:
+    async def verify(
+        self, ready: Ready, source: SourceDocument, *, outlook: DocumentOutlook | None = None
+    ) -> StoredPdf:
         """Check what the engine has written, and bring it to the disk.
 
         Args:
             ready: What the engine said of it.
             source: What it was made of.
+            outlook: What the headers of that say, where it is known already.
 
         Raises:
             BadPdfError: It is no whole PDF, or not this document's.
@@ -57,7 +65,7 @@ class Publication:
         """
         self._outcome.phases.enter(Phase.CHECKING)
         document, output = self._outcome.document, self._context.settings.output
-        expected = await self._expectation(source)
+        expected = await self._expectation(source, outlook)
         pdf = await self.writer.verify_and_sync(
             expected=expected.pdf,
             keeps_other_pages=output.page_mismatch == "warn",
@@ -68,12 +76,16 @@ class Publication:
         self._outcome.warn((*expected.warnings, *ready.warnings, *pdf.differences))
         return pdf
 
-    async def _expectation(self, source: SourceDocument) -> Expectation:
-        document = self._outcome.document
+    async def _expectation(
+        self, source: SourceDocument, outlook: DocumentOutlook | None
+    ) -> Expectation:
+        document, sources = self._outcome.document, self._context.sources
         if not self._made_elsewhere:
             return Expectation(ExpectedPdf(pages=document.pages))
+        if outlook is not None:
+            return known_expectation(outlook, document, source.path, sources)
         threads = self._context.preflight_of(document.path)
-        return await threads.run(expectation, document, source.path, self._context.sources)
+        return await threads.run(expectation, document, source.path, sources)
 
     async def publish(self, pdf: StoredPdf) -> None:
         """Name the PDF and record it; once begun, it is not broken off.

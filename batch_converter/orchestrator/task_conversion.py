@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -28,6 +29,7 @@ from batch_converter.storage import SourceStatus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batch_converter.djvu.jobs.document_facts import DocumentOutlook
     from batch_converter.engines.base import SourceDocument, TaskService
     from batch_converter.errors import RunStoppedError
     from batch_converter.models import Document, StoredPdf
@@ -161,12 +163,18 @@ class TaskConversion(Conversion):
             timeout_s=self._context.settings.polling.task_timeout_s,
             outcome=self._outcome,
         )
+        verify = partial(publication.verify, source=poller.source, outlook=self._outlook)
         try:
-            return await publication.verify(await poller.until_ready(), poller.source)
+            return await verify(await poller.until_ready())
         except _UNUSABLE as error:
             self._outcome.retrying(error)
             self._outcome.phases.enter(Phase.AT_SERVICE)
-            return await publication.verify(await poller.once_more(), poller.source)
+            return await verify(await poller.once_more())
+
+    @property
+    def _outlook(self) -> DocumentOutlook | None:
+        """What the headers say of what this run has sent; nothing of what an earlier one has."""
+        return None if self._prepared is None else self._prepared.outlook
 
     async def _give_up_task(self, error: FileError) -> None:
         """Put the document back to be submitted again, or raise where that is over.

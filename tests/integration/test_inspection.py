@@ -26,7 +26,7 @@ from batch_converter.errors import (
     OutputError,
     UnreadableError,
 )
-from tests.support.bundles import bzz, form, index_of, pages
+from tests.support.bundles import bundle_of, bzz, form, index_of, pages
 from tests.support.djvu_files import SAMPLES, chunk
 
 if TYPE_CHECKING:
@@ -72,7 +72,20 @@ async def test_a_document_is_known_as_if_it_were_read_here(
     outlook = await anyio.to_thread.run_sync(inspector.outlook, path)
     assert (outlook.pages, outlook.has_text) == (info.page_count, info.has_text)
     assert outlook.page_sizes == tuple(page.shown_size for page in info.pages)
+    assert found.outlook == outlook
     assert len(inspectors()) == 1
+
+
+@pytest.mark.parametrize("count", [64, 65])
+async def test_what_a_pdf_should_be_like_is_told_at_once_of_a_document_of_few_pages(
+    inspector: DjvuInspector, tmp_path: Path, count: int
+) -> None:
+    book = tmp_path / "book.djvu"
+    book.write_bytes(bundle_of(pages(count)))
+    found = await anyio.to_thread.run_sync(inspector.identify, os.fspath(book))
+    assert found.pages == count
+    outlook = await anyio.to_thread.run_sync(inspector.outlook, os.fspath(book))
+    assert found.outlook == (outlook if count == 64 else None)
 
 
 def make_index(folder: Path) -> str:
@@ -85,7 +98,7 @@ def make_index(folder: Path) -> str:
 async def test_an_index_is_bundled_in_there(inspector: DjvuInspector, tmp_path: Path) -> None:
     index = await anyio.to_thread.run_sync(make_index, tmp_path)
     found = await anyio.to_thread.run_sync(inspector.identify, index)
-    assert found.bundle is None
+    assert (found.bundle, found.outlook) == (None, None)
     assert found.parts_fingerprint is not None
     fingerprint = await anyio.to_thread.run_sync(inspector.parts_fingerprint, index)
     assert fingerprint == found.parts_fingerprint

@@ -603,6 +603,22 @@ async def test_sizes_and_text_are_compared_where_a_service_made_the_pdf(
 SIZES = "a page of the PDF has another size than in the DjVu, page 1: "
 
 
+async def test_a_pdf_is_compared_with_what_was_sent_though_that_is_gone(stage: Stage) -> None:
+    text = chunk("TXTa", b"\0\0\1x\1")
+    wide, silent = stage.source / "wide.djvu", stage.source / "silent.djvu"
+    wide.write_bytes(page(info(width=103, height=100)))
+    silent.write_bytes(page(info(width=100, height=100), text))  # whether it has words is not known
+    async with stage.run() as (run, engine):
+        hold = anyio.Event()
+        engine.hold_uploads = hold
+        async with anyio.create_task_group() as group:
+            group.start_soon(remove_during_upload, engine, hold, wide, silent)
+            await stage.execute(run)
+    warnings = {name: file.warnings for name, file in (await stage.files()).items()}
+    assert warnings[wide.name] == (SIZES + "24 x 24 instead of 24.72 x 24 points",)
+    assert warnings[silent.name] == ()
+
+
 async def test_a_run_tells_what_happens_in_order(stage: Stage) -> None:
     make_archive(stage.source, 1)
     told: list[RunEvent] = []

@@ -13,31 +13,6 @@ class BundleFile(NamedTuple):
     mtime_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentIdentity:
-    """A document as it is on disk.
-
-    Attributes:
-        size_bytes: Length of its file; of an indirect document, of the index.
-        mtime_ns: When its file was last changed.
-        pages: How many it has; None where nobody can tell for sure.
-        sha256: Digest of its file's bytes, and of its parts'.
-        parts_fingerprint: Of an indirect document, how its parts looked before they were read.
-        warnings: What is amiss in it although it is fit, one sentence each.
-        bundle: Of an indirect document whose bundled form was asked for, that form.
-        etag: What its store told this version by; None on a disk.
-    """
-
-    size_bytes: int
-    mtime_ns: int
-    pages: int | None
-    sha256: str
-    parts_fingerprint: str | None
-    warnings: tuple[str, ...] = ()
-    bundle: BundleFile | None = None
-    etag: str | None = None
-
-
 class ShownSize(NamedTuple):
     """A page's size as it is shown: in points where `is_to_scale`, else in pixels."""
 
@@ -61,3 +36,31 @@ class DocumentOutlook:
     page_sizes: tuple[ShownSize | None, ...]
     has_text: bool
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentIdentity:
+    """A document as it is on disk.
+
+    Attributes:
+        size_bytes: Length of its file; of an indirect document, of the index.
+        mtime_ns: When its file was last changed.
+        pages: How many it has; None where nobody can tell for sure.
+        sha256: Digest of its file's bytes, and of its parts'.
+        parts_fingerprint: Of an indirect document, how its parts looked before they were read.
+        warnings: What is amiss in it although it is fit, one sentence each.
+        bundle: Of an indirect document whose bundled form was asked for, that form.
+        etag: What its store told this version by; None on a disk.
+        outlook: What its PDF should be like. None of an index, whose parts may change by
+            themselves, and of a long document, of which there is too much to keep.
+    """
+
+    size_bytes: int
+    mtime_ns: int
+    pages: int | None
+    sha256: str
+    parts_fingerprint: str | None
+    warnings: tuple[str, ...] = ()
+    bundle: BundleFile | None = None
+    etag: str | None = None
+    outlook: DocumentOutlook | None = None

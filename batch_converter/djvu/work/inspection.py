@@ -88,6 +88,7 @@ class DjvuInspector:
             parts_fingerprint=answer["parts_fingerprint"],
             warnings=tuple(answer["warnings"]),
             bundle=written and BundleFile(*written),
+            outlook=None if (told := answer.get("outlook")) is None else _outlook(told),
         )
 
     def count_pages(self, path: str) -> int:
@@ -105,13 +106,7 @@ class DjvuInspector:
         Raises:
             FileError: As `identify`.
         """
-        answer = self._ask("outlook", path)
-        return DocumentOutlook(
-            pages=answer["pages"],
-            page_sizes=tuple(size and ShownSize(*size) for size in answer["page_sizes"]),
-            has_text=answer["has_text"],
-            warnings=tuple(answer["warnings"]),
-        )
+        return _outlook(self._ask("outlook", path))
 
     def has_words(self, path: str) -> bool:
         """Whether any page has text that is more than white space.
@@ -192,6 +187,15 @@ class DjvuInspector:
             return machine_exhausted(MEMORY_LACK)
         limit_mib = self._max_memory_bytes >> 20
         return EngineError(f"{_name(path)}: to read it takes more than {limit_mib} MiB of memory")
+
+
+def _outlook(told: Mapping[str, Any]) -> DocumentOutlook:
+    return DocumentOutlook(
+        pages=told["pages"],
+        page_sizes=tuple(size and ShownSize(*size) for size in told["page_sizes"]),
+        has_text=told["has_text"],
+        warnings=tuple(told["warnings"]),
+    )
 
 
 def _name(path: str) -> str:

@@ -34,10 +34,15 @@ from batch_converter.errors import OutputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from batch_converter.djvu.read.inspect import DjvuInfo
+
     Job = Mapping[str, Any]
 
 _BYTES_A_SECOND: Final = 10_000_000
 """What is hashed or copied at least in a second of processor time."""
+
+_MOST_PAGES_KEPT: Final = 64
+"""Of a document whose pages' sizes are told with its identity, and kept until its PDF is there."""
 
 
 def main() -> None:
@@ -79,7 +84,7 @@ def _identify(path: str, job: Job) -> dict[str, Any]:
         on_inspected=lambda info: _allow_for_bytes(job, info.parts),
     )
     info = found.info
-    answer = {
+    answer: dict[str, Any] = {
         "size_bytes": info.size_bytes,
         "mtime_ns": found.mtime_ns,
         "pages": info.certain_page_count,
@@ -87,6 +92,8 @@ def _identify(path: str, job: Job) -> dict[str, Any]:
         "parts_fingerprint": found.parts_fingerprint,
         "warnings": info.warnings,
     }
+    if info.bundled and info.page_count <= _MOST_PAGES_KEPT:
+        answer["outlook"] = _told_outlook(info)
     if info.bundled or not job["bundle_path"]:
         return answer
     _allow_for_bytes(job, info.parts)
@@ -117,7 +124,10 @@ def _count_pages(path: str, job: Job) -> dict[str, Any]:
 
 
 def _outlook(path: str, job: Job) -> dict[str, Any]:
-    info = inspect(path, bundled_only=job["bundled_only"])
+    return _told_outlook(inspect(path, bundled_only=job["bundled_only"]))
+
+
+def _told_outlook(info: DjvuInfo) -> dict[str, Any]:
     return {
         "pages": info.certain_page_count,
         "page_sizes": [page.shown_size for page in info.pages],
