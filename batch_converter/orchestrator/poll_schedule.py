@@ -29,7 +29,7 @@ class PollSchedule:
         self._policy = policy
         self._clock = clock
         self._planned: dict[int, PlannedTask] = {}
-        self.pollers = anyio.CapacityLimiter(max_pollers)
+        self.pollers = anyio.Semaphore(max_pollers, fast_acquire=True)
 
     def remaining(self, count: int | None) -> None:
         """Tell the policy how many documents are still to be submitted."""

@@ -191,8 +191,7 @@ class PdfStore:
             await writer.discard()
 
     async def _give_name(self, disk: PartOnDisk, _pdf: StoredPdf) -> None:
-        await self._threads.start(disk.publish)
-        await self._syncs.sync(disk.paths.target.parent)
+        await self._syncs.sync(disk.paths.target.parent, disk.publish)
 
     def check_writable(self, output: str, *, source_bytes: int) -> float:
         """Find out whether the PDF of a document could be written, before it is paid for; blocks.

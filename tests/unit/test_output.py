@@ -506,6 +506,41 @@ async def test_folder_syncs_are_shared_but_never_too_early(
     assert len(kept) < 10
 
 
+async def test_names_that_are_given_together_are_synced_together_and_fail_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[set[str]] = []
+    failed: list[int] = []
+
+    def sync(folder: Path) -> None:
+        kept.append({path.name for path in folder.iterdir()})
+
+    monkeypatch.setattr(grouped_folder_sync, "sync_folder", sync)
+    syncs = grouped_folder_sync.GroupedFolderSync(DiskThreads(2))
+
+    async def one(number: int) -> None:
+        name = f"{number}.pdf"
+
+        def give_name() -> None:
+            if number % 10 == 0:
+                raise (OutputError if number else ZeroDivisionError)(name)
+            (tmp_path / name).write_bytes(b"")
+
+        try:
+            await syncs.sync(tmp_path, give_name)
+        except (OutputError, ZeroDivisionError):
+            failed.append(number)
+        else:
+            assert any(name in names for names in kept)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(50):
+            tasks.start_soon(one, number)
+
+    assert sorted(failed) == [0, 10, 20, 30, 40]
+    assert len(kept) < 10
+
+
 # -- leaving early --------------------------------------------------------------------------
 
 
