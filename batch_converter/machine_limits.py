@@ -48,6 +48,29 @@ def spare_descriptors() -> int | None:
     return None
 
 
+def are_spare(wanted: int) -> bool:
+    """Whether so many more files may be opened, as far as the system tells.
+
+    Files get the lowest number that is free. So where the highest ones are free there is room,
+    and the list of all that are open need not be made, which takes longer the more there are.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return True
+    if limit >= wanted and not any(map(_is_open, range(limit - wanted, limit))):
+        return True
+    spare = spare_descriptors()
+    return spare is None or spare >= wanted
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
 def check_limits() -> None:
     """Make sure that a run can begin, and blame the limit where it cannot; blocks for a moment.
 

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.errors import NoRoomError, OutputError
-from batch_converter.machine_limits import spare_descriptors
+from batch_converter.machine_limits import are_spare
 from batch_converter.output.files import writing
 from batch_converter.storage import nearest_folder
 
@@ -126,8 +126,7 @@ def _told(folder: Path, error: OSError) -> str:
 
 
 def _check_descriptors(target: Path) -> None:
-    spare = spare_descriptors()
-    if spare is not None and spare < _SPARE_DESCRIPTORS:
+    if not are_spare(_SPARE_DESCRIPTORS):
         raise _refusal(errno.EMFILE, target)
 
 
