@@ -91,14 +91,16 @@ class FoundFiles(LedgerPart):
 
     @durable
     def vanished(
-        self, connection: sqlite3.Connection, roots: Sequence[str]
+        self, connection: sqlite3.Connection, root: str, after: str, limit: int
     ) -> list[tuple[str, str, str]]:
-        """Return path, source and output of known files below `roots` that were not found."""
-        rows: list[Row] = []
-        for root in roots:
-            first, last = bounds_below(path_bytes(root))
-            below = {"first": first, "last": last}
-            rows += named(connection.execute(query("vanished_documents"), below))
+        """Return path, source and output of known files below `root` that were not found.
+
+        They come in pages, each behind the last path of the one before (empty for the first): of
+        a disk that is not mounted, all are gone.
+        """
+        first, last = bounds_below(path_bytes(root))
+        values = {"after": path_bytes(after) or first, "last": last, "limit": limit}
+        rows = named(connection.execute(query("vanished_documents"), values))
         return [(path_text(row.path), path_text(row.source), path_text(row.output)) for row in rows]
 
 

@@ -227,8 +227,9 @@ UPDATE document SET path = :path, source_root = :source_root, moved_to = NULL WH
 -- name: vanished_documents
 SELECT document.path, document.source, document.output FROM document
 LEFT JOIN found ON found.path = document.path
-WHERE document.path >= :first AND document.path < :last AND found.path IS NULL
+WHERE document.path > :after AND document.path < :last AND found.path IS NULL
     AND document.moved_to IS NULL
+ORDER BY document.path LIMIT :limit
 
 
 -- The plan: what is to be done with each found file

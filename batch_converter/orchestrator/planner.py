@@ -28,7 +28,7 @@ from batch_converter.orchestrator.found_facts import gather_facts
 from batch_converter.orchestrator.verdict import PlanOptions, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from batch_converter.discovery import Found
     from batch_converter.ledger import Planned
@@ -165,12 +165,17 @@ class Planner:
         self._emit(kind(source=source, code=failure.code.value, message=failure.message))
 
     async def _tell_vanished(self, roots: Sequence[str]) -> None:
-        known = await self._ledger.vanished(roots)
-        gone = await anyio.to_thread.run_sync(
-            lambda: [item for item in known if not self._sources.exists(item[0])]
-        )
-        for _, source, output in gone:
-            self._emit(FileVanished(source=source, output=output))
+        for root in roots:
+            after = ""
+            while known := await self._ledger.vanished(root, after, _BATCH):
+                gone = await anyio.to_thread.run_sync(self._gone, known)
+                for _, source, output in gone:
+                    self._emit(FileVanished(source=source, output=output))
+                after = known[-1][0]
+
+    def _gone(self, known: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+        """Leave out what is there, and was left out by a filter; blocks."""
+        return [item for item in known if not self._sources.exists(item[0])]
 
     async def _decide(self) -> None:
         after = b""

@@ -5,7 +5,14 @@ from __future__ import annotations
 from batch_converter.output.backlog import Backlog
 from batch_converter.output.checking import Verify, check_pdf, page_difference
 from batch_converter.output.expected import ExpectedPdf, PageSize
-from batch_converter.output.files import free_bytes, hash_file, unread_reason, write_all, writing
+from batch_converter.output.files import (
+    free_bytes,
+    hash_file,
+    temporary_folder,
+    unread_reason,
+    write_all,
+    writing,
+)
 from batch_converter.output.grouped_folder_sync import GroupedFolderSync
 from batch_converter.output.object_pdfs import ObjectPdfs
 from batch_converter.output.pdf_store import PdfStore
@@ -33,6 +40,7 @@ __all__ = [
     "is_disk_failure",
     "nearest_folder",
     "page_difference",
+    "temporary_folder",
     "unread_reason",
     "wanted_bytes",
     "write_all",

@@ -7,6 +7,8 @@ import hashlib
 import os
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.errors import OutputError
@@ -14,7 +16,6 @@ from batch_converter.storage import durable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
 _PIECE_BYTES: Final = 1 << 20
 
@@ -54,6 +55,22 @@ def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+@contextmanager
+def temporary_folder(scratch: Path) -> Iterator[Path]:
+    """Lend a folder for copies of objects, in `scratch` if that is there, else the system's.
+
+    Raises:
+        OutputError: None can be made.
+    """
+    there = scratch if scratch.is_dir() else None
+    with writing(scratch):
+        folder = TemporaryDirectory(
+            prefix="object-", suffix=".part", dir=there, ignore_cleanup_errors=True
+        )
+    with folder as path:  # what stays in scratch, the next run clears
+        yield Path(path)
 
 
 def file_pieces(path: Path) -> Iterator[bytes]:

@@ -7,8 +7,6 @@ import hashlib
 import os
 import threading
 from contextlib import asynccontextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -23,7 +21,7 @@ from batch_converter.objects import (
     key_fault,
 )
 from batch_converter.output.checking import check_pdf
-from batch_converter.output.files import sha256_of, write_all, writing
+from batch_converter.output.files import sha256_of, temporary_folder, write_all, writing
 from batch_converter.output.new_folders import NewFolders
 from batch_converter.output.part_on_disk import PartOnDisk, PartPaths
 from batch_converter.output.pdf_writer import PdfWriter
@@ -33,6 +31,7 @@ from batch_converter.threads import DiskThreads, LimitedThreads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
+    from pathlib import Path
 
     from batch_converter.config import RetrySettings
     from batch_converter.models import StoredPdf
@@ -199,13 +198,11 @@ class ObjectPdfs:
             BadPdfError: It is none, or it has no pages.
             OutputError: It cannot be read.
         """
-        there = self._scratch_dir if self._scratch_dir.is_dir() else None
-        with TemporaryDirectory(prefix="object-", suffix=".part", dir=there) as folder:
-            copy = Path(folder, "copy.pdf")
-            with copy.open("wb", buffering=0) as file:
+        with temporary_folder(self._scratch_dir) as folder:
+            copy = folder / "copy.pdf"
+            with writing(copy), copy.open("wb", buffering=0) as file:
                 for piece in self.pieces(output):
-                    with writing(copy):
-                        write_all(file.fileno(), piece)
+                    write_all(file.fileno(), piece)
             return check_pdf(copy)
 
     def pieces(self, output: str) -> Iterator[memoryview]:

@@ -212,13 +212,18 @@
     return file.bytesOut ? `${size(file.bytesIn)} \u2192 ${size(file.bytesOut)}` : size(file.bytesIn);
   }
 
+  /** Whether the source as it was named is the file itself, and no folder that holds it. */
+  function isItself({ root, source }) {
+    return /^https?:/.test(root) || `/${root}`.endsWith(`/${source}`);
+  }
+
   /** All that is known of a document, below its row. */
   function more(file) {
     const facts = element("dl");
     const tell = (name, text) => {
       if (text) facts.append(element("dt", { text: name }), element("dd", {}, element("bdi", { text })));
     };
-    tell("source", `${file.root.replace(/\/$/, "")}/${file.source}`.replace(/^(.*)\/\1$/, "$1"));
+    tell("source", isItself(file) ? file.root : `${file.root.replace(/\/$/, "")}/${file.source}`);
     tell("PDF", file.hasPdf && file.output);
     tell("moved to", file.movedTo);
     tell("failed with", file.code && `${file.code}: ${file.message || ""}`);

@@ -10,18 +10,17 @@ import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.djvu.jobs.document_facts import BundleFile
 from batch_converter.errors import UnreadableError
 from batch_converter.objects import ObjectAddress
-from batch_converter.output import write_all, writing
+from batch_converter.output import temporary_folder, write_all, writing
 from batch_converter.sources.object_walk import HEAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from batch_converter.djvu.jobs.document_facts import DocumentIdentity, DocumentOutlook
     from batch_converter.djvu.work.inspection import DjvuInspector
@@ -113,14 +112,9 @@ class ObjectInspector:
             head = self._client_of(address).read(address.key, 0, HEAD_BYTES)
         if not _is_index(head):
             return None
-        with TemporaryDirectory(prefix="object-", suffix=".part", dir=self._folder) as folder:
-            index = self._fetched(address, Path(folder))
+        with temporary_folder(self._scratch()) as folder:
+            index = self._fetched(address, folder)
             return self._fingerprint(self._parts(address, index.path, None))
-
-    @property
-    def _folder(self) -> Path | None:
-        scratch = self._scratch()
-        return scratch if scratch.is_dir() else None
 
     @contextmanager
     def _copied(self, path: str) -> Iterator[_Copy]:
@@ -131,12 +125,12 @@ class ObjectInspector:
             OutputError: There is no room for the copy.
         """
         address = ObjectAddress.parse(path)
-        with TemporaryDirectory(prefix="object-", suffix=".part", dir=self._folder) as folder:
-            copy = self._fetched(address, Path(folder))
+        with temporary_folder(self._scratch()) as folder:
+            copy = self._fetched(address, folder)
             with copy.path.open("rb") as file:
                 is_index = _is_index(file.read(HEAD_BYTES))
             if is_index:
-                parts = self._parts(address, copy.path, Path(folder))
+                parts = self._parts(address, copy.path, folder)
                 copy = replace(copy, parts_fingerprint=self._fingerprint(parts))
             yield copy
 

@@ -52,6 +52,17 @@ def many() -> list[FileReport]:
     ]
 
 
+ROOTS = (
+    ("/scans/in", "a/1.djvu", "/scans/in/a/1.djvu"),
+    ("/scans/in/", "2.djvu", "/scans/in/2.djvu"),
+    ("/scans/3.djvu", "3.djvu", "/scans/3.djvu"),
+    ("4.djvu", "4.djvu", "4.djvu"),
+    ("44.djvu", "5.djvu", "44.djvu/5.djvu"),
+    ("https://example.org/6%20b.djvu", "6 b.djvu", "https://example.org/6%20b.djvu"),
+)
+"""Sources as they were named, files below them, and where those are told to be."""
+
+
 class Report:
     """The page as its reader sees it."""
 
@@ -85,6 +96,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_page(folder / "hostile.html", [*many()[GOOD - 5 :], *hostile])
     huge = [converted(f"folder/{number:05}", mib=1 + number % 7) for number in range(10_000)]
     write_page(folder / "huge.html", huge)
+    named = [replace(converted(one), source=one, source_root=root) for root, one, _ in ROOTS]
+    write_page(folder / "named.html", named)
     long = [converted("a/b", waited_s=47_000), failed("c")]
     part = ShardRun(state_dir=f"/mnt/{'machine' * 12}/1", summary=summary_of(long))
     write_page(folder / "long.html", long, summary=replace(summary_of(long), shards=(part, part)))
@@ -123,6 +136,16 @@ def test_axe_finds_nothing_and_nothing_is_asked_for(
     assert sideways_px(tab) == 0
     assert tab.locator("#table img").count() == 0
     context.close()
+
+
+def test_a_document_is_told_where_it_is_also_where_the_file_itself_was_named(
+    page: Page, pages: Path
+) -> None:
+    shown = Report(page, pages / "named.html")
+    for _, name, place in ROOTS:
+        shown.tab.locator("#table button.name", has_text=name).click()
+        told = shown.tab.locator("#table tr.more", has_text=place).locator("dd").first
+        expect(told).to_have_text(place)
 
 
 def test_an_opened_document_and_long_times_take_nothing_from_the_others_room(

@@ -521,11 +521,12 @@ async def test_vanished_files_are_told_from_those_elsewhere(path: Path) -> None:
     async with opened(path, "run-2") as ledger:
         await ledger.record_found([source_file("a/1.djvu")])
         await ledger.assign_outputs()
-        assert await ledger.vanished(["/archive/a"]) == [
-            ("/archive/a/2.djvu", "a/2.djvu", "a/2.pdf")
-        ]
-        assert len(await ledger.vanished(["/"])) == 2
-        assert await ledger.vanished([]) == []
+        gone = [("/archive/a/2.djvu", "a/2.djvu", "a/2.pdf")]
+        assert await ledger.vanished("/archive/a", "", 10) == gone
+        assert await ledger.vanished("/", "", 1) == gone
+        (other,) = await ledger.vanished("/", gone[0][0], 10)
+        assert other[1] == "ab/3.djvu"
+        assert not await ledger.vanished("/", other[0], 10)
 
 
 # Calls, outcomes and what others read

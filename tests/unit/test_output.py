@@ -30,6 +30,7 @@ from batch_converter.output import (
     hash_file,
     page_difference,
     pdf_writer,
+    temporary_folder,
 )
 from batch_converter.output.new_folders import NewFolders
 from batch_converter.output.part_on_disk import PartOnDisk, PartPaths
@@ -721,3 +722,14 @@ def test_a_pipe_in_the_place_of_a_pdf_keeps_nobody_waiting(tmp_path: Path) -> No
     os.mkfifo(tmp_path / "x.pdf")
     with pytest.raises(OutputError, match=r"x\.pdf is no file"):
         pdfs.sha256("x.pdf")
+
+
+def test_a_folder_for_copies_lies_in_scratch_and_a_disk_that_has_none_fails_in_passing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with temporary_folder(tmp_path) as folder:
+        assert (folder.parent, folder.suffix) == (tmp_path, ".part")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(OutputError, match="could not be written"), temporary_folder(tmp_path / "x"):
+        raise AssertionError

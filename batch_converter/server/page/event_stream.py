@@ -134,8 +134,8 @@ class EventStreams:
         finally:
             if scope in scopes:
                 scopes.remove(scope)
-            if not scopes:
-                self._open.pop(owner, None)
+            if not scopes and self._open.get(owner) is scopes:  # else another one's by now
+                del self._open[owner]
 
     async def _tell(self, response: web.StreamResponse, session: Session, after: int) -> None:
         owner, beat_s = session.owner, self._clock.monotonic_s() + HEARTBEAT_S
