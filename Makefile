@@ -11,6 +11,8 @@ PORT ?= 8080
 # One more than there are processors: tests wait for processes and servers a third of their time.
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 3 ? 4 : n + 1)))
 KILLS ?= 500
+SIZE ?= quick
+BENCH ?=
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -106,18 +108,8 @@ soak: $(DEV_READY) ## Kill a run KILLS (500) times at random and at each named s
 	SOAK_KILLS=$(KILLS) $(BIN)/python -m pytest -s tests/acceptance/test_kill.py
 
 .PHONY: bench
-bench: $(DEV_READY) ## Measure polling, scale, transfer, fidelity and the service (two hours)
-	$(BIN)/python -m benchmarks.polling --seeds 531-536
-	$(BIN)/python -m benchmarks.polling.over_http --seed 531
-	$(BIN)/python -m benchmarks.scale --files 1000 --rounds 5 --growth 1000 10000 100000
-	$(BIN)/python -m benchmarks.scale --files 1000 --rounds 3 --sizes 30kB:20kB 300kB:300kB 1MB:2MB 5MB:10MB
-	$(BIN)/python -m benchmarks.scale.ledger --rows 100000 1000000 --bulk 5000000 --write
-	$(BIN)/python -m benchmarks.scale.workers --write
-	$(BIN)/python -m benchmarks.transfer --rounds 5
-	$(BIN)/python -m benchmarks.fidelity samples
-	$(BIN)/python -m benchmarks.service --rounds 5
-	$(BIN)/python -m benchmarks.cluster --write
-	$(BIN)/python -m benchmarks.stores --write
+bench: $(DEV_READY) ## Measure (SIZE=quick: five minutes; full: two hours, into RESULTS.md); BENCH=names
+	$(BIN)/python -m benchmarks --size $(SIZE) $(BENCH)
 
 .PHONY: format
 format: $(DEV_READY) ## Format the code and mend what can be mended

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 RESULTS: Final = ROOT / "benchmarks/RESULTS.md"
+NOT_INSTALLED: Final = 3
+"""A benchmark's exit status where a program that it cannot do without is missing."""
+
 _BUSY_FIELDS: Final = (0, 1, 2, 5, 6, 7)
 """Of the first line of /proc/stat: user, nice, system, irq, softirq, steal."""
 _RESULT_OPTIONS: Final = re.compile(r"--write|--results(=.*)?")

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -21,10 +19,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks.results import RESULTS, ROOT, replace_section
+from benchmarks.results import ROOT, Conditions, publish, with_results
 
 TITLE: Final = "Cluster"
-BUSY_LOAD: Final = 2.5
 WORKERS: Final = 2
 SAMPLES: Final = ("book", "mixed", "languages", "colour")
 SMALL: Final = "bitonal"
@@ -105,26 +102,18 @@ def main() -> None:
     arguments.add_argument("--documents", type=int, default=60)
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--growth", type=int, nargs="+", default=[500, 5_000])
-    arguments.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
-    given = arguments.parse_args()
+    given = with_results(arguments).parse_args()
+    conditions = Conditions()
     with tempfile.TemporaryDirectory(prefix="cluster-") as folder:
         rows = compare(Path(folder), given.documents, given.rounds)
         rows += grow(Path(folder), given.growth)
-    load = os.getloadavg()[2]
-    busy = f"; other work beside (load {load:.0f})" if load > BUSY_LOAD else ""
-    text = f"""`python -m benchmarks.cluster --documents {given.documents} --rounds {given.rounds} \
---growth {" ".join(map(str, given.growth))}`
-
-A cluster on this machine with {WORKERS} workers, scheduler and run beside them, files shared; PDFs
-the same bytes in every round; Python {platform.python_version()}, Dask {version("distributed")},
-{os.cpu_count()} processors{busy}.
+    text = f"""A cluster on this machine with {WORKERS} workers, scheduler and run beside them,
+files shared; PDFs the same bytes in every round; Dask {version("distributed")}.
 
 | what | wanted | found |
 | --- | --- | --- |
 {chr(10).join(rows)}"""
-    print(text)
-    if given.write:
-        replace_section(RESULTS, TITLE, text)
+    publish(TITLE, text, conditions, given.results)
 
 
 if __name__ == "__main__":

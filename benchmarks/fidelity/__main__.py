@@ -3,15 +3,14 @@
     python -m benchmarks.fidelity [FOLDER]... [--rounds N] [--most-pages N] [--write]
 
 Needs djvulibre-bin and poppler-utils; uses mupdf-tools, libjs-pdf with chromium, dpsprep and
-minidjvu where they are installed. Makes typed books and scans of its own, which count beside
-the folders' documents and not among them. `--write` puts all into RESULTS.md.
+minidjvu where they are installed, and says which were not. Makes typed books and scans of its
+own (unless `--none-made`), which count beside the folders' documents and not among them.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -31,12 +30,16 @@ from benchmarks.fidelity.books import books, scans
 from benchmarks.fidelity.converting import Converter
 from benchmarks.fidelity.subjects import Subject
 from benchmarks.fidelity.tables import goal, table
-from benchmarks.results import RESULTS, ROOT, replace_section
+from benchmarks.results import NOT_INSTALLED, ROOT, Conditions, publish, with_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.fidelity.processor import Costs
+
+NEEDED: Final = ("ddjvu", "djvutxt", "djvused", "cjb2", "c44", "djvm", "pdftotext", "pdftoppm")
+BESIDE: Final = ("dpsprep", "minidjvu", "mutool", "chromium", "parallel")
+"""Peers that are measured where they are installed."""
 
 _KNOWN: Final = """**Known.** pdfium takes a full stop or comma at the end of a Hebrew or
 Arabic word for a part of the turned run and puts it first (5 words of `languages.djvu`);
@@ -46,12 +49,14 @@ in the tests, by name `test_no_damage_crashes_hangs_or_passes_for_a_blank_page` 
 `test_bombs_cost_one_document_each` of `tests/integration/test_local_engine.py`."""
 
 
-def measured(paths: Sequence[Path], scratch: Path, rounds: int, most_pages: int) -> str:
+def measured(
+    paths: Sequence[Path], scratch: Path, rounds: int, most_pages: int, *, makes: bool
+) -> str:
     """Measure everything; returns the section."""
     kernels = scratch / "kernels"
     kernels.mkdir(mode=0o700)
     _tell("books and scans are made")
-    made = [*books(scratch), *scans(scratch)]
+    made = [*books(scratch), *scans(scratch)] if makes else []
     subjects = [Subject(path, scratch) for path in paths]
     subjects += [Subject(path, scratch, is_made=True) for path in made]
     with Converter(kernels) as compiled, Converter(None) as plain:
@@ -105,13 +110,13 @@ def _preface(
     paths: Sequence[Path], subjects: Sequence[Subject], costs: Costs, *, is_compiled: bool
 ) -> str:
     pages = sum(subject.info.page_count for subject in subjects if not subject.is_made)
-    made = ", ".join(subject.name for subject in subjects if subject.is_made)
+    made = ", ".join(subject.name for subject in subjects if subject.is_made) or "none"
+    missing = ", ".join(name for name in BESIDE if shutil.which(name) is None) or "none"
     total = sum(ways["ddjvu"] for ways in costs.values())
     fast = "" if is_compiled else " **numba was not installed: nothing was compiled.**"
     return (
-        f"`python -m benchmarks.fidelity FOLDER`, Python {platform.python_version()}, "
-        f"{os.cpu_count()} cores (load {os.getloadavg()[2]:.1f} over a quarter of an hour). "
         f"{len(paths)} files of {pages} pages; beside them, made on the spot: {made}. "
+        f"Programs that were not installed, and are missing in the tables: {missing}. "
         f"All ratios are of one run; `ddjvu` needed {total:.1f} s of processor time.{fast}"
     )
 
@@ -136,14 +141,16 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", type=Path, default=[ROOT / "samples"])
     parser.add_argument("--rounds", type=int, default=3, help="the best counts")
     parser.add_argument("--most-pages", type=int, default=12, help="shown of each file")
-    parser.add_argument("--write", action="store_true", help="put it into RESULTS.md")
-    given = parser.parse_args()
+    parser.add_argument("--none-made", action="store_true", help="no books and scans of its own")
+    given = with_results(parser).parse_args()
+    if missing := [name for name in NEEDED if shutil.which(name) is None]:
+        parser.exit(NOT_INSTALLED, f"needs {', '.join(missing)} (djvulibre-bin, poppler-utils)\n")
+    conditions = Conditions()
     paths = sorted(path for folder in given.folders for path in folder.glob("*.djvu"))
+    makes = not given.none_made
     with tempfile.TemporaryDirectory() as folder:
-        found = measured(paths, Path(folder), given.rounds, given.most_pages)
-    print(found)
-    if given.write:
-        replace_section(RESULTS, "Fidelity", found)
+        found = measured(paths, Path(folder), given.rounds, given.most_pages, makes=makes)
+    publish("Fidelity", found, conditions, given.results)
 
 
 if __name__ == "__main__":

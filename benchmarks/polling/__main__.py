@@ -1,13 +1,14 @@
 """Predictive polling beside the oracle, fixed intervals and backoff, in simulation.
 
-    python -m benchmarks.polling --seeds 531-536
+    python -m benchmarks.polling --seeds 531-536 --write
 
-writes the section "Polling" of benchmarks/RESULTS.md and docs/polling.svg.
+writes the section "Polling" of benchmarks/RESULTS.md and docs/polling.svg; without `--write`
+it prints the section only.
 
     python -m benchmarks.polling --without staleness-probe,spacing+longest-wait
 
-prints what the policy costs without a part (joined by `+`: without several at once; `all`:
-without each of them), and with `--results FILE` writes it there as "Polling, part by part".
+tells what the policy costs without a part (joined by `+`: without several at once; `all`:
+without each of them), as the section "Polling, part by part".
 The same traces against a service in a process of its own: `benchmarks.polling.over_http`.
 """
 
@@ -15,9 +16,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.polling import FixedInterval
@@ -28,10 +27,11 @@ from benchmarks.polling.parts import PARTS
 from benchmarks.polling.plot import Panel, draw
 from benchmarks.polling.runs import Score, cold, ideal, score, told, trace_of, warm
 from benchmarks.polling.traces import FIRST_TRACES, FOOLING_TRACES, GOAL_TRACES
-from benchmarks.results import RESULTS, ROOT, replace_section
+from benchmarks.results import RESULTS, ROOT, Conditions, publish, with_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from batch_converter.polling import PollPolicy
 
@@ -58,6 +58,7 @@ BACKOFFS: Final = (
     (20.0, 2.0, 600.0),
     (40.0, 2.0, 3_600.0),
 )
+PLOT: Final = ROOT / "docs/polling.svg"
 NOISES: Final = (0.05, 0.1, 0.15, 0.3)
 
 
@@ -70,6 +71,7 @@ def main() -> None:
 
 
 def _ablate(options: argparse.Namespace) -> None:
+    conditions = Conditions()
     lines = ablation.section(
         options.without,
         options.seeds or ablation.SEEDS,
@@ -77,26 +79,23 @@ def _ablate(options: argparse.Namespace) -> None:
         in_flight=ablation.IN_FLIGHT,
         processes=options.processes,
     )
-    text = "\n".join(lines)
-    print(text)
-    if options.results:
-        replace_section(options.results, "Polling, part by part", text)
+    publish("Polling, part by part", "\n".join(lines), conditions, options.results)
 
 
 def _measure(options: argparse.Namespace) -> None:
     seeds, count = options.seeds or SEEDS, options.count or COUNT
+    conditions = Conditions()
     section = "\n".join(
         [
-            *_head(seeds, count),
+            *_head(),
             *_goal_table(seeds, count),
             *_first_table(seeds),
             *_fooling_table(seeds, count),
             *_noise_table(seeds, count),
-            *_baselines(seeds, count, options.plot),
+            *_baselines(seeds, count, options.results),
         ]
     )
-    replace_section(options.results or RESULTS, "Polling", section)
-    print(section)
+    publish("Polling", section, conditions, options.results)
 
 
 def _options() -> argparse.Namespace:
@@ -105,13 +104,11 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=_seeds, help="as 101-105 or 7,9")
     parser.add_argument("--count", type=int, help="documents a batch")
-    parser.add_argument("--results", type=Path, help="the file whose section is replaced")
-    parser.add_argument("--plot", type=Path, default=ROOT / "docs/polling.svg")
     parser.add_argument(
         "--without", type=_parts, metavar="PART[,PART…]", help=f"of {', '.join(PARTS)}"
     )
     parser.add_argument("--processes", type=int, default=1, help="of --without")
-    return parser.parse_args()
+    return with_results(parser).parse_args()
 
 
 def _parts(text: str) -> tuple[str, ...]:
@@ -130,16 +127,13 @@ def _seeds(text: str) -> tuple[int, ...]:
     return tuple(int(each) for each in text.split(","))
 
 
-def _head(seeds: Sequence[int], count: int) -> Iterator[str]:
-    listed = ",".join(map(str, seeds))
-    yield f"`python -m benchmarks.polling --seeds {listed} --count {count}`"
-    yield ""
+def _head() -> Iterator[str]:
     yield (
-        f"Simulation on one core of {platform.machine()}, {os.cpu_count()} cores,"
-        f" CPython {platform.python_version()}: the figures depend on the seeds alone, not on"
-        " the machine. The policy was tuned on seeds below 100; up to 530 were looked at before its"
-        " last changes; of these, 531 on three traces, and nothing was changed for what it showed."
+        "Simulation on one core: the figures depend on the seeds alone, not on the machine. The"
+        " policy was tuned on seeds below 100; up to 530 were looked at before its last changes;"
+        " of these, 531 on three traces, and nothing was changed for what it showed."
     )
+    yield ""
     yield (
         f"A document has log-normal pages (median {traces.MEDIAN_PAGES}, sigma"
         f" {traces.PAGES_SIGMA:g}) and takes {traces.BASE_S:g} s + {traces.PAGE_S:g} s a page,"
@@ -260,7 +254,7 @@ def _set_noise(sigma: float) -> None:
     ideal.cache_clear()
 
 
-def _baselines(seeds: Sequence[int], count: int, plot: Path) -> Iterator[str]:
+def _baselines(seeds: Sequence[int], count: int, results: Path | None) -> Iterator[str]:
     yield ""
     yield f"### Fixed intervals and backoff, swept (64 in flight, seed {seeds[0]})"
     yield ""
@@ -279,9 +273,17 @@ def _baselines(seeds: Sequence[int], count: int, plot: Path) -> Iterator[str]:
         ]
         ours, late = panel.curves["predictive"][0]
         yield f"| {name} | {ours:.2f} @ {late:.2f} | {' | '.join(cells)} |"
+    if results is not None:
+        yield ""
+        yield f"![Calls against makespan]({_drawn(panels, results)})"
+
+
+def _drawn(panels: Sequence[Panel], results: Path) -> str:
+    """Draw the curves, for RESULTS.md into docs/, else beside the file; returns the link."""
+    plot = PLOT if results == RESULTS else results.with_name(PLOT.name)
+    plot.parent.mkdir(parents=True, exist_ok=True)
     plot.write_text(draw(panels), encoding="utf-8")
-    yield ""
-    yield f"![Calls against makespan](../{plot.relative_to(ROOT).as_posix()})"
+    return os.path.relpath(plot, results.parent)
 
 
 def _always(policy: Callable[[], PollPolicy]) -> Callable[[int], PollPolicy]:

@@ -163,11 +163,6 @@ def section(
     """Measure, and yield the lines of the section."""
     runs = runs_of(without, seeds, count=count, in_flight=in_flight)
     costs = measure(runs, processes=processes)
-    yield (
-        f"`python -m benchmarks.polling --without {','.join(without)}"
-        f" --seeds {','.join(map(str, seeds))} --count {count}`"
-    )
-    yield ""
     yield from _explained(len(seeds))
     yield ""
     yield from table(costs, without)

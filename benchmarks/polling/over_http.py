@@ -2,8 +2,8 @@
 
     python -m benchmarks.polling.over_http --seed 531
 
-writes the section "Polling over HTTP" of benchmarks/RESULTS.md, unless `--traces` names
-some. Both sides' clocks run faster than the machine's, so that the oracle would need
+prints the section "Polling over HTTP", and with `--write` puts it into benchmarks/RESULTS.md.
+Both sides' clocks run faster than the machine's, so that the oracle would need
 `--wall-s`. Latencies are stretched with them, unlike in the simulation: take the calls as
 they are, and the makespan as an upper bound.
 """
@@ -33,7 +33,7 @@ from batch_converter.config import Settings
 from batch_converter.sources import Sources
 from benchmarks.polling.runs import cold, ideal, score, trace_of
 from benchmarks.polling.traces import GOAL_TRACES, LOSING_TRACES, TRACES
-from benchmarks.results import RESULTS, replace_section
+from benchmarks.results import Conditions, publish, with_results
 from benchmarks.simulated_service import write_document
 
 if TYPE_CHECKING:
@@ -157,15 +157,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=1_000)
     parser.add_argument("--wall-s", type=float, default=45.0)
     parser.add_argument("--max-in-flight", type=int, default=64)
-    return parser.parse_args()
+    return with_results(parser).parse_args()
 
 
 def _head(given: argparse.Namespace) -> Iterator[str]:
-    yield (
-        f"`python -m benchmarks.polling.over_http --seed {given.seed} --count {given.count}"
-        f" --wall-s {given.wall_s:g} --max-in-flight {given.max_in_flight}`"
-    )
-    yield ""
     yield (
         "Whole runs, from the folder to the PDFs and the ledger, over HTTP to a service in a"
         f" process of its own, its hours compressed to {given.wall_s:g} s. Cells: calls a document"
@@ -184,13 +179,12 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     # The run's clock; sockets keep the real one.
     wiring.SystemClock = FastClock  # type: ignore[attr-defined, assignment]  # swapped on purpose
+    conditions = Conditions()
     lines = list(_head(given))
-    print("\n".join(lines))
     for name in given.traces.split(","):
         lines.append(_row(name, given))
-        print(lines[-1], flush=True)
-    if given.traces == ",".join(_ENDING):
-        replace_section(RESULTS, "Polling over HTTP", "\n".join(lines))
+        print(lines[-1], file=sys.stderr, flush=True)
+    publish("Polling over HTTP", "\n".join(lines), conditions, given.results)
 
 
 if __name__ == "__main__":

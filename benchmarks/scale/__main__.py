@@ -1,11 +1,10 @@
 """How throughput, CPU and memory grow with the number of files.
 
-    python -m benchmarks.scale --files 1000 --rounds 5
-    python -m benchmarks.scale --growth 1000 10000 100000
-    python -m benchmarks.scale --rounds 3 --sizes 30kB:20kB 300kB:300kB 1MB:2MB 5MB:10MB
+    python -m benchmarks.scale --files 1000 --rounds 5 --write
+    python -m benchmarks.scale --growth 1000 10000 100000 --sizes 30kB:20kB 1MB:2MB 5MB:10MB
 
 The service is instant and a process of its own, so what is measured is the client.
-Candidates take turns within a round; figures are medians, ratios are of one run.
+Candidates take turns within a round; figures are medians, ratios are of one round.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import os
 import re
 import shutil
 import socket
-import statistics
 import struct
 import subprocess
 import sys
@@ -27,19 +25,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmarks.results import Conditions, publish, with_results
+from benchmarks.scale import tables
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-PAIRED = ("ours", "no-ledger", "bare", "vendor")
+    from benchmarks.scale.tables import Figures, Results
+
 BY_SIZE = ("ours", "bare", "vendor")
 A_FOLDER = 1_000
 ARCHIVE_BYTES = 500_000_000
 FEWEST = 20
 _SIZES = re.compile(r"([0-9.]+)(kB|MB):([0-9.]+)(kB|MB)")
 _UNITS = {"kB": 1_000, "MB": 1_000_000}
-
-Figures = dict[str, float]
-Results = dict[str, list[Figures]]
 
 
 class Sizes(NamedTuple):
@@ -120,19 +119,12 @@ def _as_installed() -> dict[str, str]:
     return {key: text for key, text in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
 
-def compare(root: Path, url: str, *, files: int, rounds: int) -> None:
-    """Measure all candidates in turns and print a table."""
+def compare(root: Path, url: str, *, files: int, rounds: int) -> Iterator[str]:
+    """Measure all candidates in turns; yields the lines of a table, and of what was wanted."""
     source = root / "compare"
     make_archive(source, files)
-    results = take_turns(PAIRED, source, url, rounds=rounds)
-    print(f"| {files:,} files, median of {rounds} | files/s | CPU ms/file | peak MB |")
-    print("| --- | --- | --- | --- |")
-    for name in PAIRED:
-        wall, cpu, peak = (_median(results[name], key) for key in ("wall_s", "cpu_s", "peak_mb"))
-        print(f"| {name} | {files / wall:,.0f} | {cpu / files * 1e3:.2f} | {peak:.0f} |")
-    _ratio(results, "ours", "vendor", "vendor's wall time over ours")
-    _ratio(results, "bare", "vendor", "vendor's wall time over the bare converter's")
-    _ratio(results, "ours", "no-ledger", "without the ledger over ours")
+    results = take_turns(tables.CANDIDATES, source, url, rounds=rounds)
+    yield from tables.compared(results, files=files, rounds=rounds)
 
 
 def take_turns(names: Sequence[str], source: Path, url: str, *, rounds: int) -> Results:
@@ -148,59 +140,27 @@ def take_turns(names: Sequence[str], source: Path, url: str, *, rounds: int) -> 
     return results
 
 
-def _ratio(results: Results, ours: str, other: str, what: str) -> None:
-    for key in ("wall_s", "cpu_s"):
-        ratios = _ratios(results, ours, other, key)
-        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-        print(f"\n{what} ({key}): {statistics.median(ratios):.2f} ({spread})")
-
-
-def _ratios(results: Results, ours: str, other: str, key: str) -> list[float]:
-    return [b[key] / a[key] for a, b in zip(results[ours], results[other], strict=True)]
-
-
-def _median(figures: list[Figures], key: str) -> float:
-    return statistics.median(each[key] for each in figures)
-
-
-def compare_sizes(root: Path, wanted: Sequence[Sizes], *, files: int, rounds: int) -> None:
+def compare_sizes(root: Path, wanted: Sequence[Sizes], *, files: int, rounds: int) -> Iterator[str]:
     """Measure ours, the floor and the vendor's client with files of several sizes."""
-    print(f"\n| DjVu:PDF, median of {rounds} | files | " + " | ".join(_headings()) + " |")
-    print("| --- " * (2 + 3 * len(BY_SIZE)) + "|")
+    yield from tables.sizes_head(BY_SIZE, rounds)
     for sizes in wanted:
         folder, count = root / str(sizes), sizes.count(files)
         make_archive(folder / "source", count, djvu_bytes=sizes.djvu_bytes)
         with service(pdf_bytes=sizes.pdf_bytes) as url:
             results = take_turns(BY_SIZE, folder / "source", url, rounds=rounds)
         shutil.rmtree(folder)
-        print(f"| {sizes} | {count:,} | " + " | ".join(_cells(results, count)) + " |")
+        yield tables.sizes_row(str(sizes), results, count)
 
 
-def _headings() -> Iterator[str]:
-    for name in BY_SIZE:
-        yield from (f"{name}: files/s", "CPU ms/file", "CPU over vendor's")
-
-
-def _cells(results: Results, count: int) -> Iterator[str]:
-    for name in BY_SIZE:
-        yield f"{count / _median(results[name], 'wall_s'):,.0f}"
-        yield f"{_median(results[name], 'cpu_s') / count * 1e3:.2f}"
-        yield f"{statistics.median(_ratios(results, 'vendor', name, 'cpu_s')):.2f}"
-
-
-def grow(root: Path, url: str, counts: list[int]) -> None:
+def grow(root: Path, url: str, counts: list[int]) -> Iterator[str]:
     """Convert archives of growing size, and each once more."""
-    print("\n| files | first run s | ms/file | peak MB | rerun s | rerun peak MB |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    found = []
     for count in counts:
         source, output = root / f"grow-{count}", root / f"grown-{count}"
         make_archive(source, count)
         first = measure("ours", source, output, url)
-        again = measure("rerun", source, output, url)
-        print(
-            f"| {count:,} | {first['wall_s']:.1f} | {first['wall_s'] / count * 1e3:.2f} |"
-            f" {first['peak_mb']:.0f} | {again['wall_s']:.1f} | {again['peak_mb']:.0f} |"
-        )
+        found.append((count, first, measure("rerun", source, output, url)))
+    yield from tables.grown(found)
 
 
 def main() -> None:
@@ -214,20 +174,23 @@ def main() -> None:
         nargs="*",
         default=[],
         metavar="DJVU:PDF",
-        help="compare with files of these sizes instead, as many of each as fit into 500 MB",
+        help="compare with files of these sizes too, as many of each as fit into 500 MB",
     )
+    arguments.add_argument("--size-rounds", type=int, default=3, help="of --sizes")
     arguments.add_argument("--folder", type=Path, help="where the archives go (default: /tmp)")
-    given = arguments.parse_args()
+    given = with_results(arguments).parse_args()
+    conditions = Conditions()
+    lines = ["\n".join(tables.EXPLAINED)]
     with tempfile.TemporaryDirectory(prefix="scale-", dir=given.folder) as folder:
         root = Path(folder)
-        if given.sizes:
-            compare_sizes(root, given.sizes, files=given.files, rounds=given.rounds)
-            return
         with service() as url:
-            if given.rounds:
-                compare(root, url, files=given.files, rounds=given.rounds)
+            lines.append("\n".join(compare(root, url, files=given.files, rounds=given.rounds)))
             if given.growth:
-                grow(root, url, given.growth)
+                lines.append("\n".join(grow(root, url, given.growth)))
+        if given.sizes:
+            sized = compare_sizes(root, given.sizes, files=given.files, rounds=given.size_rounds)
+            lines.append("\n".join(sized))
+    publish("Scale", "\n\n".join(lines), conditions, given.results)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 `ours` is a run with the durable ledger; `no-ledger` is the same run with a ledger
 in memory; `rerun` is `ours` over a folder that is converted already; `vendor` is the
-vendor's client in a pool of 32 threads; `bare` does the least that a durable converter
+vendor's client in a pool of 32 threads; `sequential` converts one file after the other as
+the tutorials do; `bare` does the least that a durable converter
 can. Only what the candidate needs is imported, before the clocks start.
 """
 
@@ -20,6 +21,7 @@ CONVERT = {
     "rerun": ("ours", "convert"),
     "no-ledger": ("ours", "convert_without_ledger"),
     "vendor": ("vendor", "convert"),
+    "sequential": ("sequential", "convert"),
     "bare": ("bare", "convert"),
 }
 

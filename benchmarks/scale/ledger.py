@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -20,14 +18,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.results import RESULTS, replace_section
+from benchmarks.results import Conditions, publish, with_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TITLE: Final = "Ledger at scale"
 MODULE: Final = "benchmarks.scale.ledger_steps"
-BUSY_LOAD: Final = 2.5
 WHOLE: Final = ("first", "rerun", "report", "merge")
 BULK: Final = ("bulk", "rerun", "json", "merge")
 
@@ -108,13 +105,7 @@ def section(found: list[Figures]) -> str:
     filled = ""
     if bulk:
         filled = f" {', '.join(bulk)} were filled by SQL, a little denser than what a run leaves."
-    load = os.getloadavg()[2]
-    busy = f"; other work beside (load {load:.0f})" if load > BUSY_LOAD else ""
-    whole = " ".join(f"{f['rows']:.0f}" for f in found if "first_plan_s" in f)
-    told = f"{whole} --bulk {' '.join(bulk)}" if bulk else whole
-    return f"""`python -m benchmarks.scale.ledger --rows {told}`
-
-Seconds are of a processor; Python {platform.python_version()}, {os.cpu_count()} processors{busy}.
+    return f"""Seconds are of a processor.
 The ledger after a first run through a service: a document, its outcome and two calls each. Walk
 and looks at PDFs are made up: a file system adds its own time for them.{filled}
 
@@ -134,8 +125,8 @@ def main() -> None:
         "--bulk", type=int, nargs="*", default=[], help="more, filled by SQL: not all is measured"
     )
     arguments.add_argument("--folder", type=Path, help="where the ledgers go (default: /tmp)")
-    arguments.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
-    given = arguments.parse_args()
+    given = with_results(arguments).parse_args()
+    conditions = Conditions()
     wanted = [(rows, WHOLE) for rows in sorted(given.rows)] + [(rows, BULK) for rows in given.bulk]
     found = []
     for rows, steps in wanted:
@@ -145,10 +136,7 @@ def main() -> None:
         finally:
             shutil.rmtree(folder)
         print(json.dumps(found[-1]), file=sys.stderr, flush=True)
-    text = section(found)
-    print(text)
-    if given.write:
-        replace_section(RESULTS, TITLE, text)
+    publish(TITLE, section(found), conditions, given.results)
 
 
 if __name__ == "__main__":

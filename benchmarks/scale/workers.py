@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
-import platform
 import tempfile
 import time
 from functools import partial
@@ -29,14 +27,13 @@ from batch_converter.cli.allocator import keep_freed_memory
 from batch_converter.config import Settings
 from batch_converter.sources import Sources
 from batch_converter.testing import FakeConverter
-from benchmarks.results import RESULTS, replace_section
+from benchmarks.results import Conditions, publish, with_results
 from benchmarks.scale.__main__ import make_archive
 
 if TYPE_CHECKING:
     from batch_converter.engines.base import PdfTarget, Ready, SourceDocument
 
 TITLE: Final = "Workers kept busy"
-BUSY_LOAD: Final = 2.5
 
 
 class SleepingWorkers(FakeConverter):
@@ -108,8 +105,8 @@ def main() -> None:
     arguments.add_argument("--ahead", type=int, default=56, help="documents that wait at them")
     arguments.add_argument("--documents", type=int, default=4_000)
     arguments.add_argument("--seconds", type=float, nargs="+", default=[10.0, 2.0])
-    arguments.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
-    given = arguments.parse_args()
+    given = with_results(arguments).parse_args()
+    conditions = Conditions()
     keep_freed_memory()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     rows = []
@@ -118,25 +115,16 @@ def main() -> None:
         make_archive(source, given.documents)
         for number, seconds in enumerate(given.seconds):
             rows.append(row(given, seconds, source, Path(folder) / str(number)))
-    load = os.getloadavg()[2]
-    busy = f"; other work beside (load {load:.0f})" if load > BUSY_LOAD else ""
-    told = " ".join(f"{seconds:g}" for seconds in given.seconds)
     heads = ["a document takes", "a second at most", "busy while there is work in line"]
     heads += ["busy over all", "CPU ms a document here"]
-    text = f"""`python -m benchmarks.scale.workers --workers {given.workers} \
---documents {given.documents} --seconds {told}`
-
-Simulated: {given.workers} workers that sleep over each document, from half its time to half as
-much again, with {given.ahead} more documents waiting at them; {given.documents:,} documents. The
-run is the real one, with ledger, files, fsync and checks; Python {platform.python_version()},
-{os.cpu_count()} processors{busy}.
+    text = f"""Simulated: {given.workers} workers that sleep over each document, from half its
+time to half as much again, with {given.ahead} more documents waiting at them; {given.documents:,}
+documents. The run is the real one, with ledger, files, fsync and checks.
 
 | {" | ".join(heads)} |
 {"| --- " * len(heads)}|
 {chr(10).join(rows)}"""
-    print(text)
-    if given.write:
-        replace_section(RESULTS, TITLE, text)
+    publish(TITLE, text, conditions, given.results)
 
 
 if __name__ == "__main__":

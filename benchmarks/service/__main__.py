@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.results import RESULTS, replace_section
+from benchmarks.results import Conditions, publish, with_results
 from benchmarks.service import processes
 
 if TYPE_CHECKING:
@@ -203,8 +202,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--queue", type=int, default=10_000, help="documents that wait")
     parser.add_argument("--dir", help="on the disk to be measured (default: the temporary one)")
-    parser.add_argument("--write", action="store_true", help="put the section into RESULTS.md")
-    given = parser.parse_args()
+    given = with_results(parser).parse_args()
+    conditions = Conditions()
     with tempfile.TemporaryDirectory(dir=given.dir) as name:
         folder, config = Path(name), Path(name) / "config.toml"
         config.write_text(CONFIG)
@@ -212,19 +211,15 @@ def main() -> None:
         sizes = bodies(folder, config)
         queued = queue(folder, config, given.queue)
         queued |= restarts(folder, config, given.rounds)
-    body = f"""`python -m benchmarks.service --rounds {given.rounds} --queue {given.queue}`
-
-`serve` with `--data-dir` on {_disk(given.dir)}, its embedded engine converting meanwhile; Python
-{platform.python_version()}, {os.cpu_count()} processors, shared by clients, service, workers and
-other work ({_load()}). Every id that counts was given out after the fsync of file and folder and
+    body = f"""`serve` with `--data-dir` on {_disk(given.dir)}, its embedded engine converting
+meanwhile; clients, service and workers share the processors.
+Every id that counts was given out after the fsync of file and folder and
 the commit of its row. The bare handler beside it is one of aiohttp that syncs one file a request
 and does nothing else.
 
 {section(bursts, steady, queued, sizes)}
 """
-    print(body)
-    if given.write:
-        replace_section(RESULTS, "Service", body)
+    publish("Service", body, conditions, given.results)
 
 
 def _disk(folder: str | None) -> str:
@@ -232,10 +227,6 @@ def _disk(folder: str | None) -> str:
     mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     holding = [one for one in mounts if place.is_relative_to(one[1])]
     return max(holding, key=lambda one: len(one[1]))[2]
-
-
-def _load() -> str:
-    return f"load {os.getloadavg()[2]:.0f} over the last quarter of an hour"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import argparse
 import hashlib
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -21,12 +20,11 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from benchmarks.results import ROOT
+from benchmarks.results import ROOT, Conditions, publish, with_results
 from benchmarks.transfer.service import BLOCK_BYTES, Service, pdf_block
 
 MIB: Final = 1024 * 1024
 MEMORY_MB: Final = 8
-BUSY_LOAD: Final = 2
 FETCHES: Final = {
     "ours": "fetch_ours",
     "ours, every `/` and `+` escaped": "fetch_ours_dense",
@@ -160,8 +158,8 @@ def main() -> None:
     parser.add_argument("--fetch-mib", type=int, default=1024)
     parser.add_argument("--upload-mib", type=int, default=256)
     parser.add_argument("--dir", default=None, help="where files are written")
-    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
-    given = parser.parse_args()
+    given = with_results(parser).parse_args()
+    conditions = Conditions()
     fetch_bytes = given.fetch_mib * MIB // BLOCK_BYTES * BLOCK_BYTES
     upload_bytes = given.upload_mib * MIB
     url = Service().url
@@ -174,15 +172,9 @@ def main() -> None:
         )
         sent = race(UPLOADS, url, upload_bytes, given.rounds, folder)
     growth = small["ours"]["over_idle_mb"]
-    load, busy = os.getloadavg()[2], ""
-    if load > BUSY_LOAD:
-        busy = f" The machine had other work (load {load:.0f} over a quarter of an hour)."
-    section = f"""## Transfer
-
-Python {platform.python_version()}, {os.cpu_count()} cores, loopback, median of {given.rounds},
-`python -m benchmarks.transfer`; files in a temporary folder.
+    body = f"""Over loopback, median of {given.rounds}; files in a temporary folder.
 GB of PDF or DjVu, not of Base64. Each candidate has a process of its own; the service
-shares the cores with it.{busy}
+shares the processors with it.
 
 {verdict(fetched, sent)}
 
@@ -196,19 +188,7 @@ A DjVu of {given.upload_mib} MiB, sent from a file:
 
 {table(sent, upload_bytes)}
 """
-    print(section)
-    if given.write:
-        write(section)
-
-
-def write(section: str) -> None:
-    """Replace our section of RESULTS.md, or append it."""
-    path = Path(__file__).parents[1] / "RESULTS.md"
-    text = path.read_text() if path.exists() else "# Measured\n"
-    before, found, rest = text.partition("## Transfer\n")
-    after = rest.partition("\n## ")
-    kept = "\n## " + after[2] if found and after[1] else ""
-    path.write_text(before.rstrip() + "\n\n" + section.rstrip() + "\n" + kept)
+    publish("Transfer", body, conditions, given.results)
 
 
 if __name__ == "__main__":
