@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, TypedDict
 
 import anyio
-import anyio.to_thread
 
 from batch_converter.engines.base import TaskService
 from batch_converter.errors import (
@@ -23,15 +22,14 @@ from batch_converter.events import (
     DocumentAdmitted,
     DocumentReleased,
     RunDeadlinePassed,
-    RunFewerAtOnce,
-    RunFinished,
     RunStarted,
     RunStopped,
 )
 from batch_converter.fault_points import reach
-from batch_converter.machine_limits import spare_descriptors
+from batch_converter.orchestrator.capacity import Capacity
 from batch_converter.orchestrator.conversion import SUBMIT_GRACE_S
 from batch_converter.orchestrator.direct_conversion import DirectConversion
+from batch_converter.orchestrator.ending import record_end, run_finished, sum_up
 from batch_converter.orchestrator.keeping import SourceKeeper
 from batch_converter.orchestrator.room import Room
 from batch_converter.orchestrator.stopping import DEADLINE, MAX_ERRORS, StopReason, exit_code
@@ -57,10 +55,6 @@ DEADLINE_GRACE_S: Final = 600.0
 """What is out at a deadline is given until the task timeout, at most this long."""
 
 _PAGE: Final = 256
-_DESCRIPTORS_EACH: Final = 3
-"""Of a document at work: its source or part, and a connection, or a worker's two pipes."""
-_DESCRIPTORS_BESIDE: Final = 12
-"""Of the run: a worker that is being started, folders that are synced, a report."""
 
 
 class _Told(TypedDict):
@@ -101,8 +95,8 @@ class Run:
         engine = context.engine
         self._service = engine if isinstance(engine, TaskService) else None
         self._converter = None if isinstance(engine, TaskService) else engine
-        self._affordable = 1
-        self._room = Room(lambda: min(self._affordable, self._capacity))
+        self._capacity = Capacity(context)
+        self._room = Room(lambda: self._capacity.documents)
         self._planning = anyio.CancelScope()
         self._admission = anyio.CancelScope()
 
@@ -135,7 +129,7 @@ class Run:
                 await self._move_sources()
                 watchers.cancel_scope.cancel()
         summary = await self._finish()
-        self._emit(_finished(summary))
+        self._emit(run_finished(summary))
         return summary
 
     def _tell_started(self) -> None:
@@ -149,31 +143,6 @@ class Run:
             )
         )
         self._emit(BudgetSet(limit=self._context.calls.budget.limit))
-
-    async def _look_at_limits(self) -> None:
-        """Let fewer documents in where only few files may be open."""
-        spare = await anyio.to_thread.run_sync(spare_descriptors)
-        self._affordable, wanted = self._affordable_by(spare), self._capacity
-        if spare is not None and self._affordable < wanted:
-            self._emit(
-                RunFewerAtOnce(documents=self._affordable, wanted=wanted, spare_descriptors=spare)
-            )
-
-    @property
-    def _capacity(self) -> int:
-        """How many documents may be in flight at once, as of now."""
-        wanted = self._context.settings.concurrency.max_in_flight
-        return wanted if self._converter is None else min(wanted, self._converter.capacity)
-
-    def _affordable_by(self, spare: int | None) -> int:
-        """Return how many may be in flight where so many descriptors are left."""
-        concurrency = self._context.settings.concurrency
-        at_work = self._capacity
-        if self._service is not None:
-            at_work = concurrency.max_submissions + concurrency.max_pollers
-        if spare is None or spare >= _DESCRIPTORS_EACH * at_work + _DESCRIPTORS_BESIDE:
-            return concurrency.max_in_flight
-        return max(1, (spare - _DESCRIPTORS_BESIDE) // _DESCRIPTORS_EACH)
 
     async def _plan(self, found: Iterator[Found], roots: Sequence[str]) -> int:
         reach("run.begun")
@@ -189,7 +158,7 @@ class Run:
         async with anyio.create_task_group() as conversions:
             if not self._reasons:
                 with self._admission, self._noticing_loss():
-                    await self._look_at_limits()
+                    await self._capacity.look_at_limits()
                     await self._admit(conversions, length)
 
     async def _move_sources(self) -> None:
@@ -315,37 +284,12 @@ class Run:
     async def _finish(self) -> RunSummary:
         with anyio.CancelScope(shield=True):
             try:
-                summary = await self._record_end()
+                summary = await record_end(self._context, self._exit_code, self._causes)
             except LedgerWriteError as error:
                 self._on_stop(error)
-                summary = await self._sum_up()
+                found = self._planner.counts.found
+                summary = await sum_up(self._context, found, self._exit_code, self._causes)
         return summary
-
-    async def _record_end(self) -> RunSummary:
-        ledger = self._context.ledger
-        if self._service is not None:
-            await ledger.remember(self._service.address, self._context.polling.observations())
-        summary = await ledger.finish_run(at=self._context.clock.now())
-        reach("run.counted")
-        code = self._exit_code(summary.totals)
-        await ledger.end_run(code, causes=self._causes)
-        reach("run.recorded")
-        return replace(summary, exit_code=code, causes=tuple(self._causes))
-
-    async def _sum_up(self) -> RunSummary:
-        """Sum up a run whose end cannot be recorded; to the next one it will have died."""
-        summary = await self._context.ledger.summary()
-        known = summary.totals
-        ended = known.converted + known.skipped + known.failed
-        found = max(self._planner.counts.found, ended)
-        totals = replace(known, found=found, remaining=found - ended)
-        return replace(
-            summary,
-            finished_at=self._context.clock.now(),
-            totals=totals,
-            exit_code=self._exit_code(totals),
-            causes=tuple(self._causes),
-        )
 
     def _exit_code(self, totals: Totals) -> ExitCode:
         failures = self._counted_failures(totals)
@@ -354,17 +298,3 @@ class Run:
     def _counted_failures(self, totals: Totals) -> int:
         ignored = self._context.settings.report.ignore_known_failures
         return totals.failed - (self._planner.counts.known_failures if ignored else 0)
-
-
-def _finished(summary: RunSummary) -> RunFinished:
-    totals = summary.totals
-    return RunFinished(
-        exit_code=None if summary.exit_code is None else summary.exit_code.value,
-        found=totals.found,
-        converted=totals.converted,
-        skipped=totals.skipped,
-        failed=totals.failed,
-        remaining=totals.remaining,
-        with_warnings=totals.with_warnings,
-        billed=summary.api_calls.billed,
-    )
