@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import urllib.request
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import aiohttp
@@ -21,6 +20,7 @@ from yarl import URL
 from batch_converter.errors import UsageError
 from batch_converter.foreign_text import trimmed
 from batch_converter.notifications.names import LeavingResolver
+from batch_converter.proxies import environment_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -123,7 +123,7 @@ async def _followed(session: aiohttp.ClientSession, address: URL) -> _Failure | 
     """Get an address, and where it sends on to on the same server."""
     for _ in range(_MOST_REDIRECTS + 1):
         try:
-            proxy = _proxy(address)
+            proxy = environment_proxy(address)
             async with session.get(address, allow_redirects=False, proxy=proxy) as answer:
                 status, location = answer.status, answer.headers.get("Location", "")
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -152,15 +152,6 @@ def _target(address: URL, location: str) -> URL | None:
         return None
     is_upgrade = target.scheme == "https" and target.host == address.host
     return target if is_same or is_upgrade else None
-
-
-def _proxy(address: URL) -> str | None:
-    """Return the environment's proxy for an address, if there is one."""
-    host = address.host or ""
-    if urllib.request.proxy_bypass(f"{host}:{address.port}") or urllib.request.proxy_bypass(host):
-        return None
-    proxies = urllib.request.getproxies()
-    return proxies.get(address.scheme) or proxies.get("all")
 
 
 def _reason(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
@@ -13,6 +12,7 @@ from yarl import URL
 
 from batch_converter.engines.aspose.tls import tls_context
 from batch_converter.errors import ConfigError
+from batch_converter.proxies import environment_proxy
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -109,7 +109,7 @@ def find_proxy(settings: AsposeSettings) -> Proxy:
     Raises:
         ConfigError: It is no http or https proxy.
     """
-    address = settings.proxy or _proxy_of_environment(URL(settings.base_url))
+    address = settings.proxy or environment_proxy(URL(settings.base_url))
     if not address:
         return Proxy()
     try:
@@ -123,11 +123,3 @@ def find_proxy(settings: AsposeSettings) -> Proxy:
         return Proxy(url=url)
     authorization = aiohttp.encode_basic_auth(url.user, url.password or "", "utf-8")
     return Proxy(url=url.with_user(None), authorization=authorization)
-
-
-def _proxy_of_environment(base_url: URL) -> str | None:
-    host = base_url.host or ""
-    if urllib.request.proxy_bypass(f"{host}:{base_url.port}") or urllib.request.proxy_bypass(host):
-        return None
-    proxies = urllib.request.getproxies()
-    return proxies.get(base_url.scheme) or proxies.get("all")
