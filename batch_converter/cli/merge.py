@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batch_converter import api
-from batch_converter.cli.options import FOLDER, PATH, config_option, settings_from
+from batch_converter.cli.options import FOLDER, config_option, settings_from
 from batch_converter.cli.output import echo_lines
+from batch_converter.cli.run_options import report_options
 from batch_converter.config import ReportSettings
 from batch_converter.errors import ExitCode, UsageError
 from batch_converter.logs import printable
@@ -22,27 +23,7 @@ if TYPE_CHECKING:
 @click.command(short_help="One report of the last runs of an archive's shards.")
 @click.argument("state_dirs", metavar="STATE_DIR...", nargs=-1, required=True, type=FOLDER)
 @config_option
-@click.option("--report", "file", type=PATH, metavar="FILE", help="Write it as JSON.")
-@click.option("--html-report", "html_file", type=PATH, metavar="FILE", help="Write it as HTML.")
-@click.option("--csv-report", "csv_file", type=PATH, metavar="FILE", help="Write its files as CSV.")
-@click.option(
-    "--metrics-file",
-    type=PATH,
-    metavar="FILE",
-    help="Write it for Prometheus' textfile collector (FILE.prom).",
-)
-@click.option(
-    "--manifest",
-    type=PATH,
-    metavar="FILE",
-    help="SHA-256 of every converted PDF, for sha256sum -c in the output folder.",
-)
-@click.option(
-    "--failed-list",
-    type=PATH,
-    metavar="FILE",
-    help="Sources that failed, usable as the next --files-from.",
-)
+@report_options
 @click.option("--null", is_flag=True, help="The --failed-list is NUL-separated.")
 @click.option("--json", "as_json", is_flag=True, help="The report without files as one line.")
 def merge(
@@ -51,13 +32,14 @@ def merge(
     *,
     null: bool,
     as_json: bool,
-    **files: Any,  # noqa: ANN401  # paths, typed by the settings
+    **given: Any,  # noqa: ANN401  # paths, typed by the settings
 ) -> None:
     """Tell the last runs of the shards of an archive (convert --shard K/N --state-dir) as one.
 
     Works while runs go on. Without any file it prints a summary. It ends with 1 where a shard is
     missing or has not ended, or a file could not be written.
     """
+    files = {key.removeprefix("report__"): path for key, path in given.items()}
     if null and files["failed_list"] is None:
         raise UsageError("--null says how --failed-list is written; give that, too")
     configured = settings_from(config_file, {}).settings
