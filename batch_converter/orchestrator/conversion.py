@@ -127,7 +127,7 @@ class Conversion:
         except Exception as error:  # a fault of ours in one file must not stop the batch
             if (lack := exhausted(error)) is not None:
                 await self._stop(lack)
-            elif self._is_interrupted and isinstance(error, PassingError):
+            elif self._is_cut_short_by(error):
                 await self._leave()
             elif isinstance(error, FileError):
                 await self._fail(error)
@@ -135,6 +135,11 @@ class Conversion:
                 log.exception("file.crashed", source=self.source)
                 crash = EngineError(f"unexpected {type(error).__name__}; please report it")
                 await self._fail(crash)
+
+    def _is_cut_short_by(self, error: Exception) -> bool:
+        """Whether it is an error only because the run stops; a lack of room is why it stops."""
+        is_passing = isinstance(error, PassingError) and not isinstance(error, NoRoomError)
+        return self._is_interrupted and is_passing
 
     async def _stop(self, error: RunStoppedError) -> None:
         self._on_stop(error)
