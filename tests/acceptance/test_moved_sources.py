@@ -481,7 +481,11 @@ def test_an_indirect_document_is_not_torn_apart(
 
 
 def kill_and_go_on(cloud: Cloud, source: Path, output: Path, folder: Path, step: str) -> None:
-    """Have a run die at a step and run again; look at everything after each."""
+    """Have a run die at a step and run again; look at everything after each.
+
+    A submission that was under way then is the one that may be made again: nobody can know
+    whether it arrived.
+    """
     make_archive(source, 3)
     add_indirect(source / "book")
     before = contents(source)
@@ -496,6 +500,7 @@ def kill_and_go_on(cloud: Cloud, source: Path, output: Path, folder: Path, step:
 
     kept = run("convert", source, "-o", output, "--json")  # what was begun is finished first
     assert kept.code == 0
+    [begun] = kept.named("run.started")
     assert contents(source).keys().isdisjoint(contents(folder))
     assert {**contents(source), **contents(folder)} == before
 
@@ -505,7 +510,8 @@ def kill_and_go_on(cloud: Cloud, source: Path, output: Path, folder: Path, step:
     assert (contents(source), contents(folder)) == ({}, before)
     assert run("status", "-o", output, "--json").json["totals"]["moved"] == len(before)
     assert not run(*command).named("file.vanished")
-    assert cloud.calls["submit"] == len(before)
+    again = cloud.calls["submit"] - len(before)
+    assert 0 <= again <= begun["submit_unknown"]
 
 
 @pytest.mark.slow
