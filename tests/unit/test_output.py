@@ -482,15 +482,21 @@ async def test_a_name_that_is_not_durable_is_told_to_all_who_wait(
     assert len({id(error) for error in failures}) == 20
 
 
-async def test_folder_syncs_are_shared_but_never_too_early(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def recorded_syncs(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
+    """Have no folder synced; returns the names that each had when it was to be, as it grows."""
     kept: list[set[str]] = []
 
     def sync(folder: Path) -> None:
         kept.append({path.name for path in folder.iterdir()})
 
     monkeypatch.setattr(grouped_folder_sync, "sync_folder", sync)
+    return kept
+
+
+async def test_folder_syncs_are_shared_but_never_too_early(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = recorded_syncs(monkeypatch)
     syncs = grouped_folder_sync.GroupedFolderSync(DiskThreads(2))
 
     async def one(number: int) -> None:
@@ -510,13 +516,7 @@ async def test_folder_syncs_are_shared_but_never_too_early(
 async def test_names_that_are_given_together_are_synced_together_and_fail_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept: list[set[str]] = []
-    failed: list[int] = []
-
-    def sync(folder: Path) -> None:
-        kept.append({path.name for path in folder.iterdir()})
-
-    monkeypatch.setattr(grouped_folder_sync, "sync_folder", sync)
+    kept, failed = recorded_syncs(monkeypatch), list[int]()
     syncs = grouped_folder_sync.GroupedFolderSync(DiskThreads(2))
 
     async def one(number: int) -> None:
