@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks import results
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-results = pytest.importorskip("benchmarks.results", reason="the sdist has no benchmarks")
-
 
 def parsed(*words: str) -> argparse.Namespace:
-    given: argparse.Namespace = results.with_results(argparse.ArgumentParser()).parse_args(words)
-    return given
+    return results.with_results(argparse.ArgumentParser()).parse_args(words)
 
 
 def test_a_section_goes_nowhere_unless_told() -> None:

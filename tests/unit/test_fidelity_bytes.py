@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pikepdf
-import pytest
 from pikepdf import Dictionary, Name
 
+from benchmarks.fidelity.mask_bytes import mask_bytes
+from benchmarks.fidelity.subjects import Subject
 from tests.support.bundles import SHARED, Part, bundle_of, form, mask
 from tests.support.djvu_files import chunk, info, page
 from tests.support.djvu_layers import fax_mask
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-mask_bytes = pytest.importorskip("benchmarks.fidelity.mask_bytes").mask_bytes
-Subject = pytest.importorskip("benchmarks.fidelity.subjects").Subject
 
 
 def bilevel(pdf: pikepdf.Pdf, data: bytes, **entries: object) -> pikepdf.Object:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-parts = pytest.importorskip("benchmarks.polling.parts", reason="the sdist has no benchmarks")
-ablation = pytest.importorskip("benchmarks.polling.ablation")
+from batch_converter.polling.predictive import Predictive
+from benchmarks.polling import ablation, parts
+
 BATCH = ablation.Run(ablation.NOTHING, "fifo-2", 4, 1, 8)
 
 
@@ -23,10 +24,10 @@ def fail_without(*names: str) -> None:
 
 
 def test_several_parts_are_back_after_an_error() -> None:
-    before = dict(vars(parts.predictive.Predictive))
+    before = dict(vars(Predictive))
     with pytest.raises(RuntimeError):
         fail_without("wake-faster", "wake-end")
-    assert dict(vars(parts.predictive.Predictive)) == before
+    assert dict(vars(Predictive)) == before
 
 
 def test_what_a_part_is_worth_is_measured_on_the_same_seeds() -> None:

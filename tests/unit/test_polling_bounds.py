@@ -15,6 +15,7 @@ from batch_converter.polling.poll_time import CompletionSample
 from batch_converter.polling.queue_model import QueueModel
 from batch_converter.polling.service_time import ServiceTimes
 from batch_converter.polling.staleness_probe import StalenessProbe
+from benchmarks.polling import runs
 
 FLOOR_S = 1.0
 
@@ -368,7 +369,6 @@ def test_in_the_end_the_last_is_planned_again_with_each_answer_also_in_a_great_b
     [("stops", 3, 1_000), ("first-fast-queue", 74, 60), ("hung", 6, 1_000)],
 )
 def test_batches_that_were_once_polled_far_too_late(trace: str, seed: int, count: int) -> None:
-    runs = pytest.importorskip("benchmarks.polling.runs", reason="the sdist has no benchmarks")
     score = runs.score(trace, [seed], runs.cold(64), count=count, max_in_flight=64)
     assert score.mean_makespan <= 1.2
     assert score.mean_calls <= 2.3

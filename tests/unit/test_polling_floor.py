@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.polling import floor
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-floor = pytest.importorskip("benchmarks.polling.floor", reason="the sdist has no benchmarks")
 
 points = st.lists(
     st.floats(min_value=0.1, max_value=10.0), min_size=1, max_size=7, unique=True
@@ -36,7 +37,7 @@ def spent(at: Sequence[float], asks: Sequence[int]) -> tuple[float, float]:
     return calls / len(at), delay / len(at)
 
 
-def equally_likely(at: Sequence[float]) -> object:
+def equally_likely(at: Sequence[float]) -> floor.Odds:
     return floor.Odds(at, [1.0 / len(at)] * len(at))
 
 

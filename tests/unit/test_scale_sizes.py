@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch_converter.djvu.read.inspect import inspect
+from benchmarks.scale import __main__ as scale
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-scale = pytest.importorskip("benchmarks.scale.__main__", reason="the sdist has no benchmarks")
 
 
 @pytest.mark.parametrize("text", ["30kB:20kB", "300kB:1.5MB", "5MB:10MB"])

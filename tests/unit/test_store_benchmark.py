@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
-import pytest
+from obstore.store import S3Store
 
+from benchmarks.service.processes import Process
+from benchmarks.stores import archive as stores
+from benchmarks.stores import copies, runs, server
 from tests.support.object_store import ACCESS_KEY, SECRET
 
 if TYPE_CHECKING:
@@ -14,18 +19,13 @@ if TYPE_CHECKING:
 
     from tests.support.object_store import Bucket
 
-stores = pytest.importorskip("benchmarks.stores.archive", reason="the sdist has no benchmarks")
-runs = pytest.importorskip("benchmarks.stores.runs")
-server = pytest.importorskip("benchmarks.stores.server")
-copies = pytest.importorskip("benchmarks.stores.copies")
 
-
-def figures(wall_s: float) -> Any:  # noqa: ANN401  # of a module that may not be there
+def figures(wall_s: float) -> runs.Figures:
     return runs.Figures(wall_s=wall_s, cpu_s=wall_s, peak_mb=1.0, server_cpu_s=0.0, requests=3)
 
 
-def archive(**found: list[tuple[float, float]]) -> Any:  # noqa: ANN401  # the same
-    made = stores.Archive("local", folder=None, documents=11, server=None)
+def archive(**found: list[tuple[float, float]]) -> stores.Archive:
+    made = stores.Archive("local", folder=Path(), documents=11, server=Mock(spec_set=Process))
     for way, rounds in zip(stores.WAYS, found.values(), strict=True):
         made.found[way] = [(figures(whole), figures(one)) for whole, one in rounds]
     return made
@@ -74,8 +74,8 @@ async def test_copies_put_as_many_bytes_as_the_pdf_has(bucket: Bucket) -> None:
     for key in sizes:
         bucket.put(f"in/{key}", b"a document")
 
-    def below(prefix: str) -> Any:  # noqa: ANN401  # of a library that may not be there
-        return copies.S3Store(
+    def below(prefix: str) -> S3Store:
+        return S3Store(
             bucket.name,
             prefix=prefix,
             endpoint=bucket.endpoint,
