@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from batch_converter.djvu.jobs.document_facts import BundleFile
 from batch_converter.errors import UnreadableError
-from batch_converter.objects import ObjectAddress
+from batch_converter.objects import ObjectAddress, key_fault
 from batch_converter.output import temporary_folder, write_all, writing
 from batch_converter.sources.object_walk import HEAD_BYTES
 
@@ -162,8 +162,8 @@ class ObjectInspector:
             yield next((found for name in names if (found := seen[name])), None)
 
     def _part(self, address: ObjectAddress, folder: Path | None) -> ObjectStatus | None:
-        if address.name == "" or len(os.fsencode(address.name)) > _LONGEST_NAME_BYTES:
-            return None
+        if key_fault(address.key) or len(os.fsencode(address.name)) > _LONGEST_NAME_BYTES:
+            return None  # nothing can have that name, here or there: not UTF-8, say
         try:
             if folder is None:
                 with _reading(str(address)):

@@ -22,7 +22,7 @@ from batch_converter.models import FileStatus
 from batch_converter.orchestrator import StopReason
 from batch_converter.sources import Sources
 from batch_converter.testing import FakeConverter, FakeTaskService
-from tests.support.bundles import index_of, page_form, pages
+from tests.support.bundles import index_of, page_form, pages, put
 from tests.support.object_store import ACCESS_KEY, SECRET
 from tests.support.pdfs import djvu_bytes
 from tests.support.remote_runs import RemoteRuns
@@ -173,6 +173,19 @@ async def test_an_index_is_bundled_with_the_parts_beside_it(
     assert (await runs.convert(address)).totals.skipped == 1
     runs.bucket.put("in/book/p1.djvu", b"AT&T" + page_form(150))
     assert (await runs.convert(address)).totals.converted == 1
+
+
+async def test_a_part_is_found_by_its_id_where_no_object_can_have_its_name(
+    runs: RemoteRuns, tmp_path: Path
+) -> None:
+    """Directories of Windows' programs have names in its encodings."""
+    runs.engine = None
+    parts = put(pages(2), 1, name="\udce4.djvu")
+    index = index_of(parts, tmp_path / "made")
+    runs.bucket.put("in/index.djvu", index.read_bytes())
+    for part in parts:
+        runs.bucket.put(f"in/{part.id}", b"AT&T" + part.form)
+    assert (await runs.convert(f"{runs.archive}/index.djvu")).totals.converted == 1
 
 
 # When the store does not do as it should

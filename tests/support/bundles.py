@@ -157,7 +157,7 @@ def packed_names(parts: Sequence[Part], version: int = 1) -> bytes:
         for part in parts
     )
     texts = [
-        text.encode() + b"\0"
+        text.encode(errors="surrogateescape") + b"\0"
         for part in parts
         for text in (part.id, part.name, part.title)
         if text is not None
