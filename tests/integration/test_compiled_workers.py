@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import anyio.to_thread
@@ -35,6 +35,9 @@ from batch_converter.threads import DiskThreads
 from tests.integration.test_local_engine import FileSink, document
 from tests.support.compiled import run_compiled
 from tests.support.djvu_files import SAMPLES
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
@@ -118,18 +121,27 @@ def forget_mark(folder: Path, copy: Path) -> None:
 async def test_time_to_compile_is_no_document_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = f"""
-import sys, time
-while time.process_time() < 13:
-    pass
-sys.path.remove({os.fspath(tmp_path / "slow")!r})
-del sys.modules["numba"]
-import numba
-"""
-    fake_numba(tmp_path / "slow", code, monkeypatch)
+    limit_s = 7654.0
+    order = []
+    limited, ready = anyio.fail_after, WorkerProcess.ready
+
+    def noted_limit(delay_s: float) -> AbstractContextManager[anyio.CancelScope]:
+        if delay_s >= limit_s:
+            order.append("its time began")
+        return limited(delay_s)
+
+    async def noted_ready(self: WorkerProcess) -> None:
+        await ready(self)
+        order.append("ready")
+
+    monkeypatch.setattr(anyio, "fail_after", noted_limit)
+    monkeypatch.setattr(WorkerProcess, "ready", noted_ready)
+    monkeypatch.setattr(worker_starter, "_COMPILES_AFTER_S", 0.0)
     with capture_logs() as logs:
-        assert await converted("bitonal", tmp_path / "out.pdf", base_timeout_s=8)
+        assert await converted("bitonal", tmp_path / "out.pdf", base_timeout_s=limit_s)
     assert {line["event"] for line in logs} == {"kernels.compiling"}
+    assert order[0] == "ready"
+    assert "its time began" in order
 
 
 @pytest.mark.parametrize(
