@@ -13,6 +13,8 @@ JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 3 ? 4 : n + 1)))
 KILLS ?= 500
 SIZE ?= quick
 BENCH ?=
+KIND ?= all
+SEED ?= 0
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -104,8 +106,9 @@ acceptance: $(DEV_READY) ## Run the installed command as a process
 	$(BIN)/python -m pytest tests/acceptance
 
 .PHONY: soak
-soak: $(DEV_READY) ## Kill a run KILLS (500) times at random and at each named step, and resume
-	SOAK_KILLS=$(KILLS) $(BIN)/python -m pytest -s tests/acceptance/test_kill.py
+soak: $(DEV_READY) ## Kill runs of KIND (all) KILLS (500) times at random moments, and resume
+	$(BIN)/python -m tests.soak --kills $(KILLS) --seed $(SEED) \
+		$(addprefix --kind ,$(filter-out all,$(KIND)))
 
 .PHONY: bench
 bench: $(DEV_READY) ## Measure (SIZE=quick: five minutes; full: two hours, into RESULTS.md); BENCH=names

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
+_PREFIX: Final = ".batch-converter-bag-"
 _LOCK_NAME: Final = "lock"
+_BAG_NAME: Final = "bag"
 _DIGEST_LETTERS: Final = 16
 
 
@@ -73,35 +75,51 @@ def appearing(place: Path) -> Iterator[Path]:
     Raises:
         OutputError: It cannot be made, or got no name.
     """
-    hidden = place.with_name(f"{_prefix(place)}{token_hex(4)}.part")
-    growing = hidden / "bag"
-    try:
-        with ExitStack() as stack:
-            with writing(place):
-                make_folder(place.parent)
-                _clear_dead(place)
-                hidden.mkdir()
-                stack.enter_context(_lock(hidden))
-                growing.mkdir()
+    with ExitStack() as stack:
+        with writing(place):
+            make_folder(place.parent)
+            _clear_dead(place)
+            hidden = _hidden_folder(place, stack)
+        growing = hidden / _BAG_NAME
+        try:
             yield growing
             with writing(place):
                 _sync_folders(growing)
                 reach("bag.complete")
                 growing.rename(place)
+                reach("bag.named")
                 sync_folder(place.parent)
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)  # what stays, the next one clears
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)  # what stays, the next one clears
+
+
+def _hidden_folder(place: Path, stack: ExitStack) -> Path:
+    """Make and lock the folder in which the bag grows."""
+    while True:
+        hidden = place.with_name(f"{_prefix(place)}{token_hex(4)}.part")
+        hidden.mkdir()
+        # Before it has its lock and its bag, another process may take it for a dead one's.
+        with suppress(Timeout, FileNotFoundError):
+            stack.enter_context(_lock(hidden))
+            (hidden / _BAG_NAME).mkdir()
+            return hidden
 
 
 def _prefix(place: Path) -> str:
     """Return how the hidden folders of a bag of this name begin, however long that is."""
     digest = hashlib.sha256(os.fsencode(place.name)).hexdigest()
-    return f".batch-converter-bag-{digest[:_DIGEST_LETTERS]}-"
+    return f"{_PREFIX}{digest[:_DIGEST_LETTERS]}-"
 
 
 def _clear_dead(place: Path) -> None:
-    """Remove what processes have left that died; what cannot be removed harms nothing."""
-    for hidden in place.parent.glob(f"{_prefix(place)}*.part"):
+    """Remove what processes have left that died; what cannot be removed harms nothing.
+
+    Of bags of other names only what has no bag in it any more, since that has got its name:
+    no bag of that name is begun again, which would clear it.
+    """
+    for hidden in place.parent.glob(f"{_PREFIX}*.part"):
+        if not hidden.name.startswith(_prefix(place)) and (hidden / _BAG_NAME).exists():
+            continue
         with (
             suppress(Timeout, OSError),  # at work, or another user's
             _lock(hidden),

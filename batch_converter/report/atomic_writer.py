@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +11,11 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from batch_converter.errors import OutputError, UsageError
 from batch_converter.fault_points import reach
-from batch_converter.storage import make_folder, sync_file, sync_folder
+from batch_converter.storage import make_folder, new_part, sync_file, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _STANDARD_STREAMS: Final = frozenset({"/dev/stdout", "/dev/stderr"})
 _DESCRIPTORS: Final = ("/proc/", "/dev/fd")  # Linux, and where there is no /proc
 
@@ -27,7 +25,8 @@ def replacing(path: Path, what: str) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` when the block ends without an error.
 
     It is on disk before it gets its name, and the name is before this returns;
-    after an error the old file stands as it was. Missing folders are made. A link
+    after an error the old file stands as it was. What a process that was killed left of
+    the same file goes. Missing folders are made. A link
     stays a link to the new file; a pipe or a device is written as it comes.
 
     Raises:
@@ -52,8 +51,10 @@ def ensure_writable(path: Path, what: str) -> None:
             os.open(path, os.O_WRONLY)  # asks the system for its own words
         if not _is_stream(path):
             part, descriptor = _new_part(Path(os.path.realpath(path)))
-            os.close(descriptor)
-            part.unlink()
+            try:
+                part.unlink()
+            finally:
+                os.close(descriptor)
     except OSError as error:
         msg = f"cannot write the {what} {path}: {error.strerror}"
         raise UsageError(msg) from error
@@ -98,16 +99,16 @@ def _directly(path: Path) -> Iterator[BinaryIO]:
 def _beside(path: Path) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(path))
     part, descriptor = _new_part(target)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+    with os.fdopen(descriptor, "wb") as file:  # which keeps the part's lock to its end
+        try:
             yield file
             file.flush()
             sync_file(file.fileno())
-        reach("report.written")
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+            reach("report.written")
+            part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
     reach("report.named")
     sync_folder(target.parent)
 
@@ -117,5 +118,4 @@ def _new_part(target: Path) -> tuple[Path, int]:
         make_folder(target.parent)
     except FileExistsError:  # the system's word for a file in a folder's place
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
-    part = target.with_name(f".batch-converter-{secrets.token_hex(6)}.part")
-    return part, os.open(part, _NEW_FILE, 0o666)
+    return new_part(target)

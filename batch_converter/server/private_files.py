@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from batch_converter.storage.durable import sync_file, sync_folder
+from batch_converter.storage import new_part, sync_file, sync_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -19,20 +21,17 @@ def write_private(path: Path, data: bytes) -> None:
         OSError: It cannot be written.
     """
     target = path.resolve()  # a link stays one
-    descriptor, name = tempfile.mkstemp(
-        prefix=f".{target.name}.", suffix=".part", dir=target.parent
-    )
-    part = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+    part, descriptor = new_part(target, mode=0o600)
+    with os.fdopen(descriptor, "wb") as file:  # which keeps the part's lock to its end
+        try:
             give_to_owner_of(target, descriptor)
             file.write(data)
             file.flush()
             sync_file(descriptor)
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+            part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
     sync_folder(target.parent)
 
 

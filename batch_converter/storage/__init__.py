@@ -11,6 +11,7 @@ from batch_converter.storage.durable import (
     sync_file,
     sync_folder,
 )
+from batch_converter.storage.parts import new_part
 from batch_converter.storage.relocation import (
     Relocation,
     SourceChangedError,
@@ -46,6 +47,7 @@ __all__ = [
     "make_subfolder",
     "missing_folders",
     "nearest_folder",
+    "new_part",
     "relocate",
     "stage",
     "sync_file",

@@ -41,6 +41,11 @@ def test_a_bag_is_made_that_bagit_py_accepts_and_is_never_half_there(
     assert (done.code, done.err) == (0, "")
     assert done.out == f"3 of 3 PDFs are in {bag}\n"
     assert list(bag.parent.iterdir()) == [bag]
+    second, third = (bag.with_name(name) for name in ("night 2", "night 3"))
+    assert run("bag", "-o", output, second, env={VARIABLE: "bag.named"}).code == -signal.SIGKILL
+    assert len(list(bag.parent.iterdir())) == 3  # both, and where the second has grown
+    assert run("bag", "-o", output, third).code == 0
+    assert sorted(bag.parent.iterdir()) == [bag, second, third]
     check: list[str | Path] = [sys.executable, "-Wignore", BAGIT, "--validate", bag]
     subprocess.run(check, check=True, capture_output=True)
     for pdf in output.glob("*.pdf"):

@@ -1,20 +1,16 @@
-"""Killed at any instant: nothing lost, nothing repeated, nothing half.
+"""Killed at each named step: nothing lost, nothing repeated, nothing half.
 
-`make soak` kills hundreds of times; the seed is in the name of the test's folder and
-in its output, and SOAK_SEED runs the same again.
+At any instant whatever: test_soak.py, and `make soak` by hundreds.
 """
 
 from __future__ import annotations
 
-import os
-import random
 import signal
-import time
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.command import run, started, wait_until
+from tests.support.command import run, started
 from tests.support.disks import small_disk
 from tests.support.killing import Archive, Watcher
 
@@ -26,8 +22,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-KILLS: Final = int(os.environ.get("SOAK_KILLS", "15"))
-SEED: Final = int(os.environ.get("SOAK_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 FAULT_POINT: Final = "_BATCH_CONVERTER_FAULT_POINT"
 
 STEPS: Final = (
@@ -96,47 +90,9 @@ def kill_and_resume(archive: Archive, tmp_path: Path, step: str) -> None:
     assert done.code == 0
     assert_all_counted(archive, before, done)
     archive.check_at_end()
+    assert not list(archive.source.parent.glob(".*.part"))  # where the report is
     if step.startswith(("pdf.named", "pdf.published")):  # adopted, and for good
         assert_nothing_is_left_to_do(archive)
-
-
-@pytest.mark.timeout(480 + 3 * KILLS)
-def test_killed_at_random_moments(archive: Archive, tmp_path: Path) -> None:
-    chance = random.Random(SEED)  # a moment, no secret
-    kills = 0
-    archive.add(12)
-    with Watcher(archive) as watcher:
-        while kills < KILLS:
-            archive.cloud.questions_needed = chance.choice((1, 2, 3))
-            with started(tmp_path / "killed", *convert(archive)) as process:
-                wait_for_a_moment(archive.cloud, chance)
-                process.signal(signal.SIGKILL)
-                killed = process.finish().code == -signal.SIGKILL
-                assert killed or process.finish().code == 0, (SEED, process.events[-9:])
-            kills += killed
-            archive.check_after_death()
-            archive.add(chance.randint(1, 8) if killed else 12)
-        before = archive.cloud.bill()
-        done = run(*convert(archive))
-    assert done.code == 0, (SEED, done.named("file.failed"))
-    assert_all_counted(archive, before, done)
-    archive.check_at_end()
-    assert_nothing_is_left_to_do(archive)
-    assert run("verify", "-o", archive.output).code == 0
-    tell(archive, watcher, kills)
-
-
-def wait_for_a_moment(cloud: Cloud, chance: random.Random) -> None:
-    """Let a run come somewhere: to some request and a little further, or to some time."""
-    if chance.random() < 0.2:
-        time.sleep(chance.uniform(0.2, 1.0))
-        return
-    asked, calls = cloud.calls.total(), chance.randint(1, 30)
-    give_up_at = time.monotonic() + 2
-    wait_until(
-        lambda: cloud.calls.total() >= asked + calls or time.monotonic() > give_up_at, "a request"
-    )
-    time.sleep(chance.uniform(0, 0.03))
 
 
 def assert_all_counted(archive: Archive, before: dict[str, int], done: Finished) -> None:
@@ -156,12 +112,3 @@ def assert_nothing_is_left_to_do(archive: Archive) -> None:
     assert again.code == 0
     assert again.json["totals"]["skipped"] == len(archive.documents)
     assert archive.cloud.bill() == before
-
-
-def tell(archive: Archive, watcher: Watcher, kills: int) -> None:
-    """Print what a soak is run for."""
-    print(  # noqa: T201  # `make soak` shows it
-        f"\nseed {SEED}: {kills} kills, {len(archive.documents)} documents,"
-        f" {archive.cloud.calls['submit']} submissions, {archive.paid_twice} of them because an"
-        f" answer found its process dead; {watcher.looks} looks at PDFs, all of them whole"
-    )

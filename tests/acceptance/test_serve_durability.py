@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-import json
 import shutil
 import urllib.error
-import urllib.request
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from batch_converter.fault_points import VARIABLE
 from tests.acceptance.test_serve_command import serving
+from tests.support.api_client import ApiClient
 from tests.support.command import wait_until
 from tests.support.disks import small_disk
 
@@ -22,43 +21,6 @@ if TYPE_CHECKING:
     from tests.support.command import Running
 
 SAMPLE = next((Path(__file__).parents[2] / "samples").rglob("*.djvu")).read_bytes()
-CONVERT = "/v5.0/ocr/djvu2pdf"
-
-
-class Client:
-    """Speaks to a service by hand, as `curl` would."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        form = b"grant_type=client_credentials&client_id=me&client_secret=any"
-        answer = json.loads(self.request("/connect/token", form, "x-www-form-urlencoded"))
-        self.token = answer["access_token"]
-
-    def request(self, path: str, body: bytes | None = None, kind: str = "json") -> bytes:
-        headers = {"Content-Type": f"application/{kind}"}
-        if hasattr(self, "token"):
-            headers["Authorization"] = f"Bearer {self.token}"
-        request = urllib.request.Request(self.address + path, body, headers)  # noqa: S310  # ours
-        try:
-            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310  # ours
-                content: bytes = response.read()
-        except urllib.error.HTTPError as refusal:
-            refusal.close()  # it holds a connection, which a later test would be blamed for
-            raise
-        return content
-
-    def submit(self, document: bytes = SAMPLE) -> str:
-        body = json.dumps({"image": base64.b64encode(document).decode()}).encode()
-        return self.request(CONVERT, body).decode()
-
-    def ask(self, task_id: str) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self.request(f"{CONVERT}?id={task_id}"))
-        return answer
-
-    def is_ready(self, task_id: str) -> bool:
-        answer = self.ask(task_id)
-        assert answer["taskStatus"] in {"Pending", "Processing", "Completed"}, answer
-        return bool(answer["taskStatus"] == "Completed")
 
 
 @pytest.mark.slow
@@ -69,9 +31,9 @@ def test_it_can_be_killed_at_any_step(tmp_path: Path, step: str) -> None:
     data, accepted = tmp_path / "data", []
     with serving(tmp_path, "--data-dir", data, **{VARIABLE: step}) as (service, address):
         try:
-            client = Client(address)
+            client = ApiClient(address)
             for _ in range(5):
-                accepted.append(client.submit())  # noqa: PERF401  # those before it died count
+                accepted.append(client.submit(SAMPLE))  # noqa: PERF401  # those before it died count
         except OSError:
             pass
         wait_until(lambda: service.is_over, "its death")
@@ -84,8 +46,8 @@ def test_it_can_be_killed_at_any_step(tmp_path: Path, step: str) -> None:
 def test_what_was_accepted_is_converted_by_the_next_service(tmp_path: Path, signum: int) -> None:
     data = tmp_path / "data"
     with serving(tmp_path, "--data-dir", data) as (service, address):
-        client = Client(address)
-        accepted = [client.submit() for _ in range(6)]
+        client = ApiClient(address)
+        accepted = [client.submit(SAMPLE) for _ in range(6)]
         wait_until(lambda: client.is_ready(accepted[0]), "the first")
         service.signal(signum)
         service.finish()
@@ -96,7 +58,7 @@ def test_what_was_accepted_is_converted_by_the_next_service(tmp_path: Path, sign
 
 def _check_all_come(tmp_path: Path, data: Path, accepted: list[str]) -> None:
     with serving(tmp_path / "again", "--data-dir", data) as (service, address):
-        client = Client(address)
+        client = ApiClient(address)
         for task_id in accepted:
             wait_until(partial(client.is_ready, task_id), "a PDF")
             [result] = client.ask(task_id)["results"]
@@ -112,17 +74,17 @@ def test_a_full_disk_answers_507_and_loses_nothing(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", size_bytes=40 << 20) as disk:
         data = disk.path / "data"
         with serving(tmp_path, "--data-dir", data) as (service, address):
-            client = Client(address)
-            accepted = [client.submit()]
+            client = ApiClient(address)
+            accepted = [client.submit(SAMPLE)]
             wait_until(lambda: client.is_ready(accepted[0]), "the PDF")
             _fill(disk.path / "filler", leave_bytes=1 << 20)
             with pytest.raises(urllib.error.HTTPError) as caught:
-                client.submit()
+                client.submit(SAMPLE)
             assert caught.value.code == 507
             assert caught.value.headers["Retry-After"]
             assert client.is_ready(accepted[0])
             (disk.path / "filler").unlink()
-            accepted.append(client.submit())
+            accepted.append(client.submit(SAMPLE))
             wait_until(lambda: client.is_ready(accepted[1]), "the second")
             _stop(service)
 

@@ -264,9 +264,12 @@ def test_what_a_dead_process_has_left_goes_and_what_is_at_work_stays(tmp_path: P
     other = hidden.with_name(f".batch-converter-bag-{'0' * 16}-dead.part")
     for left in (dead, alive, other):
         (left / "bag/data").mkdir(parents=True)
-    with FileLock(alive / "lock", blocking=False):
+    named, naming = (hidden.with_name(f".batch-converter-bag-{n * 16}-a.part") for n in "12")
+    for left in (named, naming):  # whose bags of another name have got it
+        left.mkdir()
+    with FileLock(alive / "lock", blocking=False), FileLock(naming / "lock", blocking=False):
         made(tmp_path / "bag", settings)
-    assert names(tmp_path) == {alive.name, other.name, "bag", "pdfs"}
+    assert names(tmp_path) == {alive.name, naming.name, other.name, "bag", "pdfs"}
 
 
 @pytest.mark.parametrize(

@@ -52,16 +52,22 @@ class Archive:
         """Add documents, in folders of their own; every fifth has a large PDF."""
         for number in range(len(self.documents), len(self.documents) + count):
             path = self.source / f"box {number // 7}" / f"{number:05}.djvu"
-            path.parent.mkdir(parents=True, exist_ok=True)
             document = djvu_bytes(mark=b"%05d" % number)
             if number % 5 == 0:
                 self.cloud.fillers[document] = LARGE_PDF_BYTES
             self.documents[path] = document
-            path.write_bytes(document)
+            self._put(path, document)
 
     def pdf(self, path: Path) -> Path:
         """Return where the PDF of a source belongs."""
         return self.output / path.relative_to(self.source).with_suffix(".pdf")
+
+    def published(self, path: Path) -> bytes | None:
+        """Return what stands under the final name of a source's PDF, if anything does."""
+        try:
+            return self.pdf(path).read_bytes()
+        except FileNotFoundError:
+            return None
 
     def check_after_death(self) -> None:
         """Look at what a killed run left, and at what earlier ones had left."""
@@ -79,11 +85,11 @@ class Archive:
         """Everything is converted, byte for byte; all calls are accounted for."""
         self._check_frozen()
         for path, document in self.documents.items():
-            assert self.pdf(path).read_bytes() == self.cloud.expected(document), path
+            assert self.published(path) == self.cloud.expected(document), path
             again = self.cloud.submissions[document] - 1
             assert 0 <= again <= self.maybe_sent[document], path
         assert not list((self.state / "parts").iterdir())
-        assert not [path for path in self.output.rglob("*.part") if path.is_file()]
+        assert not self._left_behind()
         [[unconverted]] = self._rows("SELECT count(*) FROM document WHERE state <> 'converted'")
         assert unconverted == 0
         for kind, count in self._rows(
@@ -101,18 +107,19 @@ class Archive:
         for document, count in self.frozen.items():
             assert self.cloud.submissions[document] == count, "submitted again"
 
+    def _put(self, path: Path, document: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(document)
+
+    def _left_behind(self) -> list[Path]:
+        """Return what is neither a PDF nor the state's, where PDFs go."""
+        return [path for path in self.output.rglob("*.part") if path.is_file()]
+
     def _document(self, path: bytes) -> bytes:
         return self.documents[Path(os.fsdecode(path))]
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Read the ledger as it lies on the disk; a run may have died before it had tables."""
-        if not self.ledger.exists():
-            return []
-        uri = f"file:{self.ledger}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
-            if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
-                return []
-            return connection.execute(query).fetchall()
+        return ledger_rows(self.ledger, query)
 
 
 class Watcher:
@@ -142,13 +149,23 @@ class Watcher:
     def _watch(self) -> None:
         while not self._stop.wait(0.01):
             for path, document in tuple(self._archive.documents.items()):
-                self._look(self._archive.pdf(path), document)
+                self._look(path, document)
 
-    def _look(self, pdf: Path, document: bytes) -> None:
-        try:
-            content = pdf.read_bytes()
-        except FileNotFoundError:
+    def _look(self, path: Path, document: bytes) -> None:
+        content = self._archive.published(path)
+        if content is None:
             return
         self.looks += 1
         if content != self._archive.cloud.expected(document):
-            self.faults.append(f"{pdf}: {len(content)} bytes that are not its PDF")
+            self.faults.append(f"{path}: {len(content)} bytes that are not its PDF")
+
+
+def ledger_rows(ledger: Path, query: str) -> list[tuple[Any, ...]]:
+    """Read a database as it lies on the disk; a run may have died before it had tables."""
+    if not ledger.exists():
+        return []
+    uri = f"file:{ledger}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
+            return []
+        return connection.execute(query).fetchall()

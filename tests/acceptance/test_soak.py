@@ -1,0 +1,44 @@
+"""Runs of every kind, killed at any instant: a few of the kills of `make soak`."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.soak.archives import ObjectStage
+from tests.soak.killing_runs import Soak
+from tests.soak.kinds import opened_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.soak.stage import Stage
+    from tests.support.object_store import ObjectServer
+
+pytestmark = pytest.mark.slow
+
+SEED: Final = random.SystemRandom().randrange(1, 1 << 32)  # told by the violation, if there is one
+KILLS: Final = {"cloud": 6, "local": 2, "serve": 2, "watch": 2, "bag": 3, "merge": 3}
+"""Dask's take too long: test_dask_command.py kills one."""
+
+
+@pytest.mark.parametrize("kind", KILLS)
+def test_killed_at_random_moments(kind: str, tmp_path: Path) -> None:
+    with opened_kind(kind) as stage:
+        kill(kind, stage, KILLS[kind], tmp_path)
+
+
+def test_killed_between_two_stores(object_server: ObjectServer, tmp_path: Path) -> None:
+    kill("objects", partial(ObjectStage, object_server), 2, tmp_path)
+
+
+def kill(kind: str, stage: Callable[[Path, random.Random], Stage], kills: int, tmp: Path) -> None:
+    """Kill so many runs, and see that they were."""
+    soak = Soak(kind, stage, SEED, tmp)
+    soak.run(kills)
+    assert soak.killed == kills
+    assert soak.lives > soak.killed

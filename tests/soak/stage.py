@@ -1,0 +1,79 @@
+"""What a kind of run is killed at: what there is to do, how it is begun, what must then hold."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, ClassVar, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from random import Random
+    from types import TracebackType
+
+    from tests.soak.lives import Life
+
+_OF_THE_SYSTEM: Final = ("PATH", "PYTHONPATH", "TMPDIR", "LD_LIBRARY_PATH")
+
+
+class Stage(ABC):
+    """A round of kills: one ledger, or one data folder; a context manager.
+
+    Args:
+        folder: Its own, and empty.
+        chance: What is random in what there is to do.
+
+    Attributes:
+        env: The whole environment of each life.
+    """
+
+    codes: ClassVar[frozenset[int]] = frozenset({0})
+    """Exit codes of a life that was not killed."""
+
+    def __init__(self, folder: Path, chance: Random) -> None:
+        self.folder = folder
+        self.chance = chance
+        self.env: Mapping[str, str] = {
+            **{name: os.environ[name] for name in _OF_THE_SYSTEM if name in os.environ},
+            "HOME": os.fspath(folder),
+            "XDG_STATE_HOME": os.fspath(folder / "states"),
+            "NUMBA_DISABLE_JIT": "1",  # compiling takes half a minute
+        }
+        self.stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stack.__exit__(exc_type, exc, traceback)
+
+    @abstractmethod
+    def command(self) -> Sequence[str | Path]:
+        """Return the arguments of the next life."""
+
+    @abstractmethod
+    def grow(self) -> None:
+        """Give the next life something to do."""
+
+    def drive(self, life: Life) -> None:
+        """Be what a life needs around it, until it has ended, killed or not."""
+        assert life.code is not None
+
+    @abstractmethod
+    def check_after_death(self) -> None:
+        """Look at what a killed life has left; the next has not begun."""
+
+    @abstractmethod
+    def check_at_end(self, again: Callable[[], Life]) -> None:
+        """Look at what has become of everything, after a life that was left alone.
+
+        Args:
+            again: Has one more life come and go, and returns it.
+        """
