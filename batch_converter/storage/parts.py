@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _NEW_FILE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _OLD_FILE: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LETTERS: Final = 16
+_PARTS: Final = 4
+"""Of one target that can be found again: so many may write it at once and be killed."""
 
 
 def new_part(target: Path, mode: int = 0o666) -> tuple[Path, int]:
@@ -33,14 +35,16 @@ def new_part(target: Path, mode: int = 0o666) -> tuple[Path, int]:
         mode: What others may do, as far as the umask lets them.
     """
     digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:_LETTERS]
-    part = target.with_name(f".batch-converter-{digest}.part")
-    _clear_dead(part)
-    with suppress(FileExistsError):
-        descriptor = os.open(part, _NEW_FILE, mode)
-        if _is_ours(descriptor):
-            return part, descriptor
-        os.close(descriptor)
-    # Another process writes the same file at this moment: each has a part, the last name counts.
+    parts = [target.with_name(f".batch-converter-{digest}-{n}.part") for n in range(_PARTS)]
+    for part in parts:
+        _clear_dead(part)
+    for part in parts:
+        with suppress(FileExistsError):
+            descriptor = os.open(part, _NEW_FILE, mode)
+            if _is_ours(descriptor):
+                return part, descriptor
+            os.close(descriptor)
+    # More write at this moment, or nothing can be locked here: each has a part all the same.
     part = target.with_name(f".batch-converter-{digest}-{secrets.token_hex(6)}.part")
     return part, os.open(part, _NEW_FILE, mode)
 
@@ -51,7 +55,9 @@ def _clear_dead(part: Path) -> None:
         descriptor = os.open(part, _OLD_FILE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            part.unlink()
+            # Between the two another may have removed or named it, and a new one be there.
+            if os.path.samestat(os.fstat(descriptor), part.lstat()):
+                part.unlink()
         finally:
             os.close(descriptor)
 

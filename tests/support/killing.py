@@ -98,11 +98,6 @@ class Archive:
             never_left = count - self.cloud.calls[kind]
             assert 0 <= never_left <= self.maybe_called[kind], kind
 
-    @property
-    def paid_twice(self) -> int:
-        """Submissions of documents whose earlier task id was lost on its way."""
-        return self.cloud.submissions.total() - len(self.documents)
-
     def _check_frozen(self) -> None:
         for document, count in self.frozen.items():
             assert self.cloud.submissions[document] == count, "submitted again"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +49,43 @@ def test_two_that_write_at_once_have_a_part_each(tmp_path: Path) -> None:
         assert names(tmp_path) == {first.name, second.name}
         second.replace(target)
         assert first.exists()
+
+
+def test_parts_of_several_that_wrote_at_once_and_died_go_all(tmp_path: Path) -> None:
+    target = tmp_path / "report.json"
+    with ExitStack() as stack:
+        dead = {stack.enter_context(written(target)).name for _ in range(4)}
+        assert names(tmp_path) == dead
+        many = stack.enter_context(written(target))
+        assert names(tmp_path) == {*dead, many.name}
+        many.unlink()
+    with written(target) as part:
+        assert names(tmp_path) == {part.name}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_new_part_that_came_to_a_dead_ones_place_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, named: bool
+) -> None:
+    target = tmp_path / "report.json"
+    with written(target) as usual:
+        pass
+    lock, living = fcntl.flock, []
+
+    def late(descriptor: int, operation: int) -> None:
+        if not living:  # another was quicker, and its part is not the one that was opened
+            usual.replace(target) if named else usual.unlink()
+            living.append(os.open(usual, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+            lock(living[0], operation)
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    try:
+        with written(target) as part:
+            assert part != usual
+            assert os.path.samestat(usual.stat(), os.fstat(living[0]))
+    finally:
+        os.close(living[0])
 
 
 def test_another_files_part_is_not_touched(tmp_path: Path) -> None:
