@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.test_serve_command import connect, serving
-from tests.acceptance.test_serve_durability import CONVERT, SAMPLE, Client
+from tests.acceptance.test_serve_durability import SAMPLE
+from tests.support.api_client import CONVERT, ApiClient
 from tests.support.command import started, wait_until
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 class SlowUpload:
     """A submission whose last byte has not been sent."""
 
-    def __init__(self, client: Client, document: bytes = SAMPLE) -> None:
+    def __init__(self, client: ApiClient, document: bytes = SAMPLE) -> None:
         body = json.dumps({"image": base64.b64encode(document).decode()}).encode()
         host, _, port = client.address.removeprefix("http://").partition(":")
         self.connection = socket.create_connection((host, int(port)), timeout=60)
@@ -50,7 +51,7 @@ class SlowUpload:
         return answer
 
 
-def uploads_under_way(client: Client) -> bool:
+def uploads_under_way(client: ApiClient) -> bool:
     line = 'batch_converter_server_requests_in_progress{endpoint="submit"} 1.0'
     return line in client.request("/metrics").decode()
 
@@ -67,7 +68,7 @@ def refuses(address: str) -> bool:
 def test_a_request_under_way_comes_to_its_end_and_none_begins(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with serving(tmp_path, "--data-dir", data) as (service, address):
-        client = Client(address)
+        client = ApiClient(address)
         upload = SlowUpload(client)
         wait_until(partial(uploads_under_way, client), "the upload")
         service.signal(signal.SIGTERM)
@@ -78,13 +79,13 @@ def test_a_request_under_way_comes_to_its_end_and_none_begins(tmp_path: Path) ->
     task_id = answer.split(b"\r\n\r\n")[1].decode()
     assert (done.code, done.events[-1]["event"]) == (143, "server.stopped")
     with serving(tmp_path / "again", "--data-dir", data) as (service, address):
-        wait_until(partial(Client(address).is_ready, task_id), "its PDF")
+        wait_until(partial(ApiClient(address).is_ready, task_id), "its PDF")
 
 
 @pytest.mark.slow
 def test_who_never_ends_is_not_waited_for(tmp_path: Path) -> None:
     with serving(tmp_path, "--data-dir", tmp_path / "data") as (service, address):
-        client = Client(address)
+        client = ApiClient(address)
         upload = SlowUpload(client)
         wait_until(partial(uploads_under_way, client), "the upload")
         service.signal(signal.SIGTERM)
@@ -98,8 +99,8 @@ def test_who_never_ends_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_second_signal_leaves_at_once_and_loses_nothing(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with serving(tmp_path, "--data-dir", data) as (service, address):
-        client = Client(address)
-        accepted = client.submit()
+        client = ApiClient(address)
+        accepted = client.submit(SAMPLE)
         upload = SlowUpload(client)
         wait_until(partial(uploads_under_way, client), "the upload")
         service.signal(signal.SIGTERM)
@@ -110,7 +111,7 @@ def test_a_second_signal_leaves_at_once_and_loses_nothing(tmp_path: Path) -> Non
     assert done.code == 130
     assert not done.named("server.stopped")
     with serving(tmp_path / "again", "--data-dir", data) as (service, address):
-        wait_until(partial(Client(address).is_ready, accepted), "the PDF")
+        wait_until(partial(ApiClient(address).is_ready, accepted), "the PDF")
 
 
 def test_a_hangup_is_passed_over_where_there_is_no_terminal(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.test_serve_durability import SAMPLE, Client
+from tests.acceptance.test_serve_durability import SAMPLE
+from tests.support.api_client import ApiClient
 from tests.support.command import started, wait_until
 
 UNIT = Path(__file__).parents[2] / "contrib/batch-converter-serve.service"
@@ -38,7 +39,7 @@ def test_its_filters_forbid_nothing_that_is_done(tmp_path: Path) -> None:
     arguments = ("serve", "--port", "0", "--data-dir", tmp_path / "data")
     with started(tmp_path / "serve", *arguments, through=through) as service:
         service.wait_until(lambda: service.out, "the line that says it listens")
-        client = Client(service.out.split()[-1])
+        client = ApiClient(service.out.split()[-1])
         wait_until(partial(client.is_ready, client.submit(SAMPLE)), "the PDF")
         [pid] = re.findall(r"^(\d+) ", trace.read_text(errors="replace"), re.MULTILINE)[:1]
         subprocess.run(["kill", f"-{signal.SIGTERM}", pid], check=True)  # noqa: S607  # strace passes none on

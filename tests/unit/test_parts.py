@@ -70,7 +70,8 @@ def test_a_new_part_that_came_to_a_dead_ones_place_meanwhile_stays(
     target = tmp_path / "report.json"
     with written(target) as usual:
         pass
-    lock, living = fcntl.flock, []
+    living: list[int] = []
+    lock = fcntl.flock
 
     def late(descriptor: int, operation: int) -> None:
         if not living:  # another was quicker, and its part is not the one that was opened
