@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from batch_converter.djvu.draw.dates import read_date
 from batch_converter.djvu.draw.metadata import PRODUCER
-from batch_converter.djvu.draw.xmp import XmpError, name_for, read_properties
+from batch_converter.djvu.draw.xmp import XmpError, name_for, packet, read_properties
 from tests.support.djvu_files import chunk, info, page
 from tests.support.navigation import SHARED, convert_bytes, djvused, document, leaf
 
@@ -242,3 +242,18 @@ def test_facts_of_a_later_page_stay_with_it(tmp_path: Path) -> None:
     assert "Map" in told
     assert "<pdfx:Scale>1:100</pdfx:Scale>" in told
     assert done.warnings == ()
+
+
+@given(st.lists(st.sampled_from(["", "x", "dc", "ns0", "ns1", "ns2", "ns3"]), max_size=6))
+def test_each_name_space_is_written_under_a_prefix_of_its_own(prefixes: list[str]) -> None:
+    """Also where a packet has the prefixes that are made up for those without a usable one."""
+    spaces = [(prefix, f"urn:{number}") for number, prefix in enumerate(prefixes)]
+    inside = "".join(
+        f"<{prefix}:one xmlns:{prefix}='{space}'/>" if prefix else f"<one xmlns='{space}'/>"
+        for prefix, space in spaces
+    )
+    known: dict[str, str] = {}
+    given_ = read_properties(RDF % f"<rdf:Description>{inside}</rdf:Description>", known)
+    written = packet(given_, known).decode("utf-8")
+    tags = [element.tag for element in read_properties(written, {})]
+    assert tags == [f"{{{space}}}one" for _, space in spaces]

@@ -6,6 +6,7 @@ A packet is RDF in XML. What is hostile is refused before it is held: a document
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Final
 from xml.etree.ElementTree import Element, ParseError, XMLParser
@@ -181,7 +182,8 @@ class _Names:
             wanted = self._wanted.get(space, "")
             taken = {"x", *_PREFIXES.values(), *self.used.values()}
             own = _PREFIXES.get(space) or (wanted if wanted and wanted not in taken else "")
-            self.used[space] = own or f"ns{len(self.used)}"
+            numbered = (f"ns{number}" for number in itertools.count(len(self.used)))
+            self.used[space] = own or next(prefix for prefix in numbered if prefix not in taken)
         return f"{self.used[space]}:{local}"
 
 
