@@ -167,7 +167,7 @@ def _decoded(text: str, name: str, example: str | None) -> object:
         return text
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number too long is no JSONDecodeError
         msg = f"{name} must be JSON, such as {example}"
         raise ConfigError(msg) from error
 

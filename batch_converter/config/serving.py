@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
@@ -10,6 +10,8 @@ from batch_converter.config.credentials import ClientId, ClientSecret  # noqa: T
 from batch_converter.config.names import parse_host, parse_network
 from batch_converter.config.section import Count, Seconds, Section, Size, UserPath
 from batch_converter.config.units import parse_size
+
+_MOST_HOURS: Final = 1_000_000
 
 
 class ServeSettings(Section):
@@ -19,7 +21,8 @@ class ServeSettings(Section):
         max_pages: Pages of a document; 0 is no limit, here and in the next two.
         max_pdf_bytes: Length of a document's PDF.
         max_document_s: Time that workers spend on a document, all together.
-        retention_hours: How long a document and its PDF are kept from its submission.
+        retention_hours: How long a document and its PDF are kept from its submission; a
+            million hours, 114 years, at most: the calendar of a program ends with the year 9999.
         max_body_bytes: The longest document; a body that holds one may be twice as long.
         max_disk_bytes: What all documents and PDFs together may take.
         max_queued: Documents that have not ended, of all clients.
@@ -45,7 +48,7 @@ class ServeSettings(Section):
     max_pages: Annotated[int, Field(ge=0)] = 10_000
     max_pdf_bytes: Size = 4 << 30
     max_document_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3600
-    retention_hours: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 24
+    retention_hours: Annotated[float, Field(gt=0, le=_MOST_HOURS)] = 24
     max_body_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=1)] = 512 << 20
     max_disk_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=1)] = 20 << 30
     max_queued: Count = 10_000

@@ -168,8 +168,9 @@ def test_a_path_may_begin_with_the_home_folder() -> None:
     assert loaded.settings.report.file == Path("~/r.json").expanduser()
 
 
-def test_lists_and_tables_in_the_environment_are_json() -> None:
-    message = error(env={"BATCH_CONVERTER_INPUT__INCLUDE": "*.djvu"})
+@pytest.mark.parametrize("text", ["*.djvu", "1" * 4301, "[" * 9999])
+def test_lists_and_tables_in_the_environment_are_json(text: str) -> None:
+    message = error(env={"BATCH_CONVERTER_INPUT__INCLUDE": text})
     assert message == 'BATCH_CONVERTER_INPUT__INCLUDE must be JSON, such as ["*.djvu"]'
 
 
@@ -307,6 +308,8 @@ def test_an_empty_section_and_free_settings_are_fine() -> None:
         ("[budget]\nmonth_starts_on = 29", "budget.month_starts_on (file given.toml): "),
         ('[aspose]\nbase_url = "ftp://x"', "aspose.base_url (file given.toml): base_url must be"),
         ("[serve]\nport = 65536", "serve.port (file given.toml): "),
+        ("[serve]\nretention_hours = inf", "serve.retention_hours (file given.toml): "),
+        ("[serve]\nretention_hours = 1_000_000.1", "serve.retention_hours (file given.toml): "),
     ],
 )
 def test_a_refused_value_is_named_with_its_origin(toml: str, start: str) -> None:
