@@ -75,9 +75,7 @@ class Accounts:
         if self._pair and client == self._pair.client_id:
             return hashlib.sha256(b"pair" + self._pair_digest).digest()
         hashed = self._known.clients.get(client)
-        if hashed is None:
-            return None
-        return hashlib.sha256(b"file" + hashed.salt + hashed.hash).digest()
+        return None if hashed is None else _stamp_of_hash(hashed)
 
     def refresh(self, *, strict: bool = False) -> None:
         """Read the file again if it has changed; blocks.
@@ -125,27 +123,39 @@ class Accounts:
         current = self.stamp_of(given.client_id)
         return stamp == current and hmac.compare_digest(proof, self._proof(given))
 
-    def proves(self, given: Credentials) -> bool:
-        """Whether the pair is right; blocks for some 50 ms, for an unknown client too."""
+    def proven_stamp(self, given: Credentials) -> bytes | None:
+        """Return the stamp of the account whose secret this is; None where it is nobody's.
+
+        Blocks for some 50 ms, for an unknown client too; changes nothing.
+        """
         hashed = self._hash_of(given.client_id)
-        stamp = self.stamp_of(given.client_id)
-        is_right = (hashed or self._nobody).matches(given.client_secret) and hashed is not None
-        if is_right and stamp is not None:
-            self._forget_removed()
-            self._proven[given.client_id] = (stamp, self._proof(given))
-        return is_right
+        if not (hashed or self._nobody).matches(given.client_secret):
+            return None
+        return None if hashed is None else _stamp_of_hash(hashed)
+
+    def remember(self, given: Credentials, stamp: bytes) -> bool:
+        """Have `knows` say yes to a pair that was proven; False where the secret is another now.
+
+        While it was hashed the client may have been removed, or given another secret.
+        """
+        if stamp != self.stamp_of(given.client_id):
+            return False
+        clients = self._known.clients
+        self._proven = {name: one for name, one in self._proven.items() if name in clients}
+        self._proven[given.client_id] = (stamp, self._proof(given))
+        return True
 
     def _hash_of(self, client: str) -> HashedSecret | None:
         if self._pair and client == self._pair.client_id:
             return None  # it would have been known
         return self._known.clients.get(client)
 
-    def _forget_removed(self) -> None:
-        clients = self._known.clients
-        self._proven = {name: one for name, one in self._proven.items() if name in clients}
-
     def _proof(self, given: Credentials) -> bytes:
         return hmac.digest(self._key, given.digest, "sha256")
+
+
+def _stamp_of_hash(hashed: HashedSecret) -> bytes:
+    return hashlib.sha256(b"file" + hashed.salt + hashed.hash).digest()
 
 
 def pair_of(settings: ServeSettings) -> Credentials | None:

@@ -95,6 +95,7 @@ class Admission:
             HTTPRequestEntityTooLarge: It is larger than any may be.
             HTTPTooManyRequests: The queue, or this owner's part of it, is full.
             HTTPInsufficientStorage: There is no room for it and its PDF.
+            HTTPServiceUnavailable: The disk does not tell.
         """
         self.check_size(size_bytes - _BESIDE_BYTES)
         self._check_queue(owner, beside)
@@ -127,7 +128,12 @@ class Admission:
         stored_bytes = self._totals.all.stored_bytes + self._coming_bytes + size_bytes
         if stored_bytes > self._settings.max_disk_bytes:
             raise _full("the service stores as much as it may (serve.max_disk_bytes)")
-        if not await self._has_room(needed_bytes):
+        try:
+            has_room = await self._has_room(needed_bytes)
+        except OSError as error:
+            self._health.report(_PLACE, f"the data folder cannot be reached: {error.strerror}")
+            raise _unreachable() from error
+        if not has_room:
             self._health.report(_PLACE, "the disk of the data folder is full")
             raise _full("the disk of the service is full")
         self._health.clear(_PLACE)
@@ -159,6 +165,11 @@ class Admission:
 
 def _busy(text: str) -> web.HTTPException:
     return web.HTTPTooManyRequests(text=text, headers={"Retry-After": str(_FULL_QUEUE_S)})
+
+
+def _unreachable() -> web.HTTPException:
+    text = "the service cannot reach its data folder; its log says why"
+    return web.HTTPServiceUnavailable(text=text, headers={"Retry-After": str(_FULL_DISK_S)})
 
 
 def _full(text: str) -> web.HTTPException:

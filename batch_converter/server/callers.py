@@ -18,6 +18,9 @@ _AUTHORITY: Final = re.compile(
     r"(?P<host>\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(?P<port>[0-9]{1,5}))?", re.ASCII | re.IGNORECASE
 )
 _WITH_PORT: Final = re.compile(r"\[(?P<six>[^\]]+)\](?::\d+)?|(?P<four>[\d.]+):\d+", re.ASCII)
+_NEIGHBOURS_BITS: Final = 64
+"""Of an IPv6 address: whoever has one has all that begin alike."""
+
 _PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*", re.ASCII)
 
 
@@ -97,6 +100,19 @@ class Proxies:
             if not self.trusts(address):
                 return address, hop
         return address, max(1, len(hops))
+
+
+def neighbourhood(address: str) -> str:
+    """Return what stands for all addresses of whoever has this one."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, _NEIGHBOURS_BITS), strict=False))
 
 
 def _values(request: web.BaseRequest, name: str) -> list[str]:

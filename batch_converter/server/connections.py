@@ -7,7 +7,6 @@ they are overdue (`deadlines`).
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,6 +17,7 @@ from aiohttp import web
 
 from batch_converter.machine_limits import spare_descriptors
 from batch_converter.server.answers import problem_response, raw_problem
+from batch_converter.server.callers import neighbourhood
 from batch_converter.server.deadlines import ConnectionDeadlines, Overdue, Patience
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ _KEPT_DESCRIPTORS: Final = 64
 
 _WORKER_DESCRIPTORS: Final = 8
 """Of a worker process: its pipes, its input and its output, while it is started anew."""
-
-_NETWORK_BYTES: Final = 8
-"""Of an IPv6 address: whoever has one has a whole /64 of them."""
 
 _CLOSED_WITHIN_S: Final = 0.25
 """After this the next one is closed as well."""
@@ -87,18 +84,6 @@ def affordable_connections(wanted: int, *, workers: int) -> int:
         return wanted
     kept = _KEPT_DESCRIPTORS + _WORKER_DESCRIPTORS * workers
     return max(1, min(wanted, (spare - kept) // 2))
-
-
-def client_of(address: str) -> str:
-    """Return what connections of one client have in common: IPv4 address, or IPv6 network."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    mapped = parsed.ipv4_mapped
-    return str(mapped) if mapped else parsed.packed[:_NETWORK_BYTES].hex()
 
 
 class Connections:
@@ -180,7 +165,7 @@ class Connections:
         At its limit the one of its own that waited longest is closed; where all of them
         are at work, there is no room.
         """
-        client = client_of(address)
+        client = neighbourhood(address)
         if self.limits.exempt(address) or self._of_client[client] < self.limits.most_per_address:
             return True
         waiting = self._waiting_of.get(client)
@@ -224,7 +209,7 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self.address = address
-        self.client = client_of(address)
+        self.client = neighbourhood(address)
         self._book = book
         self._deadlines = ConnectionDeadlines(book.limits.patience, book.now_s())
         self._request: web.BaseRequest | None = None

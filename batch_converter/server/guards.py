@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -9,9 +11,11 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from batch_converter.errors import OutputError, QueueWriteError
 from batch_converter.server.access import Access, access_of
 from batch_converter.server.answers import problem_response
 from batch_converter.server.callers import CALLER
+from batch_converter.storage.grouped_store import is_full
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +32,8 @@ _log = structlog.get_logger()
 
 _ABORTED: Final = "aborted"
 _OF_THE_BODY: Final = frozenset({"content-type", "content-length"})
+_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_RETRY_AFTER_S: Final = 60
 
 OWNER: Final = web.RequestKey("owner", str)
 """Where a request holds whose documents it is about."""
@@ -88,20 +94,40 @@ async def explaining(request: web.Request, handler: Handler) -> web.StreamRespon
             client=request[CALLER].address,
         )
         raise
-    except Exception as error:
+    except QueueWriteError as error:
+        _log.error("server.queue_failed", endpoint=endpoint_of(request), message=str(error))
+        return _instead(request, _problem(unstorable(error)), error)
+    except Exception as error:  # noqa: BLE001  # the last line of defence: logged, and answered for
         _log.exception("server.request_crashed", endpoint=endpoint_of(request))
-        if request.writer.output_size:  # another answer would be taken for the rest of this one
-            _cut(request)
-            raise ConnectionAbortedError from error
-        return problem_response(
-            HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed; its log says why"
-        )
+        failed = "the service failed; its log says why"
+        answer = problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, failed)
+        return _instead(request, answer, error)
 
 
-def _cut(request: web.Request) -> None:
-    """End the connection, so that what came of an answer is not taken for all of it."""
+def _instead(request: web.Request, answer: web.Response, error: Exception) -> web.Response:
+    """Return an answer; where another has begun, end the connection.
+
+    What came of that one must not be taken for all of it, nor this one for its rest.
+
+    Raises:
+        ConnectionAbortedError: It was ended.
+    """
+    if not request.writer.output_size:
+        return answer
     if request.transport is not None:
         request.transport.abort()
+    raise ConnectionAbortedError from error
+
+
+def unstorable(error: OutputError | QueueWriteError) -> web.HTTPException:
+    """Return what a client is told where the disk does not do its part: 507 or 503."""
+    cause, headers = error.__cause__, {"Retry-After": str(_RETRY_AFTER_S)}
+    is_disk_full = isinstance(cause, OSError) and cause.errno in _DISK_FULL
+    if is_disk_full or (isinstance(cause, sqlite3.Error) and is_full(cause)):
+        text = "the disk of the service is full"
+        return web.HTTPInsufficientStorage(text=text, headers=headers)
+    text = "the disk of the service does not do its part; the service's log says why"
+    return web.HTTPServiceUnavailable(text=text, headers=headers)
 
 
 def _problem(error: web.HTTPException) -> web.Response:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from batch_converter.server.callers import neighbourhood
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -14,8 +15,6 @@ K = TypeVar("K", bound="Hashable")
 
 _MAX_DOUBLINGS: Final = 20
 _MAX_KEYS: Final = 10_000
-_NEIGHBOURS_BITS: Final = 64
-"""Of an IPv6 address: whoever has one has all that begin alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,16 +160,3 @@ class Guesses:
 
 def _home(tried: Try) -> tuple[str, str]:
     return tried.client, neighbourhood(tried.address)
-
-
-def neighbourhood(address: str) -> str:
-    """Return what stands for all addresses of whoever has this one."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((found, _NEIGHBOURS_BITS), strict=False))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
@@ -16,8 +14,7 @@ from batch_converter.codec import MAX_SKELETON_BYTES, SubmissionScanner
 from batch_converter.errors import OutputError, QueueWriteError, RejectedError
 from batch_converter.server.credentials import Credentials
 from batch_converter.server.expectations import ask_for_body
-from batch_converter.server.guards import too_large
-from batch_converter.storage.grouped_store import is_full
+from batch_converter.server.guards import too_large, unstorable
 from batch_converter.wire import FORM_TYPE, ID_PARAMETER
 
 if TYPE_CHECKING:
@@ -31,9 +28,6 @@ _log = structlog.get_logger()
 
 MAX_FORM_BYTES: Final = 64 * 1024
 _MAX_FIELDS: Final = 20
-_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-_FULL: Final = "the disk of the service is full"
-_RETRY_AFTER_S: Final = 60
 
 
 async def read_credentials(request: web.Request) -> Credentials | str:
@@ -150,14 +144,4 @@ def storing() -> Iterator[None]:
         yield
     except (OutputError, QueueWriteError) as error:
         _log.error("server.upload_failed", message=str(error))
-        raise _unstorable(error) from error
-
-
-def _unstorable(error: OutputError | QueueWriteError) -> web.HTTPException:
-    cause, headers = error.__cause__, {"Retry-After": str(_RETRY_AFTER_S)}
-    if isinstance(cause, OSError) and cause.errno in _DISK_FULL:
-        return web.HTTPInsufficientStorage(text=_FULL, headers=headers)
-    if isinstance(cause, sqlite3.Error) and is_full(cause):
-        return web.HTTPInsufficientStorage(text=_FULL, headers=headers)
-    text = "the service cannot store the document; its log says why"
-    return web.HTTPServiceUnavailable(text=text, headers=headers)
+        raise unstorable(error) from error

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import structlog
 from anyio import CapacityLimiter, to_thread
 
-from batch_converter.server.guesses import Guesses, Try, neighbourhood
+from batch_converter.server.callers import neighbourhood
+from batch_converter.server.guesses import Guesses, Try
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,7 +107,8 @@ class SignIn:
     async def _is_right(self, given: Credentials, tried: Try) -> bool:
         is_right = False
         try:
-            is_right = await to_thread.run_sync(self._accounts.proves, given)
+            stamp = await to_thread.run_sync(self._accounts.proven_stamp, given)
+            is_right = stamp is not None and self._accounts.remember(given, stamp)
         finally:  # also of one who has hung up
             if not is_right:
                 self._guesses.note(tried)

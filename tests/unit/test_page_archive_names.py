@@ -25,6 +25,10 @@ PATHS = st.text(st.sampled_from("abA./\\:\x00\u0308ä~2 \ud800文"), max_size=12
         ("com1.djvu", "_com1.pdf"),
         ("console.djvu", "console.pdf"),
         ("a. /b .djvu", "a/b .pdf"),
+        ("a . ./b.djvu", "a/b.pdf"),
+        (" \u3000.a/b.djvu", ".a/b.pdf"),
+        ("con ./b.djvu", "_con/b.pdf"),
+        ("x" * 199 + " y/b.djvu", "x" * 199 + "/b.pdf"),
         ("a\x00b\n.djvu", "a_b_.pdf"),
         ("fdp\u202euvjd.djvu", "fdpuvjd.pdf"),
         ("", "document.pdf"),
@@ -53,6 +57,13 @@ def test_paths_never_clash_and_never_lead_out(names: list[str]) -> None:
         for part in path.split("/"):
             assert part not in {"", ".", ".."}
             assert not set(part) & set("\\:\0")
+            assert part == part.rstrip(". ")
+
+
+def test_what_is_at_the_top_already_gives_its_name_to_no_folder() -> None:
+    names = ArchiveNames("MANIFEST.txt")
+    assert names.take("manifest.TXT/a.djvu") == "manifest.TXT~2/a.pdf"
+    assert names.take("MANIFEST.txt.djvu") == "MANIFEST.txt.pdf"
 
 
 def test_many_of_one_name_are_numbered_at_once() -> None:

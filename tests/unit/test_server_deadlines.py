@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from batch_converter.server.connections import client_of
 from batch_converter.server.deadlines import Allowance, ConnectionDeadlines, Overdue, Patience
 
 PATIENCE = Patience(header_s=10, keep_alive_s=30, least_bytes_per_s=100, write_s=60, body_s=20)
@@ -129,21 +128,3 @@ def test_an_allowance_is_never_more_than_the_whole() -> None:
 def test_connections_are_looked_at_often_enough_for_the_shortest_limit() -> None:
     assert PATIENCE.sweep_s == 1
     assert replace(PATIENCE, header_s=0.4).sweep_s == pytest.approx(0.1)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("192.0.2.1", "192.0.2.1", True),
-        ("192.0.2.1", "192.0.2.2", False),
-        ("192.0.2.1", "::ffff:192.0.2.1", True),
-        ("2001:db8::1", "2001:db8::ffff:2", True),
-        ("2001:db8::1", "2001:db8:0:1::1", False),
-        ("fe80::1%eth0", "fe80::2%eth0", True),
-        ("", "", True),
-    ],
-)
-def test_a_client_is_an_address_or_the_network_that_it_has_for_itself(
-    one: str, other: str, *, same: bool
-) -> None:
-    assert (client_of(one) == client_of(other)) is same

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_converter.server import guesses
-from batch_converter.server.guesses import ADDRESS, CLIENT, Guesses, Slowdown, Try, neighbourhood
+from batch_converter.server.callers import neighbourhood
+from batch_converter.server.guesses import ADDRESS, CLIENT, Guesses, Slowdown, Try
 from tests.support.clocks import ManualClock
 
 HOUR_S = 3600.0
@@ -194,6 +195,7 @@ def test_no_order_of_tries_lets_more_through_than_the_pace(
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
+        ("192.0.2.1", "192.0.2.1", True),
         ("192.0.2.1", "192.0.2.2", False),
         ("2001:db8::1", "2001:db8::ffff:1:2:3", True),
         ("2001:db8::1", "2001:db8:0:1::1", False),

@@ -255,8 +255,29 @@ def test_the_configured_pair_wins_over_a_client_of_its_name(
     accounts = Accounts(PAIR, file)
     accounts.refresh()
     assert accounts.knows(PAIR)
-    assert not accounts.proves(pair("me", secret))
+    assert accounts.proven_stamp(pair("me", secret)) is None
     assert "serve.client_id" in repr([one for one in logs if one["event"] == "config.warning"])
+
+
+async def test_a_secret_that_is_replaced_while_it_is_hashed_lets_nobody_in(
+    file: ClientsFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = pair("alice", await off_loop(file.add, "alice"))
+    accounts = Accounts(PAIR, file)
+    desk, real = SignIn(accounts, clock=ManualClock().monotonic_s), HashedSecret.matches
+
+    def replaced_meanwhile(self: HashedSecret, secret: str) -> bool:
+        is_right = real(self, secret)
+        file.remove("alice")
+        file.add("alice")
+        accounts.refresh()
+        return is_right
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HashedSecret, "matches", replaced_meanwhile)
+        assert await enter(desk, old) == Refusal()
+    assert not accounts.knows(old)
+    assert await enter(desk, old) == Refusal()
 
 
 def test_a_stamp_changes_with_the_secret_alone(file: ClientsFile) -> None:

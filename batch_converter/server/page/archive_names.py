@@ -11,6 +11,9 @@ from batch_converter.naming import clash_key, wanted_output
 _FORBIDDEN: Final = re.compile(r'[<>:"|?*\\]')
 """Windows takes none of these, and a backslash is a folder's end there."""
 
+_AT_THE_END: Final = re.compile(r"[\s.]+\Z")
+"""Windows leaves these out there, and finds nothing of such a name any more."""
+
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 _UNSEEN: Final = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
 _TURNING: Final = frozenset(
@@ -41,10 +44,8 @@ def _part(part: str) -> str:
     kept = "".join(
         "_" if unicodedata.category(one) in _UNSEEN else one for one in part if one not in _TURNING
     )
-    cleaned = _FORBIDDEN.sub("_", kept).strip().rstrip(".")
-    if _RESERVED.fullmatch(cleaned):
-        cleaned = "_" + cleaned
-    return _short(cleaned) or "_"
+    cleaned = _AT_THE_END.sub("", _short(_FORBIDDEN.sub("_", kept).strip()))
+    return "_" + cleaned if _RESERVED.fullmatch(cleaned) else cleaned or "_"
 
 
 def _short(part: str) -> str:
@@ -52,10 +53,14 @@ def _short(part: str) -> str:
 
 
 class ArchiveNames:
-    """Gives each PDF of an archive a path of its own, on systems that know no case as well."""
+    """Gives each PDF of an archive a path of its own, on systems that know no case as well.
 
-    def __init__(self) -> None:
-        self._files: set[str] = set()
+    Args:
+        taken: What else is at the archive's top.
+    """
+
+    def __init__(self, *taken: str) -> None:
+        self._files = set(map(clash_key, taken))
         self._folders: set[str] = set()
         self._tried: dict[str, int] = {}
 

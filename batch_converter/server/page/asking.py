@@ -10,6 +10,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from batch_converter.server.answers import json_response
+from batch_converter.server.expectations import ask_for_body
 from batch_converter.server.guards import owner_of
 from batch_converter.wire import JSON_TYPE
 
@@ -47,12 +48,15 @@ async def read_json(request: web.Request, model: type[Model]) -> Model:
     """
     if request.content_type != JSON_TYPE:
         raise web.HTTPUnsupportedMediaType(text=f"the body has to be {JSON_TYPE}")
+    await ask_for_body(request)
     body = await request.read()
     try:
         # Not pydantic's own parser: names of files may hold half of a surrogate pair.
-        return model.model_validate(json.loads(body))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        given = json.loads(body)
+    except (ValueError, RecursionError) as error:  # of ValueErrors one is of a number too long
         raise web.HTTPBadRequest(text="the body is no JSON") from error
+    try:
+        return model.model_validate(given)
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise web.HTTPBadRequest(text="the body will not do: " + "; ".join(faults)) from error

@@ -125,7 +125,7 @@ class Downloads:
         response.enable_chunked_encoding()
         await response.prepare(request)
         archive, manifest = StreamedZip(self._clock.now()), _Manifest()
-        names = ArchiveNames()
+        names = ArchiveNames(_MANIFEST)
         async for document in self._all(owner_of(request)):
             reader = await self._opened(document) if document.state is _S.READY else None
             if reader is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 import anyio.to_thread
+import structlog
 
 from batch_converter.errors import QueueWriteError
 from batch_converter.server.queue.changes import Changes
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from batch_converter.server.queue.documents import QueuedDocument
+
+_log = structlog.get_logger()
 
 _AT_ONCE: Final = 500
 _S = DocumentState
@@ -253,11 +256,14 @@ class DocumentQueue(DocumentReader):
     async def mark_fetched(self, document: QueuedDocument) -> None:
         """Note that a client has seen the document's end.
 
-        Raises:
-            QueueWriteError: It cannot be recorded.
+        Where that cannot be recorded it is told in the log: the client has what it has come for.
         """
-        if not document.is_fetched:
+        if document.is_fetched:
+            return
+        try:
             await self.change(document.id, document.state, is_fetched=True)
+        except QueueWriteError as error:
+            _log.warning("server.fetch_not_noted", task_id=document.id, message=str(error))
 
     # Within a transaction, and after it
 

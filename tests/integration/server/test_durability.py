@@ -5,32 +5,39 @@ from __future__ import annotations
 import errno
 import json
 import os
-from typing import TYPE_CHECKING, Any
+import sqlite3
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import anyio
 import pytest
 
+from batch_converter.codec import READ_BYTES
 from batch_converter.engines.base import Ready
 from batch_converter.errors import (
     EngineError,
     MachineExhaustedError,
     OutputError,
+    QueueWriteError,
     UnreadableError,
 )
 from batch_converter.server.conversions import PAUSE_S
+from batch_converter.server.queue import DocumentQueue
 from batch_converter.server.storage import DataFolder
 from tests.support.clocks import ManualClock
 from tests.support.service import (
+    CONVERT,
     DJVU,
     PDF,
     Client,
     HandConverter,
+    pdf_bytes,
     pdf_of,
     running,
     submission,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from batch_converter.engines.base import PdfTarget, SourceDocument
@@ -211,6 +218,62 @@ async def test_a_disk_without_room_takes_nothing_in_and_loses_nothing(
         monkeypatch.setattr(DataFolder, "free_bytes", lambda _folder: 1 << 30)
         assert await client.submit()
         assert (await health_of(client))["status"] == "ok"
+
+
+async def test_a_folder_that_cannot_be_looked_at_takes_nothing_in(
+    tmp_path: Path, engine: HandConverter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_folder: DataFolder) -> int:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    async with running(tmp_path, engine) as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(DataFolder, "free_bytes", fail)
+            async with client.post_body(submission(DJVU)) as response:
+                assert response.status == 503
+                assert response.headers["Retry-After"]
+            assert (await health_of(client))["status"] == "degraded"
+        assert await client.submit()
+        assert (await health_of(client))["status"] == "ok"
+
+
+async def unwritable(
+    _queue: DocumentQueue, _operation: Callable[[sqlite3.Connection], object]
+) -> NoReturn:
+    raise QueueWriteError("the queue cannot be written (disk I/O error)") from sqlite3.Error()
+
+
+@pytest.mark.parametrize("size", [100, 2 * READ_BYTES])
+async def test_what_has_come_to_its_end_is_given_though_that_cannot_be_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    engine = HandConverter(pdf=pdf_bytes(size))
+    engine.gate.set()
+    async with running(tmp_path, engine) as client:
+        ready = await client.submit()
+        await client.ask_until(ready, "Completed")
+        engine.outcome = EngineError("the document is too odd")
+        failed = await client.submit()
+        await client.ask_until(failed, "Error")
+        monkeypatch.setattr(DocumentQueue, "_recorded", unwritable)
+        assert pdf_of(await client.ask(ready)) == engine.pdf
+        assert (await client.ask(failed))["taskStatus"] == "Error"
+        assert await client.metric("batch_converter_server_tasks_unfetched") == 2
+
+
+async def test_a_queue_that_cannot_be_written_is_the_services_trouble(
+    tmp_path: Path, engine: HandConverter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path, engine) as client:
+        task_id = await client.submit()
+        await client.engine_until(running=1)
+        with monkeypatch.context() as patched:
+            patched.setattr(DocumentQueue, "_recorded", unwritable)
+            url = f"{CONVERT}?id={task_id}"
+            async with client.session.delete(url, headers=client.headers) as response:
+                assert (response.status, response.headers["Retry-After"]) == (503, "60")
+                assert response.content_type == "application/problem+json"
+        assert pdf_of(await client.end(task_id)) == PDF
 
 
 async def test_the_disk_is_asked_now_and_then_and_before_it_is_full(

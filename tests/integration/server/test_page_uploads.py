@@ -300,6 +300,31 @@ async def test_what_is_announced_badly_is_refused(
         assert browser.service.files() == []
 
 
+@pytest.mark.parametrize(
+    ("size", "status"), [("12", 201), ("1" * 4300, 400), ("1" * 4301, 400), ("[" * 9999, 400)]
+)
+async def test_what_python_does_not_read_is_no_json(
+    tmp_path: Path, engine: HandConverter, size: str, status: int
+) -> None:
+    """A number of more than 4,300 digits it refuses otherwise than what is no number."""
+    async with browsing(tmp_path, engine) as browser:
+        body = f'{{"name": "a.djvu", "size_bytes": {size}}}'
+        headers = {"X-CSRF-Token": browser.csrf, "Content-Type": "application/json"}
+        async with browser.http.post("api/uploads", data=body, headers=headers) as response:
+            assert response.status == status
+
+
+async def test_a_body_that_waits_to_be_asked_for_is_asked_for(
+    tmp_path: Path, engine: HandConverter
+) -> None:
+    async with browsing(tmp_path, engine) as browser:
+        new, headers = {"name": "a.djvu", "size_bytes": 12}, {"X-CSRF-Token": browser.csrf}
+        asked = browser.http.post("api/uploads", json=new, headers=headers, expect100=True)
+        with anyio.fail_after(10):  # of the service's own patience it is half
+            async with asked as response:
+                assert response.status == 201
+
+
 @pytest.mark.parametrize("body", [b"", b"[", b"[]", b'"x"', b"\xff", b"[" * 30_000])
 async def test_what_is_no_json_is_refused(
     tmp_path: Path, engine: HandConverter, body: bytes
