@@ -14,6 +14,7 @@ import base64
 import io
 import struct
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import pikepdf
@@ -60,10 +61,13 @@ def number_of(document: bytes) -> int:
     return int.from_bytes(document[at : at + 2], "big") - 1
 
 
-def _pdf() -> bytes:
+@cache
+def blank_pdf(pages: int) -> bytes:
+    """Return a PDF of as many pages as the document has: one with others is not published."""
     out = io.BytesIO()
     with pikepdf.new() as pdf:
-        pdf.add_blank_page()
+        for _ in range(pages):
+            pdf.add_blank_page()
         pdf.save(out)
     return out.getvalue()
 
@@ -82,7 +86,6 @@ class Simulated:
         self._began: float | None = None
         self._calls = 0
         self._fetched: dict[int, float] = {}
-        self._data = base64.b64encode(_pdf()).decode()
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=1 << 30)
@@ -117,7 +120,8 @@ class Simulated:
         results = None
         if answer is Answer.ENDED:
             self._fetched.setdefault(number, now_s)
-            results = [{"type": "Pdf", "data": self._data}]
+            data = base64.b64encode(blank_pdf(self._trace.jobs[number].pages)).decode()
+            results = [{"type": "Pdf", "data": data}]
         return web.json_response(
             {
                 "id": task_id,
