@@ -1,10 +1,11 @@
-"""How fast documents move, and what that costs: ours beside the alternatives.
+"""How fast documents move, and what that costs: ours beside the alternatives, and its parts.
 
     python -m benchmarks.transfer [--rounds 5] [--write]
 
 All candidates fetch the same PDF into a file, or send the same file, over loopback
 from a service that costs next to nothing; each in a process of its own, the rounds
-interleaved, the median of each kept. `--write` puts the table into RESULTS.md.
+interleaved, the median of each kept. Beside them each part of the work is done alone: what
+ours needs of a processor is held to their sum, since that swings least.
 """
 
 from __future__ import annotations
@@ -21,16 +22,15 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.results import ROOT, Conditions, publish, with_results
+from benchmarks.transfer import verdicts
 from benchmarks.transfer.service import BLOCK_BYTES, Service, pdf_block
 
 MIB: Final = 1024 * 1024
-MEMORY_MB: Final = 8
 FETCHES: Final = {
     "ours": "fetch_ours",
     "ours, every `/` and `+` escaped": "fetch_ours_dense",
     "ours, with the digest": "fetch_stored",
     "ours, with the digest, escaped": "fetch_stored_dense",
-    "received and thrown away": "fetch_thrown_away",
     "`response.json()` + `b64decode`": "fetch_naive",
     "the vendor's client": "fetch_vendor",
 }
@@ -69,8 +69,8 @@ def check(path: Path, size: int) -> None:
 
 def race(
     candidates: dict[str, str], url: str, size: int, rounds: int, folder: Path
-) -> dict[str, Measured]:
-    """Return the median of each candidate over interleaved rounds, and its highest peak."""
+) -> dict[str, list[Measured]]:
+    """Return each candidate's rounds, which are interleaved."""
     found: dict[str, list[Measured]] = {title: [] for title in candidates}
     for number in range(rounds):
         for title, name in candidates.items():
@@ -83,7 +83,7 @@ def race(
                     check(path, size)
                 path.write_bytes(b"")
             found[title].append(measured)
-    return {title: summed_up(each) for title, each in found.items()}
+    return found
 
 
 def summed_up(rounds: list[Measured]) -> Measured:
@@ -95,8 +95,9 @@ def summed_up(rounds: list[Measured]) -> Measured:
     }
 
 
-def table(found: dict[str, Measured], size: int) -> str:
+def table(rounds: dict[str, list[Measured]], size: int) -> str:
     """Return the measurements as Markdown, ours against each."""
+    found = {title: summed_up(each) for title, each in rounds.items()}
     ours = found["ours"]
     lines = [
         "| way | GB/s | CPU s/GB | peak memory over idle | ours is faster | ours needs CPU |",
@@ -111,44 +112,6 @@ def table(found: dict[str, Measured], size: int) -> str:
             f" | 1/{measured['cpu_s'] / ours['cpu_s']:.1f} |"
         )
     return "\n".join(lines)
-
-
-def verdict(fetched: dict[str, Measured], sent: dict[str, Measured]) -> str:
-    """Return what was wanted beside what was found."""
-    plain, dense, stored, stored_dense, raw, naive, vendor = (fetched[name] for name in FETCHES)
-    rows = [
-        ("speed over `response.json()`", 8, "wall_s", naive),
-        ("speed over the vendor's client", 5, "wall_s", vendor),
-        ("CPU saved over `response.json()`", 8, "cpu_s", naive),
-        ("CPU saved over the vendor's client", 5, "cpu_s", vendor),
-        ("speed of receiving and throwing away", 0.6, "wall_s", raw),
-    ]
-    lines = [
-        "| what | wanted | found, all only write | found, ours makes the digest too |",
-        "| --- | --- | --- | --- |",
-    ]
-    for what, wanted, key, other in rows:
-        ratios = (other[key] / plain[key], other[key] / stored[key])
-        lines.append(f"| {what} | {wanted} times | {_cells(ratios, wanted)} |")
-    ratios = (plain["wall_s"] / dense["wall_s"], stored["wall_s"] / stored_dense["wall_s"])
-    what, wanted = "speed with dense escapes, of the plain", 0.5
-    lines.append(f"| {what} | {wanted} times | {_cells(ratios, wanted)} |")
-    upload = sent["ours"]["over_idle_mb"]
-    sizes = [
-        max(first["over_idle_mb"], second["over_idle_mb"], upload)
-        for first, second in ((plain, dense), (stored, stored_dense))
-    ]
-    cells = " | ".join(f"{_missed(size <= MEMORY_MB)}{size:.1f} MB" for size in sizes)
-    lines.append(f"| memory over idle, the worst | {MEMORY_MB} MB | {cells} |")
-    return "\n".join(lines)
-
-
-def _cells(ratios: tuple[float, float], wanted: float) -> str:
-    return " | ".join(f"{_missed(ratio >= wanted)}{ratio:.2f} times" for ratio in ratios)
-
-
-def _missed(is_met: bool) -> str:  # noqa: FBT001  # reads well where it is called
-    return "" if is_met else "**missed:** "
 
 
 def main() -> None:
@@ -166,17 +129,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=given.dir) as name:
         folder = Path(name)
         (folder / "source").write_bytes(os.urandom(MIB) * given.upload_mib)
-        fetched = race(FETCHES, url, fetch_bytes, given.rounds, folder)
+        both = race(FETCHES | verdicts.PARTS, url, fetch_bytes, given.rounds, folder)
         small = race(
             {"ours": "fetch_ours"}, url, max(BLOCK_BYTES, fetch_bytes // 64), given.rounds, folder
         )
         sent = race(UPLOADS, url, upload_bytes, given.rounds, folder)
-    growth = small["ours"]["over_idle_mb"]
+    fetched = {title: both[title] for title in FETCHES}
+    growth = summed_up(small["ours"])["over_idle_mb"]
     body = f"""Over loopback, median of {given.rounds}; files in a temporary folder.
 GB of PDF or DjVu, not of Base64. Each candidate has a process of its own; the service
 shares the processors with it.
 
-{verdict(fetched, sent)}
+{verdicts.verdict(fetched, sent)}
+
+{verdicts.against_parts(both, fetch_bytes)}
 
 A PDF of {given.fetch_mib} MiB, fetched into a file:
 

@@ -11,6 +11,7 @@ import os
 import resource
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,13 @@ import aiohttp
 import anyio
 import anyio.to_thread
 
+from benchmarks.transfer.service import CONVERT
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     Measure = Callable[[], None]
     Candidate = Callable[[str, int, Path, Measure], Awaitable[None]]
-
-CONVERT = "/v5.0/ocr/djvu2pdf"
 
 
 class Uncounted:
@@ -139,15 +140,6 @@ async def warm_up(ours: Any, path: Path, kind: str) -> None:  # noqa: ANN401  # 
     await sink.finish()
 
 
-async def fetch_thrown_away(url: str, size: int, path: Path, start: Measure) -> None:
-    del path
-    async with aiohttp.ClientSession(read_bufsize=256 * 1024) as session:
-        start()
-        async with session.get(f"{url}{CONVERT}?id=plain-{size}") as response:
-            async for _ in response.content.iter_any():
-                pass
-
-
 async def fetch_naive(url: str, size: int, path: Path, start: Measure) -> None:
     async with aiohttp.ClientSession() as session:
         start()
@@ -228,7 +220,6 @@ CANDIDATES: dict[str, Candidate] = {
         "fetch_ours_dense",
         "fetch_stored",
         "fetch_stored_dense",
-        "fetch_thrown_away",
         "fetch_naive",
         "fetch_vendor",
         "submit_ours",
@@ -253,6 +244,14 @@ def cpu_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+def chosen(name: str) -> Candidate:
+    """Return a candidate: a whole way, or a part of ours."""
+    if not name.startswith("part_"):
+        return CANDIDATES[name]
+    parts: dict[str, Candidate] = import_module("benchmarks.transfer.parts").CANDIDATES
+    return parts[name]
+
+
 async def main() -> None:
     """Measure from the moment that the candidate is ready to begin."""
     name, url, size, path = sys.argv[1:]
@@ -262,7 +261,7 @@ async def main() -> None:
         Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
         begun.update(wall=time.perf_counter(), cpu=cpu_s(), idle=memory_mb("VmRSS"))
 
-    await CANDIDATES[name](url, int(size), Path(path), start)
+    await chosen(name)(url, int(size), Path(path), start)
     sys.stdout.write(
         json.dumps(
             {

@@ -15,6 +15,7 @@ import threading
 from typing import Final
 
 BLOCK_BYTES: Final = 768 * 1024
+CONVERT: Final = "/v5.0/ocr/djvu2pdf"
 RECEIVE_BYTES: Final = 1024 * 1024
 TOKEN: Final = b'{"access_token": "a-token", "expires_in": 3600, "token_type": "bearer"}'
 GUID: Final = b"c4b60313-4f78-45f8-b708-069eb98dc22e"
@@ -30,7 +31,8 @@ def pdf_block() -> bytes:
     return random.Random(1).randbytes(BLOCK_BYTES)  # reproducible
 
 
-def _blocks() -> dict[str, bytes]:
+def blocks() -> dict[str, bytes]:
+    """Return the Base64 text that the answer repeats, by kind."""
     plain = base64.b64encode(pdf_block())
     return {
         "plain": plain,
@@ -42,7 +44,7 @@ class Service:
     """Serves one connection at a time per thread, on a free port."""
 
     def __init__(self) -> None:
-        self._blocks = _blocks()
+        self._blocks = blocks()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
