@@ -84,18 +84,24 @@ def against_parts(found: Rounds, size: int) -> str:
         wanted = SUM_TIMES if whole in (OURS, STORED) else None
         what = f"{whole}, over the sum of {len(parts)} parts"
         lines.append(_row(what, wanted, over_sum(found, whole, parts)))
-    dense = [
-        escaped / plain
-        for escaped, plain in zip(_cpu(found, STORED_DENSE), _cpu(found, STORED), strict=True)
-    ]
+    dense = _ratios(_cpu(found, STORED_DENSE), _cpu(found, STORED))
     lines.append(_row("dense escapes over plain, both with the digest", DENSE_TIMES, dense))
+    least = _ratios(_sums(found, SUMS[STORED_DENSE]), _sums(found, SUMS[STORED]))
+    lines.append(_row("the same of the sums of their parts", None, least))
     return "\n".join(lines)
 
 
 def over_sum(found: Rounds, whole: str, parts: Sequence[str]) -> list[float]:
     """Return how many times the sum of its parts the whole takes, round by round."""
-    sums = [sum(each) for each in zip(*(_cpu(found, part) for part in parts), strict=True)]
-    return [spent / parts_s for spent, parts_s in zip(_cpu(found, whole), sums, strict=True)]
+    return _ratios(_cpu(found, whole), _sums(found, parts))
+
+
+def _sums(found: Rounds, parts: Sequence[str]) -> list[float]:
+    return [sum(each) for each in zip(*(_cpu(found, part) for part in parts), strict=True)]
+
+
+def _ratios(over: Sequence[float], under: Sequence[float]) -> list[float]:
+    return [each / other for each, other in zip(over, under, strict=True)]
 
 
 def _row(what: str, wanted: float | None, ratios: list[float]) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-verdicts = pytest.importorskip("benchmarks.transfer.verdicts", reason="the sdist has no benchmarks")
+from benchmarks.transfer import verdicts
 
 
 def rounds(*cpu_s: float) -> list[dict[str, float]]:
     return [{"cpu_s": each, "wall_s": each, "peak_mb": 9.0, "idle_mb": 4.0} for each in cpu_s]
 
 
-def found(plain: tuple[float, float], dense: tuple[float, float]) -> dict[str, object]:
+def found(plain: tuple[float, float], dense: tuple[float, float]) -> verdicts.Rounds:
     wholes = {name: rounds(*plain) for name in (verdicts.OURS, verdicts.STORED)}
     wholes |= {name: rounds(*dense) for name in (verdicts.OURS_DENSE, verdicts.STORED_DENSE)}
     return wholes | {part: rounds(1.0, 2.0) for part in verdicts.PARTS}
@@ -36,3 +36,8 @@ def test_the_whole_is_held_to_1_3_times_the_sum() -> None:
     assert "**missed:**" not in told.split(verdicts.STORED)[0]
     told = verdicts.against_parts(found((5.3, 10.6), (5.3, 10.6)), 10**9)
     assert "≤ 1.3 times | **missed:** 1.32 times" in told
+
+
+def test_what_escapes_cost_stands_beside_what_their_parts_cost() -> None:
+    told = verdicts.against_parts(found((5.0, 10.0), (5.0, 10.0)), 10**9)
+    assert "| the same of the sums of their parts | | 1.20 times (1.20 to 1.20) |" in told
