@@ -62,8 +62,8 @@ BENCHMARKS: Final = (
         module="scale.ledger",
         title="Ledger at scale",
         quick="--rows 10000 30000",
-        full="--rows 100000 1000000",
-        full_minutes=6,
+        full="--rows 100000 1000000 --bulk 5000000",
+        full_minutes=26,
     ),
     Benchmark(
         module="service",
