@@ -255,6 +255,17 @@ def adobe_rgb(image: Image.Image) -> bytes:
     return data[:at] + data[at + 2 + int.from_bytes(data[at + 2 : at + 4], "big") :]
 
 
+def padded(data: bytes) -> bytes:
+    """Put fill bytes before each marker of a JPEG's head, as any may have them."""
+    head, scan = data.split(b"\xff\xda", 1)
+    at, marked = 2, head[:2]
+    while at < len(head):
+        end = at + 2 + int.from_bytes(head[at + 2 : at + 4], "big")
+        marked += b"\xff" * (at % 3) + head[at:end]
+        at = end
+    return marked + b"\xff\xff\xda" + scan
+
+
 LARGE = shaded(*size_at(2))
 
 
@@ -265,10 +276,19 @@ LARGE = shaded(*size_at(2))
         jpeg(LARGE, quality=30, subsampling=2),
         jpeg(LARGE.convert("L")),
         jpeg(LARGE, progressive=True),
+        padded(jpeg(LARGE)),
         jpeg(LARGE, keep_rgb=True),
         jpeg(LARGE, icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()),
     ],
-    ids=["colour", "rough", "gray", "progressive", "RGB with Adobe's marker", "with a profile"],
+    ids=[
+        "colour",
+        "rough",
+        "gray",
+        "progressive",
+        "fill bytes",
+        "RGB with Adobe's marker",
+        "with a profile",
+    ],
 )
 def test_a_jpeg_that_a_pdf_can_hold_loses_nothing(tmp_path: Path, data: bytes) -> None:
     ours(tmp_path, document(chunk("BGjp", data)))
@@ -320,7 +340,11 @@ def test_a_jpeg_that_breaks_off_is_damage(
     """DjVuLibre fills it up with gray."""
     data = jpeg(LARGE, progressive=progressive)
     cut = data[: int(len(data) * left)] + b"\xff\xd9" * ended
-    for layers in ([chunk("BGjp", cut)], [MASK, chunk("FGjp", cut), BACKGROUNDS["BG44"]]):
+    for layers in (
+        [chunk("BGjp", cut)],
+        [chunk("BGjp", padded(cut))],
+        [MASK, chunk("FGjp", cut), BACKGROUNDS["BG44"]],
+    ):
         with pytest.raises(EngineError, match="page 1 cannot be decoded: its JPEG image"):
             ours(tmp_path, document(*layers))
 

@@ -27,6 +27,8 @@ _BEFORE_THE_END: Final = b"\x5a\xa5\x33\xcc" * 16
 _SMALL_SCALE: Final = 8
 _LARGE_PIXELS: Final = 1_500_000
 _FIRST_SEGMENT: Final = 2
+_MARK: Final = 0xFF
+_NO_MARKERS: Final = frozenset({0x00, _MARK})
 _FRAMES_IN_PDF: Final = frozenset({0xC0, 0xC1, 0xC2})
 """What marks an image as baseline, extended and progressive, Huffman coded (ISO 32000-1, 7.4.8)."""
 
@@ -104,13 +106,19 @@ class JpegLayer:
             raise PageError("its JPEG image breaks off")
 
     def _frame(self) -> int:
-        """Return the marker that names the coding process (ISO/IEC 10918-1, B.1.1.3)."""
-        at = _FIRST_SEGMENT
-        while at + 4 <= len(self._data):
-            marker, size = self._data[at + 1], int.from_bytes(self._data[at + 2 : at + 4], "big")
-            if marker in _FRAMES_IN_PDF or marker in _OTHER_FRAMES:
+        """Return the marker that names the coding process (ISO/IEC 10918-1, B.1.1.3); 0 for none.
+
+        Any marker may have fill bytes before it (B.1.1.2); libjpeg passes over others there, too.
+        """
+        data, at = self._data, _FIRST_SEGMENT
+        while at + 4 <= len(data):
+            marker = data[at + 1]
+            if data[at] != _MARK or marker in _NO_MARKERS:
+                at += 1
+            elif marker in _FRAMES_IN_PDF or marker in _OTHER_FRAMES:
                 return marker
-            at += 2 + size
+            else:
+                at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         return 0
 
     def _says_its_colors(self) -> bool:
