@@ -103,7 +103,8 @@ class Door:
 def _refuse(accepted: socket.socket) -> None:
     """Say that the client has too many connections, if it can be said at once."""
     with accepted, suppress(OSError):
-        accepted.send(raw_problem(503, "too many connections of one address", retry_after_s=1))
+        text = "too many connections of one address (serve.max_connections_per_address)"
+        accepted.send(raw_problem(503, text, retry_after_s=1))
 
 
 @asynccontextmanager

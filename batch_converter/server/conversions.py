@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import anyio
@@ -27,7 +27,7 @@ from batch_converter.shortage import shortage_of
 from batch_converter.storage import sync_file
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from batch_converter.clock import Clock
@@ -62,14 +62,15 @@ VANISHED: Final = "the document has vanished from the disk of the service; send 
 
 
 class _Settled(NamedTuple):
-    """How a document ended, and what its row says of that."""
+    """How a document ended, what its row says of that, and the log, which has no names of any."""
 
     state: DocumentState
     columns: Mapping[str, object]
+    logged: Sequence[str] = ()
 
 
-def _failed(code: str, *messages: str) -> _Settled:
-    return _Settled(DocumentState.FAILED, {"error_code": code, "messages": messages})
+def _failed(code: str, told: Sequence[str], logged: Sequence[str]) -> _Settled:
+    return _Settled(DocumentState.FAILED, {"error_code": code, "messages": tuple(told)}, logged)
 
 
 class _Unsettled(Exception):  # noqa: N818  # no error of the document's
@@ -241,14 +242,14 @@ class Conversions:
             bytes_in=document.size_bytes,
             bytes_out=recorded.pdf_bytes,
             seconds=round(seconds, 3),
-            messages=recorded.messages,
+            messages=settled.logged,
         )
 
     async def _wait_again(self, document: QueuedDocument, trouble: _Unsettled) -> None:
         """Put the document back, and pause, unless it is to blame in the end."""
         if trouble.crashed and document.crashes + 1 >= _MAX_CRASHES:
             message = f"the conversion ended {_MAX_CRASHES} times without a verdict: {trouble}"
-            await self._settle(document, _failed("engine_error", message), 0.0)
+            await self._settle(document, _failed("engine_error", [message], [message]), 0.0)
             return
         await self._folder.remove_result(document.id)
         if not trouble.crashed:
@@ -269,12 +270,13 @@ class Conversions:
             return await self._pdf(document, ready)
         except BatchConverterError as error:
             if await self._folder.threads.run(self._folder.has_lost, document.id):
-                return _failed(ErrorCode.UNREADABLE.value, VANISHED)
+                return _failed(ErrorCode.UNREADABLE.value, [VANISHED], [VANISHED])
             if (reason := _machine_reason(error)) is not None:
                 crashed = _errno_of(error) == errno.EBUSY  # met again and again: by this one, too?
                 raise _Unsettled(reason, crashed=crashed) from error
             code = error.code.value if isinstance(error, FileError) else "engine_error"
-            return _failed(code, *self._public(document, (str(error),)))
+            told = self._public(document, (str(error),))
+            return _failed(code, told, self._public(replace(document, name=""), (str(error),)))
         except Exception as error:
             if (reason := shortage_of(error) or _disk_reason(error)) is not None:
                 raise _Unsettled(reason, crashed=False) from error

@@ -205,5 +205,5 @@ def bounding(max_body_bytes: int) -> Middleware:
 
 def too_large(max_bytes: int) -> web.HTTPException:
     """Return the refusal of a body, with the limit."""
-    text = f"the request's body is larger than the {max_bytes} bytes that are taken"
+    text = f"a body may have {max_bytes} bytes here (serve.max_body_bytes)"
     return web.HTTPRequestEntityTooLarge(max_size=max_bytes, actual_size=max_bytes + 1, text=text)

@@ -260,7 +260,8 @@ async def test_one_address_does_not_have_all_of_them() -> None:
         await say(second, b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
         status, headers, body = await answer(await stack.enter_async_context(await door.connect()))
         assert (status, headers["retry-after"]) == (503, "1")
-        assert json.loads(body)["detail"] == "too many connections of one address"
+        detail = "too many connections of one address (serve.max_connections_per_address)"
+        assert json.loads(body)["detail"] == detail
         door.gate.set()
         assert (await answer(busy))[0] == (await answer(second))[0] == 200
 

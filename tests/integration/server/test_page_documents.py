@@ -20,6 +20,8 @@ from tests.support.service import DJVU, HandConverter
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from structlog.typing import EventDict
+
     from batch_converter.engines.base import PdfTarget, SourceDocument
 
 STATES = ("uploading", "waiting", "converting", "ready", "failed", "cancelled")
@@ -385,3 +387,23 @@ async def test_what_is_over_is_not_there(tmp_path: Path, engine: HandConverter) 
         clock.at_s += 3600
         assert await browser.status("GET", f"documents/{document_id}/pdf") == 404
         assert "known" not in await browser.start("a.djvu", DJVU)
+
+
+class NamingEngine(HandConverter):
+    """Says of a file by its name why it fails, as engines do."""
+
+    async def convert(self, source: SourceDocument, target: PdfTarget) -> Ready:
+        del target
+        raise EngineError(f"{source.name} is odd ({source.path})")
+
+
+async def test_an_owner_reads_the_name_of_a_document_and_the_log_does_not(
+    tmp_path: Path, logs: list[EventDict]
+) -> None:
+    async with browsing(tmp_path, NamingEngine()) as browser:
+        document_id = await browser.upload("letters/dear anna.djvu")
+        error = (await browser.until(document_id, "failed"))["error"]
+    assert error["message"] == "dear anna.djvu is odd (dear anna.djvu)"
+    (end,) = [one for one in logs if one["event"] == "server.task_ended"]
+    assert list(end["messages"]) == ["document.djvu is odd (document.djvu)"]
+    assert "anna" not in repr(logs)
