@@ -36,7 +36,8 @@ _MODE_CODES = _codes(MODES)
 _RUN_CODES = _codes(RUNS[: 1 << RUN_BITS]), _codes(RUNS[1 << RUN_BITS :])
 
 
-def _run(length: int, colour: int) -> str:
+def fax_run(length: int, colour: int) -> str:
+    """Return the codes of a run of white (0) or black (1), as binary digits."""
     codes = _RUN_CODES[colour]
     text = ""
     while length >= 2560 + 64:
@@ -75,7 +76,9 @@ def _row(row: list[bool], above: list[bool]) -> str:
             black = 1 - black
         else:
             at = _end(row, own, 1 - black)
-            text += _MODE_CODES[HORIZONTAL] + _run(own - start, black) + _run(at - own, 1 - black)
+            text += (
+                _MODE_CODES[HORIZONTAL] + fax_run(own - start, black) + fax_run(at - own, 1 - black)
+            )
     return text
 
 

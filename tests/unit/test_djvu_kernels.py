@@ -33,7 +33,7 @@ from batch_converter.djvu.read.document import open_djvu
 from tests.support.djvu_files import SAMPLES, chunk, info, page
 from tests.support.djvulibre import made, mask_of
 from tests.support.jb2_coding import Jb2Writer
-from tests.support.mmr_coding import smmr
+from tests.support.mmr_coding import fax_run, smmr
 from tests.support.netpbm import pbm
 
 if TYPE_CHECKING:
@@ -458,3 +458,19 @@ def test_changed_fax_pages_are_drawn_or_refused(seed: int, data: st.DataObject) 
 def test_what_is_no_fax_page_is_refused(data: bytes) -> None:
     with pytest.raises(MmrError):
         decode_rows(data)
+
+
+@pytest.mark.parametrize("width", [1, 2, 7, 8, 9, 100])
+@pytest.mark.parametrize("pairs", [1, 2, 4, 6, 52, 1000])
+def test_runs_of_no_length_lead_nowhere_and_do_no_harm(width: int, pairs: int) -> None:
+    """A stream may say any number of them; those beyond what a row can have are damage."""
+    codes = ("001" + fax_run(0, 0) + fax_run(0, 1)) * pairs + "001" + fax_run(width, 0)
+    codes += fax_run(0, 1)
+    bits = codes + "0" * (-len(codes) % 8)
+    head = b"MMR\0" + width.to_bytes(2, "big") + (1).to_bytes(2, "big")
+    data = head + int(bits, 2).to_bytes(len(bits) // 8, "big")
+    if 2 * pairs <= width + 2:
+        assert not decode_rows(data).any()
+    else:
+        with pytest.raises(MmrError):
+            decode_rows(data)

@@ -23,6 +23,9 @@ PADDING_BYTES: Final = 4
 
 DAMAGED: Final = -1
 
+_EMPTY_RUNS: Final = 2
+"""More changes of colour than pixels; a stream can say any number that lead nowhere."""
+
 _LENGTH_MASK: Final = (1 << LENGTH_BITS) - 1
 _MAKE_UP: Final = 64
 _WINDOW_BITS: Final = 24
@@ -62,7 +65,7 @@ def decode_row(  # noqa: C901, PLR0912, PLR0915, PLR0917  # one loop over the co
     while at < width:
         while above[other] <= at:
             other += 2
-        if position >= last:
+        if position >= last or count > width + _EMPTY_RUNS:
             return DAMAGED
         code = MODES[_window(data, position, MODE_BITS)]
         if not code:
