@@ -107,7 +107,10 @@ class DiskThreads:
                 if not number:
                     raise
                 break
-        weakref.finalize(self, _end, self._calls.sent, self._size)
+        ending = weakref.finalize(self, _end, self._calls.sent, self._size)
+        # A daemon thread that wakes while Python ends may touch what is freed already, and
+        # crash it (python/cpython#124878): those that wait go on waiting.
+        ending.atexit = False
 
     @property
     def executor(self) -> futures.Executor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -175,3 +177,26 @@ async def test_what_was_given_up_before_its_turn_is_not_begun() -> None:
         assert await first
         await last
     assert begun == ["last"]
+
+
+PROGRAM = """
+import anyio
+from batch_converter import threads
+
+async def main():
+    await pool.run(int)
+
+threads._end = lambda *_: print("woken")
+pool = threads.DiskThreads()
+anyio.run(main)
+"""
+
+
+@pytest.mark.parametrize(("then", "said"), [("", ""), ("del pool", "woken\n")])
+def test_threads_end_with_their_object_and_none_is_woken_by_the_end_of_python(
+    then: str, said: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM + then], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == (said, "")
