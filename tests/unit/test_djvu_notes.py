@@ -150,6 +150,16 @@ def test_strips_of_a_triangle_cover_it_and_nothing_else(corners: list[tuple[int,
     assert len(strips) <= 50
 
 
+@pytest.mark.parametrize(
+    ("corners", "is_cut"), [(100, True), (176, True), (180, False), (1000, False)]
+)
+def test_a_zigzag_is_cut_as_long_as_that_takes_few_strips(corners: int, *, is_cut: bool) -> None:
+    zigzag = [(37.0 * i % 1000, i + 5000.0 * (i % 2)) for i in range(corners)]
+    strips = polygon_strips(zigzag)
+    assert bool(strips) is is_cut
+    assert len(strips) <= 10_000
+
+
 @pytest.mark.parametrize("shape", ["oval 10 10 100 50", "line 10 10 200 60", "rect 5 5 9 9"])
 def test_points_of_links_lie_in_their_rectangles(tmp_path: Path, shape: str) -> None:
     _, pdf = convert_bytes(tmp_path, annotated(f'(maparea "http://a/" "c" ({shape}))'))

@@ -20,13 +20,17 @@ Quad = tuple["Point", "Point", "Point", "Point"]
 _STRIPS: Final = 24
 _OVAL_CORNERS: Final = 48
 _MAX_CORNERS: Final = 1000
+_MAX_STRIPS: Final = 10_000
+"""A zigzag of as many corners as may be takes 250,000, half a gigabyte as parts of a PDF."""
+
 _LEAST_REACH: Final = 4
 
 
 def polygon_strips(corners: Sequence[Point]) -> list[Quad]:
     """Cut a polygon, by its even-odd inside, into flat trapezoids.
 
-    Empty where it has no inside, or more corners than are worth the time.
+    Empty where it has no inside, or where it has more corners or takes more strips than are
+    worth the time and the room: a link is its box then.
 
     Returns:
         Corners of each: upper left, upper right, lower left, lower right.
@@ -47,6 +51,8 @@ def polygon_strips(corners: Sequence[Point]) -> list[Quad]:
             upright = all(start[0] == end[0] for start, end in (left, right))
             count = 1 if upright else math.ceil(_STRIPS * (high - low) / height)
             strips += _cut(left, right, low, high, count)
+        if len(strips) > _MAX_STRIPS:
+            return []
     return strips
 
 
