@@ -216,7 +216,7 @@ class Conversions:
                 self._health.clear(_PLACE)
                 await self._settle(document, settled, began_s)
         except _Unsettled as trouble:
-            await self._wait_again(document, trouble)
+            await self._wait_again(document, trouble, began_s)
         if scope.cancelled_caught:
             await self._folder.remove_result(document.id)
 
@@ -245,11 +245,13 @@ class Conversions:
             messages=settled.logged,
         )
 
-    async def _wait_again(self, document: QueuedDocument, trouble: _Unsettled) -> None:
+    async def _wait_again(
+        self, document: QueuedDocument, trouble: _Unsettled, began_s: float
+    ) -> None:
         """Put the document back, and pause, unless it is to blame in the end."""
         if trouble.crashed and document.crashes + 1 >= _MAX_CRASHES:
             message = f"the conversion ended {_MAX_CRASHES} times without a verdict: {trouble}"
-            await self._settle(document, _failed("engine_error", [message], [message]), 0.0)
+            await self._settle(document, _failed("engine_error", [message], [message]), began_s)
             return
         await self._folder.remove_result(document.id)
         if not trouble.crashed:

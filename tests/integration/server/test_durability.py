@@ -139,6 +139,8 @@ async def test_what_nobody_has_foreseen_is_tried_twice(tmp_path: Path, end: Exce
     engine.gate.set()
     async with running(tmp_path, engine) as client:
         answer = await client.end(await client.submit())
+        assert await client.metric("batch_converter_server_conversion_seconds_count") == 1
+        assert await client.metric("batch_converter_server_conversion_seconds_sum") == 0
     assert answer["taskStatus"] == "Error"
     assert len(engine.documents) == 2
 
