@@ -42,6 +42,7 @@ from batch_converter.server.sessions import Sessions, signing_key
 from batch_converter.server.sign_in import SignIn
 from batch_converter.server.storage import open_data_folder
 from batch_converter.server.tokens import TokenDesk
+from batch_converter.task_groups import unwrapped
 from batch_converter.wire.bodies import HealthAnswer
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ async def open_application(
 
     Raises:
         UsageError: The settings contradict each other.
-        ConfigError: The file of clients is damaged.
+        ConfigError: The file of clients, or the key of the sessions, is damaged.
+        QueueWriteError: What an earlier service left cannot be recorded.
+        OutputError: The disk does not do its part.
         StateLockedError: Another service works in the data folder.
     """
     if accounts is None:
@@ -90,7 +93,6 @@ async def open_application(
         open_data_folder(settings.data_dir) as folder,
         await DocumentQueue.open(folder.queue_path, since=_milliseconds(clock)) as queue,
         converter,
-        anyio.create_task_group() as tasks,
     ):
         metrics, health = ServerMetrics(queue.totals), Health()
         conversions = Conversions(
@@ -127,11 +129,13 @@ async def open_application(
             settings=settings,
         )
         await page.uploads.resume()
-        tasks.start_soon(conversions.run)
-        tasks.start_soon(retention.run)
-        tasks.start_soon(_watch, accounts)
-        yield _application(api, page, health, settings, names)
-        tasks.cancel_scope.cancel()
+        with unwrapped():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(conversions.run)
+                tasks.start_soon(retention.run)
+                tasks.start_soon(_watch, accounts)
+                yield _application(api, page, health, settings, names)
+                tasks.cancel_scope.cancel()
 
 
 def _milliseconds(clock: Clock) -> int:

@@ -62,8 +62,10 @@ async def serve(
     Raises:
         UsageError: The address cannot be listened on, or must not be without
             credentials; the settings contradict each other.
-        ConfigError: The file of clients is damaged, or a configured secret can be guessed
-            from other machines.
+        ConfigError: The file of clients or the key of the sessions is damaged, or a configured
+            secret can be guessed from other machines.
+        QueueWriteError: What an earlier service left cannot be recorded.
+        OutputError: The disk does not do its part.
         StateLockedError: Another service works in the data folder.
     """
     accounts = await to_thread.run_sync(open_accounts, settings)

@@ -12,8 +12,10 @@ import anyio
 import pytest
 from aiohttp import ClientConnectorError, ClientSession
 
-from batch_converter.errors import StateLockedError, UsageError
+from batch_converter.errors import ConfigError, StateLockedError, UsageError
 from batch_converter.server import serve
+from batch_converter.server.retention import Retention
+from batch_converter.server.sessions import KEY_NAME
 from tests.support.clocks import ManualClock
 from tests.support.service import (
     Client,
@@ -127,3 +129,23 @@ async def test_two_services_do_not_share_a_folder(tmp_path: Path, engine: HandCo
     async with running(tmp_path, engine):
         with pytest.raises(StateLockedError):
             await serve(serve_settings(tmp_path), engine, workers=1, on_ready=pytest.fail)
+
+
+async def test_a_damaged_key_of_the_sessions_is_an_error_of_its_own(
+    tmp_path: Path, engine: HandConverter
+) -> None:
+    """No group of errors, which the command line does not know: it ends with 2."""
+    await anyio.Path(tmp_path / KEY_NAME).write_bytes(b"short")
+    with pytest.raises(ConfigError, match="is damaged; delete it"):
+        await serve(serve_settings(tmp_path), engine, workers=1, on_ready=pytest.fail)
+
+
+async def test_what_ends_a_service_is_no_group(
+    tmp_path: Path, engine: HandConverter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_retention: Retention) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Retention, "run", fail)
+    with pytest.raises(MemoryError):
+        await serve(serve_settings(tmp_path), engine, workers=1, on_ready=lambda _address: None)
