@@ -44,8 +44,9 @@ class Cancelling:
             RunStoppedError: The account is refused, the service cannot be reached, or the
                 ledger cannot be written; what was deleted is recorded, but for the last.
         """
+        out = await self._out()  # what that raises is raised without a group
         async with anyio.create_task_group() as group:
-            for document in await self._out():
+            for document in out:
                 if document.task is not None:
                     group.start_soon(self._cancel, document, document.task, group.cancel_scope)
         await self._record_end()

@@ -746,8 +746,9 @@ async def test_the_page_of_a_run_can_be_written_again_from_the_ledger(stage: Sta
     await anyio.to_thread.run_sync(write_again)
 
 
+@pytest.mark.parametrize("step", ["out_at_service", "released"])
 async def test_a_ledger_that_is_lost_ends_a_cancellation_as_such(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """And not as a fault of ours: of many deletions under way each would raise it."""
     make_archive(stage.source, 3)
@@ -758,10 +759,10 @@ async def test_a_ledger_that_is_lost_ends_a_cancellation_as_such(
         )
         assert (await stage.execute(run)).totals.failed == 3
 
-        async def lose(_: object) -> None:
+        async def lose(*_: object, **__: object) -> None:
             raise LedgerWriteError("the ledger could not be written")
 
-        monkeypatch.setattr(run._context.ledger, "released", lose)
+        monkeypatch.setattr(run._context.ledger, step, lose)
         cancelling = Cancelling(run._context, service)
         with pytest.raises(LedgerWriteError):
             await cancelling.execute()
