@@ -119,8 +119,9 @@ class Documents(LedgerPart):
         connection.execute(query("set_converted"), values)
         learn_pdf_etag(connection, document, pdf.etag)
         self._record(connection, document, report)
-        outcome = {"run": self._run, "document": document.id}
-        connection.execute(query("copy_source_digest"), outcome)
+        if report.source_sha256 is None:  # an earlier run has read it
+            outcome = {"run": self._run, "document": document.id}
+            connection.execute(query("copy_source_digest"), outcome)
 
     @durable
     def failed(

@@ -75,7 +75,7 @@ SELECT count(*) FROM call WHERE run = :run AND kind = 'submit' AND outcome = 'lo
 
 -- name: move
 UPDATE document SET state = :to
-WHERE id = :document AND state IN (SELECT value FROM json_each(:allowed_from))
+WHERE id = :document AND instr(:allowed_from, '"' || state || '"')
 
 -- name: document_state
 SELECT state FROM document WHERE id = :document

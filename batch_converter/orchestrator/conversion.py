@@ -201,6 +201,7 @@ class Conversion:
         threads = self._context.preflight_of(self._outcome.document.path)
         prepared, known = await threads.run(self._check_and_prepare)
         self._prepared, self._outcome.document = prepared, prepared.document
+        self._outcome.source_sha256 = known.sha256
         self._outcome.warn(prepared.warnings)
         self._ledger.describe(
             prepared.document, source_sha256=known.sha256, parts_fingerprint=known.parts_fingerprint

@@ -32,6 +32,7 @@ class DocumentOutcome:
         document: As it is known now: preflight refreshes size, mtime and pages.
         task: The task that is out, if one is.
         attempts: Times that it was handed to the engine in this run.
+        source_sha256: Digest of the source, where this run has read it.
         warnings: What the engine or a check said beside the result.
         phases: What it does when.
     """
@@ -46,6 +47,7 @@ class DocumentOutcome:
         self.document = document
         self.task = document.task
         self.attempts = 0
+        self.source_sha256: str | None = None
         self.warnings: list[str] = []
         self.phases = PhaseClock(context.clock, Phase.AT_SERVICE if self._was_out else Phase.QUEUED)
 
@@ -146,6 +148,7 @@ class DocumentOutcome:
             bytes_out=0 if pdf is None else pdf.size_bytes,
             pages=self.document.pages,
             sha256=None if pdf is None else pdf.sha256,
+            source_sha256=None if pdf is None else self.source_sha256,
             submitted_at=self._submitted_at,
             completed_at=None if pdf is None else self._clock.now(),
             error=error,
