@@ -52,6 +52,13 @@ BENCHMARKS: Final = (
         full_minutes=8,
     ),
     Benchmark(
+        module="scale.phases",
+        title="Small files by phase",
+        quick="--files 300",
+        full="--files 3000",
+        full_minutes=1,
+    ),
+    Benchmark(
         module="scale.workers",
         title="Workers kept busy",
         quick="--workers 50 --ahead 14 --documents 400 --seconds 1",

@@ -43,7 +43,7 @@ class _Bare:
         self._source = source
         self._output = output
         self._url = f"{url}/v5.0/ocr/djvu2pdf"
-        self._disk = ThreadPoolExecutor(DISK_THREADS)
+        self._disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="disk")
         self._uploads = asyncio.Semaphore(UPLOADS)
 
     async def run(self) -> None:
@@ -104,7 +104,7 @@ class _Steps:
         self._connection.execute("CREATE TABLE step (id INTEGER PRIMARY KEY, state, task)")
         self._waiting: queue.SimpleQueue[_Step] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        threading.Thread(target=self._serve, daemon=True).start()
+        threading.Thread(target=self._serve, name="ledger", daemon=True).start()
 
     async def record(self, statement: str, *values: object) -> None:
         future: asyncio.Future[None] = self._loop.create_future()
