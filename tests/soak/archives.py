@@ -29,7 +29,7 @@ class CloudStage(Stage):
 
     def __init__(self, folder: Path, chance: Random) -> None:
         super().__init__(folder, chance)
-        self.cloud = self.stack.enter_context(Cloud())
+        self.cloud = self.stack.enter_context(self.make_cloud())
         self.cloud.latency_s = 0.003
         self.env = {
             **self.env,
@@ -41,6 +41,10 @@ class CloudStage(Stage):
         }
         self.archive = self.make_archive()
         self._bill: Counter[str] = Counter()
+
+    def make_cloud(self) -> Cloud:
+        """Return the service."""
+        return Cloud()
 
     def make_archive(self) -> Archive:
         """Return where documents and PDFs are; a watcher reads all PDFs while runs go on."""
@@ -65,8 +69,12 @@ class CloudStage(Stage):
 
     def drive(self, life: Life) -> None:
         self._bill = Counter(self.cloud.bill())
+        self.accompany(life)
         if life.code == 0:
             self._check_counts(life)
+
+    def accompany(self, life: Life) -> None:
+        """Do to a run, while it goes on, what may befall it."""
 
     def _check_counts(self, life: Life) -> None:
         """Hold a run's own count against the service's.

@@ -10,6 +10,7 @@ from tests.soak.archives import CloudStage, ObjectStage, WatchStage
 from tests.soak.copies import BagStage, MergeStage
 from tests.soak.embedded import DaskStage, LocalStage, SchedulerStage
 from tests.soak.service import ServiceStage
+from tests.soak.weather import WeatherStage
 from tests.support.dask_cluster import cluster
 from tests.support.object_store import ObjectServer
 
@@ -55,6 +56,7 @@ _KINDS: Final[Mapping[str, Callable[[], AbstractContextManager[Rounds]]]] = {
     "watch": _alone(WatchStage),
     "bag": _alone(BagStage),
     "merge": _alone(MergeStage),
+    "weather": _alone(WeatherStage),
 }
 KINDS: Final = tuple(_KINDS)
 
