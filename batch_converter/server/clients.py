@@ -133,6 +133,9 @@ class ClientsFile:
         try:
             if make:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            elif not self.path.exists():
+                yield {}  # without a lock, which would make the folder
+                return
             with self._locked():
                 clients = dict(self.read()) if self.path.exists() else {}
                 yield clients

@@ -261,3 +261,9 @@ def test_a_secret_is_known_in_any_script_and_only_whole() -> None:
 def test_a_hash_stays_out_of_every_repr() -> None:
     hashed = HashedSecret.of("a secret")
     assert repr(hashed.hash) not in repr(hashed)
+
+
+def test_where_there_is_no_file_nothing_is_removed_and_nothing_made(file: ClientsFile) -> None:
+    with pytest.raises(UsageError, match="there are: none"):
+        file.remove("alice")
+    assert not file.path.parent.exists()
