@@ -86,9 +86,9 @@ def compare_lengths(folder: Path, documents: int, books: int, rounds: int) -> li
     """Compare the engines over books and over short documents; returns rows of the table."""
     make_archive(folder / "short", documents, SAMPLES)
     make_books(folder / "books", books)
-    whats = {"books": f"{books} books of {BOOK_PAGES} pages"}
-    whats["short"] = f"{documents} documents of 1 to 6 pages"
-    return [compare(folder / name, what, rounds) for name, what in whats.items()]
+    called = {"books": f"{books} books of {BOOK_PAGES} pages"}
+    called["short"] = f"{documents} documents of 1 to 6 pages"
+    return [compare(folder / name, what, rounds) for name, what in called.items()]
 
 
 def check_same(one: Path, other: Path) -> None:
