@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import io
 import os
@@ -16,9 +17,10 @@ from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pikepdf
 import psutil
@@ -48,7 +50,7 @@ from tests.support.djvu_layers import jpeg
 from tests.support.worker_processes import workers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -497,6 +499,22 @@ async def test_a_part_that_fails_calls_the_others_off(tmp_path: Path) -> None:
         with pytest.raises(EngineError, match="page 40 cannot be decoded"):
             await convert(engine, tmp_path / "long.djvu", tmp_path / "out.pdf")
     assert not [name async for name in anyio.Path(tmp_path).glob("*.part")]
+
+
+@pytest.mark.parametrize("page_count", [1, 40])
+async def test_what_the_machine_lacks_ends_a_run_whether_it_meets_one_part_or_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page_count: int
+) -> None:
+    async def lack(_pool: WorkerPool, job: Mapping[str, Any], **_: object) -> dict[str, Any]:
+        await anyio.lowlevel.checkpoint()
+        if job["job"] == "inspect":
+            return {"pages": page_count}
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(WorkerPool, "run", lack)
+    async with LocalEngine(LocalSettings(), workers=2) as engine:
+        with pytest.raises(MachineExhaustedError, match="too many open files"):
+            await convert(engine, tmp_path / "any.djvu", tmp_path / "out.pdf")
 
 
 async def test_what_is_kept_of_a_damaged_document_is_told(tmp_path: Path) -> None:

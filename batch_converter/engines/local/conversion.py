@@ -8,7 +8,7 @@ import anyio
 
 from batch_converter.djvu.jobs.part_files import part_names, remove_parts
 from batch_converter.djvu.jobs.parts import parts_of
-from batch_converter.errors import FileError, RunStoppedError
+from batch_converter.task_groups import first_raised
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,20 +85,14 @@ class DocumentConversion:
     async def _convert_parts(self, names: Sequence[str], parts: Sequence[range]) -> dict[str, Any]:
         """Ask for all parts at once; the first failure calls the others off."""
         results: list[dict[str, Any]] = [{}] * len(parts)
-        failures: list[FileError | RunStoppedError] = []
 
         async def ask(number: int) -> None:
-            try:
-                results[number] = await self._convert_part(number, names[number], parts[number])
-            except (FileError, RunStoppedError) as error:
-                failures.append(error)
-                group.cancel_scope.cancel()
+            results[number] = await self._convert_part(number, names[number], parts[number])
 
-        async with anyio.create_task_group() as group:
-            for number in range(len(parts)):
-                group.start_soon(ask, number)
-        if failures:
-            raise failures[0]
+        with first_raised():
+            async with anyio.create_task_group() as group:
+                for number in range(len(parts)):
+                    group.start_soon(ask, number)
         return await self._ask(
             "assemble",
             self._turns.of_end(),
