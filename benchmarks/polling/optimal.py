@@ -23,8 +23,10 @@ from benchmarks.polling.traces import (
     PAGE_S,
     Trace,
     bimodal,
+    growth,
     heavy_tail,
     log_normal,
+    of_any_pages,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ NOISES: Final[dict[str, Callable[[Random], float]]] = {
     "heavy-tail": heavy_tail,
     "bimodal": bimodal,
     "bimodal-queue": bimodal,
+    "unrelated": of_any_pages,
 }
 _STEPS: Final = 6
 _SHARES: Final = tuple((k + 0.5) / 40 for k in range(40))
@@ -45,8 +48,14 @@ _ROUNDS: Final = 10
 _SPARE: Final = 0.1
 
 
-def _line_s(pages: int) -> float:
-    return BASE_S + PAGE_S * pages
+def lines_of(trace: Trace) -> list[float]:
+    """Return for each document the seconds that its chance multiplies: what is told of it."""
+    if trace.name == "unrelated":  # all is chance there
+        return [1.0 for _ in trace.jobs]
+    lines_s = [BASE_S + PAGE_S * job.pages for job in trace.jobs]
+    if trace.name != "growing":
+        return lines_s
+    return [line_s * growth(index, len(lines_s)) for index, line_s in enumerate(lines_s)]
 
 
 @dataclass(slots=True)
@@ -69,6 +78,7 @@ class ToldOptimal:
     asking: Callable[[int], Asking]
     price: float
     max_in_flight: int
+    _lines_s: list[float] = field(init=False, default_factory=list)
     _remaining: int | None = None
     _out: dict[int, _Out] = field(default_factory=dict)
     _last: int | None = None
@@ -77,7 +87,7 @@ class ToldOptimal:
     _longest_s: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        lines_s = [_line_s(job.pages) for job in self.trace.jobs]
+        lines_s = self._lines_s = lines_of(self.trace)
         self._before_s = list(accumulate(lines_s, initial=0.0))
         ends_s = [
             before_s / self.max_in_flight + line_s
@@ -93,10 +103,10 @@ class ToldOptimal:
         document_id: int,
         *,
         at_s: float,
-        size_bytes: int,  # noqa: ARG002  # the pages say more
-        pages: int | None,
+        size_bytes: int,  # noqa: ARG002  # what is told says more
+        pages: int | None,  # noqa: ARG002  # as above
     ) -> None:
-        self._out[document_id] = _Out(self.trace.speed.work_at(at_s), _line_s(pages or 0))
+        self._out[document_id] = _Out(self.trace.speed.work_at(at_s), self._lines_s[document_id])
 
     def plan_poll(self, document_id: int, *, now_s: float) -> float:
         out = self._out[document_id]
@@ -182,9 +192,9 @@ def bound(
     odds = odds_of(NOISES.get(name, log_normal))
     bounds = []
     for seed in seeds:
-        jobs = trace_of(name, seed, count=count).jobs
-        delay_s = least_delay_s(odds, [_line_s(job.pages) for job in jobs], calls - 1.0)
-        held_s = sum(job.service_s + SUBMIT_S + POLL_S + delay_s for job in jobs)
+        trace = trace_of(name, seed, count=count)
+        delay_s = least_delay_s(odds, lines_of(trace), calls - 1.0)
+        held_s = sum(job.service_s + SUBMIT_S + POLL_S + delay_s for job in trace.jobs)
         oracle_s = ideal(name, seed, count, max_in_flight).makespan_s
         bounds.append(held_s / max_in_flight / oracle_s)
     return fmean(bounds)

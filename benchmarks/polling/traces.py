@@ -164,6 +164,11 @@ def stopping_free(random: Random, count: int) -> Trace:
     return Trace(name="stops-free", jobs=jobs, speed=speed)
 
 
+def of_any_pages(random: Random) -> float:
+    """Return the seconds that a document takes of which nothing is known."""
+    return job(random, log_normal).service_s
+
+
 def unrelated(random: Random, count: int) -> Trace:
     """Pages tell nothing about the time."""
     jobs = tuple(
@@ -173,13 +178,19 @@ def unrelated(random: Random, count: int) -> Trace:
     return Trace(name="unrelated", jobs=jobs)
 
 
+def growth(index: int, count: int) -> float:
+    """Return how many times as long as elsewhere the document `index` takes where they grow."""
+    times: float = 100.0 ** (index / count)
+    return times / 10.0
+
+
 def growing(random: Random, count: int) -> Trace:
     """Each document takes longer than the one before, a hundredfold in the end."""
     jobs = tuple(
         Job(
             pages=each.pages,
             size_bytes=each.size_bytes,
-            service_s=each.service_s * 100.0 ** (index / count) / 10.0,
+            service_s=each.service_s * growth(index, count),
         )
         for index, each in enumerate(_jobs(random, count, log_normal))
     )

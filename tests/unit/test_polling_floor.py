@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.polling import floor
+from benchmarks.polling.optimal import NOISES, floor_score, lines_of
+from benchmarks.polling.traces import log_normal, make_trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,3 +76,21 @@ def test_the_points_stand_for_the_noise() -> None:
     assert odds.sums[-1] == pytest.approx(1.0)
     assert odds.left(0.5, beyond=0.0) == pytest.approx(1.5, abs=0.02)
     assert odds.left(0.5, beyond=1.5) == pytest.approx(1.75, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["log-normal", "bimodal-queue", "unrelated", "growing"])
+def test_what_is_told_of_a_document_leaves_nothing_but_chance(name: str) -> None:
+    trace = make_trace(name, 7, count=1_000)
+    odds = floor.odds_of(NOISES.get(name, log_normal))
+    chances = [
+        job.service_s / line_s for job, line_s in zip(trace.jobs, lines_of(trace), strict=True)
+    ]
+    for part in (chances[:500], chances[500:]):
+        below = sum(chance < odds.left(0.5, beyond=0.0) for chance in part)
+        assert below / len(part) == pytest.approx(0.5, abs=0.1)
+
+
+def test_who_is_told_how_documents_grow_is_not_fooled() -> None:
+    found = floor_score("growing", (7,), 2.5, count=60, max_in_flight=8)
+    assert found.mean_calls <= 2.5
+    assert 1.0 <= found.mean_makespan < 1.15
