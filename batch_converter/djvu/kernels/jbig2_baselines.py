@@ -8,15 +8,16 @@ typed documents became smaller by 5 to 20 %.
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from batch_converter.djvu.kernels.compiling import kernel
 from batch_converter.djvu.kernels.shapes import BITS, Shapes
 
 if TYPE_CHECKING:
-    from array import array
-    from collections.abc import Mapping, Sequence
+    from collections.abc import MutableSequence, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,6 +33,9 @@ _ROUNDS: Final = 2
 _WIDEST_GAP: Final = 60
 _HEIGHTS_APART: Final = 4
 _HIGHEST: Final = 150
+_LARGEST_RISE: Final = 1 << 9
+VOTES: Final = 2 * _LARGEST_RISE + 1
+"""Rises that are told apart."""
 _OUTLIERS: Final = 100
 
 
@@ -48,7 +52,10 @@ def on_baselines(shapes: Shapes, pages: Sequence[tuple[Placements, int]]) -> Sha
         uses += np.bincount(_array(placements.numbers), minlength=len(shapes))
     if not uses.any() or uses.sum() < _FEWEST_USES * np.count_nonzero(uses):
         return shapes
-    depths = _depths(_rises(_neighbours(shapes, pages)), uses)
+    neighbours = _neighbours(shapes, pages)
+    depths = _depths(neighbours, _rises(neighbours, len(shapes)), uses)
+    if not depths.any():
+        return shapes
     rooms = np.full(len(shapes), _HIGHEST)
     for placements, height in pages:
         numbers = _array(placements.numbers)
@@ -61,42 +68,85 @@ def _array(numbers: array[int]) -> NDArray[np.int64]:
     return np.frombuffer(numbers, np.int64)
 
 
-class _Neighbour(NamedTuple):
-    """A shape that stands beside another, how much lower it ends, and how often so."""
+class _Neighbours(NamedTuple):
+    """Shapes that stand beside others: a line of the same letters over and over is one entry.
 
-    number: int
-    lower: int
-    times: int
+    Attributes:
+        numbers: Of the shapes, ascending.
+        others: What stands beside each.
+        lower: How much lower that ends.
+        times: How often it does so.
+    """
+
+    numbers: array[int]
+    others: array[int]
+    lower: array[int]
+    times: array[int]
 
 
-def _neighbours(
-    shapes: Shapes, pages: Sequence[tuple[Placements, int]]
-) -> dict[int, list[_Neighbour]]:
-    """Tell who stands beside each shape: a line of the same letters over and over is one entry."""
+def _neighbours(shapes: Shapes, pages: Sequence[tuple[Placements, int]]) -> _Neighbours:
     pairs = [_pairs(shapes, placements) for placements, _ in pages]
     firsts, seconds, lowers = (np.concatenate(column) for column in zip(*pairs, strict=True))
     both = np.concatenate((firsts, seconds)), np.concatenate((seconds, firsts))
     lower = np.concatenate((lowers, -lowers)) + _HIGHEST
     sizes = len(shapes), len(shapes), 2 * _HIGHEST + 1
-    found, counts = np.unique(np.ravel_multi_index((*both, lower), sizes), return_counts=True)
-    columns = [column.tolist() for column in np.unravel_index(found, sizes)]
-    neighbours: dict[int, list[_Neighbour]] = {}
-    for number, other, shifted, times in zip(*columns, counts.tolist(), strict=True):
-        neighbours.setdefault(number, []).append(_Neighbour(other, shifted - _HIGHEST, times))
-    return neighbours
+    found, times = np.unique(np.ravel_multi_index((*both, lower), sizes), return_counts=True)
+    numbers, others, lower = np.unravel_index(found, sizes)
+    return _Neighbours(*map(_copied, (numbers, others, lower - _HIGHEST, times)))
 
 
-def _rises(neighbours: Mapping[int, Sequence[_Neighbour]]) -> dict[int, int]:
+def _copied(numbers: NDArray[np.int64]) -> array[int]:
+    return array("q", numbers.astype(np.int64, copy=False).tobytes())
+
+
+def _rises(neighbours: _Neighbours, shapes: int) -> NDArray[np.int64]:
     """Tell how far each shape's last row is above where its neighbours have theirs, mostly."""
-    rises = dict.fromkeys(neighbours, 0)
+    rises = array("q", bytes(8 * shapes))
+    votes = array("q", bytes(8 * VOTES))
     for _ in range(_ROUNDS):
-        for number, others in neighbours.items():
-            found: dict[int, int] = {}
-            for other, lower, times in others:
-                rise = rises[other] + lower
-                found[rise] = found.get(rise, 0) + times
-            rises[number] = max(found, key=lambda rise: (found[rise], -abs(rise), rise))
-    return rises
+        settle_rises(*neighbours, rises, votes)
+    return _array(rises)
+
+
+@kernel
+def settle_rises(  # noqa: PLR0917  # buffers, for a compiler
+    numbers: MutableSequence[int],
+    others: MutableSequence[int],
+    lower: MutableSequence[int],
+    times: MutableSequence[int],
+    rises: MutableSequence[int],
+    votes: MutableSequence[int],
+) -> None:
+    """Set each shape's rise to what most of its neighbours say, one shape after the other.
+
+    Args:
+        numbers: Of `_Neighbours`, as what follows.
+        others: The same.
+        lower: The same.
+        times: The same.
+        rises: Of all shapes.
+        votes: Room for one number a rise; zeros, before and after.
+    """
+    end = 0
+    while end < len(numbers):
+        first = end
+        best = 0
+        most = 0
+        while end < len(numbers) and numbers[end] == numbers[first]:
+            rise = rises[others[end]] + lower[end]
+            rise = min(max(rise, -_LARGEST_RISE), _LARGEST_RISE)
+            votes[rise + _LARGEST_RISE] += times[end]
+            end += 1
+        for place in range(first, end):
+            rise = rises[others[place]] + lower[place]
+            rise = min(max(rise, -_LARGEST_RISE), _LARGEST_RISE)
+            count = votes[rise + _LARGEST_RISE]
+            votes[rise + _LARGEST_RISE] = 0
+            nearer = abs(rise) < abs(best) or (abs(rise) == abs(best) and rise > best)
+            if count > most or (count == most and nearer):
+                best = rise
+                most = count
+        rises[numbers[first]] = best
 
 
 def _pairs(shapes: Shapes, placements: Placements) -> tuple[NDArray[np.int64], ...]:
@@ -113,22 +163,21 @@ def _pairs(shapes: Shapes, placements: Placements) -> tuple[NDArray[np.int64], .
     return numbers[:-1][is_next], numbers[1:][is_next], lower[is_next]
 
 
-def _depths(rises: Mapping[int, int], uses: NDArray[np.int64]) -> NDArray[np.int64]:
+def _depths(
+    neighbours: _Neighbours, rises: NDArray[np.int64], uses: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """Tell how many rows each shape needs to reach down to those that reach lowest."""
-    ordered = sorted(rises, key=lambda number: rises[number])
-    total = sum(int(uses[number]) for number in ordered)
-    lowest, highest = 0, 0
-    before = 0
-    for number in ordered:
-        if before * _OUTLIERS <= total:
-            lowest = rises[number]
-        if before * _OUTLIERS <= total * (_OUTLIERS - 1):
-            highest = rises[number]
-        before += int(uses[number])
     depths = np.zeros(len(uses), np.int64)
-    for number, rise in rises.items():
-        if lowest < rise <= highest:
-            depths[number] = rise - lowest
+    numbers = np.unique(_array(neighbours.numbers))
+    if not numbers.size:
+        return depths
+    order = numbers[np.argsort(rises[numbers], kind="stable")]
+    before = np.cumsum(uses[order]) - uses[order]
+    total = int(uses[order].sum())
+    lowest = rises[order][before * _OUTLIERS <= total][-1]
+    highest = rises[order][before * _OUTLIERS <= total * (_OUTLIERS - 1)][-1]
+    chosen = order[(rises[order] > lowest) & (rises[order] <= highest)]
+    depths[chosen] = rises[chosen] - lowest
     return depths
 
 

@@ -30,7 +30,7 @@ _KEPT: Final = 0xF7EF
 
 
 @kernel
-def put_row(  # noqa: PLR0915, PLR0917  # flat, for a compiler
+def put_row(  # noqa: C901, PLR0912, PLR0915, PLR0917  # flat, for a compiler
     decisions: MutableSequence[int],
     at: int,
     bits: Sequence[int],
@@ -55,7 +55,15 @@ def put_row(  # noqa: PLR0915, PLR0917  # flat, for a compiler
     far = bits[upper] * 256 if rows_above > 1 else 0
     decision = (far >> 14) << 12 | (near >> 13) << 5
     run = 0
-    for column in range(stride):
+    column = 0
+    while column < stride:
+        if not (near or far or decision & _KEPT):
+            clear = count_clear(bits, place, stride, rows_above, column)
+            if clear:
+                run += min(8 * clear, width - 8 * column)
+                column += clear
+                decision = 0
+                continue
         ink = bits[place + column] * 256
         following = column + 1
         if following < stride:
@@ -78,10 +86,31 @@ def put_row(  # noqa: PLR0915, PLR0917  # flat, for a compiler
                 at += 1
         near = (near & 0xFF) << 8
         far = (far & 0xFF) << 8
+        column += 1
     if run:
         decisions[at] = -run
         at += 1
     return at
+
+
+@kernel
+def count_clear(bits: Sequence[int], place: int, stride: int, rows_above: int, column: int) -> int:
+    """Count bytes of a row from one on that are clear, as is what follows above each."""
+    first = column
+    above = place - stride + 1
+    upper = above - stride
+    if rows_above == 0:
+        while column < stride and not bits[place + column]:
+            column += 1
+    elif rows_above == 1:
+        while column < stride - 1 and not (bits[place + column] | bits[above + column]):
+            column += 1
+    else:
+        while column < stride - 1 and not (
+            bits[place + column] | bits[above + column] | bits[upper + column]
+        ):
+            column += 1
+    return column - first
 
 
 @kernel

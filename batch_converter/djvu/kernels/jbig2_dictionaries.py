@@ -11,6 +11,8 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
+
 from batch_converter.djvu.kernels.jbig2_candidates import Candidates
 from batch_converter.djvu.kernels.jbig2_parents import chosen_refinements
 from batch_converter.djvu.kernels.jbig2_symbols import (
@@ -20,7 +22,9 @@ from batch_converter.djvu.kernels.jbig2_symbols import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
 
     from batch_converter.djvu.kernels.jbig2_parents import Refinements
     from batch_converter.djvu.kernels.shapes import Shapes
@@ -73,12 +77,13 @@ class SymbolDictionary:
         Raises:
             ValueError: With what they build upon they are more than `MOST_SYMBOLS`.
         """
-        usable = {n for n in numbers if shapes.widths[n] > 0 and shapes.heights[n] > 0}
-        order = symbol_order(shapes, usable)
+        order = symbol_order(shapes, numbers)
         candidates = Candidates(shapes, order)
         refined = chosen_refinements(candidates, shared.candidates if shared else None)
-        chosen = set(refined.order)
-        direct = array("q", (number for number in order if number not in chosen))
+        is_direct = np.ones(len(shapes), np.bool_)
+        is_direct[np.frombuffer(refined.order, np.int64)] = False
+        ordered = np.frombuffer(order, np.int64)
+        direct = array("q", ordered[is_direct[ordered]].tobytes())
         known = list(shared.segments) if shared else []
         own: list[SymbolSegment] = []
         if direct:
@@ -96,9 +101,9 @@ def _refined_segment(
 ) -> SymbolSegment:
     known = symbols_of(segments, refined.parents)
     _refuse_too_many(known.total + len(refined))
-    ids = dict(zip(refined.order, range(known.total, known.total + len(refined)), strict=True))
-    ids |= known.ids
-    parent_ids = array("q", (ids[parent] for parent in refined.parents))
+    ids = np.concatenate((known.numbers, np.frombuffer(refined.order, np.int64)))
+    parents = np.frombuffer(refined.parents, np.int64)
+    parent_ids = array("q", Symbols((), ids).ids(parents).tobytes())
     return SymbolSegment(
         data=refined_dictionary_data(shapes, refined, parent_ids, known.total),
         numbers=refined.order,
@@ -111,35 +116,53 @@ class Symbols(NamedTuple):
 
     Attributes:
         referred: To which segments it refers for that.
-        total: How many symbols these have.
-        ids: By the number of the shape.
+        numbers: Of the shapes, by ID.
     """
 
     referred: Sequence[int]
-    total: int
-    ids: Mapping[int, int]
+    numbers: NDArray[np.int64]
+
+    @property
+    def total(self) -> int:
+        """How many symbols there are."""
+        return len(self.numbers)
+
+    def ids(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the IDs of shapes; of one that two segments have, that of the first.
+
+        Raises:
+            KeyError: There is none.
+        """
+        largest = max(numbers.max(initial=-1), self.numbers.max(initial=-1))
+        ids = np.full(largest + 1, -1, np.int64)
+        ids[self.numbers[::-1]] = np.arange(self.total)[::-1]
+        found = ids[numbers]
+        if (found < 0).any():
+            raise KeyError(int(numbers[found < 0][0]))
+        return found
 
 
-def symbols_of(segments: Sequence[SymbolSegment], needed: Iterable[int]) -> Symbols:
-    """Tell which segments have what is needed, and the IDs of all that these have.
+def symbols_of(segments: Sequence[SymbolSegment], needed: Sequence[int]) -> Symbols:
+    """Tell which segments have what is needed, and all that these have.
 
     A shape that two have is taken from the first.
 
     Raises:
         ValueError: They have more than `MOST_SYMBOLS`.
     """
-    wanted = set(needed)
+    all_numbers = [np.asarray(segment.numbers, np.int64) for segment in segments]
+    wanted = np.asarray(needed, np.int64)
+    largest = max(numbers.max(initial=-1) for numbers in [wanted, *all_numbers])
+    is_wanted = np.zeros(largest + 1, np.bool_)
+    is_wanted[wanted] = True
     referred = []
-    for place, segment in enumerate(segments):
-        if not wanted.isdisjoint(segment.numbers):
+    for place, numbers in enumerate(all_numbers):
+        if is_wanted[numbers].any():
             referred.append(place)
-            wanted.difference_update(segment.numbers)
-    numbers = [number for place in referred for number in segments[place].numbers]
-    _refuse_too_many(len(numbers))
-    ids: dict[int, int] = {}
-    for place, number in enumerate(numbers):
-        ids.setdefault(number, place)
-    return Symbols(referred=referred, total=len(numbers), ids=ids)
+            is_wanted[numbers] = False
+    found = np.concatenate([wanted[:0], *(all_numbers[place] for place in referred)])
+    _refuse_too_many(len(found))
+    return Symbols(referred=referred, numbers=found)
 
 
 def _refuse_too_many(symbols: int) -> None:

@@ -198,12 +198,8 @@ def _copied(numbers: NDArray[np.int64]) -> array[int]:
 
 def _text(shapes: Shapes, placed: Placements, symbols: Symbols) -> bytes:
     numbers = _view(placed.numbers)
-    ids = np.full(len(shapes), -1)
-    ids[list(symbols.ids)] = list(symbols.ids.values())
-    if (ids[numbers] < 0).any():
-        raise KeyError(int(numbers[ids[numbers] < 0][0]))
     instances = Instances(
-        ids=_copied(ids[numbers]),
+        ids=_copied(symbols.ids(numbers)),
         lefts=placed.lefts,
         bottoms=_copied(_view(placed.tops) + _view(shapes.heights)[numbers] - 1),
         widths=_copied(_view(shapes.widths)[numbers]),

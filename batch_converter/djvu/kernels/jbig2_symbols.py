@@ -6,6 +6,8 @@ import struct
 from array import array
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from batch_converter.djvu.kernels.compiling import kernel
 from batch_converter.djvu.kernels.jbig2_bitmaps import (
     ADAPTIVE_PIXELS,
@@ -178,9 +180,16 @@ def put_refined_symbols(  # noqa: PLR0917  # flat integers, for a compiler
 
 
 def symbol_order(shapes: Shapes, numbers: Iterable[int]) -> array[int]:
-    """Return the numbers of shapes as a dictionary has them, by height, then width."""
-    widths, heights = shapes.widths, shapes.heights
-    return array("q", sorted(numbers, key=lambda number: (heights[number], widths[number], number)))
+    """Return the numbers of shapes as a dictionary has them, by height, then width.
+
+    Each once, and none without any pixel: decoders refuse such.
+    """
+    chosen = np.unique(np.fromiter(numbers, np.int64))
+    widths = np.frombuffer(shapes.widths, np.int64)[chosen]
+    heights = np.frombuffer(shapes.heights, np.int64)[chosen]
+    order = np.lexsort((widths, heights))  # of equal ones the first stays the first
+    order = order[(widths[order] > 0) & (heights[order] > 0)]
+    return array("q", chosen[order].tobytes())
 
 
 def dictionary_data(shapes: Shapes, order: array[int]) -> bytes:

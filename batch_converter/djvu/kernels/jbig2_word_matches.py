@@ -56,6 +56,8 @@ def find_nearest(  # noqa: PLR0917  # buffers, for a compiler
     other_words: array[int],
     other_starts: array[int],
     other_widths: array[int],
+    inks: array[int],
+    other_inks: array[int],
     bounds: array[int],
     steps: Sequence[int],
     is_own: bool,  # noqa: FBT001  # as above
@@ -65,7 +67,8 @@ def find_nearest(  # noqa: PLR0917  # buffers, for a compiler
     """Find what differs in fewer pixels than are told of each, and in the fewest; tells both anew.
 
     Others are as much higher as the steps say, in their order. Where they are the shapes
-    themselves, only those of the same height that are before one are its others.
+    themselves, only those of the same height that are before one are its others. Two differ in
+    as many pixels as one has more ink than the other, at least.
     """
     for place in range(len(widths)):
         width, height, count = widths[place], heights[place], row_words(widths[place])
@@ -84,6 +87,8 @@ def find_nearest(  # noqa: PLR0917  # buffers, for a compiler
             size = (max(height, height + steps[step] - lower) - top) * count
             at = starts[place] + top * count
             for other in range(first, end):
+                if abs(other_inks[other] - inks[place]) >= least:
+                    continue
                 other_at = other_starts[other] + (top + lower) * count
                 found = count_differing(words, at, other_words, other_at, size, least)
                 if found < least:
@@ -123,8 +128,11 @@ def align(  # noqa: PLR0917  # buffers, for a compiler
             size = (max(height, other_height - lower) - top) * count
             at = starts[place] + top * count
             other_at = other_starts[other] + (top + lower) * count
-            cost = count_differing_beside(words, at, other_words, other_at, size, right)
-            cost += STEP_COST * (abs(right) + abs(down))
+            steps = STEP_COST * (abs(right) + abs(down))
+            limit = matches[match + COST] - steps
+            cost = steps + count_differing_beside(
+                words, at, other_words, other_at, size, right, limit
+            )
             if cost < matches[match + COST]:
                 matches[match + COST] = cost
                 matches[match + RIGHT] = right + (widths[place] - 1) // 2
@@ -160,18 +168,39 @@ def count_differing(  # noqa: PLR0917  # buffers and integers, for a compiler
 
 @kernel
 def count_differing_beside(  # noqa: PLR0917  # as above
-    words: array[int], at: int, others: array[int], other_at: int, size: int, right: int
+    words: array[int],
+    at: int,
+    others: array[int],
+    other_at: int,
+    size: int,
+    right: int,
+    limit: int,
 ) -> int:
-    """Count pixels that differ where the other is moved to the right, by one at most."""
+    """Count the same where the other is moved to the right, by one at most."""
     found = 0
-    for word in range(size):
-        other = others[other_at + word]
-        if right > 0:
-            other = other >> 1 | (others[other_at + word - 1] & 1) << WORD_BITS - 1
-        elif right < 0:
-            other = other << 1 & WORD | others[other_at + word + 1] >> WORD_BITS - 1
-        found += count_ink(words[at + word] ^ other)
+    done = 0
+    while done < size and found < limit:
+        for word in range(done, min(done + _BLOCK, size)):
+            other = others[other_at + word]
+            if right > 0:
+                other = other >> 1 | (others[other_at + word - 1] & 1) << WORD_BITS - 1
+            elif right < 0:
+                other = other << 1 & WORD | others[other_at + word + 1] >> WORD_BITS - 1
+            found += count_ink(words[at + word] ^ other)
+        done += _BLOCK
     return found
+
+
+@kernel
+def count_inks(
+    words: array[int], starts: array[int], widths: array[int], heights: array[int], inks: array[int]
+) -> None:
+    """Count the pixels of ink of each shape."""
+    for place in range(len(widths)):
+        ink = 0
+        for word in range(starts[place], starts[place] + heights[place] * row_words(widths[place])):
+            ink += count_ink(words[word])
+        inks[place] = ink
 
 
 @kernel

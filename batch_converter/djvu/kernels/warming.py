@@ -17,6 +17,7 @@ from batch_converter.djvu.kernels.compiling import COMPILED
 from batch_converter.djvu.kernels.iw44_layer import overrun_bytes
 from batch_converter.djvu.kernels.jb2 import decode_dictionary, decode_image
 from batch_converter.djvu.kernels.jb2_composition import composed, leveled
+from batch_converter.djvu.kernels.jbig2_baselines import VOTES, settle_rises
 from batch_converter.djvu.kernels.jbig2_dictionaries import SymbolDictionary
 from batch_converter.djvu.kernels.jbig2_parents import Refinements
 from batch_converter.djvu.kernels.jbig2_segments import Placements, page_stream
@@ -64,6 +65,7 @@ def _encode(image: Jb2Image, rows: bytes) -> None:
     )
     refined = Refinements(order=numbers[1:2], parents=none, rights=none, downs=none)
     refined_dictionary_data(shapes, refined, none, 1)
+    settle_rises(none, none, none, none, none, array("q", bytes(8 * VOTES)))
 
 
 def make_ready() -> bool:
