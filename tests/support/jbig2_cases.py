@@ -6,6 +6,7 @@ So one process with compiled kernels can be compared with one without.
 from __future__ import annotations
 
 import hashlib
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from batch_converter.djvu.kernels.jbig2_segments import (
     globals_stream,
     page_stream,
 )
+from batch_converter.djvu.kernels.shape_visibility import mark_whole
 from batch_converter.djvu.kernels.shapes import Shapes
 
 if TYPE_CHECKING:
@@ -133,6 +135,18 @@ def wide_page() -> Page:
     return Page(size=(400, 320), symbols=symbols, places=places, shared=len(symbols) // 2)
 
 
+def seen_whole(page: Page, ink: Pixels) -> bytearray:
+    """Which symbols of a page are whole where not all of it can be seen."""
+    shapes = shapes_of(page.symbols)
+    numbers, lefts, tops = (array("q", column) for column in zip(*page.places, strict=True))
+    height, width = page.size
+    whole = bytearray(len(numbers))
+    laid_out = shapes.bits, shapes.offsets, shapes.widths, shapes.heights
+    seen = bytearray(packed(ink))
+    mark_whole(*laid_out, numbers, lefts, tops, seen, width, height, whole)
+    return whole
+
+
 def digest() -> str:
     generator = np.random.default_rng(7)
     found = hashlib.sha256()
@@ -142,6 +156,7 @@ def digest() -> str:
     for pixels in (blots(generator, 400, 333), noise(generator, 90, 20_001, 0.5)):
         height, width = pixels.shape
         found.update(encode_generic_page(packed(pixels), width, height))
+    found.update(seen_whole(written_page(0), noise(generator, 700, 900, 0.998)))
     return found.hexdigest()
 
 

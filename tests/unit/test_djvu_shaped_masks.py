@@ -137,3 +137,23 @@ def test_fax_needs_no_less(width: int, height: int, share: float, data: st.DataO
 def test_the_bound_is_near_where_each_row_is_like_the_one_above() -> None:
     ink = Bitmap.of_pixels(np.tile(np.arange(64) % 8 < 4, (800, 1)))
     assert least_g4_bytes(ink) > 0.9 * len(g4_data(ink))
+
+
+@pytest.mark.parametrize("left", range(10))
+def test_what_is_seen_whole_is_one_symbol_however_it_lies(left: int) -> None:
+    page, ring = np.zeros((8, 30), np.bool_), np.ones((6, 11), np.bool_)
+    ring[2:4, 3:8] = False
+    page[1:7, left : left + 11] = ring
+    shapes = Shapes()
+    shapes.add(11, 6, np.packbits(ring, axis=1).tobytes())
+    shapes.add(11, 6, bytes(12))  # of a shape without ink nothing is to be seen
+    both = np.array([0, 1])
+    placed = PlacedShapes(shapes, both, np.full(2, left), np.ones(2, np.int64))
+    whole = placed.mask(Bitmap.of_pixels(page), Area(0, 0, 30, 8), overlaid=True)
+    page[5, left + 10] = False
+    cut = placed.mask(Bitmap.of_pixels(page), Area(0, 0, 30, 8), overlaid=True)
+    assert whole is not None
+    assert cut is not None
+    assert whole.symbols == [(11, 6, shapes.rows(0))]
+    assert (shown(cut) == page).all()
+    assert cut.symbols != whole.symbols

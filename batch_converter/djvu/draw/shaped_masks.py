@@ -7,12 +7,14 @@ page, or lies half under another one of another colour, becomes a shape of its o
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from batch_converter.djvu.kernels import jbig2_dictionaries
+from batch_converter.djvu.kernels.shape_visibility import mark_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,22 +130,14 @@ class _Cutting:
         self._heights = np.array(placed.shapes.heights, np.int64)[placed.numbers]
         self._lefts = placed.lefts - area.left
         self._tops = placed.tops - area.top
-        self._hidden = overlaid and self._ink_of_all() != _ink_pixels(ink.rows)
+        self._overlaid = overlaid
         self._symbols: dict[Symbol, int] = {}
-
-    def _ink_of_all(self) -> int:
-        rows = np.frombuffer(self._shapes.bits, np.uint8)
-        before = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(np.bitwise_count(rows), out=before[1:])
-        starts = np.array(self._shapes.offsets, np.int64)[self._numbers]
-        ends = starts + -(-self._widths // _BITS) * self._heights
-        return int((before[ends] - before[starts]).sum())
 
     def mask(self) -> ShapedMask:
         """Return the mask."""
         numbers = np.full(len(self._numbers), -1, np.int64)
         known = np.full(len(self._shapes), -1, np.int64)
-        whole = np.zeros(len(numbers), np.bool_) if self._hidden else self._lie_inside()
+        whole = self._seen_whole() if self._overlaid else self._lie_inside()
         for shape in np.unique(self._numbers[whole]).tolist():
             width, height = self._shapes.widths[shape], self._shapes.heights[shape]
             known[shape] = self._number(Symbol(width, height, self._shapes.rows(shape)))
@@ -164,6 +158,16 @@ class _Cutting:
         inside = (self._lefts >= 0) & (self._lefts + self._widths <= self._ink.width)
         inside &= (self._tops >= 0) & (self._tops + self._heights <= self._ink.height)
         return inside & (self._widths > 0) & (self._heights > 0)
+
+    def _seen_whole(self) -> NDArray[np.bool_]:
+        """Which lie inside, and under nothing of another colour."""
+        shapes, ink = self._shapes, self._ink
+        laid_out = shapes.bits, shapes.offsets, shapes.widths, shapes.heights
+        placed = _array(self._numbers), _array(self._lefts), _array(self._tops)
+        seen = bytearray(ink.rows.tobytes())
+        whole = bytearray(len(self._numbers))
+        mark_whole(*laid_out, *placed, seen, ink.width, ink.height, whole)
+        return np.frombuffer(whole, np.bool_)
 
     def _touch(self) -> NDArray[np.bool_]:
         """Whether any pixel of each lies on the part."""
@@ -188,6 +192,10 @@ class _Cutting:
         self._lefts[place], self._tops[place] = start, first
         packed = np.packbits(seen, axis=1).tobytes()
         return self._number(Symbol(end - start, last - first, packed))
+
+
+def _array(numbers: NDArray[np.int64]) -> array[int]:
+    return array("q", numbers.tobytes())
 
 
 def _pixels(bitmap: Bitmap, start: int, end: int, first: int, last: int) -> NDArray[np.uint8]:

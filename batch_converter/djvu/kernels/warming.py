@@ -22,6 +22,7 @@ from batch_converter.djvu.kernels.jbig2_dictionaries import SymbolDictionary
 from batch_converter.djvu.kernels.jbig2_parents import Refinements
 from batch_converter.djvu.kernels.jbig2_segments import Placements, page_stream
 from batch_converter.djvu.kernels.jbig2_symbols import refined_dictionary_data
+from batch_converter.djvu.kernels.shape_visibility import mark_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +66,10 @@ def _encode(image: Jb2Image, rows: bytes) -> None:
     )
     refined = Refinements(order=numbers[1:2], parents=none, rights=none, downs=none)
     refined_dictionary_data(shapes, refined, none, 1)
+    laid_out = shapes.bits, shapes.offsets, shapes.widths, shapes.heights
+    mark_whole(
+        *laid_out, none, none, none, bytearray(rows), image.width, image.height, bytearray(1)
+    )
     settle_rises(none, none, none, none, none, array("q", bytes(8 * VOTES)))
 
 
