@@ -35,7 +35,7 @@ _LONGEST_NAMED_BYTES: Final = 100
 
 _DIGEST_LETTERS: Final = 32
 _TOKEN_LETTERS: Final = 8
-_PART: Final = re.compile(rf"\..+\.([0-9a-f]{{{_TOKEN_LETTERS}}})\.part(?:\..*)?", re.DOTALL)
+_PART_TOKEN: Final = re.compile(rf"\.([0-9a-f]{{{_TOKEN_LETTERS}}})\.part(?=\.|\Z)")
 
 
 class PdfStore:
@@ -227,8 +227,10 @@ def _token(run_id: str) -> str:
 
 
 def _has_token(name: str, tokens: AbstractSet[str]) -> bool:
-    found = _PART.fullmatch(name)
-    return found is not None and found[1] in tokens
+    """Whether it is a part, or what an engine made of one: that may have a token of its own."""
+    return name.startswith(".") and any(
+        found[1] in tokens for found in _PART_TOKEN.finditer(name, 1)
+    )
 
 
 def part_name(name: str, token: str) -> str:

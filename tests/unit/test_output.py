@@ -652,15 +652,16 @@ async def test_parts_of_dead_runs_are_cleared_and_nothing_else(tmp_path: Path, n
         await part.create()
         await theirs.create()
         folder = part.path.parent
-        for suffix in (".7.part", ".7.part.ocr"):
+        for suffix in (".7.part", ".7.part.ocr", ".4ae228eb.part", ".4ae228eb.part.ocr"):
             (folder / (part.path.name + suffix)).write_bytes(b"an engine's")
         foreign = [theirs.path, folder / ".x.pdf.part", folder / f"{part.path.name}y"]
+        foreign.append(folder / f"{theirs.path.name}.4ae228eb.part")
         foreign.append(folder / part.path.name[1:])
         for path in foreign:
             path.write_bytes(b"not ours")
         folders = {"\udcfe", "gone", ""}
 
-        assert await new.clear_parts(["older", "dead"], folders) == 3
+        assert await new.clear_parts(["older", "dead"], folders) == 5
         assert sorted(folder.iterdir()) == sorted(foreign)
         assert await new.clear_parts(["older", "dead"], folders) == 0
 
