@@ -214,7 +214,7 @@ class StandIn:
                 "retention_hours": 24,
                 "max_body_bytes": 1 << 30,
                 "chunk_bytes": self.chunk_bytes,
-                "version": "0.1.0",
+                "version": "0.2.0",
             }
         )
 
