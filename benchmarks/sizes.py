@@ -82,7 +82,7 @@ BENCHMARKS: Final = (
     Benchmark(
         module="cluster",
         title="Cluster",
-        quick="--documents 16 --books 2 --rounds 1 --growth 20 60",
+        quick="--documents 16 --books 0 --rounds 1 --growth 20 60",
         full="--documents 240 --books 12 --rounds 5 --growth 500 5000",
         full_minutes=8,
     ),

@@ -30,6 +30,10 @@ _SETTINGS: Final = {
     # Nobody looks at it, and its pages would be open to all on this machine.
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
+    # Nor at what it measures of itself: 13 % of a processor with two idle workers, 3 % so.
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.tick.interval": "1s",
+    "distributed.worker.profile.enabled": False,
 }
 _SECRETS: Final = ("tls_ca_file", "tls_client_key", "tls_client_cert", "require_encryption")
 
