@@ -68,7 +68,7 @@ class BagStage(Stage):
     def _check_bag(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # bagit.py's own, at its import
-            import bagit  # noqa: PLC0415
+            import bagit  # noqa: PLC0415  # it warns as it is imported, which is no news here
 
         bagit.Bag(str(self._bag)).validate()
         for pdf in self._output.glob("*.pdf"):

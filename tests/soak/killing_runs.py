@@ -78,7 +78,8 @@ class Soak:
         folder.mkdir()
         self.planned.clear()
         try:
-            with self.stage(folder, chance) as stage:
+            stage = self.stage(folder, chance)
+            with stage.stack:
                 self._kill(stage, chance, until, lambda death: self._live(stage, death))
         except AssertionError as broken:
             deaths = ", ".join(

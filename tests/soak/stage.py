@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from random import Random
-    from types import TracebackType
 
     from tests.soak.lives import Life
 
@@ -19,7 +18,7 @@ _OF_THE_SYSTEM: Final = ("PATH", "PYTHONPATH", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 class Stage(ABC):
-    """A round of kills: one ledger, or one data folder; a context manager.
+    """A round of kills: one ledger, or one data folder.
 
     Args:
         folder: Its own, and empty.
@@ -27,6 +26,7 @@ class Stage(ABC):
 
     Attributes:
         env: The whole environment of each life.
+        stack: What has to end with the round; its maker enters it.
     """
 
     codes: ClassVar[frozenset[int]] = frozenset({0})
@@ -42,17 +42,6 @@ class Stage(ABC):
             "NUMBA_DISABLE_JIT": "1",  # compiling takes half a minute
         }
         self.stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stack.__exit__(exc_type, exc, traceback)
 
     @abstractmethod
     def command(self) -> Sequence[str | Path]:
