@@ -96,6 +96,8 @@ class GroupedStore:
     async def execute(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         """Run `operation` in a transaction; its effects are on disk at return.
 
+        One that only reads is answered also where its group cannot be written.
+
         Raises:
             Exception: As `lost` makes it: the disk is full or gone; nothing of the group counts.
         """
@@ -151,11 +153,36 @@ class GroupedStore:
         error = self._attempt(group)
         if self._reserve is not None and is_full(error) and self._reserve.release():
             error = self._attempt(group)
-        if error is None or len(group) == 1 or isinstance(error, sqlite3.OperationalError):
+        if isinstance(error, sqlite3.OperationalError):
+            self._end_unwritten(group, error)
+        elif error is None or len(group) == 1:
             self._loop.call_soon_threadsafe(self._deliver, group, error)
-            return
+        else:
+            for job in group:
+                self._commit([job])
+
+    def _end_unwritten(self, group: Sequence[_Job], error: Exception) -> None:
+        """Fail what had something to write, and answer who came to read what is there.
+
+        Whoever reads behind a posted write counts on it, so fails with it.
+        """
+        is_behind_a_loss = False
+        self._connection.execute("PRAGMA query_only = ON")
         for job in group:
-            self._commit([job])
+            fault = self._fault_in_reading(job)
+            if is_behind_a_loss or isinstance(fault, sqlite3.OperationalError):
+                fault = error
+            is_behind_a_loss = is_behind_a_loss or (job.future is None and fault is not None)
+            self._loop.call_soon_threadsafe(self._deliver, [job], fault)
+        self._connection.execute("PRAGMA query_only = OFF")
+
+    def _fault_in_reading(self, job: _Job) -> Exception | None:
+        """Run an operation where nothing can be written: what it returns is what is there."""
+        try:
+            job.result = job.operation(self._connection)
+        except Exception as error:  # noqa: BLE001  # handed to the awaiting coroutine
+            return error
+        return None
 
     def _attempt(self, group: Sequence[_Job]) -> Exception | None:
         """Commit all or nothing; returns why nothing was committed."""

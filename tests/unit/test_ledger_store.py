@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import asynccontextmanager, closing
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import anyio.lowlevel
@@ -52,6 +53,12 @@ async def insert(store: Store, number: object) -> None:
 def add(connection: sqlite3.Connection, number: object) -> None:
     """Add a number within a transaction."""
     connection.execute("INSERT INTO number VALUES (?)", (number,))
+
+
+def total(connection: sqlite3.Connection) -> int | None:
+    """Sum the numbers up; None where there is none."""
+    (found,) = connection.execute("SELECT sum(n) FROM number").fetchone()
+    return cast("int | None", found)
 
 
 def numbers(path: Path) -> list[int]:
@@ -205,6 +212,73 @@ async def test_a_full_disk_takes_the_whole_group_and_nothing_but_it(path: Path) 
         )
         await insert(store, 2)
         assert numbers(path) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "order", [("read", "write"), ("write", "read"), ("write", "fault", "read", "write"), ("read",)]
+)
+async def test_who_reads_is_answered_although_its_group_finds_the_disk_full(
+    path: Path, order: tuple[str, ...]
+) -> None:
+    """With what is there, and not with what others of the group would have written."""
+    told: list[tuple[str, object]] = []
+
+    def operation(connection: sqlite3.Connection, name: str) -> object:
+        match name:
+            case "write":
+                add(connection, 9)
+                connection.execute("CREATE TABLE more AS SELECT randomblob(1000000)")
+            case "fault":
+                raise ZeroDivisionError
+        return total(connection)
+
+    async def attempt(name: str) -> None:
+        try:
+            told.append((name, await store.execute(partial(operation, name=name))))
+        except (LedgerWriteError, ZeroDivisionError) as error:
+            told.append((name, type(error)))
+
+    outcomes = {"read": 1, "write": LedgerWriteError, "fault": ZeroDivisionError}
+    async with stored(path) as (store, _):
+        await insert(store, 1)
+        await store.execute(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
+        await anyio.to_thread.run_sync(Reserve(path).release)
+        go = await block(store)
+        async with anyio.create_task_group() as group:
+            for name in order:
+                group.start_soon(attempt, name)
+            await until_queued(store, len(order))
+            go.set()
+    assert sorted(told, key=str) == sorted(((name, outcomes[name]) for name in order), key=str)
+
+
+async def test_who_reads_is_answered_while_another_program_writes_and_writes_after_it(
+    path: Path,
+) -> None:
+    async with stored(path) as (store, _):
+        await insert(store, 1)
+        await store.execute(lambda connection: connection.execute("PRAGMA busy_timeout = 0"))
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert await store.execute(total) == 1
+            with pytest.raises(LedgerWriteError, match="locked"):
+                await insert(store, 2)
+        await insert(store, 3)
+        assert await store.execute(total) == 4
+
+
+async def test_who_reads_behind_a_posted_write_that_was_lost_fails_with_it(path: Path) -> None:
+    async def read() -> None:
+        with pytest.raises(LedgerWriteError, match="already exists"):
+            await store.execute(total)
+
+    async with stored(path) as (store, _):
+        go = await block(store)
+        store.post(lambda connection: connection.execute("CREATE TABLE number (n)"))
+        async with anyio.create_task_group() as group:
+            group.start_soon(read)
+            await until_queued(store, 2)
+            go.set()
 
 
 async def test_the_reserve_is_given_up_and_the_group_tried_again(path: Path) -> None:
