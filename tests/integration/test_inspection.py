@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import shutil
 import signal
 import struct
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,10 +18,11 @@ import psutil
 import pytest
 
 from batch_converter.djvu.read import bundle, identity, inspect
-from batch_converter.djvu.work import child
+from batch_converter.djvu.work import child, inspector_pool
 from batch_converter.djvu.work import inspector as inspector_process
-from batch_converter.djvu.work.inspection import DjvuInspector
-from batch_converter.djvu.work.inspector_process import InspectorProcess
+from batch_converter.djvu.work.inspection import HEADERS_S, MAX_MEMORY_BYTES, DjvuInspector
+from batch_converter.djvu.work.inspector_pool import InspectorPool
+from batch_converter.djvu.work.inspector_process import InspectorProcess, InspectorStartError
 from batch_converter.errors import (
     EngineError,
     MachineExhaustedError,
@@ -187,3 +191,39 @@ async def test_more_who_ask_share_two_processes(inspector: DjvuInspector) -> Non
             group.start_soon(ask, path)
     assert len(found) == 4 * len({one.sha256 for one in found})
     assert 1 <= len(inspectors()) <= 2
+
+
+@pytest.mark.parametrize(("grow_after_s", "places"), [(0.0, 2), (math.inf, 1)])
+async def test_a_start_that_failed_beside_another_costs_a_place_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, grow_after_s: float, places: int
+) -> None:
+    monkeypatch.setattr(inspector_pool, "_GROW_AFTER_S", grow_after_s)
+    pool = InspectorPool(size=2, max_memory_bytes=MAX_MEMORY_BYTES)
+    job = {"job": "count_pages", "path": os.fspath(SAMPLES / "book.djvu")}
+    job |= {"headers_s": HEADERS_S, "bundled_only": False}
+    is_withheld = threading.Event()
+    withhold = pool._withhold
+
+    def note_withheld() -> bool:
+        was_withheld = withhold()
+        is_withheld.set()
+        return was_withheld
+
+    def refuse(_max_memory_bytes: int) -> InspectorProcess:
+        raise InspectorStartError("no process can be had")
+
+    def ask() -> None:
+        with ThreadPoolExecutor(1) as threads:
+            with pool._process(), monkeypatch.context() as patch:
+                patch.setattr(InspectorProcess, "start", refuse)
+                patch.setattr(pool, "_withhold", note_withheld)
+                answer = threads.submit(pool.ask, job)
+                is_withheld.wait()
+            assert answer.result() == {"pages": 6}
+
+    await anyio.to_thread.run_sync(ask)
+    free = 0
+    while pool._places.acquire(blocking=False):
+        free += 1
+    assert free == places
+    await anyio.to_thread.run_sync(pool.close)

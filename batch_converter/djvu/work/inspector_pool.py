@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _TRIES: Final = 3
 _PAUSES_S: Final = (0.25, 1.0)
+_GROW_AFTER_S: Final = 60.0
+"""What the machine lacked may be there by then; to look costs a process that ends at once."""
 
 
 class InspectorPool:
@@ -35,6 +37,8 @@ class InspectorPool:
         self._places = threading.Semaphore(size)
         self._lock = threading.Lock()
         self._lent = 0
+        self._withheld = 0  # places that are not passed on
+        self._grow_at_s = 0.0
         self._idle: list[InspectorProcess] = []
 
     def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +81,7 @@ class InspectorPool:
             self._give_back(process)
 
     def _take(self) -> InspectorProcess:
-        """Wait for an idle process or start one; done without while others are at work."""
+        """Wait for an idle process or start one; done without for a while where others work."""
         pauses_s = iter(_PAUSES_S)
         while True:
             self._places.acquire()
@@ -87,14 +91,22 @@ class InspectorPool:
             try:
                 return self._fit(process)
             except InspectorStartError as error:
-                with self._lock:
-                    self._lent -= 1
-                    if self._lent:
-                        continue  # its place is not passed on: those that run have to do
-                self._places.release()
+                if self._withhold():
+                    continue
                 if (pause_s := next(pauses_s, None)) is None:
                     raise machine_exhausted(str(error)) from error
                 time.sleep(pause_s)
+
+    def _withhold(self) -> bool:
+        """Do without a place while others are at work: those that run have to do."""
+        with self._lock:
+            self._lent -= 1
+            if self._lent:
+                self._withheld += 1
+                self._grow_at_s = time.monotonic() + _GROW_AFTER_S
+                return True
+        self._places.release()
+        return False
 
     def _fit(self, process: InspectorProcess | None) -> InspectorProcess:
         if process is not None:
@@ -110,4 +122,13 @@ class InspectorPool:
             self._lent -= 1
             if not process.is_spent:
                 self._idle.append(process)
-        self._places.release()
+            places = 1 + self._regained()
+        self._places.release(places)
+
+    def _regained(self) -> int:
+        """Return how many of the withheld places, one at most, are tried again by now."""
+        if not self._withheld or time.monotonic() < self._grow_at_s:
+            return 0
+        self._withheld -= 1
+        self._grow_at_s = time.monotonic() + _GROW_AFTER_S
+        return 1
