@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from batch_converter.orchestrator.moving_groups import FolderView, MovingGroup
     from batch_converter.output import OutputStore
 
+_KINDS: Final = {
+    stat.S_IFREG: "is empty",
+    stat.S_IFLNK: "is a link",
+    stat.S_IFDIR: "is a folder",
+    stat.S_IFIFO: "is a named pipe",
+}
+
 
 class Obstacles:
     """Looks at files that are to be moved together.
@@ -81,7 +88,7 @@ class Obstacles:
         except OSError as error:
             return f"{source} cannot be looked at: {error.strerror}"
         if not stat.S_ISREG(status.st_mode) or not status.st_size:
-            kind = "is empty" if stat.S_ISREG(status.st_mode) else "is a link"
+            kind = _KINDS.get(stat.S_IFMT(status.st_mode), "is no file")
             return f"{source} {kind}; only files with contents are moved"
         return self._of_target(source, target)
 
