@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from batch_converter.config.credentials import ClientId, ClientSecret, missing_half
 from batch_converter.config.names import is_loopback, split_place
-from batch_converter.config.section import Seconds, Section, Size, UserPath
+from batch_converter.config.section import Rate, Seconds, Section, Size, UserPath
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ class AsposeSettings(Section):
     connect_timeout_s: Seconds = 30
     read_timeout_s: Seconds = 120
     max_upload_bytes: Size = 0
-    requests_per_second: Seconds | None = None
+    requests_per_second: Rate | None = None
     ca_file: UserPath | None = None
     client_cert_file: UserPath | None = None
     client_key_file: UserPath | None = None

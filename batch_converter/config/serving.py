@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from batch_converter.config.credentials import ClientId, ClientSecret  # noqa: TC001  # pydantic's
 from batch_converter.config.names import parse_host, parse_network
-from batch_converter.config.section import Count, Seconds, Section, Size, UserPath
+from batch_converter.config.section import MOST_SECONDS, Count, Seconds, Section, Size, UserPath
 from batch_converter.config.units import parse_size
 
 _MOST_HOURS: Final = 1_000_000
@@ -47,7 +47,7 @@ class ServeSettings(Section):
     data_dir: UserPath | None = None
     max_pages: Annotated[int, Field(ge=0)] = 10_000
     max_pdf_bytes: Size = 4 << 30
-    max_document_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3600
+    max_document_s: Annotated[float, Field(ge=0, le=MOST_SECONDS)] = 3600
     retention_hours: Annotated[float, Field(gt=0, le=_MOST_HOURS)] = 24
     max_body_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=1)] = 512 << 20
     max_disk_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=1)] = 20 << 30

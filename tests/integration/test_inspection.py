@@ -146,6 +146,15 @@ def test_time_is_granted_by_the_bytes_that_are_hashed(monkeypatch: pytest.Monkey
     assert granted == [3 + book.stat().st_size / 10_000_000]
 
 
+@pytest.mark.parametrize("headers_s", [2**64 / 1e9, 1e13, 1e300])
+async def test_no_grant_of_time_is_too_long(headers_s: float) -> None:
+    """Also not of more nanoseconds than the system counts: that would end the process at once."""
+    inspector = DjvuInspector(headers_s=headers_s)
+    book = os.fspath(SAMPLES / "book.djvu")
+    assert await anyio.to_thread.run_sync(inspector.count_pages, book) == 6
+    await inspector.aclose()
+
+
 async def test_a_process_that_was_killed_while_idle_harms_nobody(inspector: DjvuInspector) -> None:
     book = os.fspath(SAMPLES / "book.djvu")
     first = await anyio.to_thread.run_sync(inspector.identify, book)

@@ -298,6 +298,11 @@ def test_an_empty_section_and_free_settings_are_fine() -> None:
     [
         ("[polling]\ninterval = 0", "polling.interval (file given.toml): "),
         ("[polling]\ninterval = nan", "polling.interval (file given.toml): "),
+        ("[retry]\nmax_wait_s = 1e14", "retry.max_wait_s (file given.toml): Input should be less"),
+        ("[retry]\ninitial_wait_s = 1000000000.1", "retry.initial_wait_s (file given.toml): "),
+        ("[retry]\nunavailable_after_s = 1e300", "retry.unavailable_after_s (file given.toml): "),
+        ("[local]\npage_timeout_s = 1e300", "local.page_timeout_s (file given.toml): "),
+        ("[serve]\nmax_document_s = inf", "serve.max_document_s (file given.toml): "),
         ("[concurrency]\nmax_pollers = 0", "concurrency.max_pollers (file given.toml): "),
         ('[input]\ninclude = ["a", 5]', "input.include (file given.toml): "),
         ('[input]\norder = "size"', "input.order (file given.toml): Input should be 'name', "),

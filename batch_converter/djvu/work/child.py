@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _DISK_TROUBLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
+_MOST_PROCESSOR_S: Final = 1_000_000_000
+"""Linux counts the nanoseconds of a limit in 64 bits: 600 years wrap around to none."""
 _INHERITED_FILE_BYTES: Final = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
 
 
@@ -87,7 +89,8 @@ def limit_file_bytes(max_bytes: int) -> None:
 def limit_processor_time(seconds: float) -> None:
     """End this process once it has used so much more processor time than it has by now."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + seconds) + 1)
+    most = min(used.ru_utime + used.ru_stime + seconds, _MOST_PROCESSOR_S)
+    limit(resource.RLIMIT_CPU, int(most) + 1)
 
 
 def answered(work: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
