@@ -208,7 +208,7 @@ async def test_a_start_that_failed_beside_another_costs_a_place_for_a_while(
 ) -> None:
     monkeypatch.setattr(inspector_pool, "_GROW_AFTER_S", grow_after_s)
     pool = InspectorPool(size=2, max_memory_bytes=MAX_MEMORY_BYTES)
-    job = {"job": "count_pages", "path": os.fspath(SAMPLES / "book.djvu")}
+    job: dict[str, object] = {"job": "count_pages", "path": os.fspath(SAMPLES / "book.djvu")}
     job |= {"headers_s": HEADERS_S, "bundled_only": False}
     is_withheld = threading.Event()
     withhold = pool._withhold
