@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.command import run, started
+from tests.support.forking_command import forking_command
 
 if TYPE_CHECKING:
     from tests.support.command import Argument
@@ -63,3 +66,11 @@ def test_the_system_sees_no_difference(tmp_path: Path) -> None:
     forked, installed = seen(tmp_path, cold=False), seen(tmp_path, cold=True)
     assert forked == installed
     assert forked["files"].keys() >= {"0", "1", "2"}
+
+
+def test_what_forks_hears_no_ctrl_c_of_the_tests_terminal() -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+        connection.connect(os.fspath(forking_command()))
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    (forking, _, _) = struct.unpack("3i", credentials)
+    assert os.getsid(forking) == forking != os.getsid(0)

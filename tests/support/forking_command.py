@@ -165,6 +165,7 @@ def forking_command() -> Path:
         env={name: value for name, value in os.environ.items() if name not in unwanted},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for us: it would leave us without any child's end
     )
 
     def end() -> None:
