@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -334,12 +335,14 @@ async def dry_run(
         with_files: Also what would be done with each file; they are held in memory.
 
     Raises:
-        UsageError: A source or a setting, or a file or program that one names, cannot be used.
+        UsageError: A source or a setting, or a file or program that one names, cannot be used,
+            or the place of a report cannot be written.
     """
     spec = choose_engine(settings, engines)
     await anyio.to_thread.run_sync(spec.check_means, settings)
     stores, now = SourceStores(source_stores, settings), SystemClock().now()
     opened = await anyio.to_thread.run_sync(_open_sources, sources, settings, stores, now)
+    await anyio.to_thread.run_sync(partial(check_report_files, settings, changes_nothing=True))
     async with AsyncExitStack() as stack:
         state = ledger_path(settings).parent
         context = await stack.enter_async_context(

@@ -21,7 +21,7 @@ from batch_converter.config import STATE_DIR_NAME, move_dir
 from batch_converter.errors import StateLockedError, UsageError
 from batch_converter.ledger import LedgerReader
 from batch_converter.objects import ObjectAddress, endpoint_of, is_object_address
-from batch_converter.storage import make_folder
+from batch_converter.storage import check_takes_names, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -116,8 +116,7 @@ def prepare_move_dir(settings: Settings) -> None:
         return
     try:
         make_folder(folder)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        check_takes_names(folder)
     except OSError as error:
         msg = f"sources cannot be moved to {folder}: {error.strerror}; nothing was started"
         raise UsageError(msg) from error

@@ -8,6 +8,7 @@ import click
 
 from batch_converter.cli.options import config_option, settings_from
 from batch_converter.config import told
+from batch_converter.engines.registry import check_means
 from batch_converter.errors import ConfigError
 from batch_converter.logs import printable
 
@@ -25,7 +26,8 @@ def config() -> None:
 def check(config_file: Path | None) -> None:
     """Read the configuration and say what is in force and where each value came from.
 
-    Fails with 2 where a run could not begin with it, as with half an account.
+    Fails with 2 where a run could not begin with it, as with half an account, or with a
+    certificate that cannot be opened.
     """
     loaded = settings_from(config_file, {})
     for key, value, origin in loaded.in_force():
@@ -34,3 +36,4 @@ def check(config_file: Path | None) -> None:
         click.echo(printable(f"warning: {warning}"), err=True)
     if fault := loaded.settings.account_fault:
         raise ConfigError(fault)
+    check_means(loaded.settings)

@@ -70,12 +70,26 @@ def choose_engine(settings: Settings, engines: Sequence[EngineSpec] = ENGINES) -
     Raises:
         ConfigError: There is none of that name, or its settings cannot be used.
     """
-    if settings.engine == AUTO:
-        chosen = next(spec for spec in engines if spec.is_configured(settings))
-    else:
-        chosen = find_engine(settings.engine, engines)
+    chosen = _wanted_engine(settings, engines)
     chosen.validate(settings)
     return chosen
+
+
+def check_means(settings: Settings, engines: Sequence[EngineSpec] = ENGINES) -> None:
+    """Open the files, and look for the programs, that the settings of the engine name; blocking.
+
+    Its account need not be there: it may come from the environment of whoever runs it.
+
+    Raises:
+        ConfigError: One cannot be used.
+    """
+    _wanted_engine(settings, engines).check_means(settings)
+
+
+def _wanted_engine(settings: Settings, engines: Sequence[EngineSpec]) -> EngineSpec:
+    if settings.engine == AUTO:
+        return next(spec for spec in engines if spec.is_configured(settings))
+    return find_engine(settings.engine, engines)
 
 
 def choose_service(settings: Settings, engines: Sequence[EngineSpec] = ENGINES) -> EngineSpec:

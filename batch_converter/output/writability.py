@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.errors import NoRoomError, OutputError
 from batch_converter.machine_limits import are_spare
 from batch_converter.output.files import writing
-from batch_converter.storage import nearest_folder
+from batch_converter.storage import check_takes_names, nearest_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +67,7 @@ def check_writable(target: Path, *, root: Path, state_dir: Path, source_bytes: i
         folder = _existing_folder(target, root)
         status = os.statvfs(folder)
         _check_names(folder, target, longest=status.f_namemax)
-        _check_permission(folder, status)
+        check_takes_names(folder)
         _check_full(state_dir, os.statvfs(state_dir))
         free_bytes = _check_full(folder, status)
     needed_bytes = wanted_bytes(source_bytes) + MARGIN_BYTES
@@ -162,11 +162,6 @@ def _check_names(folder: Path, target: Path, *, longest: int) -> None:
         raise _refusal(errno.EISDIR, target)
     if any(len(os.fsencode(name)) > longest for name in missing):
         raise _refusal(errno.ENAMETOOLONG, target)
-
-
-def _check_permission(folder: Path, status: os.statvfs_result) -> None:
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise _refusal(errno.EROFS if status.f_flag & os.ST_RDONLY else errno.EACCES, folder)
 
 
 def _check_full(folder: Path, status: os.statvfs_result) -> float:

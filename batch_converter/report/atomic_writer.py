@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from batch_converter.errors import OutputError, UsageError
 from batch_converter.fault_points import reach
-from batch_converter.storage import make_folder, new_part, sync_file, sync_folder
+from batch_converter.storage import (
+    check_takes_names,
+    make_folder,
+    nearest_folder,
+    new_part,
+    sync_file,
+    sync_folder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,8 +47,14 @@ def replacing(path: Path, what: str) -> Iterator[BinaryIO]:
         raise OutputError(msg) from error
 
 
-def ensure_writable(path: Path, what: str) -> None:
+def ensure_writable(path: Path, what: str, *, changes_nothing: bool = False) -> None:
     """Check that `replacing` will be able to write `path`, before a run depends on it.
+
+    Args:
+        path: Where the file goes.
+        what: How messages name it.
+        changes_nothing: Whether to look alone, for a dry run: no folder is made, and
+            no file is tried out.
 
     Raises:
         UsageError: It will not.
@@ -50,14 +63,26 @@ def ensure_writable(path: Path, what: str) -> None:
         if path.is_dir():
             os.open(path, os.O_WRONLY)  # asks the system for its own words
         if not _is_stream(path):
-            part, descriptor = _new_part(Path(os.path.realpath(path)))
-            try:
-                part.unlink()
-            finally:
-                os.close(descriptor)
+            (_look_at if changes_nothing else _try_out)(Path(os.path.realpath(path)))
     except OSError as error:
         msg = f"cannot write the {what} {path}: {error.strerror}"
         raise UsageError(msg) from error
+
+
+def _try_out(target: Path) -> None:
+    part, descriptor = _new_part(target)
+    try:
+        part.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _look_at(target: Path) -> None:
+    folder = nearest_folder(target.parent)
+    missing = target.relative_to(folder).parts
+    if len(missing) > 1 and os.path.lexists(folder / missing[0]):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    check_takes_names(folder)
 
 
 def ensure_apart(files: Iterable[tuple[Path, str]]) -> None:

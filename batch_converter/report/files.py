@@ -125,8 +125,12 @@ def _wanted(settings: Settings) -> Iterator[tuple[Path, _Format]]:
             yield path, each
 
 
-def check_report_files(settings: Settings) -> None:
+def check_report_files(settings: Settings, *, changes_nothing: bool = False) -> None:
     """Check that each wanted file can be written, before anything is paid for; blocking.
+
+    Args:
+        settings: Which are wanted, and where.
+        changes_nothing: Whether their places are looked at alone, for a dry run.
 
     Raises:
         UsageError: One cannot, or two are one, or one is the log file.
@@ -137,7 +141,7 @@ def check_report_files(settings: Settings) -> None:
         + [(path, each.what) for path, each in _wanted(settings)]
     )
     for path, each in _wanted(settings):
-        ensure_writable(path, each.what)
+        ensure_writable(path, each.what, changes_nothing=changes_nothing)
 
 
 def write_report_files(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batch_converter.storage.durable import (
+    check_takes_names,
     hash_file,
     make_folder,
     make_subfolder,
@@ -39,6 +40,7 @@ __all__ = [
     "SourceChangedError",
     "SourceStatus",
     "Stage",
+    "check_takes_names",
     "file_status",
     "finish",
     "hash_file",

@@ -109,6 +109,18 @@ def nearest_folder(path: Path) -> Path:
     return next(place for place in (path, *path.parents) if place.is_dir())
 
 
+def check_takes_names(folder: Path) -> None:
+    """Make sure, as far as looking can, that new names get into a folder; nothing is changed.
+
+    Raises:
+        OSError: It may not be written, or its file system may not.
+    """
+    if not os.access(folder, os.W_OK | os.X_OK):
+        is_read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+        number = errno.EROFS if is_read_only else errno.EACCES
+        raise OSError(number, os.strerror(number), os.fspath(folder))
+
+
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal digits."""
     with path.open("rb") as file:

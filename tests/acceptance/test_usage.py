@@ -71,7 +71,7 @@ def test_an_empty_path_does_not_mean_the_current_folder(source: Path, output: Pa
     assert not output.exists()
 
 
-def test_an_unknown_key_is_told_with_the_nearest_known_one(tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_told_by_its_key_and_the_nearest_known_one(tmp_path: Path) -> None:
     path = tmp_path / "batch-converter.toml"
     path.write_text("[concurrency]\nmax_inflight = 3\n")
     done = run("config", "check", cwd=tmp_path)
@@ -82,6 +82,11 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(tmp_path: Path) -> No
     misspelt = run("config", "check", env={"BATCH_CONVERTER_POLING__INTERVAL": "3"})
     assert misspelt.code == 2
     assert "polling.interval" in misspelt.err
+
+    path.write_text('engine = "aspose"\n[aspose]\nclient_cert_file = "gone.pem"\n')
+    unusable = run("config", "check", cwd=tmp_path)
+    assert unusable.code == 2
+    assert "aspose.client_cert_file gone.pem cannot be read" in unusable.err
 
     path.write_text('[aspose.settings]\nlangage = "Czech"\n')
     sent = run("config", "check", cwd=tmp_path)

@@ -27,6 +27,7 @@ from batch_converter import (
 from batch_converter.api import dry_run, write_reports
 from batch_converter.config import ReportSettings
 from batch_converter.diagnosis import diagnose
+from batch_converter.engines.registry import check_means
 from batch_converter.logs import configure_logging
 from batch_converter.redaction import Redactor
 from batch_converter.sources import Sources
@@ -174,6 +175,29 @@ async def test_a_dry_run_finds_what_a_run_could_not_begin_without(
     settings = Settings.model_validate({"output": {"dir": tmp_path / "pdfs"}, **given})
     with pytest.raises(ConfigError, match=told):
         await dry_run(Sources(paths=(str(SAMPLES),)), settings)
+
+
+async def test_a_dry_run_looks_at_the_places_of_reports_and_makes_none(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    output, sources = {"engine": "local", "output": {"dir": tmp_path / "pdfs"}}, str(SAMPLES)
+    wanted = {**output, "report": {"file": tmp_path / "file" / "report.json"}}
+    with pytest.raises(UsageError, match=r"cannot write the report .*Not a directory"):
+        await dry_run(Sources(paths=(sources,)), Settings.model_validate(wanted))
+    wanted = {**output, "report": {"file": tmp_path / "new" / "report.json"}}
+    await dry_run(Sources(paths=(sources,)), Settings.model_validate(wanted))
+    assert not await anyio.Path(tmp_path / "new").exists()
+    assert not await anyio.Path(tmp_path / "pdfs").exists()
+
+
+@pytest.mark.parametrize(("given", "told"), MISSING_MEANS)
+def test_the_means_of_the_engine_that_would_be_used_are_checked_alone(
+    given: dict[str, object], told: str
+) -> None:
+    settings = Settings.model_validate(given)
+    with pytest.raises(ConfigError, match=told):
+        check_means(settings)
+    other = "local" if "aspose" in given else "aspose"
+    check_means(settings.model_copy(update={"engine": other}))
 
 
 async def test_doctor_finds_the_programs_that_the_embedded_engine_lacks(tmp_path: Path) -> None:

@@ -383,8 +383,26 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, what: str) -> N
     with pytest.raises(OutputError, match=r"cannot write the report .*directory") as caught:
         write_json_report(path, SUMMARY, [], price=FREE)
     assert str(path) in str(caught.value)
-    with pytest.raises(UsageError, match=r"cannot write the report .*directory"):
-        ensure_writable(path, "report")
+    for changes_nothing in (False, True):
+        with pytest.raises(UsageError, match=r"cannot write the report .*directory"):
+            ensure_writable(path, "report", changes_nothing=changes_nothing)
+
+
+def test_a_look_makes_no_folder_and_a_try_does(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "report.json"
+    ensure_writable(path, "report", changes_nothing=True)
+    assert names_in(tmp_path) == []
+    ensure_writable(path, "report")
+    assert path.parent.is_dir()
+
+
+@pytest.mark.parametrize("folder", ["", "new"])
+def test_a_folder_that_takes_no_names_is_seen_at_a_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setattr(os, "access", lambda place, _mode: place != tmp_path)  # root may all
+    with pytest.raises(UsageError, match=r"cannot write the report .*: Permission denied"):
+        ensure_writable(tmp_path / folder / "report.json", "report", changes_nothing=True)
 
 
 @pytest.mark.parametrize(
