@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 READ_BYTES: Final = 768 * 1024
 """What is asked of the reader at once: a multiple of 3, one MiB of Base64."""
 
-GATHER_BYTES: Final = 1024 * 1024
-"""How much Base64 text is decoded at once."""
+GATHER_BYTES: Final = 128 * 1024
+"""Less text is gathered before it is decoded; what comes in larger parts is decoded uncopied."""
 
 ESCAPED_SLICE_BYTES: Final = 64 * 1024
 """Undoing escapes makes several copies of a slice; small ones stay in the cache."""
 
 _SMALL_BYTES: Final = 1024
 _QUANTUM: Final = 4
+_PADDING: Final = ord("=")
 _LINE_BREAKS: Final = b"\r\n"
 _SHORT_ESCAPE: Final = 2
 _UNICODE_ESCAPE: Final = 6
@@ -42,28 +43,40 @@ class Base64Decoder:
         self._carry = b""
         self._padded = False
 
-    def feed(self, text: bytes) -> bytes:
-        """Return the bytes of all quanta that are complete.
+    def feed(self, text: bytes) -> list[bytes]:
+        """Return the bytes of all quanta that are complete, in pieces.
+
+        A quantum that began in an earlier text is a piece of its own: the text, which may be
+        long, is not copied.
 
         Raises:
             ValueError: The text is not Base64.
         """
+        rest = memoryview(text)
+        pieces: list[bytes] = []
+        if not rest:
+            return pieces
         if self._carry:
-            text = self._carry + text
-        whole = len(text) - len(text) % _QUANTUM
-        if self._padded and text:
-            raise ValueError("text after the padding")
-        self._carry = text[whole:]
-        decoded = pybase64.b64decode(memoryview(text)[:whole], validate=True)
-        self._padded = text.endswith(b"=", 0, whole)
+            missing = _QUANTUM - len(self._carry)
+            begun = self._carry + rest[:missing]
+            rest = rest[missing:]
+            if len(begun) < _QUANTUM:
+                self._carry = begun
+                return []
+            pieces.append(self._decode(memoryview(begun)))
+        whole = len(rest) - len(rest) % _QUANTUM
+        if whole:
+            pieces.append(self._decode(rest[:whole]))
+        self._carry = bytes(rest[whole:])
         if self._padded and self._carry:
-            raise ValueError("text after the padding")
-        return decoded
+            raise _after_padding()
+        return pieces
 
-    def release(self) -> bytes:
-        """Return the begin of a quantum that is left over, for the next `feed` to repeat."""
-        carry, self._carry = self._carry, b""
-        return carry
+    def _decode(self, quanta: memoryview) -> bytes:
+        if self._padded:
+            raise _after_padding()
+        self._padded = quanta[-1] == _PADDING
+        return pybase64.b64decode(quanta, validate=True)
 
     def finish(self) -> None:
         """Check that nothing is left over.
@@ -75,10 +88,16 @@ class Base64Decoder:
             raise ValueError("the text ends inside a quantum, or its padding is missing")
 
 
+def _after_padding() -> ValueError:
+    return ValueError("text after the padding")
+
+
 class JsonBase64Decoder:
     """Decodes the inside of a JSON string that holds Base64, raw as it was sent.
 
-    What arrives is gathered, so that it is copied once and handed out in large pieces.
+    Little that arrives is gathered, so that it is handed out in large pieces; much is decoded
+    as it is: what has just been received is in the processor's cache, and a copy would cost
+    more than its decoding.
     Escapes are undone in bulk, also where a cut falls into one; escaped line breaks
     are passed over.
 
@@ -125,14 +144,14 @@ class JsonBase64Decoder:
         return pieces
 
     def _decoded(self) -> list[bytes]:
-        # What the last time left over goes first: joined here, it costs no copy.
-        raw = b"".join((self._base64.release(), self._torn_escape, *self._gathered))
-        self._gathered = []
+        gathered, self._gathered = self._gathered, []
         self._gathered_bytes = 0
-        self._torn_escape = b""
+        # A part alone is not copied.
+        raw = b"".join(gathered)
+        if self._torn_escape:
+            raw, self._torn_escape = self._torn_escape + raw, b""
         text = b"".join(self._unescaped(raw)) if b"\\" in raw else raw
-        piece = self._base64.feed(text)
-        return [piece] if piece else []
+        return self._base64.feed(text)
 
     def _unescaped(self, raw: bytes) -> Iterator[bytes]:
         """Undo all escapes, a slice at a time; keep one that is not whole yet."""

@@ -11,6 +11,7 @@ from batch_converter.output.files import (
     temporary_folder,
     unread_reason,
     write_all,
+    write_pieces,
     writing,
 )
 from batch_converter.output.grouped_folder_sync import GroupedFolderSync
@@ -44,5 +45,6 @@ __all__ = [
     "unread_reason",
     "wanted_bytes",
     "write_all",
+    "write_pieces",
     "writing",
 ]

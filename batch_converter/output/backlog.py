@@ -14,11 +14,17 @@ if TYPE_CHECKING:
 
     from batch_converter.threads import DiskThreads
 
+LEAST_TURN_BYTES: Final = 1 << 20
+"""For less no thread is bothered before the end; it may be all there is."""
+
 TURN_BYTES: Final = 1 << 20
-"""At most so much is written by one call in a thread; fewer calls cost less."""
+"""At most so much is written by one call in a thread, and the rest of a piece."""
 
 MAX_WAITING_BYTES: Final = 2 << 20
 """What may wait meanwhile, so that neither the service nor the disk waits for the other."""
+
+_SMALL_BYTES: Final = 16 << 10
+"""Smaller pieces are copied into one, or a PDF cut every few bytes were mostly objects."""
 
 
 class Backlog:
@@ -27,11 +33,13 @@ class Backlog:
     All state is the event loop's; a thread is only ever given the pieces of a turn.
 
     Args:
-        write: Appends a piece to the file; blocking.
+        write: Appends the pieces of a turn to the file; blocking.
         threads: Where it is called.
     """
 
-    def __init__(self, write: Callable[[bytes | bytearray], None], threads: DiskThreads) -> None:
+    def __init__(
+        self, write: Callable[[Sequence[bytes | bytearray]], None], threads: DiskThreads
+    ) -> None:
         self._write = write
         self._threads = threads
         self._waiting: deque[bytes | bytearray] = deque()
@@ -46,15 +54,29 @@ class Backlog:
         Raises:
             OutputError: A piece, this one or one before, could not be written.
         """
-        await checkpoint_if_cancelled()
         self._check()
-        self._waiting.append(piece)
-        self._waiting_bytes += len(piece)
+        if self._waiting_bytes + len(piece) < LEAST_TURN_BYTES:
+            self._keep(piece)
+            return
+        await checkpoint_if_cancelled()
+        self._keep(piece)
         if self._turn is None:
             self._begin_turn()
         while self._waiting_bytes > MAX_WAITING_BYTES:
             await self._turned.wait()
         self._check()
+
+    def _keep(self, piece: bytes | bytearray) -> None:
+        self._waiting_bytes += len(piece)
+        if len(piece) >= _SMALL_BYTES:
+            self._waiting.append(piece)
+        elif self._ends_small() and isinstance(last := self._waiting[-1], bytearray):
+            last += piece
+        elif piece:
+            self._waiting.append(bytearray(piece))
+
+    def _ends_small(self) -> bool:
+        return bool(self._waiting) and len(self._waiting[-1]) < _SMALL_BYTES
 
     async def flush(self) -> None:
         """Wait until everything is written.
@@ -62,9 +84,24 @@ class Backlog:
         Raises:
             OutputError: Something could not be.
         """
+        while self._turn is not None or self._waiting:
+            if self._turn is None:
+                self._begin_turn()
+            await self._turned.wait()
+        self._check()
+
+    async def rest(self) -> bytes | bytearray:
+        """Wait until no thread is at the file; return what still waits, for the caller to write.
+
+        Raises:
+            OutputError: Something before it could not be written.
+        """
         while self._turn is not None:
             await self._turned.wait()
         self._check()
+        rest = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
+        self._forget_waiting()
+        return rest
 
     async def drop(self) -> None:
         """Forget what waits and what failed; cancellation waits for the thread at the file."""
@@ -88,19 +125,15 @@ class Backlog:
             pieces.append(self._waiting.popleft())
             size_bytes += len(pieces[-1])
         self._waiting_bytes -= size_bytes
-        self._turn = self._threads.start(self._write_all, pieces)
+        self._turn = self._threads.start(self._write, pieces)
         self._turn.add_done_callback(self._end_turn)
-
-    def _write_all(self, pieces: Sequence[bytes | bytearray]) -> None:
-        for piece in pieces:
-            self._write(piece)
 
     def _end_turn(self, turn: asyncio.Future[None]) -> None:
         self._turn = None
         self._failure = turn.exception()
         if self._failure is not None:
             self._forget_waiting()
-        elif self._waiting:
+        elif self._waiting_bytes >= LEAST_TURN_BYTES:
             self._begin_turn()
         turned, self._turned = self._turned, anyio.Event()
         turned.set()

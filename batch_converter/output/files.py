@@ -15,9 +15,11 @@ from batch_converter.errors import OutputError
 from batch_converter.storage import durable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _PIECE_BYTES: Final = 1 << 20
+_PIECES_AT_ONCE: Final = 16
+"""POSIX.1-2017, limits.h: IOV_MAX is no less."""
 
 _ADVICE: Final[Mapping[int, str]] = {
     errno.ENOSPC: "the disk is full; free some space and run again",
@@ -55,6 +57,21 @@ def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def write_pieces(descriptor: int, pieces: Sequence[bytes | bytearray]) -> None:
+    """Write pieces one after another, several by one call.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    for at in range(0, len(pieces), _PIECES_AT_ONCE):
+        together = pieces[at : at + _PIECES_AT_ONCE]
+        written = os.writev(descriptor, together)
+        for piece in together:
+            if written < len(piece):
+                write_all(descriptor, memoryview(piece)[written:])
+            written = max(0, written - len(piece))
 
 
 @contextmanager

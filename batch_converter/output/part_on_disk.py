@@ -12,11 +12,12 @@ from batch_converter.errors import BadPdfError, PageMismatchError
 from batch_converter.fault_points import reach
 from batch_converter.models import StoredPdf
 from batch_converter.output.checking import check_pdf, check_pdf_bytes, page_difference
-from batch_converter.output.files import hash_file, write_all, writing
+from batch_converter.output.files import hash_file, write_pieces, writing
 from batch_converter.output.writability import no_room, probe_room
 from batch_converter.storage import nearest_folder, sync_file
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from batch_converter.output.checking import CheckedPdf, Verify
@@ -90,15 +91,16 @@ class PartOnDisk:
         finally:
             os.close(descriptor)
 
-    def append(self, data: bytes | bytearray) -> None:
-        """Write and hash a piece; opens the file with the first one."""
+    def append(self, pieces: Sequence[bytes | bytearray]) -> None:
+        """Write and hash pieces; opens the file with the first ones."""
         with writing(self.paths.target):
             if self._descriptor is None:
                 self._descriptor = self._open()
                 self._hash = hashlib.sha256()
-            write_all(self._descriptor, data)
+            write_pieces(self._descriptor, pieces)
         reach("part.written")
-        self._hash.update(data)
+        for piece in pieces:
+            self._hash.update(piece)
 
     def _open(self) -> int:
         """Open the part, with the folders that lead to it, but never the output folder itself."""
@@ -116,18 +118,18 @@ class PartOnDisk:
         with writing(self.paths.target):
             os.truncate(self.paths.part, 0)
 
-    def verify_and_sync(self, wanted: Verification, rest: bytearray) -> StoredPdf:
+    def verify_and_sync(self, wanted: Verification, rest: bytes | bytearray) -> StoredPdf:
         """Append the rest, check the part and bring it to the disk, still under its own name.
 
         A small PDF is all rest: it is checked in memory before it is written.
         """
         if self.is_open and rest:
-            self.append(rest)
-            rest = bytearray()
+            self.append([rest])
+            rest = b""
         checked = self._checked(wanted, rest)
         differences = self._judged(checked, wanted)
         if rest:
-            self.append(rest)
+            self.append([rest])
         sha256 = self._hash.hexdigest() if self.is_open else hash_file(self.paths.part)
         with writing(self.paths.target):
             size_bytes = self._sync(wanted.mtime_ns)
@@ -138,7 +140,7 @@ class PartOnDisk:
             differences=differences,
         )
 
-    def _checked(self, wanted: Verification, in_memory: bytearray) -> CheckedPdf:
+    def _checked(self, wanted: Verification, in_memory: bytes | bytearray) -> CheckedPdf:
         if not in_memory and not self.is_open and self._is_empty():
             raise BadPdfError(f"no PDF arrived for {self.paths.output}")
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from batch_converter.output.expected import ExpectedPdf
     from batch_converter.output.part_on_disk import PartOnDisk
     from batch_converter.threads import DiskThreads
-
-PIECE_BYTES: Final = 1 << 19
-"""Smaller pieces are gathered before a worker thread is bothered."""
 
 GiveName = Callable[[StoredPdf], Awaitable[str | None]]
 """Gives a verified part its name, and returns its ETag, where its store has those."""
@@ -44,7 +41,6 @@ class PdfWriter:
         self._give_name = give_name
         self._verified: StoredPdf | None = None
         self._backlog = Backlog(disk.append, threads)
-        self._gathered = bytearray()
         self._is_done = False
 
     @property
@@ -73,7 +69,6 @@ class PdfWriter:
         Raises:
             OutputError: The file cannot be emptied.
         """
-        self._gathered = bytearray()
         await self._backlog.drop()
         if self._disk.is_open:
             await self._threads.run(self._disk.empty)
@@ -84,16 +79,7 @@ class PdfWriter:
         Raises:
             OutputError: The disk is full or gone, now or for an earlier piece.
         """
-        if not self._gathered and len(data) >= PIECE_BYTES:
-            await self._backlog.put(data)
-            return
-        self._gathered += data
-        if len(self._gathered) >= PIECE_BYTES:
-            await self._backlog.put(self._take())
-
-    def _take(self) -> bytearray:
-        gathered, self._gathered = self._gathered, bytearray()
-        return gathered
+        await self._backlog.put(data)
 
     async def flush(self) -> None:
         """Wait until all that was taken is written; `verify_and_sync` does so by itself.
@@ -101,8 +87,6 @@ class PdfWriter:
         Raises:
             OutputError: Something could not be.
         """
-        if self._gathered:
-            await self._backlog.put(self._take())
         await self._backlog.flush()
 
     async def verify_and_sync(
@@ -134,8 +118,8 @@ class PdfWriter:
             keeps_other_pages=keeps_other_pages,
             mtime_ns=mtime_ns,
         )
-        await self._backlog.flush()
-        pdf = await self._threads.run(self._disk.verify_and_sync, wanted, self._take())
+        rest = await self._backlog.rest()
+        pdf = await self._threads.run(self._disk.verify_and_sync, wanted, rest)
         self._verified = pdf
         return pdf
 

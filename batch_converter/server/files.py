@@ -13,11 +13,11 @@ from anyio import CancelScope
 
 from batch_converter.codec import READ_BYTES
 from batch_converter.errors import OutputError
-from batch_converter.output import Backlog, write_all
+from batch_converter.output import Backlog, write_pieces
 from batch_converter.storage import sync_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from io import BufferedReader
     from pathlib import Path
     from types import TracebackType
@@ -46,7 +46,6 @@ class FileWriter:
         self._path = path
         self._threads = threads
         self._file: BinaryIO | None = None
-        self._gathered = bytearray()
         self._backlog = Backlog(self._append, threads)
         self._is_done = False
 
@@ -57,7 +56,6 @@ class FileWriter:
 
     async def restart(self) -> None:
         """Empty the file."""
-        self._gathered = bytearray()
         await self._backlog.drop()
         await self._threads.run(self._empty)
 
@@ -65,10 +63,7 @@ class FileWriter:
         """Append the data, sooner or later; what comes after `discard` is dropped."""
         if self._is_done:
             return
-        self._gathered += data
-        if len(self._gathered) >= PIECE_BYTES:
-            gathered, self._gathered = self._gathered, bytearray()
-            await self._backlog.put(gathered)
+        await self._backlog.put(data)
 
     async def close(self) -> None:
         """Bring all to the disk and close; a file that was never written to is not made.
@@ -78,8 +73,8 @@ class FileWriter:
         if self._is_done:
             return
         with CancelScope(shield=True):
-            await self._backlog.flush()
-            await self._threads.start(self._finish, self._gathered)
+            rest = await self._backlog.rest()
+            await self._threads.start(self._finish, rest)
             self._is_done = True
 
     async def discard(self) -> None:
@@ -91,12 +86,13 @@ class FileWriter:
             await self._backlog.drop()
             await self._threads.start(self._delete)
 
-    def _append(self, data: bytes | bytearray) -> None:
+    def _append(self, pieces: Sequence[bytes | bytearray]) -> None:
         with disk_errors():
             if self._file is None:
                 self._file = self._path.open("wb", buffering=0)
-            write_all(self._file.fileno(), data)
-        self._hash.update(data)
+            write_pieces(self._file.fileno(), pieces)
+        for piece in pieces:
+            self._hash.update(piece)
 
     def _empty(self) -> None:
         with disk_errors():
@@ -105,9 +101,9 @@ class FileWriter:
                 self._file.truncate()
         self._hash = hashlib.sha256()
 
-    def _finish(self, rest: bytearray) -> None:
+    def _finish(self, rest: bytes | bytearray) -> None:
         if rest:
-            self._append(rest)
+            self._append([rest])
         if self._file is not None:
             with disk_errors(), self._file as file:
                 sync_file(file.fileno())

@@ -11,13 +11,13 @@ import pytest
 
 from batch_converter.errors import OutputError
 from batch_converter.output import backlog as backlog_module
-from batch_converter.output.backlog import MAX_WAITING_BYTES, TURN_BYTES, Backlog
+from batch_converter.output.backlog import LEAST_TURN_BYTES, MAX_WAITING_BYTES, Backlog
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-PIECE = TURN_BYTES // 2
+PIECE = LEAST_TURN_BYTES
 
 
 class Disk:
@@ -30,13 +30,14 @@ class Disk:
         self.gate.set()
         self.room_bytes = 1 << 40
 
-    def write(self, piece: bytes | bytearray) -> None:
+    def write(self, pieces: Sequence[bytes | bytearray]) -> None:
         self.reached.set()
         assert self.gate.wait(20)
-        self.room_bytes -= len(piece)
-        if self.room_bytes < 0:
-            raise OutputError("the disk is full")
-        self.taken.append(bytes(piece))
+        for piece in pieces:
+            self.room_bytes -= len(piece)
+            if self.room_bytes < 0:
+                raise OutputError("the disk is full")
+            self.taken.append(bytes(piece))
 
 
 @pytest.fixture
@@ -67,6 +68,39 @@ async def test_pieces_are_written_in_order(disk: Disk, backlog: Backlog) -> None
         await backlog.put(piece)
     await backlog.flush()
     assert disk.taken == pieces
+
+
+async def test_little_waits_for_more_and_small_pieces_become_few(
+    disk: Disk, backlog: Backlog
+) -> None:
+    small = [bytes([number % 256]) * (number % 7) for number in range(10_000)]
+    for piece in small:
+        await backlog.put(piece)
+    assert not disk.reached.is_set()
+    await backlog.flush()
+    assert b"".join(disk.taken) == b"".join(small)
+    assert len(disk.taken) < 5
+
+
+async def test_the_rest_is_what_no_thread_was_given(disk: Disk, backlog: Backlog) -> None:
+    assert await backlog.rest() == b""
+    await backlog.put(bytes(PIECE))
+    large = b"x" * (PIECE // 2)
+    for piece in (b"small", large, b"", b"end"):
+        await backlog.put(piece)
+    assert await backlog.rest() == b"small" + large + b"end"
+    await backlog.flush()
+    assert disk.taken == [bytes(PIECE)]
+    await backlog.put(large)
+    assert await backlog.rest() is large
+
+
+async def test_without_a_rest_a_failure_is_told(disk: Disk, backlog: Backlog) -> None:
+    disk.room_bytes = 0
+    await backlog.put(bytes(PIECE))
+    await backlog.put(b"rest")
+    with pytest.raises(OutputError, match="full"):
+        await backlog.rest()
 
 
 async def test_who_brings_too_much_waits(disk: Disk, backlog: Backlog) -> None:
@@ -144,7 +178,7 @@ async def test_leaving_waits_for_the_thread_that_is_at_the_file(
             group.start_soon(open_when_idle, disk)
             await backlog.drop()
         assert len(disk.taken) == 1
-        await backlog.put(b"never")
+        await backlog.put(bytes(PIECE))
     assert scope.cancelled_caught
     assert len(disk.taken) == 1
 
@@ -153,14 +187,14 @@ async def test_one_file_does_not_keep_the_threads_to_itself(disk: Disk) -> None:
     threads = DiskThreads(1)
     busy, other = Backlog(disk.write, threads), Backlog(disk.write, threads)
     disk.gate.clear()
-    for _ in range(4):
+    for _ in range(3):
         await busy.put(b"b" * PIECE)
-    await other.put(b"other")
+    await other.put(b"o" * PIECE)
     disk.gate.set()
     await other.flush()
     await busy.flush()
-    assert disk.taken.index(b"other") < 4
+    assert disk.taken.index(b"o" * PIECE) < 3
 
 
-def test_a_turn_is_no_more_than_may_wait() -> None:
-    assert backlog_module.TURN_BYTES <= backlog_module.MAX_WAITING_BYTES
+def test_a_turn_is_no_less_than_begins_one_and_no_more_than_may_wait() -> None:
+    assert LEAST_TURN_BYTES <= backlog_module.TURN_BYTES <= MAX_WAITING_BYTES

@@ -76,7 +76,7 @@ def escaped(text: str, every: int) -> str:
 @given(payloads, cuts)
 def test_base64_decodes_alike_however_it_is_cut(data: bytes, at: list[int]) -> None:
     decoder = Base64Decoder()
-    pieces = [decoder.feed(piece) for piece in cut(base64.b64encode(data), at)]
+    pieces = [part for piece in cut(base64.b64encode(data), at) for part in decoder.feed(piece)]
     decoder.finish()
     assert b"".join(pieces) == data
 
@@ -111,7 +111,7 @@ def test_text_after_padding_is_an_error(data: bytes, at: list[int], more: bytes)
 
 
 def decode_all(decoder: Base64Decoder, pieces: list[bytes]) -> bytes:
-    decoded = b"".join(decoder.feed(piece) for piece in pieces)
+    decoded = b"".join(part for piece in pieces for part in decoder.feed(piece))
     decoder.finish()
     return decoded
 
@@ -152,6 +152,7 @@ def test_escaped_base64_decodes_alike_however_it_is_cut(
         "QUJD\\ud83d\\ude00",
         "QUJD\\ud83d",
         "QU\\u004",
+        "QUJD\\\\nABCD",  # the backslash that an escape gave begins none with what comes next
     ],
 )
 def test_unsound_escapes_are_errors_however_they_are_cut(raw: str) -> None:
