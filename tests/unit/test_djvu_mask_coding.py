@@ -13,7 +13,7 @@ from batch_converter.djvu.draw import mask_coding
 from batch_converter.djvu.draw.bilevel import Area, Bitmap, g4_data
 from batch_converter.djvu.draw.images import Coding
 from batch_converter.djvu.draw.mask_coding import code_masks, code_pixels
-from batch_converter.djvu.draw.shaped_masks import PlacedShapes
+from batch_converter.djvu.draw.shaped_masks import PlacedShapes, least_g4_bytes
 from batch_converter.djvu.kernels.shapes import Shapes
 from tests.support.jbig2_decoding import page_of
 
@@ -114,10 +114,65 @@ def test_what_only_masks_share_that_become_fax_is_not_coded() -> None:
 @pytest.mark.parametrize(("size", "coding"), [(1, Coding.G4), (60, Coding.JBIG2)])
 def test_pixels_are_coded_by_what_is_smaller(size: int, coding: Coding) -> None:
     ink = Bitmap.of_pixels(np.random.default_rng(1).random((size, size)) < 0.2)
-    coded = code_pixels(ink)
+    coded = code_pixels(ink, least_g4_bytes(ink))
     assert coded.coding is coding
     if coding is Coding.JBIG2:
         assert (page_of(coded.data) == np.unpackbits(ink.rows, axis=1, count=size)).all()
+
+
+def rules(rows: int, count: int) -> ShapedMask:
+    """Columns of equal bars: the rows are like each other, which a bound for fax does not know."""
+    shapes = Shapes()
+    shapes.add(3, rows, b"\xe0" * rows)
+    zeros, lefts = np.zeros(count, np.int64), 5 * np.arange(count)
+    ink = Bitmap.of_pixels(np.tile(np.arange(5 * count) % 5 < 3, (rows, 1)))
+    mask = PlacedShapes(shapes, zeros, lefts, zeros).mask(
+        ink, Area(0, 0, ink.width, rows), overlaid=False
+    )
+    assert mask is not None
+    return mask
+
+
+@pytest.mark.parametrize("count", [4, 31])
+def test_few_instances_are_never_larger_than_their_pixels(count: int) -> None:
+    mask = rules(400, count)
+    [coded] = code_masks([mask]).masks
+    assert len(coded.data) <= len(code_pixels(mask.ink, mask.least_g4_bytes).data)
+
+
+@pytest.mark.parametrize("least", [0, 1 << 20])
+def test_fax_is_run_only_where_a_bound_allows_it(
+    monkeypatch: pytest.MonkeyPatch, least: int
+) -> None:
+    run: list[Bitmap] = []
+
+    def fax(ink: Bitmap) -> bytes:
+        run.append(ink)
+        return g4_data(ink)
+
+    monkeypatch.setattr(mask_coding, "g4_data", fax)
+    ink = Bitmap.of_pixels(np.random.default_rng(1).random((60, 60)) < 0.2)
+    code_pixels(ink, least)
+    assert len(run) == (least == 0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.sampled_from([40, 90])), min_size=1, max_size=3))
+def test_what_a_bound_settles_is_the_smallest(pages: list[tuple[int, int]]) -> None:
+    masks = [typed(seed, count, noise=seed % 60) for seed, count in pages]
+    coded = code_masks(masks)
+    pixels = [code_pixels(mask.ink, mask.least_g4_bytes) for mask in masks]
+    assert all(
+        len(one.data) <= len(other.data) for one, other in zip(coded.masks, pixels, strict=True)
+    )
+
+
+def test_pictures_come_back_from_their_buffer() -> None:
+    pictures = [(9, 2, bytes(range(4))), (0, 3, b""), (8, 1, b"\xff")]
+    shapes = Shapes.of(pictures)
+    assert shapes.pictures(range(3)) == pictures
+    assert shapes.add(1, 1, b"\x80") == len(pictures)
+    assert shapes.pictures([3, 0]) == [(1, 1, b"\x80"), pictures[0]]
+    assert Shapes.of([]) == Shapes()
 
 
 def prose(seed: int, lines: int, *, descent: int) -> ShapedMask:

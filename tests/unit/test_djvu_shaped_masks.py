@@ -134,6 +134,12 @@ def test_fax_needs_no_less(width: int, height: int, share: float, data: st.DataO
     assert least_g4_bytes(ink) <= len(g4_data(ink))
 
 
+def test_the_bound_knows_changes_that_stand_alone() -> None:
+    ink = Bitmap.of_pixels(np.random.default_rng(2).random((300, 300)) < 0.1)
+    changes = np.count_nonzero(np.diff(np.unpackbits(ink.rows, axis=1, count=300), prepend=0))
+    assert 2 * changes // 8 < least_g4_bytes(ink) <= len(g4_data(ink))
+
+
 def test_the_bound_is_near_where_each_row_is_like_the_one_above() -> None:
     ink = Bitmap.of_pixels(np.tile(np.arange(64) % 8 < 4, (800, 1)))
     assert least_g4_bytes(ink) > 0.9 * len(g4_data(ink))

@@ -8,6 +8,7 @@ from batch_converter.djvu.draw.bilevel import Area, g4_data
 from batch_converter.djvu.draw.images import Coding, EncodedImage
 from batch_converter.djvu.draw.mask_coding import CodedMask, code_pixels
 from batch_converter.djvu.draw.paint import Stencil
+from batch_converter.djvu.draw.shaped_masks import least_g4_bytes
 from batch_converter.djvu.kernels.compiling import COMPILED
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def mask_image(
     if not wants_jbig2(options):
         return _encoded(ink, CodedMask(coding=Coding.G4, data=g4_data(ink)))
     shaped = shapes and shapes.mask(ink, area, overlaid=overlaid)
-    return shaped or _encoded(ink, code_pixels(ink))
+    return shaped or _encoded(ink, code_pixels(ink, least_g4_bytes(ink)))
 
 
 def stencil(

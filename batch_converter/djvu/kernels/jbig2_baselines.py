@@ -182,8 +182,10 @@ def _depths(
 
 
 def _deepened(shapes: Shapes, depths: NDArray[np.int64]) -> Shapes:
-    found = Shapes()
-    sizes = zip(shapes.widths, shapes.heights, depths.tolist(), strict=True)
-    for number, (width, height, depth) in enumerate(sizes):
-        found.add(width, height + depth, shapes.rows(number) + bytes(-(-width // BITS) * depth))
-    return found
+    pictures = zip(shapes.pictures(range(len(shapes))), depths.tolist(), strict=True)
+    return Shapes.of(
+        [
+            (width, height + depth, rows + bytes(-(-width // BITS) * depth))
+            for (width, height, rows), depth in pictures
+        ]
+    )

@@ -243,8 +243,9 @@ def refined_dictionary_data(
     )
 
 
-def _buffer(shapes: Shapes, order: Sequence[int]) -> array[int]:
-    widest = max((shapes.widths[number] for number in order), default=0)
+def _buffer(shapes: Shapes, order: array[int]) -> array[int]:
+    widths = np.frombuffer(shapes.widths, np.int64)[np.frombuffer(order, np.int64)]
+    widest = int(widths.max(initial=0))
     return array("i", bytes(4 * max(BUFFERED_DECISIONS, widest + 2 * _SPARE)))
 
 

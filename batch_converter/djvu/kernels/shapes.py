@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from typing import Final
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 BITS: Final = 8
 """Pixels a byte."""
+
+Picture = tuple[int, int, bytes]
+"""A shape by what it looks like: its width, its height and its packed rows."""
 
 
 def _numbers() -> array[int]:
@@ -31,8 +38,31 @@ class Shapes:
     widths: array[int] = field(default_factory=_numbers)
     heights: array[int] = field(default_factory=_numbers)
 
+    @classmethod
+    def of(cls, pictures: Sequence[Picture]) -> Shapes:
+        """Put many side by side, which takes a quarter of what adding each would."""
+        widths, heights, rows = zip(*pictures, strict=True) if pictures else ((), (), ())
+        offsets = array("q", accumulate(map(len, rows), initial=0))
+        offsets.pop()
+        return cls(
+            bits=bytearray(b"".join(rows)),
+            offsets=offsets,
+            widths=array("q", widths),
+            heights=array("q", heights),
+        )
+
     def __len__(self) -> int:
         return len(self.offsets)
+
+    def pictures(self, numbers: Iterable[int]) -> list[Picture]:
+        """Return what some of them look like."""
+        bits, offsets, widths, heights = self.bits, self.offsets, self.widths, self.heights
+        found = []
+        for number in numbers:
+            start, width, height = offsets[number], widths[number], heights[number]
+            rows = bytes(bits[start : start + (width + BITS - 1) // BITS * height])
+            found.append((width, height, rows))
+        return found
 
     def rows(self, number: int) -> bytes:
         """Return the packed rows of one."""
