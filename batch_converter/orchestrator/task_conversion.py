@@ -73,9 +73,10 @@ class TaskConversion(Conversion):
         while True:
             if self._outcome.task or self._prepared:
                 await self._take_room(publication.writer)
-            task = self._outcome.task or await self._submit(publication.writer)
+            known = self._outcome.task
+            task = known or await self._submit(publication.writer)
             try:
-                return await self._fetch(task, publication)
+                return await self._fetch(task, publication, is_of_this_run=known is None)
             except _RESUBMITTABLE as error:
                 await self._give_up_task(error)
 
@@ -148,7 +149,9 @@ class TaskConversion(Conversion):
             self._scope.cancel()
         return task
 
-    async def _fetch(self, task: Task, publication: Publication) -> StoredPdf:
+    async def _fetch(
+        self, task: Task, publication: Publication, *, is_of_this_run: bool
+    ) -> StoredPdf:
         """Fetch and check the PDF; a paid result that is unusable is asked for once more."""
         poller = TaskPoller(
             service=self._service,
@@ -161,6 +164,7 @@ class TaskConversion(Conversion):
             ticket=self._ticket,
             clock=self._context.clock,
             timeout_s=self._context.settings.polling.task_timeout_s,
+            is_of_this_run=is_of_this_run,
             outcome=self._outcome,
         )
         verify = partial(publication.verify, source=poller.source, outlook=self._outlook)

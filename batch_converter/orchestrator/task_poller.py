@@ -16,7 +16,7 @@ from batch_converter.models import Phase
 from batch_converter.polling import Answer
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from batch_converter.clock import Clock
     from batch_converter.engines.base import Fetched, PdfTarget, SourceDocument, TaskService
@@ -38,6 +38,8 @@ class TaskPoller:
         target: Where its PDF goes.
         disk_room: Where it could not be stored nobody asks: the answer would be paid in vain.
         timeout_s: How long it is waited for, from when that begins.
+        is_of_this_run: It has just been submitted, whatever the time of day says by now: that may
+            have stepped by days since.
     """
 
     service: TaskService
@@ -50,6 +52,7 @@ class TaskPoller:
     ticket: AdmissionTicket
     clock: Clock
     timeout_s: float
+    is_of_this_run: bool
     outcome: DocumentOutcome
 
     async def until_ready(self) -> Ready:
@@ -63,11 +66,9 @@ class TaskPoller:
             BudgetSpentError: The next question is not in the budget.
             FileError: The question got no usable answer.
         """
-        now = self.clock.now()
-        self._refuse_expired(now)
-        age_s = (now - self.task.submitted_at).total_seconds()
+        age_s = 0.0 if self.is_of_this_run else self._known_age_s()
         give_up_at_s = self.clock.monotonic_s() + self.timeout_s
-        with self.schedule.task(self.source, age_s=max(0.0, age_s)) as planned:
+        with self.schedule.task(self.source, age_s=age_s) as planned:
             while True:
                 await self._wait(planned, give_up_at_s)
                 fetched = await self._fetch()
@@ -100,14 +101,19 @@ class TaskPoller:
             self.calls.promise_fetch()
         return fetched
 
-    def _refuse_expired(self, now: datetime) -> None:
-        """Spare a question whose answer is known: results are kept for so long only."""
-        task = self.task
+    def _known_age_s(self) -> float:
+        """Return the age of an earlier run's task, by the time of day; 0 if that has gone back.
+
+        Raises:
+            ExpiredError: Results are kept for so long only: the answer is known without asking.
+        """
+        task, now = self.task, self.clock.now()
         if task.expires_at is not None and task.is_expired(now):
             raise ExpiredError(
                 f"task {task.task_id} is {_hours(now - task.submitted_at):.0f} hours old; the"
                 f" service keeps results for {_hours(task.expires_at - task.submitted_at):g} hours"
             )
+        return max(0.0, (now - task.submitted_at).total_seconds())
 
     async def _wait(self, planned: PlannedTask, give_up_at_s: float) -> None:
         while True:

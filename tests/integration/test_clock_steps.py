@@ -9,6 +9,7 @@ import pytest
 from batch_converter.config import Settings
 from batch_converter.engines.base import NotReady
 from batch_converter.errors import ExitCode, NetworkError
+from batch_converter.ledger import Ledger
 from tests.support.clocks import LeapingClock
 from tests.support.pdfs import make_archive
 from tests.support.runs import Stage
@@ -49,6 +50,23 @@ async def test_a_step_in_mid_run_changes_nothing(
     assert summary.exit_code is ExitCode.OK
     assert (summary.totals.converted, summary.api_calls.submit) == (3, 3)
     assert summary.api_calls.poll == 9
+
+
+@pytest.mark.parametrize("hours", [-30, 23, 25, 300])
+async def test_a_step_while_an_id_is_put_on_record_changes_nothing(
+    stage: Stage, clock: LeapingClock, monkeypatch: pytest.MonkeyPatch, hours: float
+) -> None:
+    make_archive(stage.source, 2)
+    record = Ledger.submitted
+
+    async def record_and_step(*arguments: Any) -> None:  # noqa: ANN401  # the ledger's own
+        await record(*arguments)
+        clock.step(hours=hours)
+
+    monkeypatch.setattr(Ledger, "submitted", record_and_step)
+    summary = await stage.convert()
+    assert (summary.totals.converted, summary.api_calls.submit) == (2, 2)
+    assert summary.api_calls.poll == 2
 
 
 @pytest.mark.parametrize(("hours", "submits"), [(-48, 0), (23, 0), (25, 1)])
