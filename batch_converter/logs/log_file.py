@@ -72,10 +72,11 @@ class LogFile:
 
     def _take(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._sink = DescriptorSink(descriptor, owned=True)
         found = os.fstat(descriptor)
         self._identity = (found.st_dev, found.st_ino)
         self._is_file = stat.S_ISREG(found.st_mode)
+        cut = self._is_file and _ends_in_mid_line(self._path, found.st_size)
+        self._sink = DescriptorSink(descriptor, owned=True, cut=cut)
 
     def _hold(self, more_bytes: int) -> None:
         """Lock the file that stands at the path and has room for so much more.
@@ -145,6 +146,21 @@ class LogFile:
 def _opened(path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+
+def _ends_in_mid_line(path: Path, size_bytes: int) -> bool:
+    """Whether a process ended, or another is, in the middle of a line: the disk was full.
+
+    One that may be written and not read is taken for whole.
+    """
+    if size_bytes == 0:
+        return False
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(size_bytes - 1)
+            return file.read(1) != b"\n"
+    except OSError:
+        return False
 
 
 def _shift(path: Path, backups: int) -> None:

@@ -71,13 +71,21 @@ class DescriptorSink:
 
     A line that was cut off (the disk became full in its middle) is ended before
     the next one begins, so that only the cut line is damaged.
+
+    Args:
+        descriptor: Open for writing.
+        owned: Whether it is closed with the sink.
+        encoding: Of the lines.
+        cut: Whether what is there already ends in the middle of a line.
     """
 
-    def __init__(self, descriptor: int, *, owned: bool, encoding: str = "utf-8") -> None:
+    def __init__(
+        self, descriptor: int, *, owned: bool, encoding: str = "utf-8", cut: bool = False
+    ) -> None:
         self._descriptor = descriptor
         self._encoding = encoding
         self._owned = owned
-        self._cut = False
+        self._cut = cut
 
     def write(self, line: str) -> None:
         """Write the line; what the encoding lacks is escaped."""

@@ -43,6 +43,40 @@ def texts(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted(folder.iterdir())}
 
 
+# After a process that ended in the middle of a line
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        ("", "next\nlast\n"),
+        ("\n", "\nnext\nlast\n"),
+        ("whole\n", "whole\nnext\nlast\n"),
+        ("h", "h\nnext\nlast\n"),
+        ("whole\nhal", "whole\nhal\nnext\nlast\n"),
+    ],
+)
+@pytest.mark.parametrize("max_bytes", [0, 1000])
+def test_a_line_that_was_cut_by_the_end_of_the_disk_is_ended_before_the_next_process_writes(
+    tmp_path: Path, there: str, expected: str, max_bytes: int
+) -> None:
+    (tmp_path / "log").write_text(there)
+    written(tmp_path / "log", ["next", "last"], max_bytes=max_bytes)
+    assert texts(tmp_path) == {"log": expected}
+
+
+def test_a_file_that_takes_the_place_of_one_that_was_moved_away_may_end_in_mid_line(
+    tmp_path: Path, troubles: Troubles
+) -> None:
+    log = opened(tmp_path / "log", troubles)
+    log.write("first")
+    (tmp_path / "log").rename(tmp_path / "moved")
+    (tmp_path / "log").write_text("hal")
+    log.write("second")
+    log.close()
+    assert texts(tmp_path) == {"log": "hal\nsecond\n", "moved": "first\n"}
+
+
 # By size
 
 
