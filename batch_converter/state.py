@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_state_path
 
 from batch_converter import working_folder
+from batch_converter.clock import SystemClock
 from batch_converter.config import STATE_DIR_NAME, move_dir
 from batch_converter.errors import StateLockedError, UsageError
 from batch_converter.ledger import LedgerReader
@@ -160,7 +160,7 @@ def ledger_path(settings: Settings) -> Path:
 
 def new_run_id() -> str:
     """Return a name for a run that sorts by time."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{token_hex(3)}"
+    return f"{SystemClock().now():%Y%m%dT%H%M%SZ}-{token_hex(3)}"
 
 
 def require_ledger(settings: Settings) -> None:

@@ -19,6 +19,7 @@ import click
 from click_man.core import write_man_pages
 
 from batch_converter.cli.group import cli
+from batch_converter.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ def write(folder: Path) -> list[Path]:
     for stale in folder.glob("*.1"):
         stale.unlink()
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    day = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(int(epoch), UTC)
+    day = SystemClock().now() if epoch is None else datetime.fromtimestamp(int(epoch), UTC)
     write_man_pages(PROGRAM, _with_all_commands(), target_dir=str(folder))
     pages = sorted(folder.glob("*.1"))
     for page in pages:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -11,6 +10,7 @@ import click
 
 from batch_converter.cli import event_loop
 from batch_converter.cli.options import SOURCE, config_option, output_options, settings_from
+from batch_converter.clock import SystemClock
 from batch_converter.ledger import Ledger
 from batch_converter.logs import printable
 from batch_converter.sources import source_address
@@ -41,4 +41,4 @@ def retry(config_file: Path | None, sources: Sequence[str], **given: Any) -> Non
 async def _retry(settings: Settings, paths: Sequence[str] | None) -> list[str]:
     await anyio.to_thread.run_sync(require_ledger, settings)
     async with held_state_dir(settings), await Ledger.open(ledger_path(settings)) as ledger:
-        return await ledger.retry(paths, at=datetime.now(UTC))
+        return await ledger.retry(paths, at=SystemClock().now())

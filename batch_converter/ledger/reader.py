@@ -6,9 +6,9 @@ import os
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from batch_converter.clock import SystemClock
 from batch_converter.errors import LASTING_CODES, ExitCode, LedgerError
 from batch_converter.ledger.calls import count_calls
 from batch_converter.ledger.connection import connect
@@ -27,6 +27,7 @@ from batch_converter.models import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -113,7 +114,7 @@ class LedgerReader:
             now: The service forgets tasks with time; the present where absent.
         """
         with self.snapshot():
-            return self._status(now or datetime.now(UTC))
+            return self._status(now or SystemClock().now())
 
     def _status(self, now: datetime) -> LedgerStatus:
         counted = self._connection.execute(query("documents_by_state"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from batch_converter.clock import SystemClock
 from batch_converter.events import (
     DocumentAdmitted,
     DocumentReleased,
@@ -24,6 +24,7 @@ from batch_converter.events import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
 
     from batch_converter.events import FileEvent, RunEvent
 
@@ -86,7 +87,7 @@ class RunRows:
         changed: Called after every change.
     """
 
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    now: Callable[[], datetime] = field(default_factory=lambda: SystemClock().now)
     facts: RunFacts = field(default_factory=RunFacts)
     sequence: int = 0
     totals: Counter[str] = field(default_factory=Counter)

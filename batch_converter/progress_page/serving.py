@@ -6,7 +6,7 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +15,7 @@ import anyio.to_thread
 from aiohttp import web
 from anyio import CancelScope
 
+from batch_converter.clock import SystemClock
 from batch_converter.errors import UsageError
 from batch_converter.pace import Pace
 from batch_converter.server.page import PAGE_POLICY, Assets
@@ -183,7 +184,7 @@ class _Page:
             "calls": counters.api_calls_billed,
             "max_calls": self.max_api_calls,
             "files_per_minute": self.pace.files_per_minute,
-            "expected_end": left_s and _iso(datetime.now(UTC) + timedelta(seconds=left_s)),
+            "expected_end": left_s and _iso(SystemClock().now() + timedelta(seconds=left_s)),
         }
         return {"totals": totals, "sequence": rows.sequence, "run": run}
 

@@ -11,13 +11,13 @@ import json
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from batch_converter.clock import SystemClock
 from batch_converter.config.files import exposure_warnings
 from batch_converter.errors import ConfigError, StateLockedError, UsageError
 from batch_converter.foreign_text import read_text
@@ -26,6 +26,7 @@ from batch_converter.server.secret_hashes import HashedSecret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
 CLIENTS_NAME: Final = "clients.json"
 """The file's name in the data folder."""
@@ -105,7 +106,7 @@ class ClientsFile:
         if fault := name_fault(name):
             raise UsageError(f"a client's name {fault}, and this one is {name[:MAX_NAME_CHARS]!r}")
         secret = secrets.token_hex(_SECRET_BYTES)
-        moment = (now or _utc_now)().strftime("%Y-%m-%dT%H:%M:%SZ")
+        moment = (now or SystemClock().now)().strftime("%Y-%m-%dT%H:%M:%SZ")
         with self._changing(make=True) as clients:
             if name in clients:
                 raise UsageError(
@@ -170,10 +171,6 @@ def name_fault(name: str) -> str | None:
     if len(name) > MAX_NAME_CHARS:
         return f"must have {MAX_NAME_CHARS} characters at most"
     return None
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import tempfile
 import time
 import urllib.request
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -29,6 +29,7 @@ import anyio
 import structlog
 
 from batch_converter import api, wiring
+from batch_converter.clock import SystemClock
 from batch_converter.config import Settings
 from batch_converter.sources import Sources
 from benchmarks.polling.runs import cold, ideal, score, trace_of
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ENDING: Final = tuple(name for name in TRACES if name not in LOSING_TRACES)
-_STARTED: Final = datetime.now(UTC)
+_STARTED: Final = SystemClock().now()
 
 
 class FastClock:

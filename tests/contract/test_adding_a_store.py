@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
@@ -12,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from batch_converter import api
+from batch_converter.clock import SystemClock
 from batch_converter.config import (
     AsposeSettings,
     InputSettings,
@@ -191,7 +191,7 @@ def test_sources_are_walked_in_the_order_in_which_they_are_named(
     paths = (str(tmp_path / "first"), ARCHIVE, str(tmp_path / "second"))
     stores = SourceStores(shelf.stores, Settings())
     opened = Sources(paths=paths).open(
-        InputSettings(follow_symlinks=True), stores, excluded_dirs=(), now=datetime.now(UTC)
+        InputSettings(follow_symlinks=True), stores, excluded_dirs=(), now=SystemClock().now()
     )
     found = [file.path for file in opened.found if isinstance(file, SourceFile)]
     assert found == [str(tmp_path / "first/00000.djvu"), f"{ARCHIVE}/m.djvu", str(linked)]

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import unicodedata
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from batch_converter.bags import Bag, make_bag
 from batch_converter.bags.names import manifest_path, obstacle
+from batch_converter.clock import SystemClock
 from batch_converter.config import Settings
 from batch_converter.errors import LedgerError, OutputError, UsageError
 from batch_converter.models import FileStatus, StoredPdf
@@ -118,7 +119,7 @@ def test_what_the_ledger_knows_is_in_the_bag(tmp_path: Path) -> None:
     info = dict(line.split(": ") for line in (bag.path / "bag-info.txt").read_text().splitlines())
     assert info.keys() == {"Bag-Software-Agent", "Bagging-Date", "Payload-Oxum"}
     assert info["Payload-Oxum"] == f"{n_bytes}.7"
-    assert datetime.fromisoformat(info["Bagging-Date"]).date() <= datetime.now(UTC).date()
+    assert datetime.fromisoformat(info["Bagging-Date"]).date() <= SystemClock().now().date()
     assert names(tmp_path / "new") == {"bag"}
 
 
