@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 SEED: Final = random.SystemRandom().randrange(1, 1 << 32)  # told by the violation, if there is one
-KILLS: Final = {"cloud": 4, "local": 2, "serve": 2, "watch": 2, "bag": 3, "merge": 3, "weather": 2}
+KILLS: Final = {
+    "cloud": 4,
+    "local": 2,
+    "serve": 2,
+    "watch": 2,
+    "bag": 3,
+    "merge": 3,
+    "weather": 2,
+    "week": 1,
+}
 """Dask's take too long: test_dask_command.py kills one."""
 
 

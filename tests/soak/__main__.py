@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from tests.soak import own_mounts
 from tests.soak.killing_runs import Soak, ViolationError
 from tests.soak.kinds import KINDS, opened_kind
 
@@ -31,6 +32,8 @@ def soak(kinds: Sequence[str], kills: int, seed: int) -> None:
 
     What a violation has left stays; after Ctrl-C nothing does.
     """
+    if "week" in (kinds or KINDS):
+        own_mounts.enter()
     seed = seed or random.SystemRandom().randrange(1, 1 << 32)
     folder = Path(tempfile.mkdtemp(prefix="batch-converter-soak-"))
     click.echo(f"seed {seed}, in {folder}")
@@ -56,7 +59,8 @@ def _soak(name: str, kills: int, seed: int, folder: Path) -> None:
         run.run(kills)
     took_s = time.monotonic() - began_s
     counts = f"{run.killed} kills in {run.lives} lives"
-    click.echo(f"{name}: {counts}, seed {seed}, no violation, {took_s:.0f} s")
+    played = "".join(f"; {count} {what}" for what, count in sorted(run.played.items()))
+    click.echo(f"{name}: {counts}, seed {seed}, no violation, {took_s:.0f} s{played}")
 
 
 if __name__ == "__main__":

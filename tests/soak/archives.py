@@ -25,12 +25,19 @@ _LIMITS: Final = ("--max-in-flight", "6", "--max-submissions", "3", "--max-polle
 
 
 class CloudStage(Stage):
-    """`convert` with the cloud: nothing half, nothing lost, nothing paid that is not counted."""
+    """`convert` with the cloud: nothing half, nothing lost, nothing paid that is not counted.
+
+    Attributes:
+        place: Where the command writes: PDFs, state, reports.
+    """
+
+    archive_class: type[Archive] = Archive
 
     def __init__(self, folder: Path, chance: Random) -> None:
         super().__init__(folder, chance)
         self.cloud = self.stack.enter_context(self.make_cloud())
         self.cloud.latency_s = 0.003
+        self.place = self.make_place()
         self.env = {
             **self.env,
             "ASPOSE_CLIENT_ID": self.cloud.client_id,
@@ -46,11 +53,15 @@ class CloudStage(Stage):
         """Return the service."""
         return Cloud()
 
+    def make_place(self) -> Path:
+        """Return a folder that is there and has room."""
+        return self.folder
+
     def make_archive(self) -> Archive:
         """Return where documents and PDFs are; a watcher reads all PDFs while runs go on."""
-        source, output = self.folder / "scans", self.folder / "pdfs"
+        source, output = self.folder / "scans", self.place / "pdfs"
         source.mkdir()
-        archive = Archive(self.cloud, source, output, output / ".batch-converter")
+        archive = self.archive_class(self.cloud, source, output, output / ".batch-converter")
         self.stack.enter_context(Watcher(archive))
         return archive
 
@@ -60,7 +71,7 @@ class CloudStage(Stage):
         return (archive.source, "-o", archive.output, "--state-dir", archive.state)
 
     def command(self) -> Sequence[str | Path]:
-        report = ("--report", self.folder / "reports" / "report.json")
+        report = ("--report", self.place / "reports" / "report.json")
         return ("convert", *self.places(), *report, *_LIMITS, "--json")
 
     def grow(self) -> None:
@@ -100,7 +111,7 @@ class CloudStage(Stage):
 
     def check_nothing_else(self) -> None:
         """Nothing lies about where reports go."""
-        left = [path.name for path in (self.folder / "reports").iterdir()]
+        left = [path.name for path in (self.place / "reports").iterdir()]
         assert left == ["report.json"], left
 
 

@@ -6,6 +6,7 @@ import random
 import shutil
 import threading
 import traceback
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -50,6 +51,7 @@ class Soak:
         lives: All of them.
         length_s: What a life that is left alone takes, measured in each round.
         planned: The deaths of the round's lives, None for those that are left alone.
+        played: What has befallen all lives beside kills, how often.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Soak:
     lives: int = 0
     length_s: float = 0.0
     planned: list[Death | None] = field(default_factory=list)
+    played: Counter[str] = field(default_factory=Counter)
 
     def run(self, kills: int) -> None:
         """Kill so many lives.
@@ -90,6 +93,7 @@ class Soak:
                 f" when its lives were to end: {deaths}; what they left is in {folder}.\n"
                 + "".join(traceback.format_exception(broken))
             ) from broken
+        self.played += stage.played
         shutil.rmtree(folder)
 
     def _kill(
@@ -105,7 +109,8 @@ class Soak:
         self.length_s = last.lasted_s
         stage.grow()
         while self.killed < until:
-            life = live(Death(chance.uniform(0, self.length_s), chance.random() < 0.5))
+            within_s = self.length_s * stage.killed_within
+            life = live(Death(chance.uniform(0, within_s), chance.random() < 0.5))
             last.check_alone()  # the next may begin while what the dead one started still goes on
             last = life
             if life.code == KILLED:
@@ -121,6 +126,7 @@ class Soak:
         """Have one life come and go."""
         self.lives += 1
         self.planned.append(death)
+        stage.prepare(alone=death is None)
         with born(stage.folder / "streams", stage.command(), stage.env) as life:
             with _dying(life, death):
                 stage.drive(life)

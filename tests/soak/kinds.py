@@ -11,6 +11,7 @@ from tests.soak.copies import BagStage, MergeStage
 from tests.soak.embedded import DaskStage, LocalStage, SchedulerStage
 from tests.soak.service import ServiceStage
 from tests.soak.weather import WeatherStage
+from tests.soak.week import WeekStage
 from tests.support.dask_cluster import cluster
 from tests.support.object_store import ObjectServer
 
@@ -57,6 +58,7 @@ _KINDS: Final[Mapping[str, Callable[[], AbstractContextManager[Rounds]]]] = {
     "bag": _alone(BagStage),
     "merge": _alone(MergeStage),
     "weather": _alone(WeatherStage),
+    "week": _alone(WeekStage),
 }
 KINDS: Final = tuple(_KINDS)
 

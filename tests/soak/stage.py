@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections import Counter
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,10 +28,13 @@ class Stage(ABC):
     Attributes:
         env: The whole environment of each life.
         stack: What has to end with the round; its maker enters it.
+        played: What has befallen its lives beside kills, how often.
     """
 
-    codes: ClassVar[frozenset[int]] = frozenset({0})
+    codes: frozenset[int] = frozenset({0})
     """Exit codes of a life that was not killed."""
+    killed_within: float = 1.0
+    """Kills are spread over so many times the length of a life; beyond 1, some find it over."""
 
     def __init__(self, folder: Path, chance: Random) -> None:
         self.folder = folder
@@ -42,6 +46,7 @@ class Stage(ABC):
             "NUMBA_DISABLE_JIT": "1",  # compiling takes half a minute
         }
         self.stack = ExitStack()
+        self.played: Counter[str] = Counter()
 
     @abstractmethod
     def command(self) -> Sequence[str | Path]:
@@ -50,6 +55,14 @@ class Stage(ABC):
     @abstractmethod
     def grow(self) -> None:
         """Give the next life something to do."""
+
+    def prepare(self, *, alone: bool) -> None:
+        """Be ready for the next life.
+
+        Args:
+            alone: Whether nobody is going to kill it, and it is to come to its proper end.
+        """
+        del alone
 
     def drive(self, life: Life) -> None:
         """Be what a life needs around it, until it has ended, killed or not."""

@@ -28,7 +28,7 @@ _FAULTS: Final = (
 )
 
 
-class _StormyCloud(Cloud):
+class StormyCloud(Cloud):
     """Fails a share of all requests, and lets tokens expire before their time.
 
     Attributes:
@@ -67,7 +67,7 @@ class _StormyCloud(Cloud):
 class WeatherStage(CloudStage):
     """`convert` in a storm: as without, and no line of its log is lost, or cut in two."""
 
-    cloud: _StormyCloud
+    cloud: StormyCloud
 
     def __init__(self, folder: Path, chance: Random) -> None:
         super().__init__(folder, chance)
@@ -77,13 +77,12 @@ class WeatherStage(CloudStage):
             "BATCH_CONVERTER_RETRY__MAX_ATTEMPTS": "20",
             "BATCH_CONVERTER_RETRY__MAX_WAIT_S": "0.05",
         }
-        self._logs = folder / "logs"
+        self._logs = self.place / "logs"
         self._log = self._logs / "log.jsonl"
-        self._moved = 0
         self._told = 0
 
     def make_cloud(self) -> Cloud:
-        return _StormyCloud(Random(self.chance.random()))
+        return StormyCloud(Random(self.chance.random()))
 
     def command(self) -> Sequence[str | Path]:
         return (*super().command(), "--log-file", self._log)
@@ -92,14 +91,18 @@ class WeatherStage(CloudStage):
         """Move its log away, at any line, up to three times."""
         for _ in range(self.chance.randint(0, 3)):
             wait_until(lambda: life.is_over or self._log.exists(), "a line of the log")
-            if self._log.exists():
-                self._moved += 1
-                self._log.rename(self._logs / f"log.{self._moved}.jsonl")
+            self.move_log()
+
+    def move_log(self) -> None:
+        """Give the log, if there is one, another name, as logrotate does."""
+        if self._log.exists():
+            self.played["logs moved away"] += 1
+            self._log.rename(self._logs / f"log.{self.played['logs moved away']}.jsonl")
 
     def drive(self, life: Life) -> None:
         super().drive(life)
         told = self._told_conversions()
-        if life.code == 0:
+        if life.code == 0 and self.tells_all():
             converted = json.loads(life.said)["totals"]["converted"]
             assert told - self._told == converted, (told, self._told, converted)
         self._told = told
@@ -109,10 +112,26 @@ class WeatherStage(CloudStage):
         told = 0
         for log in self._logs.glob("*.jsonl") if self._logs.exists() else ():
             for line in log.read_bytes().splitlines(keepends=True):
-                assert line.startswith(b"{"), (log, line)
-                assert line.endswith(b"}\n"), (log, line)
-                told += json.loads(line)["event"] == "file.converted"
+                told += self._event(log, line) == "file.converted"
         return told
+
+    def _event(self, log: Path, line: bytes) -> str | None:
+        """Return the event that a line tells of."""
+        if self.may_be_cut(line):
+            return None
+        assert line.startswith(b"{"), (log, line)
+        assert line.endswith(b"}\n"), (log, line)
+        event: str = json.loads(line)["event"]
+        return event
+
+    def tells_all(self) -> bool:
+        """Whether there was room for all that the last life had to log."""
+        return True
+
+    def may_be_cut(self, line: bytes) -> bool:
+        """Whether the log may have a line that is not whole, and this is one."""
+        del line
+        return False
 
     def check_at_end(self, again: Callable[[], Life]) -> None:
         """Besides what a dead run may have sent, what the service has lost is paid again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
@@ -35,7 +35,15 @@ class SmallDisk(NamedTuple):
         """
         wanted = f"remount,{options}"
         mount: list[str | Path] = ["/usr/bin/mount", "-o", wanted, "tmpfs", self.path]
-        subprocess.run(mount, check=True)
+        subprocess.run(mount, check=True, stderr=subprocess.DEVNULL)
+
+    def tighten(self, *, but_bytes: int) -> None:
+        """Let it have only so much room, whatever writes or deletes at the same moment."""
+        while True:
+            status = os.statvfs(self.path)
+            used_bytes = (status.f_blocks - status.f_bfree) * status.f_frsize
+            with suppress(subprocess.CalledProcessError):  # more is in it by now
+                return self.remount(f"size={used_bytes + max(1, but_bytes)}")
 
     def fill(self, *, but_bytes: int = 0) -> Path:
         """Leave only so much room; returns the file that takes the rest."""
@@ -48,15 +56,25 @@ class SmallDisk(NamedTuple):
 
 @contextmanager
 def small_disk(path: Path, *, size_bytes: int, inodes: int = 0) -> Iterator[SmallDisk]:
+    """Mount a disk as `mounted_disk` does; the test is skipped where the system does not let us."""
+    with mounted_disk(path, size_bytes=size_bytes, inodes=inodes) as disk:
+        if disk is None:
+            pytest.skip("no file system may be mounted here")
+        yield disk
+
+
+@contextmanager
+def mounted_disk(path: Path, *, size_bytes: int, inodes: int = 0) -> Iterator[SmallDisk | None]:
     """Mount a disk of this size and of so many inodes, 0 for as many as are wanted.
 
-    The test is skipped where the system does not let us.
+    Yields None, and leaves a folder there, where the system does not let us.
     """
     path.mkdir()
     options = f"size={size_bytes},nr_inodes={inodes}"
     mount: list[str | Path] = ["/usr/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", path]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("no file system may be mounted here")
+        yield None
+        return
     try:
         yield SmallDisk(path)
     finally:

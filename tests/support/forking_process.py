@@ -23,6 +23,7 @@ import coverage
 
 from batch_converter import fault_points
 from batch_converter.cli import group
+from tests.support import stepping_clock
 from tests.support.compiled import MEASURED_VARIABLE
 
 MOST_BYTES: Final = 1 << 17
@@ -60,6 +61,8 @@ class Call:
         _open_streams()
         if fault_points.VARIABLE in os.environ:
             importlib.reload(fault_points)
+        if stepping_clock.VARIABLE in os.environ:
+            stepping_clock.install()
         if MEASURED_VARIABLE in os.environ:
             coverage.process_startup()
 

@@ -74,7 +74,7 @@ class Archive:
         self._check_frozen()
         for path, state, task_id in self._rows("SELECT path, state, task_id FROM document"):
             document = self._document(path)
-            if state == "converted" or task_id is not None:
+            if self._is_settled(state, task_id):
                 self.frozen.setdefault(document, self.cloud.submissions[document])
             if state == "submitting":
                 self.maybe_sent[document] += 1
@@ -97,6 +97,10 @@ class Archive:
         ):
             never_left = count - self.cloud.calls[kind]
             assert 0 <= never_left <= self.maybe_called[kind], kind
+
+    def _is_settled(self, state: str, task_id: str | None) -> bool:
+        """Whether nobody may submit a document again that the ledger has so."""
+        return state == "converted" or task_id is not None
 
     def _check_frozen(self) -> None:
         for document, count in self.frozen.items():
