@@ -110,6 +110,15 @@ async def test_a_new_token_that_never_worked_is_refused_for_good() -> None:
     assert endpoint.asked == 2
 
 
+async def test_a_late_answer_to_the_old_token_does_not_unsay_that_the_new_one_works() -> None:
+    endpoint = Endpoint()
+    keeper = TokenKeeper(endpoint, clock=ManualClock(0.0), events=EventStream())
+    await keeper.renew(stale=await keeper.current(), refusal=REFUSAL)
+    keeper.works("token-2")
+    keeper.works("token-1")
+    assert await keeper.renew(stale="token-2", refusal=REFUSAL) == "token-3"
+
+
 async def test_a_token_after_one_that_ended_by_itself_may_be_refused_once() -> None:
     clock, endpoint = ManualClock(0.0), Endpoint(lifetime_s=100)
     keeper = TokenKeeper(endpoint, clock=clock, events=EventStream())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
 
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from batch_converter.wire import TokenAnswer
 
 T = TypeVar("T")
+
+_MOST_REFUSALS: Final = 3
+"""Of one request, one after the other, to tokens that work for others: each may have been revoked
+while it waited for its turn, with all that were given out. One that never worked ends a run."""
 
 _log = structlog.get_logger()
 
@@ -93,10 +97,9 @@ class Client:
             FileError: It is refused, or failed as often as it may be tried.
             RunStoppedError: No request makes sense any more.
         """
-        renewed: str | None = None
 
         async def send() -> T | Trouble:
-            nonlocal renewed
+            refusals = 0
             while True:
                 token = await self._tokens.current()
                 result = await self._sent(request, token, read)
@@ -104,9 +107,10 @@ class Client:
                     if not isinstance(result, Trouble):
                         self._tokens.works(token)
                     return result
-                if token == renewed:  # though it works for others
+                refusals += 1
+                if refusals > _MOST_REFUSALS:
                     raise _refused(result)
-                renewed = await self._tokens.renew(stale=token, refusal=_refused(result))
+                await self._tokens.renew(stale=token, refusal=_refused(result))
 
         return await self._persist(request, send)
 

@@ -69,8 +69,12 @@ class TokenKeeper:
             return held.token
 
     def works(self, token: str) -> None:
-        """Note that the service has answered a request with this token."""
-        self._working = token
+        """Note that the service has answered a request with this token.
+
+        A late answer to one that was replaced since says nothing of the token that is held.
+        """
+        if self._held is not None and self._held.token == token:
+            self._working = token
 
     async def renew(self, *, stale: str, refusal: AccountRefusedError) -> str:
         """Return another token than `stale`, which the service has refused.

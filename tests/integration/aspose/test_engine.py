@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from tests.integration.aspose.conftest import Bench, Faults, FaultServer
+    from tests.integration.aspose.conftest import Bench, Fault, Faults, FaultServer
 
 BIG = 3 * 768 * 1024 + 5
 PDF_OF_FORM = b"%PDF-1.7\n" + b"AT&TFORM"[::-1] + b"\n%%EOF\n"
@@ -337,6 +338,37 @@ async def test_401_with_a_fresh_token_refuses_the_account(
     with pytest.raises(AccountRefusedError, match="fresh token: Unauthorized: account closed"):
         await act(bench, "poll")
     assert bench.server.count() == {"token": 2, "poll": 2}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "is_final"),
+    [
+        ([401], False),
+        ([401, 401, 401], False),
+        ([401, 401, 401, 401], True),
+        ([401, 503, 401, 503, 401], False),
+        ([401, 401, 401, 408, 401, 401, 401], False),
+    ],
+)
+async def test_tokens_that_work_for_others_may_be_revoked_while_a_request_waits(
+    bench: Bench, faults: type[Faults], statuses: list[int], *, is_final: bool
+) -> None:
+    document, task = bench.document(), bench.make_task()
+    async with bench.engine() as engine:
+
+        def answering(status: int) -> Fault:
+            async def after_another_request(*arguments: Any) -> web.StreamResponse:  # noqa: ANN401  # a fault's
+                await engine.submit(document)  # with the same token, which works for it
+                return await faults.status(status)(*arguments)
+
+            return after_another_request
+
+        bench.server.plan["poll"].extend(map(answering, statuses))
+        ending = pytest.raises(AccountRefusedError) if is_final else nullcontext()
+        with ending:
+            assert isinstance(await engine.fetch(document, task, bench.sink()), Ready)
+    refused = statuses.count(401)
+    assert bench.server.count()["token"] == refused + (not is_final)
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403])
