@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_converter.djvu.draw import mask_coding
+from batch_converter.djvu.draw import mask_coding, shaped_masks
 from batch_converter.djvu.draw.bilevel import Area, Bitmap, g4_data
 from batch_converter.djvu.draw.images import Coding
 from batch_converter.djvu.draw.mask_coding import code_masks, code_pixels
-from batch_converter.djvu.draw.shaped_masks import PlacedShapes, least_g4_bytes
+from batch_converter.djvu.draw.shaped_masks import PlacedShapes, are_specks, least_g4_bytes
 from batch_converter.djvu.kernels.shapes import Shapes
 from tests.support.jbig2_decoding import page_of
 
@@ -104,7 +104,10 @@ def line(count: int) -> ShapedMask:
     return mask
 
 
-def test_what_only_masks_share_that_become_fax_is_not_coded() -> None:
+def test_what_only_masks_share_that_become_fax_is_not_coded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shaped_masks, "_FEWEST_SPECKS", 1 << 20)
     pages = [typed(1, 200), typed(2, 200)]
     alone, beside = code_masks(pages), code_masks([*pages, line(40), line(50)])
     assert [one.coding for one in beside.masks[2:]] == [Coding.G4, Coding.G4]
@@ -118,6 +121,37 @@ def test_pixels_are_coded_by_what_is_smaller(size: int, coding: Coding) -> None:
     assert coded.coding is coding
     if coding is Coding.JBIG2:
         assert (page_of(coded.data) == np.unpackbits(ink.rows, axis=1, count=size)).all()
+
+
+def scattered(count: int, letters: int) -> ShapedMask | None:
+    """Dots and little lines anywhere on a page."""
+    random = np.random.default_rng(3)
+    shapes = Shapes.of([(3, 2, bytes((n << 5 & 0xE0, n << 2 & 0xE0))) for n in range(9, letters)])
+    numbers, lefts, tops = (random.integers(0, most, count) for most in (len(shapes), 597, 798))
+    drawn = np.zeros((800, 600), np.bool_)
+    for number, left, top in zip(numbers, lefts, tops, strict=True):
+        rows = np.frombuffer(shapes.rows(number), np.uint8).reshape(2, -1)
+        drawn[top : top + 2, left : left + 3] |= np.unpackbits(rows, axis=1, count=3) != 0
+    placed = PlacedShapes(shapes, numbers, lefts, tops)
+    return placed.mask(Bitmap.of_pixels(drawn), Area(0, 0, 600, 800), overlaid=False)
+
+
+def test_specks_are_left_to_their_pixels_which_are_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert scattered(400, 40) is None
+    monkeypatch.setattr(shaped_masks, "_FEWEST_SPECKS", 1 << 20)
+    mask = scattered(400, 40)
+    assert mask is not None
+    assert code_masks([mask]).masks == [code_pixels(mask.ink, mask.least_g4_bytes)]
+
+
+@pytest.mark.parametrize(
+    ("instances", "least", "specks"),
+    [(31, 0, False), (32, 79, True), (32, 80, False), (80, 169, True), (80, 170, False)],
+)
+def test_what_takes_less_than_its_places_is_specks(
+    instances: int, least: int, *, specks: bool
+) -> None:
+    assert are_specks(instances, 8, least) is specks
 
 
 def rules(rows: int, count: int) -> ShapedMask:
