@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -14,14 +13,11 @@ if TYPE_CHECKING:
 
     from batch_converter.threads import DiskThreads
 
-LEAST_TURN_BYTES: Final = 1 << 20
-"""For less no thread is bothered before the end; it may be all there is."""
+TURN_BYTES: Final = 3 << 19
+"""For less no thread is bothered before the end; as much may wait while one writes.
 
-TURN_BYTES: Final = 1 << 20
-"""At most so much is written by one call in a thread, and the rest of a piece."""
-
-MAX_WAITING_BYTES: Final = 2 << 20
-"""What may wait meanwhile, so that neither the service nor the disk waits for the other."""
+Turns of a MiB took about a twentieth more of a processor; longer ones take more memory.
+"""
 
 _SMALL_BYTES: Final = 16 << 10
 """Smaller pieces are copied into one, or a PDF cut every few bytes were mostly objects."""
@@ -42,7 +38,7 @@ class Backlog:
     ) -> None:
         self._write = write
         self._threads = threads
-        self._waiting: deque[bytes | bytearray] = deque()
+        self._waiting: list[bytes | bytearray] = []
         self._waiting_bytes = 0
         self._turn: asyncio.Future[None] | None = None
         self._turned = anyio.Event()
@@ -55,14 +51,14 @@ class Backlog:
             OutputError: A piece, this one or one before, could not be written.
         """
         self._check()
-        if self._waiting_bytes + len(piece) < LEAST_TURN_BYTES:
+        if self._waiting_bytes + len(piece) < TURN_BYTES:
             self._keep(piece)
             return
         await checkpoint_if_cancelled()
         self._keep(piece)
         if self._turn is None:
             self._begin_turn()
-        while self._waiting_bytes > MAX_WAITING_BYTES:
+        while self._waiting_bytes > TURN_BYTES:
             await self._turned.wait()
         self._check()
 
@@ -116,15 +112,12 @@ class Backlog:
             raise self._failure
 
     def _forget_waiting(self) -> None:
-        self._waiting.clear()
+        self._waiting = []
         self._waiting_bytes = 0
 
     def _begin_turn(self) -> None:
-        pieces, size_bytes = [], 0
-        while self._waiting and size_bytes < TURN_BYTES:
-            pieces.append(self._waiting.popleft())
-            size_bytes += len(pieces[-1])
-        self._waiting_bytes -= size_bytes
+        pieces, self._waiting = self._waiting, []
+        self._waiting_bytes = 0
         self._turn = self._threads.start(self._write, pieces)
         self._turn.add_done_callback(self._end_turn)
 
@@ -133,7 +126,7 @@ class Backlog:
         self._failure = turn.exception()
         if self._failure is not None:
             self._forget_waiting()
-        elif self._waiting_bytes >= LEAST_TURN_BYTES:
+        elif self._waiting_bytes >= TURN_BYTES:
             self._begin_turn()
         turned, self._turned = self._turned, anyio.Event()
         turned.set()

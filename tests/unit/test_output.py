@@ -116,7 +116,7 @@ def test_any_split_of_the_bytes_gives_the_same_file(cuts: list[int], piece_bytes
         return await store(await pdf_store_in(root), "x.pdf", *pieces)
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as name:
-        patch.setattr(backlog, "LEAST_TURN_BYTES", piece_bytes)
+        patch.setattr(backlog, "TURN_BYTES", piece_bytes)
         stored = anyio.run(run, Path(name))
         written = Path(name, "out/x.pdf").read_bytes()
 
@@ -147,13 +147,13 @@ async def test_small_pieces_are_gathered_and_large_ones_go_through(tmp_path: Pat
     async with pdfs.writer("x.pdf") as writer:
         await writer.write(b"%PDF-small")
         assert not writer.path.exists()
-        await writer.write(bytes(backlog.LEAST_TURN_BYTES))
-        await writer.write(bytes(3 * backlog.LEAST_TURN_BYTES))
+        await writer.write(bytes(backlog.TURN_BYTES))
+        await writer.write(bytes(3 * backlog.TURN_BYTES))
         await writer.flush()
-        assert writer.path.stat().st_size == 4 * backlog.LEAST_TURN_BYTES + 10
+        assert writer.path.stat().st_size == 4 * backlog.TURN_BYTES + 10
 
 
-@pytest.mark.parametrize("first", [b"half a PDF", b"x" * 2 * backlog.LEAST_TURN_BYTES])
+@pytest.mark.parametrize("first", [b"half a PDF", b"x" * 2 * backlog.TURN_BYTES])
 async def test_restart_forgets_what_was_written(tmp_path: Path, first: bytes) -> None:
     pdfs = await pdf_store_in(tmp_path)
 
@@ -284,7 +284,7 @@ async def test_after_a_bad_pdf_the_same_part_can_be_filled_again(tmp_path: Path)
     pdfs = await pdf_store_in(tmp_path)
 
     async with pdfs.writer("x.pdf") as writer:
-        await writer.write(b"x" * (backlog.LEAST_TURN_BYTES + len(make_pdf()) + 1))
+        await writer.write(b"x" * (backlog.TURN_BYTES + len(make_pdf()) + 1))
         with pytest.raises(BadPdfError):
             await writer.verify_and_sync()
         await writer.restart()
@@ -433,10 +433,10 @@ async def test_a_name_too_long_for_the_file_system(tmp_path: Path) -> None:
 async def test_a_limit_on_file_sizes(tmp_path: Path) -> None:
     pdfs = await pdf_store_in(tmp_path)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (backlog.LEAST_TURN_BYTES, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (backlog.TURN_BYTES, before[1]))
     try:
         async with pdfs.writer("x.pdf") as writer:
-            await writer.write(bytes(backlog.LEAST_TURN_BYTES + 1))
+            await writer.write(bytes(backlog.TURN_BYTES + 1))
             with pytest.raises(OutputError, match="takes no file as large as that") as caught:
                 await writer.flush()
     finally:
@@ -567,7 +567,7 @@ async def test_what_was_not_published_is_removed(tmp_path: Path) -> None:
     pdfs = await pdf_store_in(tmp_path)
 
     async def fail(writer: PdfWriter) -> None:
-        await writer.write(bytes(backlog.LEAST_TURN_BYTES))
+        await writer.write(bytes(backlog.TURN_BYTES))
         await writer.verify_and_sync()
 
     with pytest.raises(BadPdfError):
@@ -575,9 +575,9 @@ async def test_what_was_not_published_is_removed(tmp_path: Path) -> None:
             await fail(writer)
     with anyio.CancelScope() as scope:
         async with pdfs.writer("x.pdf") as writer:
-            await writer.write(bytes(backlog.LEAST_TURN_BYTES))
+            await writer.write(bytes(backlog.TURN_BYTES))
             scope.cancel()
-            await writer.write(bytes(backlog.LEAST_TURN_BYTES))
+            await writer.write(bytes(backlog.TURN_BYTES))
 
     assert scope.cancelled_caught
     assert tree(tmp_path) == []

@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from batch_converter.codec import READ_BYTES
 from batch_converter.errors import OutputError, StateLockedError, UsageError
-from batch_converter.server.files import PIECE_BYTES, FileWriter, PdfReader
+from batch_converter.output.backlog import TURN_BYTES
+from batch_converter.server.files import FileWriter, PdfReader
 from batch_converter.server.storage import LOCK_NAME, open_data_folder
 from batch_converter.threads import DiskThreads
 
@@ -116,7 +117,7 @@ async def test_what_cannot_be_deleted_is_logged_and_stops_nothing(tmp_path: Path
 
 
 @settings(max_examples=30, deadline=None)
-@given(pieces=st.lists(st.binary(max_size=50) | st.just(b"x" * (PIECE_BYTES - 1)), max_size=6))
+@given(pieces=st.lists(st.binary(max_size=50) | st.just(b"x" * (TURN_BYTES - 1)), max_size=6))
 async def test_pieces_of_any_size_become_one_file(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]
 ) -> None:
@@ -139,7 +140,7 @@ async def test_a_closed_file_knows_its_time(tmp_path: Path) -> None:
 async def test_restart_forgets_what_was_written(tmp_path: Path) -> None:
     file = FileWriter(tmp_path / "file", DiskThreads(2))
     await file.restart()
-    await file.write(b"x" * PIECE_BYTES)
+    await file.write(b"x" * TURN_BYTES)
     await file.write(b"y")
     await file.restart()
     await file.write(b"end")
@@ -149,14 +150,14 @@ async def test_restart_forgets_what_was_written(tmp_path: Path) -> None:
 
 async def test_discarding_deletes_the_file_also_when_cancelled(tmp_path: Path) -> None:
     file = FileWriter(tmp_path / "file", DiskThreads(2))
-    await file.write(b"x" * PIECE_BYTES)
+    await file.write(b"x" * TURN_BYTES)
     while not file.path.exists():
         await anyio.lowlevel.checkpoint()
     with anyio.CancelScope() as scope:
         scope.cancel()
         await file.discard()
     assert not file.path.exists()
-    await file.write(b"x" * PIECE_BYTES)
+    await file.write(b"x" * TURN_BYTES)
     assert not file.path.exists()
 
 
