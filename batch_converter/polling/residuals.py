@@ -76,7 +76,7 @@ class Residuals:
             mass * 0.5 * (low + high)
             for mass, (low, high) in zip(masses[:kept], pairwise(_FACTORS), strict=False)
         )
-        self.mean_factor = mean / sums[kept] if sums[kept:] else mean / total
+        self.mean_factor = mean / sums[kept]
 
     def below(self, residual: float) -> float:
         """Return the share of documents whose residual is lower."""

@@ -29,6 +29,7 @@ from batch_converter.djvu.kernels.jb2_layout import (
     SHAPE_WIDTH,
 )
 from batch_converter.djvu.kernels.mmr import MmrError, decode_rows
+from batch_converter.djvu.kernels.mq import MqEncoder
 from batch_converter.djvu.read.document import open_djvu
 from tests.support.djvu_files import SAMPLES, chunk, info, page
 from tests.support.djvulibre import made, mask_of
@@ -421,6 +422,28 @@ def test_runs_of_any_length_that_libtiff_codes(run: int) -> None:
         assert (
             unpacked(decode_rows(head + g4_data(Bitmap.of_pixels(wanted))), 8000) == wanted
         ).all()
+
+
+def test_each_code_of_a_run_is_libtiff_s() -> None:
+    """Rows of one run, below rows without any: a run of each code, white and then black."""
+    lengths = [*range(64), *range(64, 2561, 64)]
+    pixels = np.zeros((2 * len(lengths), 6000), np.bool_)
+    for row, run in enumerate(lengths):
+        pixels[2 * row, run : 2 * run] = True
+    for wanted in (pixels, ~pixels):
+        size = (6000).to_bytes(2, "big") + len(wanted).to_bytes(2, "big")
+        coded = decode_rows(b"MMR\0" + size + g4_data(Bitmap.of_pixels(wanted)))
+        assert (unpacked(coded, 6000) == wanted).all()
+
+
+def test_the_mq_coder_writes_what_its_standard_shows() -> None:
+    """The test sequence of ITU-T T.88, annex H.2, in one context."""
+    plain = bytes.fromhex("00020051000000C0035287 2AAAAAAAAA82C02000FCD79EF6BF7FED904F46A3BF")
+    coded = bytes.fromhex("84C73BFCE1A1430402200000410DBB86F4317FFF88FF37471ADB6ADFFFAC")
+    bits = array("q", np.unpackbits(np.frombuffer(plain, np.uint8)).tolist())
+    encoder = MqEncoder(1)
+    encoder.encode(bits, len(bits))
+    assert encoder.finish() == coded
 
 
 @pytest.mark.parametrize("inverted", [False, True])

@@ -63,6 +63,22 @@ def test_every_module_of_the_package_has_a_level() -> None:
     assert top == there
 
 
+def test_every_room_of_the_service_is_told() -> None:
+    table = rows(section(ARCHITECTURE, "## How the service is built"))[1:]
+    told = [room for rooms, _ in table for room in re.findall(r"`(\w+)`", rooms)]
+    package = ROOT / "batch_converter/server"
+    there = {path.stem for path in package.glob("*.py")} - {"__init__"}
+    there |= {path.parent.name for path in package.glob("*/__init__.py")}
+    assert sorted(told) == sorted(there)
+
+
+def test_images_that_pages_name_are_of_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    pages = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("docs/*.md"))
+    named = set(re.findall(r"[\w.]/batch-converter:(\S+)", pages))
+    assert named == {project["project"]["version"].rpartition(".")[0]}
+
+
 PAGES: Final = [
     *ROOT.glob("*.md"),
     *(
