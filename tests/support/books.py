@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
-from typing import Final
 
-from tests.support.djvu_files import chunk
-
-SAMPLES: Final = Path(__file__).parents[2] / "samples"
+from tests.support.djvu_files import SAMPLES, chunk
 
 
 def book_of(pages: int) -> bytes:

@@ -23,8 +23,8 @@ _TABLE = (struct.Struct(">IBH"), struct.Struct(">I"))
 
 @cache
 def bzz(data: bytes) -> bytes:
-    """Compress as DjVuLibre does."""
-    return made_by("bzz", "-e", "-", "-", given=data)
+    """Compress as DjVuLibre does, in blocks of up to 4 MB."""
+    return made_by("bzz", "-e4096", "-", "-", given=data)
 
 
 def made_by(*command: str, given: bytes) -> bytes:
@@ -43,12 +43,12 @@ def mask() -> bytes:
     return next(chunk(k, d) for k, d in coded_by("cjb2", bitmap) if k == "Sjbz")
 
 
-def coded_by(program: str, picture: bytes) -> list[tuple[str, bytes]]:
-    """The chunks that one of DjVuLibre's encoders makes of a picture."""
+def coded_by(program: str, picture: bytes, *options: str) -> list[tuple[str, bytes]]:
+    """The chunks that one of DjVuLibre's encoders makes of a Netpbm picture."""
     with TemporaryDirectory() as folder:
         plain, coded = Path(folder, "in.pnm"), Path(folder, "out.djvu")
         plain.write_bytes(picture)
-        subprocess.run([program, str(plain), str(coded)], check=True)
+        subprocess.run([program, *options, plain, coded], check=True, capture_output=True)
         return chunks_of(coded.read_bytes())
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import struct
-import subprocess
-import tempfile
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
-from tests.support.djvu_files import chunk, chunks_of
+from tests.support.bundles import bzz, coded_by
+from tests.support.djvu_files import chunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +37,7 @@ def mask(width: int, height: int) -> bytes:
     image = Image.new("1", (width, height), 1)
     for box in marks(width, height):
         ImageDraw.Draw(image).rectangle(box, fill=0)
-    return _encoded(image, "cjb2", "Sjbz", "pbm")[0]
+    return _encoded(image, "cjb2", "Sjbz")[0]
 
 
 def fax_mask(width: int, height: int) -> bytes:
@@ -57,7 +55,7 @@ def fax_mask(width: int, height: int) -> bytes:
 
 def wavelets(image: Image.Image, kind: str = "BG44") -> bytes:
     """`BG44` or `FG44` chunks of a picture."""
-    packed = _encoded(image, "c44", "BG44", "ppm" if image.mode == "RGB" else "pgm")
+    packed = _encoded(image, "c44", "BG44")
     chosen = packed if kind == "BG44" else packed[:1]
     return b"".join(kind.encode() + piece[4:] for piece in chosen)
 
@@ -73,8 +71,7 @@ def palette(
 ) -> bytes:
     """An `FGbz` chunk: colours, and which of them each shape has; `said` many if not as many."""
     raw = b"".join(struct.pack(">h", number) for number in numbers)
-    command = ["bzz", "-e", "-", "-"]
-    packed = subprocess.run(command, input=raw, check=True, capture_output=True).stdout
+    packed = bzz(raw)
     entries = b"".join(bytes(color[::-1]) for color in colors)
     head = bytes([version]) + struct.pack(">H", len(colors)) + entries
     count = len(numbers) if said is None else said
@@ -95,11 +92,9 @@ def shaded(width: int, height: int, *, dark: bool = False) -> Image.Image:
     return picture.point(lambda level: level // (4 if dark else 2) + (0 if dark else 110))
 
 
-def _encoded(image: Image.Image, program: str, kind: str, suffix: str) -> list[bytes]:
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, f"in.{suffix}"), Path(folder, "out.djvu")
-        image.save(source)
-        slices = ["-slice", "74,89,99"] if program == "c44" else []
-        subprocess.run([program, *slices, source, target], check=True, capture_output=True)
-        data = target.read_bytes()
-    return [chunk(name, body) for name, body in chunks_of(data) if name == kind]
+def _encoded(image: Image.Image, program: str, kind: str) -> list[bytes]:
+    picture = io.BytesIO()
+    image.save(picture, "PPM")  # of its mode: PBM, PGM or PPM
+    slices = ["-slice", "74,89,99"] if program == "c44" else []
+    coded = coded_by(program, picture.getvalue(), *slices)
+    return [chunk(name, body) for name, body in coded if name == kind]

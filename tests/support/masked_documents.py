@@ -11,6 +11,7 @@ from tests.support.bundles import SHARED, Part, bundle_of, coded_by, form
 from tests.support.djvu_files import SAMPLES, chunk, info, page
 from tests.support.djvu_layers import fax_mask, mask, palette, shaded, wavelets
 from tests.support.jb2_coding import Jb2Writer
+from tests.support.netpbm import pbm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,8 +80,7 @@ def _typed() -> bytes:
 
 def _bilevel_form(pixels: Bits, **entries: int) -> bytes:
     height, width = pixels.shape
-    bitmap = b"P4 %d %d\n" % (width, height) + np.packbits(pixels, axis=1).tobytes()
-    coded = next(chunk(k, d) for k, d in coded_by("cjb2", bitmap) if k == "Sjbz")
+    coded = next(chunk(k, d) for k, d in coded_by("cjb2", pbm(pixels)) if k == "Sjbz")
     return form("DJVU", info(width=width, height=height, **entries), coded)
 
 

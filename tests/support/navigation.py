@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import struct
 import subprocess
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pikepdf
 
 from batch_converter.djvu.draw.convert import convert
 from batch_converter.djvu.jobs.options import ConvertOptions
+from tests.support.bundles import bzz, form
 from tests.support.djvu_files import chunk, info
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from batch_converter.djvu.jobs.options import Converted
 
 _HAS_NAME, _HAS_TITLE = 0x80, 0x40
 _PAGE, _SHARED_ANNOTATIONS = 1, 3
 SHARED = "shared_anno.iff"
-
-
-def bzz(data: bytes) -> bytes:
-    """Pack as DjVuLibre does, in blocks of up to 4 MB."""
-    with tempfile.TemporaryDirectory() as folder:
-        plain, packed = Path(folder) / "plain", Path(folder) / "packed"
-        plain.write_bytes(data)
-        command: list[str | Path] = ["bzz", "-e4096", plain, packed]
-        subprocess.run(command, check=True)
-        return packed.read_bytes()
 
 
 def navm(*bookmarks: tuple[int, bytes, bytes]) -> bytes:
@@ -41,10 +31,6 @@ def navm(*bookmarks: tuple[int, bytes, bytes]) -> bytes:
         found += [bytes([children]), len(title).to_bytes(3, "big"), title]
         found += [len(url).to_bytes(3, "big"), url]
     return b"".join(found)
-
-
-def form(kind: str, *chunks: bytes) -> bytes:
-    return chunk("FORM", kind.encode() + b"".join(chunks))
 
 
 def leaf(*annotations: bytes, include: str = "") -> bytes:

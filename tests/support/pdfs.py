@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 from batch_converter.testing import blank_pdf
+from tests.support.djvu_files import chunk, info, page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,15 +21,8 @@ def pdf_bytes(pages: int = 1, *, filler_bytes: int = 0) -> bytes:
 
 def djvu_bytes(*, width: int = 100, height: int = 100, mark: bytes = b"") -> bytes:
     """Return a DjVu of one empty page; `mark` makes its bytes its own."""
-    info = struct.pack(">HHBBHBB", width, height, 24, 0, 300, 22, 1)
-    chunks = [(b"INFO", info)]
-    if mark:
-        chunks.append((b"CIDa", mark))
-    body = b"DJVU" + b"".join(
-        kind + struct.pack(">I", len(data)) + data + b"\0" * (len(data) % 2)
-        for kind, data in chunks
-    )
-    return b"AT&TFORM" + struct.pack(">I", len(body)) + body
+    own = [chunk("CIDa", mark)] if mark else []
+    return page(info(width=width, height=height), *own)
 
 
 def make_archive(folder: Path, count: int) -> list[Path]:

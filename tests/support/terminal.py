@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from tests.support.forking_command import ForkedProcess
 
 _LINES: Final = 60
-_TERM: Final = "xterm-256color"
-_UNWANTED: Final = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE")
 
 
 class Terminal:
@@ -119,10 +117,8 @@ def at_terminal(
     """
     leader, follower = pty.openpty()
     set_size(leader, columns)
-    kept = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
-    process = _begun(
-        [os.fsdecode(one) for one in arguments], {**kept, "TERM": _TERM, **(env or {})}, follower
-    )
+    environment = {**os.environ, **(env or {})}
+    process = _begun([os.fsdecode(one) for one in arguments], environment, follower)
     os.close(follower)
     terminal = Terminal(leader, columns)
     terminal.start_reading()

@@ -7,9 +7,8 @@ and a digest.
 from __future__ import annotations
 
 import hashlib
-import tempfile
+import io
 from functools import cache
-from pathlib import Path
 
 from PIL import Image
 
@@ -18,8 +17,8 @@ from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.kernels.compiling import COMPILED
 from batch_converter.djvu.kernels.iw44_layer import overrun_bytes
 from batch_converter.djvu.read.decoder import PageError
-from tests.support.djvu_files import chunk, chunks_of, page
-from tests.support.djvulibre import made
+from tests.support.bundles import coded_by
+from tests.support.djvu_files import chunk, page
 
 Chunks = list[bytes]
 
@@ -66,11 +65,9 @@ def picture(mode: str, size: tuple[int, int], *, noise: bool = True) -> Image.Im
 
 
 def encoded(image: Image.Image, *options: str) -> Chunks:
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, "in.ppm"), Path(folder, "out.djvu")
-        image.save(source)
-        made("c44", *options, source, target)
-        return [body for name, body in chunks_of(target.read_bytes()) if name == "BG44"]
+    plain = io.BytesIO()
+    image.save(plain, "PPM")
+    return [body for name, body in coded_by("c44", plain.getvalue(), *options) if name == "BG44"]
 
 
 def cut(chunks: Chunks, number: int, missing: int) -> Chunks:

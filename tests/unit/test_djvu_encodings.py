@@ -13,10 +13,10 @@ from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.read.bzz import decompress
 from batch_converter.djvu.read.encodings import Letters
 from batch_converter.engines.local import LocalEngine
+from tests.support.bundles import bzz
 from tests.support.djvu_files import chunk, chunks_of, info, page, with_text, zone
 from tests.support.navigation import (
     annotations_on,
-    bzz,
     convert_bytes,
     document,
     leaf,

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from batch_converter.djvu.draw.strips import polygon_strips
 from batch_converter.djvu.read import annotations as reading
 from batch_converter.djvu.read.annotations import read_annotations
+from tests.support.bundles import bzz
 from tests.support.djvu_files import chunk, info, page
-from tests.support.navigation import annotations_on, bzz, convert_bytes
+from tests.support.navigation import annotations_on, convert_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path

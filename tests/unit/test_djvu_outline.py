@@ -12,9 +12,9 @@ from batch_converter.djvu.read import outline as outlines
 from batch_converter.djvu.read.encodings import Letters
 from batch_converter.djvu.read.links import Destinations
 from batch_converter.djvu.read.outline import Bookmark, OutlineError, read_outline, write_outline
+from tests.support.bundles import bzz
 from tests.support.navigation import (
     annotations_on,
-    bzz,
     convert_bytes,
     djvused,
     document,
