@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batch_converter.clock import SystemClock
+from tests.support import stepping_clock
 from tests.support.command import run, started
 from tests.support.forking_command import forking_command
 
@@ -74,3 +76,14 @@ def test_what_forks_hears_no_ctrl_c_of_the_tests_terminal() -> None:
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     (forking, _, _) = struct.unpack("3i", credentials)
     assert os.getsid(forking) == forking != os.getsid(0)
+
+
+def test_its_time_of_day_steps_where_a_test_says_so(tmp_path: Path) -> None:
+    hours = 24 * 365.25
+    steps = stepping_clock.spelled([(0.0, -70 * hours), (0.0, 30 * hours), (3600.0, hours)])
+    env = {"BATCH_CONVERTER_ENGINE": "local", stepping_clock.VARIABLE: steps}
+    before = SystemClock().now().year
+    done = run("convert", tmp_path, "-o", tmp_path / "pdfs", env=env)
+    years = {int(event["run_id"][:4]) for event in done.events}
+    assert years <= {before - 40, before - 39}
+    assert years
