@@ -12,6 +12,7 @@ from batch_converter import api
 from batch_converter.cli import event_loop
 from batch_converter.cli.allocator import keep_freed_memory
 from batch_converter.cli.choosing import choosing_options, listing_options
+from batch_converter.cli.collector import collect_seldom
 from batch_converter.cli.options import (
     SOURCE,
     config_option,
@@ -118,6 +119,7 @@ def convert(
         _print_estimate(estimate, loaded.settings, as_json=as_json)
         return
     check_limits()
+    collect_seldom()
     report = run_with_display(sources, loaded, telling, quiet=is_quiet)
     print_result(report, loaded.settings, as_json=as_json, quiet=is_quiet)
     sys.exit(report.summary.exit_code)

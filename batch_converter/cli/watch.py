@@ -16,6 +16,7 @@ from batch_converter import api
 from batch_converter.cli import event_loop
 from batch_converter.cli.allocator import keep_freed_memory
 from batch_converter.cli.choosing import choosing_options
+from batch_converter.cli.collector import collect_seldom
 from batch_converter.cli.draining import stopped_by_signals
 from batch_converter.cli.options import (
     SOURCE,
@@ -124,6 +125,7 @@ def watch(
     loaded = settings_from(config_file, given, verbose=verbose, quiet=quiet)
     options = WatchOptions(settle_s=settle_s, rescan_s=rescan_s, poll=poll)
     check_limits()
+    collect_seldom()
     with displayed_logging(loaded, quiet=is_quiet) as (session, display):
         telling.begin(loaded.settings, session)
         show = partial(print_result, settings=loaded.settings, as_json=as_json, quiet=is_quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from functools import partial
 from importlib import import_module
@@ -12,6 +13,7 @@ import structlog
 
 from batch_converter import api
 from batch_converter.cli.allocator import keep_freed_memory
+from batch_converter.cli.collector import collect_seldom
 from batch_converter.config import Settings
 from batch_converter.ledger import Ledger
 from batch_converter.sources import Sources
@@ -20,11 +22,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 import_module("batch_converter.engines.aspose.engine")  # else on first use, while the clocks run
+gc.freeze()  # as `cli.loading` does with what a command needs
 
 
 def convert(source: Path, output: Path, url: str) -> None:
     """Make a run through the public wiring."""
     keep_freed_memory()  # as the command does
+    collect_seldom()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     settings = Settings.model_validate(
         {
