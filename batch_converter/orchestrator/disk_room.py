@@ -49,6 +49,7 @@ class DiskRoom:
         self._threads = threads
         self._clock = clock
         self._promised: dict[int, int] = {}
+        self._promised_bytes = 0  # of all; summed up anew for each, thousands would cost much
         self._latest: _Look | None = None
         self._turn = anyio.Lock(fast_acquire=True)
         self._freed = anyio.Event()
@@ -65,10 +66,11 @@ class DiskRoom:
             return
         async with self._turn:
             before, freed = self._latest, self._freed
-            while not await self._fits(document, beside_bytes=sum(self._promised.values())):
+            while not await self._fits(document, beside_bytes=self._promised_bytes):
                 await freed.wait()
                 freed = self._freed
             self._promised[document.id] = wanted_bytes(document.size_bytes)
+            self._promised_bytes += self._promised[document.id]
             is_new_look = self._latest is not before
         await writer.create(source_bytes=document.size_bytes if is_new_look else None)
 
@@ -104,6 +106,7 @@ class DiskRoom:
         promised_bytes = self._promised.pop(document_id, None)
         if promised_bytes is None:
             return
+        self._promised_bytes -= promised_bytes
         if self._latest is not None:
             self._latest.spare_bytes -= promised_bytes  # a new look tells whether it was used
         freed, self._freed = self._freed, anyio.Event()
