@@ -21,7 +21,12 @@ from batch_converter.config import settings_of_run
 from batch_converter.discovery import absolute_path
 from batch_converter.engines.base import TaskService
 from batch_converter.engines.registry import ENGINES, choose_engine, choose_service
-from batch_converter.errors import RunStoppedError, ServiceUnavailableError
+from batch_converter.errors import (
+    LedgerError,
+    LedgerWriteError,
+    RunStoppedError,
+    ServiceUnavailableError,
+)
 from batch_converter.events import EventStream
 from batch_converter.ledger import Ledger, LedgerReader
 from batch_converter.logs import log_event
@@ -54,6 +59,7 @@ if TYPE_CHECKING:
     from batch_converter.engines.spec import EngineSpec
     from batch_converter.errors import OutputError
     from batch_converter.events import Observer
+    from batch_converter.ledger import Recovered
     from batch_converter.models import Estimate, FileReport, RunSummary
     from batch_converter.orchestrator.context import RunContext
     from batch_converter.polling import PollPolicy
@@ -273,12 +279,33 @@ async def open_run(
         )
         await anyio.to_thread.run_sync(context.scratch.prepare)
         obstacle = obstacle or await _open_places(stack, context)
-        recovered = await context.ledger.begin_run(
-            run_id, spec.name, at=context.clock.now(), settings=settings_of_run(settings)
-        )
-        await finish_moves(context)
+        recovered = await _begin(context, settings, run_id, spec.name)
+        obstacle = obstacle or await _finish_moves(context)
         planner = Planner(context, any_engine=settings.engine == "auto")
         yield Run(context, planner, recovered, obstacle=obstacle), opened
+
+
+async def _begin(context: RunContext, settings: Settings, run_id: str, engine: str) -> Recovered:
+    """Put the run on record, and what dead ones have left; without that nothing is started.
+
+    Raises:
+        LedgerError: It cannot be recorded: the disk is full, say.
+    """
+    try:
+        return await context.ledger.begin_run(
+            run_id, engine, at=context.clock.now(), settings=settings_of_run(settings)
+        )
+    except LedgerWriteError as error:
+        raise LedgerError(f"nothing was started: {error}") from error
+
+
+async def _finish_moves(context: RunContext) -> LedgerWriteError | None:
+    """Finish moves of dead runs; returns why it cannot be recorded, which is told and reported."""
+    try:
+        await finish_moves(context)
+    except LedgerWriteError as obstacle:
+        return obstacle
+    return None
 
 
 async def _open_places(stack: AsyncExitStack, context: RunContext) -> RunStoppedError | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from batch_converter import (
     ExitCode,
     FileStatus,
     LedgerError,
+    LedgerWriteError,
     OutputError,
     Settings,
     StateLockedError,
@@ -28,6 +30,7 @@ from batch_converter.api import dry_run, write_reports
 from batch_converter.config import ReportSettings
 from batch_converter.diagnosis import diagnose
 from batch_converter.engines.registry import check_means
+from batch_converter.ledger import Ledger
 from batch_converter.logs import configure_logging
 from batch_converter.redaction import Redactor
 from batch_converter.sources import Sources
@@ -85,6 +88,34 @@ async def test_a_second_run_beside_the_first_is_kept_out(tmp_path: Path) -> None
     async with held_state_dir(settings):
         with pytest.raises(StateLockedError):
             await convert([SAMPLES], settings)
+
+
+async def test_a_run_that_cannot_be_recorded_is_not_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def recover(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("batch_converter.ledger.runs.recovery.recover", recover)
+    output = tmp_path / "pdfs"
+    with pytest.raises(LedgerError, match="nothing was started: the ledger could not be written"):
+        await convert([SAMPLES], settings_for(output))
+    assert [path.name for path in output.iterdir()] == [".batch-converter"]
+
+
+async def test_a_move_that_cannot_be_recorded_stops_a_run_with_its_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def open_moves(_: Ledger) -> None:
+        raise LedgerWriteError("it is full")
+
+    monkeypatch.setattr(Ledger, "open_moves", open_moves)
+    output = tmp_path / "pdfs"
+    report = await convert([SAMPLES], settings_for(output))
+    assert report.summary.exit_code is ExitCode.SOME_FAILED
+    assert report.summary.causes == ("it is full",)
+    told = json.loads((output / "report.json").read_text())
+    assert (told["exit_code"], told["totals"]["converted"]) == (1, 0)
 
 
 @pytest.mark.parametrize(
