@@ -12,6 +12,7 @@ from functools import cache
 
 from PIL import Image
 
+from batch_converter.djvu.draw.rasters import strips
 from batch_converter.djvu.draw.wavelets import render_iw44
 from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.kernels.compiling import COMPILED
@@ -86,15 +87,17 @@ def cuts(chunks: Chunks) -> list[Chunks]:
     ]
 
 
-def document(chunks: Chunks) -> bytes:
-    info = chunk("INFO", chunks[0][4:8] + bytes([26, 0, 100, 0, 22, 1]))
+def document(chunks: Chunks, dpi: int = 100) -> bytes:
+    info = chunk("INFO", chunks[0][4:8] + bytes([26, 0, *dpi.to_bytes(2, "little"), 22, 1]))
     return page(info, *(chunk("BG44", data) for data in chunks))
 
 
-def drawn(chunks: Chunks) -> bytes | None:
-    """What is drawn of a layer; None where it is refused."""
+def drawn(chunks: Chunks, strip_rows: int | None = None) -> bytes | None:
+    """What is drawn of a layer, at once or in strips; None where it is refused."""
     try:
-        return render_iw44(chunks, b"", ConvertOptions()).tobytes()
+        raster = render_iw44(chunks, b"", ConvertOptions())
+        height = raster.size[1]
+        return b"".join(strip.tobytes() for strip in strips(raster, strip_rows or height))
     except PageError:
         return None
 

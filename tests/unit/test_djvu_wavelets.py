@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from PIL import Image
 
 from batch_converter.djvu.draw import wavelets
-from batch_converter.djvu.draw.images import encode_jpeg, uniform_color
+from batch_converter.djvu.draw.jpeg_coding import encode_jpeg
+from batch_converter.djvu.draw.rasters import STRIP_ROWS, HeldRaster
 from batch_converter.djvu.draw.wavelets import render_iw44
 from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.kernels.iw44_layer import overrun_bytes
@@ -45,7 +45,7 @@ OPTIONS = ConvertOptions()
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_whole_layer_needs_hardly_more_than_it_has(kind: str) -> None:
     assert 0 < overrun_bytes(layer(kind)) <= 5
-    image = render_iw44(layer(kind), b"", OPTIONS)
+    image = render_iw44(layer(kind), b"", OPTIONS).rows(0, KINDS[kind][1][1])
     mode, size, options = KINDS[kind]
     gray = mode == "L" or "-crcbnone" in options
     assert (image.mode, image.size) == ("L" if gray else "RGBX", size)
@@ -159,21 +159,50 @@ def test_compiled_kernels_say_the_same(compiled_kernels: Path) -> None:
     assert printed.split() == ["True", digest()]
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBX"])
-@pytest.mark.parametrize("size", [(1, 1), (7, 64), (64, 65), (3, 200)])
-def test_one_pixel_of_another_colour_is_seen_wherever_it_is(
-    mode: str, size: tuple[int, int]
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_large_layer_is_drawn_in_strips_and_refused_as_it_would_be_whole(
+    kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = (9, 9, 9) if mode == "L" else (9, 20, 30)
-    for place in {(0, 0), (size[0] - 1, size[1] - 1), (0, size[1] - 1), (size[0] // 2, 0)}:
-        image = Image.new("RGB", size, plain)
-        assert uniform_color(image.convert(mode)) == plain
-        image.putpixel(place, (9, 9, 9) if mode != "L" else (10, 10, 10))
-        assert (uniform_color(image.convert(mode)) is None) == (size != (1, 1))
+    cases = [layer(kind), *cuts(layer(kind))]
+    whole = [drawn(case) for case in cases]
+    assert whole[0] is not None
+    monkeypatch.setattr(wavelets, "LARGE_PIXELS", 0)
+    for strip_rows in (1, 29, STRIP_ROWS):
+        assert [drawn(case, strip_rows) for case in cases] == whole
+
+
+@given(
+    kind=st.sampled_from(["gray", "colour", "one chunk", "half chrominance", "few slices"]),
+    place=st.integers(0, 1 << 16),
+    damage=st.binary(min_size=1, max_size=6),
+    strip_rows=st.integers(1, 70),
+)
+def test_damage_is_drawn_the_same_in_strips(
+    kind: str, place: int, damage: bytes, strip_rows: int
+) -> None:
+    case = layer(kind)
+    number = place % len(case)
+    body = bytearray(case[number])
+    at = 9 + place % max(1, len(body) - 9)
+    body[at : at + len(damage)] = damage
+    case = [*case[:number], bytes(body), *case[number + 1 :]]
+    whole = drawn(case)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wavelets, "LARGE_PIXELS", 0)
+        assert drawn(case, strip_rows) == whole
+
+
+def test_a_layer_is_large_from_a_number_of_pixels_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    width, height = KINDS["colour"][1]
+    for fewer, expected in ((-1, False), (0, False), (1, True)):
+        monkeypatch.setattr(wavelets, "LARGE_PIXELS", width * height - fewer)
+        assert render_iw44(layer("colour"), b"", OPTIONS).is_large is expected
 
 
 def test_a_layer_without_copies_is_the_same_jpeg() -> None:
-    image = render_iw44(layer("colour"), b"", OPTIONS)
-    coded = encode_jpeg(image, 80)
-    assert coded == encode_jpeg(image.convert("RGB"), 80)
+    raster = render_iw44(layer("colour"), b"", OPTIONS)
+    image = raster.rows(0, raster.size[1])
+    assert image.mode == "RGBX"
+    coded = encode_jpeg(raster, 80)
+    assert coded == encode_jpeg(HeldRaster(image.convert("RGB")), 80)
     assert coded.components == 3

@@ -5,24 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from PIL.Image import Resampling
-
 from batch_converter.djvu.draw.gamma import corrected_color, corrected_image, needs_correction
-from batch_converter.djvu.draw.images import (
-    EncodedImage,
-    encode_jpeg,
-    reduction_sizes,
-    refuse_hostile_size,
-)
+from batch_converter.djvu.draw.images import EncodedImage, refuse_hostile_size
 from batch_converter.djvu.draw.jpeg import JpegLayer
+from batch_converter.djvu.draw.jpeg_coding import encode_jpeg
 from batch_converter.djvu.draw.palette import Palette, palette_colors, palette_losses
+from batch_converter.djvu.draw.rasters import HeldRaster, reduced
 from batch_converter.djvu.draw.wavelets import iw44_size, render_iw44
 from batch_converter.djvu.read.decoder import PageError
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from batch_converter.djvu.draw.geometry import Geometry
+    from batch_converter.djvu.draw.rasters import Raster
     from batch_converter.djvu.jobs.options import ConvertOptions
     from batch_converter.djvu.read.document import PageChunks
 
@@ -44,34 +38,32 @@ class ColorLayer:
     """A picture that covers the page, each of its pixels several of the page's.
 
     Attributes:
-        image: As it is shown: `L`, `RGB`, or `RGBX` without anything in its fourth band.
+        raster: As it is shown.
         reduction: How many pixels of the page one of it stands for, 1 to 12.
         jpeg: The same picture as the DjVu has it, where a PDF can have it too.
         covered: Width and height in the page's pixels; may reach beyond the page.
     """
 
-    image: Image.Image
+    raster: Raster
     reduction: int
     jpeg: EncodedImage | None
     covered: tuple[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.covered = self.image.width * self.reduction, self.image.height * self.reduction
+        width, height = self.raster.size
+        self.covered = width * self.reduction, height * self.reduction
 
     def encode(self, geometry: Geometry, options: ConvertOptions) -> EncodedImage:
-        """Code it, reduced if it is finer than was asked for; a JPEG stays one if it may.
-
-        Reduced, it is given up for what is coded: a large one takes hundreds of megabytes.
-        """
+        """Code it, reduced if it is finer than was asked for; a JPEG stays one if it may."""
         dpi = geometry.dpi / self.reduction
-        for size in reduction_sizes(self.image.size, dpi=dpi, target_dpi=options.color_dpi):
-            self.image = self.image.resize(size, Resampling.BOX)
-            self.jpeg = None
-        return self.encode_whole(options)
+        coarser = reduced(self.raster, dpi=dpi, target_dpi=options.color_dpi)
+        if coarser is self.raster:
+            return self.encode_whole(options)
+        return encode_jpeg(coarser, options.jpeg_quality)
 
     def encode_whole(self, options: ConvertOptions) -> EncodedImage:
         """Code it in its own resolution."""
-        return self.jpeg or encode_jpeg(self.image, options.jpeg_quality)
+        return self.jpeg or encode_jpeg(self.raster, options.jpeg_quality)
 
 
 def info_of(page: PageChunks) -> bytes:
@@ -141,8 +133,8 @@ def _color_layer(
     wavelets, jpegs = page.of(wavelet), page.of(jpeg)
     if wavelets:
         reduction = _reduction(iw44_size(wavelets), geometry)
-        image = render_iw44(wavelets, info, options)
-        return ColorLayer(image=image, reduction=reduction, jpeg=None)
+        raster = render_iw44(wavelets, info, options)
+        return ColorLayer(raster=raster, reduction=reduction, jpeg=None)
     if not jpegs:
         return None
     layer = JpegLayer(jpegs[0])
@@ -150,7 +142,7 @@ def _color_layer(
     refuse_hostile_size(*layer.size, options)
     image = corrected_image(layer.decode(), info)
     kept = None if needs_correction(info) else layer.as_it_is()
-    return ColorLayer(image=image, reduction=reduction, jpeg=kept)
+    return ColorLayer(raster=HeldRaster(image), reduction=reduction, jpeg=kept)
 
 
 def _reduction(size: tuple[int, int], geometry: Geometry) -> int:

@@ -7,7 +7,6 @@ sharp goes through JPEG, and the file stays small.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
@@ -18,10 +17,9 @@ from batch_converter.djvu.draw.bilevel import Bitmap
 from batch_converter.djvu.read.decoder import PageError, decoding, open_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
-    from PIL import Image
 
     from batch_converter.djvu.jobs.options import ConvertOptions
 
@@ -36,7 +34,6 @@ LEVEL_BYTES_A_PIXEL: Final = 4
 
 _FIXED_BYTES: Final = 200 << 20
 _WHITE: Final = 0xFFFFFFFF
-_STRIP_ROWS: Final = 64
 
 
 class Coding(Enum):
@@ -113,51 +110,3 @@ def whole_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """Look at RGBA pixels as one number each: they are compared at once."""
     height, width = pixels.shape[:2]
     return pixels.view(np.uint32).reshape(height, width)
-
-
-def encode_jpeg(image: Image.Image, quality: int) -> EncodedImage:
-    """Code a gray or colour image as JPEG."""
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality)
-    return EncodedImage(
-        coding=Coding.JPEG,
-        width=image.width,
-        height=image.height,
-        components=1 if image.mode == "L" else 3,
-        bits=8,
-        data=file.getvalue(),
-    )
-
-
-def reduction_sizes(size: tuple[int, int], *, dpi: float, target_dpi: int) -> list[tuple[int, int]]:
-    """Return the sizes to average an image down to, one after the other; none if it is to stay.
-
-    They bring it to about `target_dpi`; never up, never by less than a half more. First it
-    gets narrower, then lower, as it would at once; but so the one before can be given up.
-    """
-    if not target_dpi or dpi < target_dpi * 1.25:
-        return []
-    width, height = (max(1, round(side * target_dpi / dpi)) for side in size)
-    return [(width, size[1]), (width, height)]
-
-
-def uniform_color(image: Image.Image) -> tuple[int, int, int] | None:
-    """Return the one colour of an image that has only one."""
-    first = image.getpixel((0, 0))
-    levels = (first,) if isinstance(first, (int, float)) else first or ()
-    if not all(_is_plain(strip, levels) for strip in _strips(image)):
-        return None
-    red, green, blue = levels * 3 if len(levels) == 1 else levels[:3]
-    return int(red), int(green), int(blue)
-
-
-def _strips(image: Image.Image) -> Iterator[Image.Image]:
-    """Cut an image into pieces, so that a look at the first few may do."""
-    for top in range(0, image.height, _STRIP_ROWS):
-        yield image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height)))
-
-
-def _is_plain(image: Image.Image, levels: Sequence[float]) -> bool:
-    histogram = image.histogram()
-    pixels = image.width * image.height
-    return all(histogram[256 * band + int(level)] == pixels for band, level in enumerate(levels))

@@ -16,12 +16,12 @@ from batch_converter.djvu.draw.images import (
     MASK_BYTES_A_PIXEL,
     EncodedImage,
     refuse_hostile_size,
-    uniform_color,
 )
 from batch_converter.djvu.draw.mask_choice import mask_image, stencil
 from batch_converter.djvu.draw.masks import decoded_mask, exact_mask, mask_chunks
 from batch_converter.djvu.draw.paint import BLACK, WHITE, Fill, Picture
 from batch_converter.djvu.draw.palette_layers import palette_layers
+from batch_converter.djvu.draw.rasters import uniform_color
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,7 +66,7 @@ def _background(
     layer = background(page, geometry, options)
     if layer is None:
         return
-    color = uniform_color(layer.image)
+    color = uniform_color(layer.raster)
     if color is None:
         width, height = layer.covered
         yield Picture(image=layer.encode(geometry, options), width=width, height=height)
@@ -87,7 +87,7 @@ def _foreground(
         yield from palette_layers(page, palette, geometry, options, words, lost=lost)
         return
     shade = ink_shade(page, geometry, options)
-    color = colors[0] if colors else BLACK if shade is None else uniform_color(shade.image)
+    color = colors[0] if colors else BLACK if shade is None else uniform_color(shade.raster)
 
     def painted(mask: Mask) -> Stencil | Picture:
         if shade is not None and color is None:

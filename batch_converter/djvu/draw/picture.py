@@ -24,13 +24,14 @@ from batch_converter.djvu.draw.geometry import Geometry
 from batch_converter.djvu.draw.images import (
     COLOR_BYTES_A_PIXEL,
     MASK_BYTES_A_PIXEL,
-    encode_jpeg,
     refuse_hostile_size,
 )
 from batch_converter.djvu.draw.jpeg import JpegLayer
+from batch_converter.djvu.draw.jpeg_coding import encode_jpeg
 from batch_converter.djvu.draw.masks import exact_mask, is_beyond_renderer
 from batch_converter.djvu.draw.paint import BLACK
 from batch_converter.djvu.draw.palette import shape_colors
+from batch_converter.djvu.draw.rasters import HeldRaster, ReducedRaster
 from batch_converter.djvu.draw.wavelets import iw44_size
 from batch_converter.djvu.jobs.part_files import unfinished_name
 from batch_converter.djvu.read.decoder import PageError, decoding, open_page
@@ -81,7 +82,7 @@ def draw_first_page(source: str, target: str, max_side_px: int, options: Convert
             image = _drawn(reader.page(0), _geometry(first), max_side_px, options)
     except PageError as error:
         raise EngineError(f"its first page has no picture: {error}") from error
-    _store(encode_jpeg(image, _QUALITY).data, target)
+    _store(encode_jpeg(HeldRaster(image), _QUALITY).data, target)
 
 
 def _geometry(page: PageInfo) -> Geometry:
@@ -145,7 +146,7 @@ def _main_color(page: PageChunks, geometry: Geometry, options: ConvertOptions) -
     shade = ink_shade(page, geometry, options)
     if shade is None:
         return BLACK
-    pixel = shade.image.resize((1, 1), Image.Resampling.BOX).convert("RGB")
+    pixel = ReducedRaster(shade.raster, (1, 1)).rows(0, 1).convert("RGB")
     red, green, blue = np.asarray(pixel).reshape(3).tolist()
     return red, green, blue
 

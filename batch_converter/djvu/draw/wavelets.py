@@ -9,6 +9,7 @@ ten times as long as to draw it again. Either way the same layers are refused.
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from batch_converter.djvu.draw.images import refuse_hostile_size
+from batch_converter.djvu.draw.rasters import LARGE_PIXELS, HeldRaster
 from batch_converter.djvu.kernels.compiling import COMPILED
 from batch_converter.djvu.kernels.iw44_layer import overrun_bytes
 from batch_converter.djvu.read.decoder import PageError, decoding, open_page
@@ -23,6 +25,7 @@ from batch_converter.djvu.read.decoder import PageError, decoding, open_page
 if TYPE_CHECKING:
     import djvu_rs
 
+    from batch_converter.djvu.draw.rasters import Raster
     from batch_converter.djvu.jobs.options import ConvertOptions
 
 _MAX_PIXELS: Final = 64 << 20  # djvu-rs's limit
@@ -45,49 +48,73 @@ def iw44_size(chunks: list[bytes]) -> tuple[int, int]:
     return int.from_bytes(head[:2], "big"), int.from_bytes(head[2:], "big")
 
 
-def render_iw44(chunks: list[bytes], info: bytes, options: ConvertOptions) -> Image.Image:
+def render_iw44(chunks: list[bytes], info: bytes, options: ConvertOptions) -> Raster:
     """Decode a wavelet layer at its own resolution: a gray one as `L`, others as `RGBX`.
 
-    The latter are the decoder's own buffer, for a copy of a large one is hundreds of megabytes.
-    For the same reason no two drawings are there at once.
+    A large one is drawn as its rows are asked for, and may turn out to be damaged only then.
 
     Raises:
         PageError: It is damaged or too large.
     """
     refuse_hostile_size(*iw44_size(chunks), options)
-    longer = [chunk + _BEHIND_THE_END for chunk in chunks]
-    expected = _checksum(_drawn(longer, info)) if _may_break_off(chunks) else None
-    pixels = _drawn(chunks, info)
-    if expected is not None and expected != _checksum(pixels):
-        raise PageError("its image data is damaged")
-    size = (pixels.width, pixels.height)
-    image = Image.frombuffer(
-        "RGBX", size, np.frombuffer(memoryview(pixels), np.uint8), "raw", "RGBX", 0, 1
-    )
-    return image.getchannel(0) if chunks[0][2] & _GRAY_FLAG else image
+    drawing = _Drawing(chunks, info)
+    return drawing if drawing.is_large else HeldRaster(drawing.rows(0, drawing.size[1]))
+
+
+class _Drawing:
+    """A layer as djvu-rs draws it: a part in a third of the memory that all of it takes at once.
+
+    Part by part it takes half as much time again, so small layers are not drawn so.
+    """
+
+    def __init__(self, chunks: list[bytes], info: bytes) -> None:
+        self.size = iw44_size(chunks)
+        self.is_large = math.prod(self.size) > LARGE_PIXELS
+        self._is_gray = bool(chunks[0][2] & _GRAY_FLAG)
+        self._page = self._opened(chunks, info)
+        self._longer = None
+        if _may_break_off(chunks):
+            self._longer = self._opened([chunk + _BEHIND_THE_END for chunk in chunks], info)
+
+    def _opened(self, chunks: list[bytes], info: bytes) -> djvu_rs.Page:
+        width, height = self.size
+        layer = [("BG44", chunk) for chunk in chunks]
+        with decoding("image data"):
+            return open_page(layer, width=width, height=height, info=info)
+
+    def rows(self, top: int, bottom: int) -> Image.Image:
+        """Draw some of its rows, in the decoder's own buffer: Pillow makes no copy of it."""
+        expected = self._longer and _checksum(self._drawn(self._longer, top, bottom))
+        pixels = self._drawn(self._page, top, bottom)
+        if expected is not None and expected != _checksum(pixels):
+            raise PageError("its image data is damaged")
+        size = (pixels.width, pixels.height)
+        image = Image.frombuffer(
+            "RGBX", size, np.frombuffer(memoryview(pixels), np.uint8), "raw", "RGBX", 0, 1
+        )
+        return image.getchannel(0) if self._is_gray else image
+
+    def _drawn(self, page: djvu_rs.Page, top: int, bottom: int) -> djvu_rs.Pixmap:
+        width, height = self.size
+        is_whole = (top, bottom) == (0, height)
+        try:
+            with decoding("image data"):
+                pixels = page.render(region=None if is_whole else (0, top, width, bottom - top))
+        except PageError as error:
+            if width * height <= _MAX_PIXELS:
+                raise
+            raise PageError(
+                f"one of its wavelet layers has {width} x {height} pixels, and no more than 64 Mi "
+                "can be decoded"
+            ) from error
+        if (pixels.width, pixels.height) != (width, bottom - top):
+            raise PageError("its image data is damaged")
+        return pixels
 
 
 def _may_break_off(chunks: list[bytes]) -> bool:
     """Whether it takes a second drawing to know that a layer is whole."""
     return not COMPILED or overrun_bytes(chunks) > _TOLERATED_BYTES
-
-
-def _drawn(chunks: list[bytes], info: bytes) -> djvu_rs.Pixmap:
-    width, height = iw44_size(chunks)
-    try:
-        with decoding("image data"):
-            layer = [("BG44", chunk) for chunk in chunks]
-            pixels = open_page(layer, width=width, height=height, info=info).render()
-    except PageError as error:
-        if width * height <= _MAX_PIXELS:
-            raise
-        raise PageError(
-            f"one of its wavelet layers has {width} x {height} pixels, and no more than 64 Mi "
-            "can be decoded"
-        ) from error
-    if (pixels.width, pixels.height) != (width, height):
-        raise PageError("its image data is damaged")
-    return pixels
 
 
 def _checksum(pixels: djvu_rs.Pixmap) -> int:
