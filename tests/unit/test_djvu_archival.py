@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import pikepdf
 import pypdfium2
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pikepdf import pdfa
 from PIL import Image, ImageChops
@@ -426,6 +426,8 @@ def test_facts_of_a_later_page_are_told_under_its_number(tmp_path: Path) -> None
     facts=st.dictionaries(st.text(min_size=1, max_size=20), st.text(max_size=20), max_size=4),
     place=st.sampled_from(["document", "page"]),
 )
+@example(facts={"\x1f": "0", " ": "", "\x1e": "1"}, place="document")
+@example(facts={"\x1f": "0", " ": "", "\x1e": "1"}, place="page")
 @settings(max_examples=60, deadline=None)
 def test_no_fact_of_any_letters_keeps_a_document_from_being_an_archive(
     facts: dict[str, str], place: str

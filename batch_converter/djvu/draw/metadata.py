@@ -8,6 +8,7 @@ Nothing depends on the clock.
 from __future__ import annotations
 
 import re
+from itertools import chain, count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pikepdf import Dictionary, Name, Object, Pdf, Stream, String
@@ -172,7 +173,7 @@ class _Facts:
         for raw in sorted(list(latest)[:_MAX_FACTS], key=lambda key: _spelled(key) != key):
             key, value = _entry(_spelled(raw), _NOT_XML.sub(" ", latest[raw]))
             if info.setdefault(key, value) != value:
-                info[_NOT_XML.sub(" ", raw)] = value  # `title` beside `Title`
+                info[_unused(_NOT_XML.sub(" ", raw), info)] = value  # `title` beside `Title`
         return info
 
     def _agree(self) -> None:
@@ -225,6 +226,12 @@ class _Facts:
 def _spelled(key: str) -> str:
     lower = key.lower()
     return _TAKEN.get(lower) or _KNOWN.get(lower) or key[:1].upper() + key[1:]
+
+
+def _unused(key: str, info: Mapping[str, str]) -> str:
+    """Return a key that is no other fact's: two may differ in letters that XML cannot have."""
+    names = chain([key], (f"{key} {number}" for number in count(2)))
+    return next(name for name in names if name not in info)
 
 
 def _entry(key: str, value: str) -> tuple[str, str]:
