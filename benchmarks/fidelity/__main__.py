@@ -70,6 +70,7 @@ def measured(
     pixels = rendering.compare(subjects, most_pages)
     _tell("wall time")
     runs = speed.race(paths, rounds, kernels)
+    many = speed.race(paths, 1, kernels, speed.COPIES)
     _tell("words, links, pictures, memory")
     corpus = [subject for subject in subjects if not subject.is_made]
     words, word_rows = comparisons.text(corpus)
@@ -80,7 +81,7 @@ def measured(
         *whole_bytes.goals(subjects),
         *rendering.goals(pixels),
         *processor.goals(subjects, costs),
-        *speed.goals(runs),
+        *speed.goals(runs, many),
         *memory.goals(subjects, scratch, kernels),
         *archival.goals(verdicts),
         *_same_bytes(subjects),
@@ -95,7 +96,8 @@ def measured(
             whole_bytes.size_table(subjects),
             rendering.pixel_table(subjects, pixels, most_pages),
             processor.cost_table(subjects, costs),
-            speed.speed_table(runs),
+            speed.speed_table(runs, "all files"),
+            speed.speed_table(many, f"{speed.COPIES} copies of each file"),
             archival.archival_table(subjects, verdicts),
             *(words, leading, seen),
         ]
