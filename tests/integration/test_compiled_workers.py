@@ -267,6 +267,17 @@ for module in pkgutil.iter_modules(kernels.__path__, kernels.__name__ + "."):
     assert not run_compiled("-c", code, folder=compiled_kernels)
 
 
+@pytest.mark.slow
+def test_who_loads_kernels_does_not_load_what_compiles_them(compiled_kernels: Path) -> None:
+    code = """
+import sys
+from batch_converter.djvu.kernels.warming import make_ready
+assert not make_ready()
+print("llvmlite" in sys.modules, "numba.cpython.unicode" in sys.modules)
+"""
+    assert run_compiled("-c", code, folder=compiled_kernels) == "True False\n"
+
+
 def reason(given: dict[str, str]) -> str:
     with pytest.raises(NoKernelFolderError) as error:
         make_kernel_folder(given)
