@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_converter.djvu.kernels import jb2_composition, jb2_pixels, jb2_rows
+from batch_converter.djvu.kernels import jb2_composition, jb2_packed, jb2_rows, jb2_shapes
+from batch_converter.djvu.kernels.jb2_layout import BITS_USED, GOES_ON, LAST_BYTE, STATE_SIZE
+from batch_converter.djvu.kernels.jb2_pixels import DIRECT_CONTEXTS, REFINED_CONTEXTS
 from batch_converter.djvu.kernels.warming import PACKED as BZZ_WORDS
+from batch_converter.djvu.kernels.zp import padded, start
 from batch_converter.djvu.read.document import open_djvu
 from tests.support.bzz_results import compiled, found
 from tests.support.djvu_files import SAMPLES
@@ -33,51 +36,94 @@ def packed(seed: int, width: int, height: int, share: float) -> bytearray:
     return bytearray(np.packbits(noise(seed, width, height, share), axis=1).tobytes())
 
 
-@given(st.integers(0, 30), st.integers(1, 10), st.integers(0, 20))
-def test_a_band_begins_with_the_row_that_was_kept(stride: int, rows: int, kept: int) -> None:
-    size = stride * rows
-    bands = [bytearray(n % 255 + 1 for n in range(max(size, kept + stride) + 5)) for _ in range(2)]
-    first = bands[0][kept : kept + stride]
-    rest = bands[0][size:]
-    jb2_rows.next_band_by_loops(bands[0], kept, stride, size)
-    jb2_rows.next_band_by_slices(bands[1], kept, stride, size)
-    assert bands[0] == first + bytes(size - stride) + rest
-    assert bands[0] == bands[1]
+class Guarded(bytearray):
+    """Bytes that are taken by their place, never counted from their end: compiled code does not."""
+
+    def __getitem__(self, place: Any) -> Any:  # noqa: ANN401  # a bytearray's
+        assert isinstance(place, slice) or place >= 0
+        return super().__getitem__(place)
+
+    def __setitem__(self, place: Any, value: Any) -> None:  # noqa: ANN401  # as above
+        assert isinstance(place, slice) or place >= 0
+        super().__setitem__(place, value)
 
 
-@given(sides, sides, st.integers(1, 4), st.sampled_from([1, 4]), seeds, st.integers(0, 9))
-def test_rows_are_packed_alike(  # noqa: PLR0917  # hypothesis's way
-    width: int, rows: int, margin: int, ink: int, seed: int, place: int
+class Decoding:
+    """A decoder's buffers before a shape, of which not a byte is spare."""
+
+    def __init__(self, data: bytes, known: bytes, new_bytes: int, last_byte: int) -> None:
+        self.data = padded(data)
+        self.coder = start(self.data)
+        self.direct = Guarded(DIRECT_CONTEXTS)
+        self.refined = Guarded(REFINED_CONTEXTS)
+        self.bits = Guarded(known + bytes(new_bytes))
+        self.state = array("q", [0] * STATE_SIZE)
+        self.state[BITS_USED] = len(known)
+        self.state[LAST_BYTE] = last_byte
+
+    def found(self, status: int) -> tuple[int, bytes, list[int]]:
+        """What is to be the same; of a stream that breaks off no more than that."""
+        whole = status == GOES_ON
+        return status, bytes(self.bits) if whole else b"", self.coder.tolist() if whole else []
+
+
+streams = st.one_of(st.binary(max_size=300), st.binary(max_size=20).map((b"\xff" * 9).__add__))
+
+
+@given(st.integers(0, 70), sides, streams, st.integers(0, 400))
+def test_shapes_are_decoded_alike(width: int, height: int, data: bytes, last_byte: int) -> None:
+    size = (width + 7) // 8 * height
+    results = []
+    for decode in (jb2_packed.decode_direct_packed, jb2_shapes.decode_direct_in_bands):
+        given = Decoding(data, b"\xff\xff", size, last_byte)
+        args = given.state, given.coder, given.data, given.direct, given.bits, width, height
+        results.append(given.found(decode(*args)))
+    assert results[0] == results[1]
+
+
+@given(
+    st.tuples(sides, sides),
+    st.tuples(st.integers(-50, 50), st.integers(-50, 50)),
+    st.tuples(st.integers(0, 70), sides),
+    streams,
+    st.integers(0, 400),
+    st.tuples(seeds, shares),
+)
+def test_refined_shapes_are_decoded_alike(  # noqa: PLR0917  # hypothesis's way
+    like: tuple[int, int],
+    place: tuple[int, int],
+    size: tuple[int, int],
+    data: bytes,
+    last_byte: int,
+    look: tuple[int, float],
 ) -> None:
-    stride = width + margin
-    random = np.random.default_rng(seed)
-    band = bytearray(random.integers(0, 133, (rows + 1) * stride + 7).astype(np.uint8).tobytes())
-    filled = [bytearray(b"\xaa" * (place + (width + 7) // 8 * rows + 3)) for _ in range(2)]
-    jb2_rows.pack_rows_by_loops(band, stride, width, rows, ink, filled[0], place)
-    jb2_rows.pack_rows_by_numpy(band, stride, width, rows, ink, filled[1], place)
-    assert filled[0] == filled[1]
-    pixels = np.frombuffer(band, np.uint8)[stride : (rows + 1) * stride].reshape(rows, stride)
-    wanted = np.packbits(pixels[:, :width] & ink != 0, axis=1).tobytes()
-    assert filled[0] == b"\xaa" * place + wanted + b"\xaa" * 3
+    known = b"\xff\xff" + packed(look[0], *like, look[1])
+    new_bytes = (size[0] + 7) // 8 * size[1]
+    results = []
+    for decode in (jb2_packed.decode_refined_packed, jb2_shapes.decode_refined_in_bands):
+        given = Decoding(data, known, new_bytes, last_byte)
+        buffers = given.state, given.coder, given.data, given.refined, given.bits
+        results.append(given.found(decode(*buffers, 2, *like, *place, *size)))
+    assert results[0] == results[1]
 
 
-@given(sides, sides, st.integers(-50, 50), st.integers(-50, 50), sides, sides, seeds, shares)
-def test_surroundings_are_described_alike(  # noqa: PLR0917  # hypothesis's way
-    like_width: int,
-    like_height: int,
-    left: int,
-    top: int,
-    width: int,
-    rows: int,
-    seed: int,
-    share: float,
-) -> None:
-    bits = bytearray(b"\xff\xff") + packed(seed, like_width, like_height, share) + b"\xff"
-    labels = [bytearray(b"\xaa" * (width * rows + 3)) for _ in range(2)]
-    like = bits, 2, like_width, like_height
-    jb2_rows.describe_by_loops(*like, left, top, width, rows, labels[0])
-    jb2_rows.describe_by_numpy(*like, left, top, width, rows, labels[1])
-    assert labels[0] == labels[1]
+@pytest.mark.parametrize(("width", "height"), [(40_009, 5), (300, 700), (70_000, 2)])
+def test_shapes_of_several_bands_are_decoded_alike(width: int, height: int) -> None:
+    size = (width + 7) // 8 * height
+    like = bytes(packed(2, width - 5, height + 3, 0.01))
+    data = bytes(np.random.default_rng(4).integers(0, 256, 40_000).tolist())
+    results = []
+    for direct, refined in (
+        (jb2_packed.decode_direct_packed, jb2_packed.decode_refined_packed),
+        (jb2_shapes.decode_direct_in_bands, jb2_shapes.decode_refined_in_bands),
+    ):
+        given = Decoding(data, like, size, 1 << 30)
+        buffers = given.state, given.coder, given.data
+        found = [given.found(direct(*buffers, given.direct, given.bits, width, height))]
+        other = 0, width - 5, height + 3, 2, 1
+        found += [given.found(refined(*buffers, given.refined, given.bits, *other, width, height))]
+        results.append(found)
+    assert results[0] == results[1]
 
 
 @given(sides, sides, seeds, shares, st.integers(0, 4))
@@ -93,15 +139,6 @@ def test_ink_is_found_alike(width: int, height: int, seed: int, share: float, cl
     top = height - bottom - ink_height
     assert pixels[top : top + ink_height, left : left + ink_width].sum() == pixels.sum()
     assert (ink_width and ink_height) or not pixels.any()
-
-
-@given(st.binary(max_size=40), st.integers(0, 40), st.integers(0, 40))
-def test_clear_feeds_are_counted_alike(data: bytes, start: int, end: int) -> None:
-    feeds = bytearray(data) + bytes(20) + bytearray(data)
-    start, end = sorted((min(start, len(feeds)), min(end, len(feeds))))
-    assert jb2_pixels.clear_feeds_by_count(feeds, start, end) == jb2_pixels.clear_feeds_by_search(
-        feeds, start, end
-    )
 
 
 blits = st.lists(
@@ -174,6 +211,7 @@ def _cases() -> list[Case]:
     wide = np.pad(noise(3, 40_000, 3, 0.001), ((0, 0), (0, 9)))
     long = Jb2Writer().start(40_009, 90).direct(wide, 0, 5).refined(0, wide[::-1], 0, 9)
     cases.append(Case(long.end().hex(), max_bytes=1 << 22))
+    random = np.random.default_rng(40)
     return [*cases, *(Case(bytes(random.integers(0, 256, 60).tolist()).hex()) for _ in range(200))]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batch_converter.djvu.draw.bilevel import Bitmap, g4_data
 from batch_converter.djvu.draw.masks import composed
-from batch_converter.djvu.kernels import jb2
+from batch_converter.djvu.kernels import jb2, jb2_shapes, jb2_symbols
 from batch_converter.djvu.kernels.jb2 import (
     Jb2Dictionary,
     Jb2Error,
@@ -28,6 +28,7 @@ from batch_converter.djvu.kernels.jb2_layout import (
     SHAPE_SIZE,
     SHAPE_WIDTH,
 )
+from batch_converter.djvu.kernels.jb2_packed import decode_direct_packed, decode_refined_packed
 from batch_converter.djvu.kernels.mmr import MmrError, decode_rows
 from batch_converter.djvu.kernels.mq import MqEncoder
 from batch_converter.djvu.read.document import open_djvu
@@ -223,11 +224,15 @@ def test_what_cjb2_writes_is_drawn_as_ddjvu_draws_it(tmp_path: Path, options: li
         np.kron(noise(6, 10, 4), np.ones((10, 30), np.bool_)),
     ],
 )
-@pytest.mark.parametrize("band", [1, 1000, 1 << 20])
+@pytest.mark.parametrize("band", [1, 1000, 1 << 20, None])
 def test_clear_stretches_are_skipped_without_a_trace(
-    pixels: Pixels, band: int, monkeypatch: pytest.MonkeyPatch
+    pixels: Pixels, band: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jb2, "_BAND_BYTES", band)
+    if band is None:
+        monkeypatch.setattr(jb2_symbols, "decode_direct_shape", decode_direct_packed)
+        monkeypatch.setattr(jb2_shapes, "_decode_refined", decode_refined_packed)
+    else:
+        monkeypatch.setattr(jb2_shapes, "_BAND_BYTES", band)
     height, width = pixels.shape
     writer = Jb2Writer().start(width, height).direct(pixels).refined(0, pixels[::-1])
     image = decode_image(writer.end(), max_bytes=ROOM)

@@ -16,7 +16,8 @@ from batch_converter.djvu.kernels import jb2_layout as layout
 from batch_converter.djvu.kernels.jb2_kinds import FLAG_CONTEXTS
 from batch_converter.djvu.kernels.jb2_pixels import DIRECT_CONTEXTS, REFINED_CONTEXTS
 from batch_converter.djvu.kernels.jb2_records import decode_records, number_contexts
-from batch_converter.djvu.kernels.jb2_shapes import band_bytes, look_for_ink, row_bytes
+from batch_converter.djvu.kernels.jb2_rows import row_bytes
+from batch_converter.djvu.kernels.jb2_shapes import look_for_ink
 from batch_converter.djvu.kernels.shapes import Shapes
 from batch_converter.djvu.kernels.zp import bytes_used, padded, start
 
@@ -29,7 +30,6 @@ _TOLERATED_BYTES: Final = 8
 _TOLERATED_OF_SHORT_BYTES: Final = 24
 _SHORT_BYTES: Final = 48
 
-_BAND_BYTES: Final = 1 << 16
 _FIRST_BITS: Final = 1 << 14
 _FIRST_ENTRIES: Final = 256
 _ENTRY_BYTES: Final = 8
@@ -194,8 +194,6 @@ class _Decoder:
         self._flags = bytearray(FLAG_CONTEXTS)
         self._direct = bytearray(DIRECT_CONTEXTS)
         self._refined = bytearray(REFINED_CONTEXTS)
-        self._band = bytearray(_BAND_BYTES)
-        self._labels = bytearray(_BAND_BYTES)
 
     def run(self) -> None:
         """Decode all records.
@@ -226,8 +224,6 @@ class _Decoder:
             self._flags,
             self._direct,
             self._refined,
-            self._band,
-            self._labels,
             self.bits,
             self.shapes,
             self.library,
@@ -256,9 +252,6 @@ class _Decoder:
         entries_bytes = _ENTRY_BYTES * sum(map(len, (self.shapes, self.library, self.blits)))
         if entries_bytes > max(self._max_bytes, _LEAST_TABLE_BYTES):
             raise Jb2Error(_REASONS[layout.TOO_LARGE])
-        if band_bytes(width) > len(self._band):
-            self._band = bytearray(band_bytes(width))
-            self._labels = bytearray(band_bytes(width))
         if number_contexts(state[layout.LIBRARY] + 1) > len(self._numbers):
             self._widen_contexts()
 

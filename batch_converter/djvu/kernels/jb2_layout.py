@@ -62,5 +62,3 @@ BLIT_SHAPE: Final = 0
 BLIT_LEFT: Final = 1
 BLIT_BOTTOM: Final = 2
 BLIT_SIZE: Final = 3
-
-PIXELS_A_BYTE: Final = 8

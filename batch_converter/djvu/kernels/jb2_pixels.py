@@ -1,4 +1,4 @@
-"""The pixels of JB2 shapes: DjVu 3 specification, 11.5.9 and 11.5.10.
+"""The pixels of JB2 shapes in plain Python: DjVu 3 specification, 11.5.9 and 11.5.10.
 
 A pixel is one decision, whose context are the pixels around it that are known. What
 of it comes from the rows above is stored as the row above is decoded, one number a
@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from batch_converter.djvu.kernels.compiling import COMPILED, kernel
 from batch_converter.djvu.kernels.zp import (
     BITS,
     BUFFER,
@@ -42,25 +41,12 @@ _WORTH_SKIPPING: Final = 16
 _FIRST_INK: Final = re.compile(rb"[^\x00]")
 
 
-def clear_feeds_by_search(feeds: bytearray, start: int, end: int) -> int:
+def _clear_feeds(feeds: bytearray, start: int, end: int) -> int:
     """Return how many feeds from `start` on, before `end`, are zero."""
     found = _FIRST_INK.search(feeds, start, end)
     return (found.start() if found else end) - start
 
 
-@kernel
-def clear_feeds_by_count(feeds: bytearray, start: int, end: int) -> int:
-    """Return the same: for a compiler, which knows no regular expressions."""
-    place = start
-    while place < end and feeds[place] == 0:
-        place += 1
-    return place - start
-
-
-_clear_feeds = clear_feeds_by_count if COMPILED else clear_feeds_by_search
-
-
-@kernel
 def decode_direct(  # noqa: C901, PLR0912, PLR0915, PLR0917  # a decision is written out: a call costs more than it does
     coder: array[int],
     data: bytes,
@@ -147,12 +133,11 @@ def decode_direct(  # noqa: C901, PLR0912, PLR0915, PLR0917  # a decision is wri
     coder[BITS], coder[BUFFER], coder[POSITION] = bits, buffer, position
 
 
-@kernel
 def decode_refined(  # noqa: PLR0912, PLR0915, PLR0917  # as above
     coder: array[int],
     data: bytes,
     states: bytearray,
-    labels: bytearray,
+    labels: bytes,
     pixels: bytearray,
     width: int,
     rows: int,

@@ -53,7 +53,7 @@ from batch_converter.djvu.kernels.jb2_layout import (
     STARTED,
     WIDTH,
 )
-from batch_converter.djvu.kernels.jb2_shapes import band_bytes, row_bytes
+from batch_converter.djvu.kernels.jb2_rows import row_bytes
 from batch_converter.djvu.kernels.jb2_symbols import add_shape, begin_symbol, finish_symbol
 from batch_converter.djvu.kernels.zp import NUMBER_CONTEXTS, bytes_used, decode_bit, decode_number
 
@@ -76,8 +76,6 @@ def decode_records(  # noqa: PLR0917  # buffers, for a compiler
     flags: bytearray,
     direct: bytearray,
     refined: bytearray,
-    band: bytearray,
-    labels: bytearray,
     bits: bytearray,
     shapes: array[int],
     library: array[int],
@@ -93,8 +91,6 @@ def decode_records(  # noqa: PLR0917  # buffers, for a compiler
         flags: `FLAG_CONTEXTS`.
         direct: `DIRECT_CONTEXTS`.
         refined: `REFINED_CONTEXTS`.
-        band: Room for a part of a shape.
-        labels: As much.
         bits: Of shapes; gets those of new ones.
         shapes: `SHAPE_SIZE` integers of each.
         library: The numbers of those that may be matched.
@@ -108,10 +104,10 @@ def decode_records(  # noqa: PLR0917  # buffers, for a compiler
             return BREAKS_OFF
         if state[PENDING] == NO_RECORD:
             status = _begin(state, coder, data, numbers, flags, shapes, library, bits)
-        elif _is_full(state, numbers, band, labels, bits, shapes, library, blits):
+        elif _is_full(state, numbers, bits, shapes, library, blits):
             status = NEEDS_ROOM
         else:
-            status = add_shape(state, coder, data, direct, refined, band, labels, bits, shapes)
+            status = add_shape(state, coder, data, direct, refined, bits, shapes)
             if status == GOES_ON:
                 finish_symbol(state, coder, data, numbers, flags, shapes, library, blits)
         if status != GOES_ON:
@@ -122,8 +118,6 @@ def decode_records(  # noqa: PLR0917  # buffers, for a compiler
 def _is_full(  # noqa: PLR0917  # as above
     state: array[int],
     numbers: memoryview[int],
-    band: bytearray,
-    labels: bytearray,
     bits: bytearray,
     shapes: array[int],
     library: array[int],
@@ -135,7 +129,6 @@ def _is_full(  # noqa: PLR0917  # as above
         or len(library) < state[LIBRARY] + 1
         or len(blits) < (state[BLITS] + 1) * BLIT_SIZE
         or len(bits) < state[BITS_USED] + row_bytes(state[NEW_WIDTH]) * state[NEW_HEIGHT]
-        or min(len(band), len(labels)) < band_bytes(state[NEW_WIDTH])
         or len(numbers) < number_contexts(state[LIBRARY] + 1)
     )
 

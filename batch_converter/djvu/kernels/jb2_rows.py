@@ -1,8 +1,9 @@
 """Rows of JB2 shapes, eight pixels a byte, and their bands, a byte a pixel.
 
-Each function has two forms of one result: loops for a compiler, and numpy for plain Python. There
-a letter of 24 by 30 pixels is packed in 60 µs by a loop and in 4 by numpy, described in 470 and
-17, and its ink is found in 26 and 8; compiled loops take 1, 4 and 0.6.
+Bands are of plain Python alone. There a letter of 24 by 30 pixels is packed in 60 µs by a loop
+and in 4 by numpy, and described in 470 and 17. Ink is looked for in two forms of one result: for
+a clear page it takes 60 ms by a loop and 0.3 by numpy, for a letter 8 µs and 11, and 0.3 by a
+compiled loop.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from batch_converter.djvu.kernels.compiling import COMPILED, kernel
+from batch_converter.djvu.kernels.zp import LEADING_ONES
 
 if TYPE_CHECKING:
     from array import array
@@ -27,21 +29,12 @@ INK_HEIGHT: Final = 3
 
 
 @kernel
-def next_band_by_loops(band: bytearray, kept: int, stride: int, size: int) -> None:
-    """Begin a band of `size` bytes: its first `stride` are those at `kept`, the others zero."""
-    for x in range(stride):
-        band[x] = band[kept + x]
-    for x in range(stride, size):
-        band[x] = 0
+def row_bytes(width: int) -> int:
+    """Return what a packed row takes."""
+    return (width + 7) // _BITS
 
 
-def next_band_by_slices(band: bytearray, kept: int, stride: int, size: int) -> None:
-    """Do the same."""
-    band[:size] = band[kept : kept + stride] + bytes(size - stride)
-
-
-@kernel
-def pack_rows_by_loops(  # noqa: PLR0917  # flat integers, for a compiler
+def pack_rows(  # noqa: PLR0917  # flat, as kernels are
     band: bytearray, stride: int, width: int, rows: int, ink: int, bits: bytearray, place: int
 ) -> None:
     """Pack rows.
@@ -55,36 +48,12 @@ def pack_rows_by_loops(  # noqa: PLR0917  # flat integers, for a compiler
         bits: Gets eight pixels a byte, the leftmost the topmost bit.
         place: Where in them.
     """
-    for row in range(1, rows + 1):
-        pixel = row * stride
-        for column in range(0, width, _BITS):
-            packed = 0
-            for x in range(min(_BITS, width - column)):
-                if band[pixel + x] & ink:
-                    packed |= 0x80 >> x
-            bits[place] = packed
-            place += 1
-            pixel += _BITS
-
-
-def pack_rows_by_numpy(  # noqa: PLR0917  # as above
-    band: bytearray, stride: int, width: int, rows: int, ink: int, bits: bytearray, place: int
-) -> None:
-    """Do the same."""
     pixels = np.frombuffer(band, np.uint8, rows * stride, stride).reshape(rows, stride)
     packed = np.packbits(pixels[:, :width] & ink, axis=1).tobytes()
     bits[place : place + len(packed)] = packed
 
 
-@kernel
-def _pixel(bits: bytearray, offset: int, width: int, height: int, x: int, y: int) -> int:  # noqa: PLR0917  # as above
-    if not (0 <= x < width and 0 <= y < height):
-        return 0
-    return bits[offset + y * ((width + 7) // _BITS) + x // _BITS] >> (7 - x % _BITS) & 1
-
-
-@kernel
-def describe_by_loops(  # noqa: PLR0917  # as above
+def described(  # noqa: PLR0917  # as above
     bits: bytearray,
     offset: int,
     like_width: int,
@@ -93,8 +62,7 @@ def describe_by_loops(  # noqa: PLR0917  # as above
     top: int,
     width: int,
     rows: int,
-    labels: bytearray,
-) -> None:
+) -> bytes:
     """Describe the surroundings of each pixel of a part of a shape, which may reach beyond it.
 
     Args:
@@ -106,35 +74,11 @@ def describe_by_loops(  # noqa: PLR0917  # as above
         top: The same, from the shape's uppermost row.
         width: Of the part.
         rows: Of the part.
-        labels: Gets for each pixel seven bits: the one above it, the row of three around it and
-            the row of three below, the leftmost and uppermost first and lowest.
+
+    Returns:
+        For each pixel seven bits: the one above it, the row of three around it and the row of
+        three below, the leftmost and uppermost first and lowest.
     """
-    place = 0
-    for y in range(top, top + rows):
-        beside = _pixel(bits, offset, like_width, like_height, left, y) * 4
-        beside |= _pixel(bits, offset, like_width, like_height, left - 1, y) * 2
-        below = _pixel(bits, offset, like_width, like_height, left, y + 1) * 4
-        below |= _pixel(bits, offset, like_width, like_height, left - 1, y + 1) * 2
-        for x in range(left, left + width):
-            beside = beside >> 1 | _pixel(bits, offset, like_width, like_height, x + 1, y) * 4
-            below = below >> 1 | _pixel(bits, offset, like_width, like_height, x + 1, y + 1) * 4
-            above = _pixel(bits, offset, like_width, like_height, x, y - 1)
-            labels[place] = above | beside * 2 | below * 16
-            place += 1
-
-
-def describe_by_numpy(  # noqa: PLR0917  # as above
-    bits: bytearray,
-    offset: int,
-    like_width: int,
-    like_height: int,
-    left: int,
-    top: int,
-    width: int,
-    rows: int,
-    labels: bytearray,
-) -> None:
-    """Do the same."""
     near = np.zeros((rows + 2, width + 2), np.uint8)
     first, last = max(top - 1, 0), min(top + rows + 1, like_height)
     start, end = max(left - 1, 0), min(left + width + 1, like_width)
@@ -146,11 +90,11 @@ def describe_by_numpy(  # noqa: PLR0917  # as above
     found = near[:-2, 1:-1].copy()
     found |= near[1:-1, :-2] << 1 | near[1:-1, 1:-1] << 2 | near[1:-1, 2:] << 3
     found |= near[2:, :-2] << 4 | near[2:, 1:-1] << 5 | near[2:, 2:] << 6
-    labels[: rows * width] = found.tobytes()
+    return found.tobytes()
 
 
 def _packed(bits: bytearray, offset: int, width: int, height: int) -> NDArray[np.uint8]:
-    stride = -(-width // _BITS)
+    stride = row_bytes(width)
     return np.frombuffer(bits, np.uint8, stride * height, offset).reshape(height, stride)
 
 
@@ -168,23 +112,32 @@ def find_ink_by_loops(  # noqa: PLR0917  # as above
         box: Gets left, bottom, width and height.
         place: Where in it.
     """
-    left = width
-    right = -1
-    top = -1
-    low = -1
+    stride = row_bytes(width)
+    left, right = stride, -1
+    left_pixels = right_pixels = 0
+    top = low = -1
     for y in range(height):
-        row = offset + y * ((width + 7) // _BITS)
-        first = 0
-        while first < width and not bits[row + first // _BITS] >> (7 - first % _BITS) & 1:
-            first += _BITS - first % _BITS if bits[row + first // _BITS] == 0 else 1
-        if first < width:
-            last = width - 1
-            while not bits[row + last // _BITS] >> (7 - last % _BITS) & 1:
-                last -= last % _BITS + 1 if bits[row + last // _BITS] == 0 else 1
-            top = y if top < 0 else top
-            low = y
-            left = min(left, first)
-            right = max(right, last)
+        row = offset + y * stride
+        first, last = 0, stride - 1
+        while first < stride and bits[row + first] == 0:
+            first += 1
+        if first == stride:
+            continue
+        while bits[row + last] == 0:
+            last -= 1
+        top = y if top < 0 else top
+        low = y
+        if first <= left:
+            left_pixels = bits[row + first] | (left_pixels if first == left else 0)
+            left = first
+        if last >= right:
+            right_pixels = bits[row + last] | (right_pixels if last == right else 0)
+            right = last
+    left = left * _BITS + LEADING_ONES[0xFF - left_pixels]
+    right = right * _BITS + 7
+    while right_pixels and not right_pixels & 1:
+        right_pixels >>= 1
+        right -= 1
     box[place + INK_LEFT] = left if top >= 0 else 0
     box[place + INK_BOTTOM] = height - 1 - low if top >= 0 else 0
     box[place + INK_WIDTH] = right + 1 - left if top >= 0 else 0
@@ -209,7 +162,4 @@ def find_ink_by_numpy(  # noqa: PLR0917  # as above
     box[place + INK_HEIGHT] = ink_height
 
 
-next_band = next_band_by_loops if COMPILED else next_band_by_slices
-pack_rows = pack_rows_by_loops if COMPILED else pack_rows_by_numpy
-describe = describe_by_loops if COMPILED else describe_by_numpy
 find_ink = find_ink_by_loops if COMPILED else find_ink_by_numpy

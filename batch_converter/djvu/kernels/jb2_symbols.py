@@ -65,11 +65,11 @@ from batch_converter.djvu.kernels.jb2_layout import (
     TOO_LARGE,
     WIDTH,
 )
+from batch_converter.djvu.kernels.jb2_rows import row_bytes
 from batch_converter.djvu.kernels.jb2_shapes import (
     decode_direct_shape,
     decode_refined_shape,
     look_for_ink,
-    row_bytes,
 )
 from batch_converter.djvu.kernels.zp import decode_bit, decode_number
 
@@ -121,8 +121,6 @@ def add_shape(  # noqa: PLR0917  # as above
     data: bytes,
     direct: bytearray,
     refined: bytearray,
-    band: bytearray,
-    labels: bytearray,
     bits: bytearray,
     shapes: array[int],
 ) -> int:
@@ -131,10 +129,10 @@ def add_shape(  # noqa: PLR0917  # as above
         return GOES_ON
     width, height, like = state[NEW_WIDTH], state[NEW_HEIGHT], state[MATCHED]
     if like == NO_MATCH:
-        status = decode_direct_shape(state, coder, data, direct, band, bits, width, height)
+        status = decode_direct_shape(state, coder, data, direct, bits, width, height)
     else:
         status = decode_refined_shape(
-            state, coder, data, refined, band, labels, bits, shapes, like, width, height
+            state, coder, data, refined, bits, shapes, like, width, height
         )
     place = state[SHAPES] * SHAPE_SIZE
     shapes[place + SHAPE_OFFSET] = state[BITS_USED]
