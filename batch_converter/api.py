@@ -6,7 +6,7 @@ The command line stands on the same functions.
 from __future__ import annotations
 
 import os
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,52 +17,34 @@ import anyio.to_thread
 import structlog
 
 from batch_converter.clock import SystemClock
-from batch_converter.config import settings_of_run
-from batch_converter.discovery import absolute_path
 from batch_converter.engines.base import TaskService
 from batch_converter.engines.registry import ENGINES, choose_engine, choose_service
-from batch_converter.errors import (
-    LedgerError,
-    LedgerWriteError,
-    RunStoppedError,
-    ServiceUnavailableError,
-)
-from batch_converter.events import EventStream
 from batch_converter.ledger import Ledger, LedgerReader
-from batch_converter.logs import log_event
 from batch_converter.machine_limits import check_limits
 from batch_converter.merging import MergedRun, merged_run
 from batch_converter.models import RunKind
-from batch_converter.orchestrator import Cancelling, Planner, Run, estimate, finish_moves
+from batch_converter.opening import open_run, open_sources
+from batch_converter.orchestrator import Cancelling, Planner, Run, estimate
 from batch_converter.report import check_report_files, write_report_files
-from batch_converter.sources import OpenSources, Sources, SourceStores
+from batch_converter.sources import Sources, SourceStores
 from batch_converter.state import (
-    check_move_dir,
     held_state_dir,
     ledger_path,
     new_run_id,
-    output_place,
-    prepare_move_dir,
     require_ledger,
-    unsearched_dirs,
-    was_moved,
 )
 from batch_converter.wiring import SOURCE_STORES, open_context
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from batch_converter.clock import Clock
     from batch_converter.config import Settings
     from batch_converter.engines.spec import EngineSpec
     from batch_converter.errors import OutputError
     from batch_converter.events import Observer
-    from batch_converter.ledger import Recovered
     from batch_converter.models import Estimate, FileReport, RunSummary
-    from batch_converter.orchestrator.context import RunContext
-    from batch_converter.polling import PollPolicy
     from batch_converter.redaction import Redactor
     from batch_converter.sources import BuildStore
 
@@ -220,130 +202,6 @@ async def run(
         return await anyio.to_thread.run_sync(write_reports, ended, settings)
 
 
-@asynccontextmanager
-async def open_run(
-    settings: Settings,
-    sources: Sources,
-    *,
-    run_id: str | None = None,
-    on_event: Observer | None = None,
-    redactor: Redactor | None = None,
-    engines: Sequence[EngineSpec] = ENGINES,
-    source_stores: Mapping[str, BuildStore] = SOURCE_STORES,
-    clock: Clock | None = None,
-    policy: PollPolicy | None = None,
-    held: Path | None = None,
-) -> AsyncIterator[tuple[Run, OpenSources]]:
-    """Hold the state directory and make a run ready; leaving it closes everything.
-
-    Args:
-        settings: What the user wants.
-        sources: What is to be converted.
-        run_id: The run's name; a new one where absent.
-        on_event: Told each event as it happens, beside the log.
-        redactor: The log's, so that it learns tokens before they are used.
-        engines: What there is to choose from.
-        source_stores: Where sources may lie.
-        clock: The time; the system's where absent.
-        policy: When tasks are asked for; the settings' where absent.
-        held: The state directory, where the caller holds it already.
-
-    Raises:
-        UsageError: A source, a setting or the place of a report cannot be used;
-            nothing was started. A store that does not answer is told by the run.
-        StateLockedError: Another run holds the state directory.
-    """
-    spec, run_id = choose_engine(settings, engines), run_id or new_run_id()
-    stores, now = SourceStores(source_stores, settings), (clock or SystemClock()).now()
-    opened, obstacle = await anyio.to_thread.run_sync(
-        _open_if_reachable, sources, settings, stores, now
-    )
-    await anyio.to_thread.run_sync(check_report_files, settings)
-    await anyio.to_thread.run_sync(prepare_move_dir, settings)
-    events = EventStream([log_event] if on_event is None else [log_event, on_event])
-    async with AsyncExitStack() as stack:
-        holding = held_state_dir(settings) if held is None else nullcontext(held)
-        state = await stack.enter_async_context(holding)
-        context = await stack.enter_async_context(
-            open_context(
-                settings,
-                spec,
-                state=state,
-                run_id=run_id,
-                sources=stores,
-                events=events,
-                redactor=redactor,
-                clock=clock,
-                policy=policy,
-            )
-        )
-        await anyio.to_thread.run_sync(context.scratch.prepare)
-        obstacle = obstacle or await _open_places(stack, context)
-        recovered = await _begin(context, settings, run_id, spec.name)
-        obstacle = obstacle or await _finish_moves(context)
-        planner = Planner(context, any_engine=settings.engine == "auto")
-        yield Run(context, planner, recovered, obstacle=obstacle), opened
-
-
-async def _begin(context: RunContext, settings: Settings, run_id: str, engine: str) -> Recovered:
-    """Put the run on record, and what dead ones have left; without that nothing is started.
-
-    Raises:
-        LedgerError: It cannot be recorded: the disk is full, say.
-    """
-    try:
-        return await context.ledger.begin_run(
-            run_id, engine, at=context.clock.now(), settings=settings_of_run(settings)
-        )
-    except LedgerWriteError as error:
-        raise LedgerError(f"nothing was started: {error}") from error
-
-
-async def _finish_moves(context: RunContext) -> LedgerWriteError | None:
-    """Finish moves of dead runs; returns why it cannot be recorded, which is told and reported."""
-    try:
-        await finish_moves(context)
-    except LedgerWriteError as obstacle:
-        return obstacle
-    return None
-
-
-async def _open_places(stack: AsyncExitStack, context: RunContext) -> RunStoppedError | None:
-    """Open output and engine; returns what is in the way of a run, which is told and reported."""
-    try:
-        await context.pdfs.prepare()
-        await context.pdfs.clear_parts(*await context.ledger.unfinished())
-        await stack.enter_async_context(context.engine)
-    except RunStoppedError as obstacle:
-        return obstacle
-    return None
-
-
-def _open_if_reachable(
-    sources: Sources, settings: Settings, stores: SourceStores, now: datetime
-) -> tuple[OpenSources, RunStoppedError | None]:
-    """Open the sources; without any where a store does not answer, which is told and reported."""
-    try:
-        return _open_sources(sources, settings, stores, now), None
-    except ServiceUnavailableError as obstacle:
-        return OpenSources(found=iter(()), roots=()), obstacle
-
-
-def _open_sources(
-    sources: Sources, settings: Settings, stores: SourceStores, now: datetime
-) -> OpenSources:
-    output_place(settings)
-    opened = sources.open(
-        settings.input,
-        stores,
-        excluded_dirs=unsearched_dirs(settings),
-        now=now,
-        was_moved=lambda path: was_moved(settings, absolute_path(path)),
-    )
-    check_move_dir(settings, opened.roots, sources.paths)
-    return opened
-
-
 async def dry_run(
     sources: Sources,
     settings: Settings,
@@ -368,7 +226,7 @@ async def dry_run(
     spec = choose_engine(settings, engines)
     await anyio.to_thread.run_sync(spec.check_means, settings)
     stores, now = SourceStores(source_stores, settings), SystemClock().now()
-    opened = await anyio.to_thread.run_sync(_open_sources, sources, settings, stores, now)
+    opened = await anyio.to_thread.run_sync(open_sources, sources, settings, stores, now)
     await anyio.to_thread.run_sync(partial(check_report_files, settings, changes_nothing=True))
     async with AsyncExitStack() as stack:
         state = ledger_path(settings).parent

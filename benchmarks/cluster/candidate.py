@@ -18,9 +18,9 @@ import anyio.to_thread
 import psutil
 import structlog
 
-from batch_converter import api
 from batch_converter.cli.allocator import keep_freed_memory
 from batch_converter.engines.registry import load_settings
+from batch_converter.opening import open_run
 from batch_converter.sources import Sources
 
 
@@ -40,7 +40,7 @@ async def run(engine: str, source: Path, output: Path, workers: int) -> dict[str
         "dask.workers": workers,
     }
     loaded = await anyio.to_thread.run_sync(partial(load_settings, flags=flags, environ={}))
-    async with api.open_run(loaded.settings, Sources(paths=(str(source),))) as (made, opened):
+    async with open_run(loaded.settings, Sources(paths=(str(source),))) as (made, opened):
         cpu_s = await anyio.to_thread.run_sync(scheduler_cpu_s)
         began_s = time.perf_counter()
         summary = await made.execute(opened.found, opened.roots)

@@ -28,9 +28,10 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import structlog
 
-from batch_converter import api, wiring
+from batch_converter import wiring
 from batch_converter.clock import SystemClock
 from batch_converter.config import Settings
+from batch_converter.opening import open_run
 from batch_converter.sources import Sources
 from benchmarks.polling.runs import cold, ideal, score, trace_of
 from benchmarks.polling.traces import GOAL_TRACES, LOSING_TRACES, TRACES
@@ -91,7 +92,7 @@ async def _convert(folder: Path, output: Path, url: str, *, max_in_flight: int) 
             "polling": {"task_timeout_s": 1e6},
         }
     )
-    async with api.open_run(settings, Sources(paths=(str(folder),))) as (run, opened):
+    async with open_run(settings, Sources(paths=(str(folder),))) as (run, opened):
         summary = await run.execute(opened.found, opened.roots)
     if summary.totals.failed or summary.totals.remaining:
         raise SystemExit(f"not everything was converted: {summary.totals}")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
-from batch_converter import api
 from batch_converter.cli.allocator import keep_freed_memory
 from batch_converter.cli.collector import collect_seldom
 from batch_converter.config import Settings
 from batch_converter.ledger import Ledger
+from batch_converter.opening import open_run
 from batch_converter.sources import Sources
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def convert_without_ledger(source: Path, output: Path, url: str) -> None:
 
 
 async def _run(settings: Settings, sources: Sources) -> None:
-    async with api.open_run(settings, sources) as (run, opened):
+    async with open_run(settings, sources) as (run, opened):
         summary = await run.execute(opened.found, opened.roots)
     if summary.totals.failed or summary.totals.remaining:
         raise SystemExit(f"not everything was converted: {summary.totals}")

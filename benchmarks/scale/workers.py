@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import structlog
 
-from batch_converter import api
 from batch_converter.cli.allocator import keep_freed_memory
 from batch_converter.config import Settings
+from batch_converter.opening import open_run
 from batch_converter.sources import Sources
 from batch_converter.testing import FakeConverter
 from benchmarks.results import Conditions, publish, with_results
@@ -63,7 +63,7 @@ class SleepingWorkers(FakeConverter):
 
 async def measure(engine: SleepingWorkers, settings: Settings, source: Path) -> None:
     """Make a run through the public wiring."""
-    opening = api.open_run(settings, Sources(paths=(str(source),)), engines=[engine.spec])
+    opening = open_run(settings, Sources(paths=(str(source),)), engines=[engine.spec])
     async with opening as (run, opened):
         summary = await run.execute(opened.found, opened.roots)
     if summary.exit_code:

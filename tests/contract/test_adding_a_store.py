@@ -24,6 +24,7 @@ from batch_converter.engines.registry import ENGINES
 from batch_converter.errors import UnreadableError, UsageError
 from batch_converter.events import FileVanished
 from batch_converter.models import Document, DocumentState, FileReport, FileStatus, SourceFile
+from batch_converter.opening import open_run
 from batch_converter.orchestrator.expectation import expectation
 from batch_converter.polling import FixedInterval
 from batch_converter.sources import Sources, SourceStores
@@ -80,7 +81,7 @@ class Shelf:
     async def convert(self, *paths: str) -> RunSummary:
         """Convert what lies there; the archive, where nothing is named."""
         self.told.clear()
-        async with api.open_run(
+        async with open_run(
             self.settings,
             Sources(paths=paths or (ARCHIVE,)),
             on_event=self.told.append,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from batch_converter import ExitCode, Settings
-from batch_converter.api import open_run
 from batch_converter.events import FileMoved
+from batch_converter.opening import open_run
 from batch_converter.orchestrator import StopReason
 from batch_converter.sources import Sources
 from batch_converter.testing import FakeConverter

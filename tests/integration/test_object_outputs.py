@@ -24,6 +24,7 @@ from batch_converter.errors import UsageError
 from batch_converter.models import FileStatus
 from batch_converter.objects import ObjectAddress, ObjectClient, ObjectExistsError
 from batch_converter.objects import client as client_module
+from batch_converter.opening import open_run
 from batch_converter.orchestrator import StopReason
 from batch_converter.orchestrator import run as run_module
 from batch_converter.redaction import Redactor
@@ -288,7 +289,7 @@ async def test_a_signal_waits_for_no_store_that_says_nothing(
     runs.put("a.djvu")
     loop, answering = asyncio.get_running_loop(), threading.Event()
     assert runs.engine is not None
-    async with api.open_run(
+    async with open_run(
         runs.settings, Sources(paths=(runs.archive,)), engines=[runs.engine.spec]
     ) as (run, opened):
 

@@ -14,11 +14,11 @@ import pytest
 import structlog
 from aiohttp import web
 
-from batch_converter import api
 from batch_converter.config import Settings
 from batch_converter.errors import UsageError
 from batch_converter.events import FileVanished
 from batch_converter.models import FileStatus
+from batch_converter.opening import open_run
 from batch_converter.orchestrator import StopReason
 from batch_converter.sources import Sources
 from batch_converter.testing import FakeConverter, FakeTaskService
@@ -266,7 +266,7 @@ async def test_a_signal_leaves_a_long_copy_and_the_document_for_later(runs: Remo
     runs.put("a.djvu", bytes(4 << 20))
     loop, is_stopped = asyncio.get_running_loop(), threading.Event()
     converter = FakeConverter()
-    async with api.open_run(
+    async with open_run(
         runs.settings, Sources(paths=(runs.archive,)), engines=[converter.spec]
     ) as (run, opened):
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from batch_converter import ExitCode, FileStatus, Settings, merge
-from batch_converter.api import open_run
 from batch_converter.events import RunShardChanged
+from batch_converter.opening import open_run
 from batch_converter.sources import Sources
 from batch_converter.testing import FakeConverter
 from tests.support.pdfs import make_archive

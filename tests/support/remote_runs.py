@@ -10,6 +10,7 @@ import anyio.to_thread
 from batch_converter import api
 from batch_converter.config import Settings
 from batch_converter.engines.registry import ENGINES
+from batch_converter.opening import open_run
 from batch_converter.polling import FixedInterval
 from batch_converter.sources import Sources
 from batch_converter.state import SCRATCH_NAME, ledger_path, state_dir
@@ -73,7 +74,7 @@ class RemoteRuns:
         self.bucket.requests.clear()
         listed = None if files_from is None else str(files_from)
         sources = Sources(paths=paths or (() if listed else (self.archive,)), files_from=listed)
-        async with api.open_run(
+        async with open_run(
             self.settings,
             sources,
             on_event=self.told.append,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from batch_converter.api import open_run
 from batch_converter.config import STATE_DIR_NAME
 from batch_converter.counters import RunCounters
 from batch_converter.ledger import LedgerReader
+from batch_converter.opening import open_run
 from batch_converter.polling import FixedInterval
 from batch_converter.sources import Sources
 from batch_converter.testing import FakeConverter, FakeTaskService

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import batch_converter
-from batch_converter import api, errors
+from batch_converter import api, errors, opening
 
 PAGE = Path(__file__).parents[2] / "docs/python-api.md"
 
@@ -46,7 +46,7 @@ def test_the_names_are_these() -> None:
 
 
 def test_what_convert_raises_can_be_imported() -> None:
-    docstrings = (api.convert.__doc__, api.RunReport.files.__doc__, api.open_run.__doc__)
+    docstrings = (api.convert.__doc__, api.RunReport.files.__doc__, opening.open_run.__doc__)
     named = set(re.findall(r"\w+Error\b", " ".join(filter(None, docstrings))))
     assert (
         {"UsageError", "LedgerError", "LedgerWriteError"} <= named <= set(batch_converter.__all__)
