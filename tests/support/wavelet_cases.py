@@ -77,6 +77,29 @@ def cut(chunks: Chunks, number: int, missing: int) -> Chunks:
     return [*chunks[:number], shorter, *chunks[number + 1 :]]
 
 
+def with_other_heads() -> dict[str, Chunks]:
+    """A layer's chunks, of which some have other heads, are missing or in another order."""
+    first, second, third = layer("colour")
+    old = first[:3] + b"\1" + first[4:]
+    return {
+        "a first head alone": [first[:9], second, third],
+        "a first head too short": [first[:8], second, third],
+        "an old first head alone": [old[:8], second, third],
+        "an old first head too short": [old[:7], second, third],
+        "a head alone": [first, second[:2], third],
+        "a head too short": [first, second[:1], third],
+        "nothing": [first, b"", third],
+        "no first": [b"\1" + first[1:], second, third],
+        "another order": [first, third, second],
+        "one missing": [first, third],
+        "the first one missing": [second, third],
+        "the first one twice": [first, first, second, third],
+        "the last one missing": [first, second],
+        "another major version": [first[:2] + b"\7" + first[3:], second, third],
+        "another minor version": [first[:3] + b"\7" + first[4:], second, third],
+    }
+
+
 def cuts(chunks: Chunks) -> list[Chunks]:
     """Cut off the ends of each, as far as leaves its head: some bytes, or some more."""
     return [

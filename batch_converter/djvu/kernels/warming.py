@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from batch_converter.djvu.kernels.bzz_stream import BzzStream
 from batch_converter.djvu.kernels.compiling import COMPILED
-from batch_converter.djvu.kernels.iw44_layer import overrun_bytes
+from batch_converter.djvu.kernels.iw44_picture import WaveletPicture
 from batch_converter.djvu.kernels.jb2 import decode_dictionary, decode_image
 from batch_converter.djvu.kernels.jb2_composition import composed, leveled
 from batch_converter.djvu.kernels.jbig2_baselines import VOTES, settle_rises
@@ -33,8 +33,10 @@ SHARED: Final = bytes.fromhex("e70aeb95455f47059a")
 PAGE: Final = bytes.fromhex("15807e169aca7681a474874eda26b968cd456c15a486837d6992dc027beebfa7")
 """JB2 streams of a few letters, one of which is refined."""
 
-LAYER: Final = bytes.fromhex("001401020020002000") + PAGE
-"""A wavelet layer of 32 x 32 pixels, of which nothing but the head makes sense."""
+LAYERS: Final = [
+    bytes.fromhex(head) + PAGE for head in ("001481020020002000", "001401020020002000")
+]
+"""Wavelet layers of 32 x 32 pixels, gray and in colours; nothing but their heads makes sense."""
 
 PACKED: Final = bytes.fromhex("ffffd1ff1bc21c98f05c0286164c729f533e2d5cdcf298457f")
 """A BZZ stream of a few words."""
@@ -48,7 +50,8 @@ def warm() -> None:
     image = decode_image(PAGE, [dictionary], max_bytes=_MOST_BYTES)
     leveled(image, [0] * len(image.blit_shapes), clear=1)
     _encode(image, composed(image).tobytes())
-    overrun_bytes([LAYER])
+    for layer in LAYERS:
+        WaveletPicture([layer]).rows(0, 1)
     packed = BzzStream(PACKED)
     packed.block(packed.size())
 
