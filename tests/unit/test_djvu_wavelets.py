@@ -15,6 +15,7 @@ from batch_converter.djvu.draw.rasters import STRIP_ROWS, HeldRaster
 from batch_converter.djvu.draw.wavelets import render_iw44
 from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.kernels.iw44_layer import overrun_bytes
+from batch_converter.djvu.kernels.iw44_picture import WaveletPicture
 from batch_converter.djvu.read.decoder import PageError, open_page
 from tests.support.compiled import run_compiled
 from tests.support.djvulibre import ddjvu
@@ -28,12 +29,14 @@ from tests.support.wavelet_cases import (
     encoded,
     layer,
     picture,
+    with_other_heads,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from djvu_rs import Page
+    from PIL import Image
 
     from tests.support.wavelet_cases import Chunks
 
@@ -130,7 +133,27 @@ def test_the_finest_details_of_a_large_picture_are_missed(tmp_path: Path) -> Non
         render_iw44(case, b"", OPTIONS)
 
 
-def test_a_layer_is_drawn_once_where_its_coder_tells_enough(
+def test_a_layer_is_decoded_once_where_its_coder_tells_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoded = []
+
+    def counted(chunks: Chunks) -> WaveletPicture:
+        decoded.append(chunks)
+        return WaveletPicture(chunks)
+
+    monkeypatch.setattr(wavelets, "WaveletPicture", counted)
+    monkeypatch.setattr(wavelets, "COMPILED", True)
+    assert drawn(layer("colour"))
+    assert len(decoded) == 1
+    assert drawn(cut(layer("colour"), 2, 100)) is None
+    assert len(decoded) == 3
+    monkeypatch.setattr(wavelets, "_TOLERATED_BYTES", 0)
+    assert drawn(layer("colour"))  # with nothing but ones behind its end, which do not show
+    assert len(decoded) == 6
+
+
+def test_a_layer_is_drawn_twice_where_kernels_are_not_compiled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     drawings = []
@@ -142,14 +165,53 @@ def test_a_layer_is_drawn_once_where_its_coder_tells_enough(
         return open_page(chunks, width=width, height=height, info=info)
 
     monkeypatch.setattr(wavelets, "open_page", counted)
-    monkeypatch.setattr(wavelets, "COMPILED", True)
-    assert drawn(layer("colour"))
-    assert len(drawings) == 1
-    assert drawn(cut(layer("colour"), 2, 100)) is None
-    assert len(drawings) == 3
     monkeypatch.setattr(wavelets, "COMPILED", False)
     assert drawn(layer("colour"))
-    assert len(drawings) == 5
+    assert len(drawings) == 2
+
+
+@pytest.mark.parametrize("name", with_other_heads())
+def test_kernels_refuse_the_heads_that_djvu_rs_refuses(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = with_other_heads()[name]
+    plain = drawn(case)
+    monkeypatch.setattr(wavelets, "COMPILED", True)
+    for strip_rows in (None, 10):
+        assert drawn(case, strip_rows) == plain
+        monkeypatch.setattr(wavelets, "LARGE_PIXELS", 0)
+
+
+class StartedError(Exception):
+    """A picture's decoding has begun."""
+
+
+def started(_: Chunks) -> WaveletPicture:
+    raise StartedError
+
+
+@pytest.mark.parametrize("width", [1024, 1025])
+def test_more_than_64_mi_pixels_are_refused_by_both(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = [b"\0\0\1\2" + width.to_bytes(2, "big") + b"\xff\xff\x80"]
+    monkeypatch.setattr(wavelets, "COMPILED", True)
+    monkeypatch.setattr(wavelets, "WaveletPicture", started)
+    with pytest.raises(StartedError if width == 1024 else PageError):
+        render_iw44(case, b"", OPTIONS)
+
+
+@pytest.mark.parametrize("gamma", [0, 10, 22, 40, 255])
+@pytest.mark.parametrize("kind", ["gray", "colour"])
+def test_gamma_is_the_same(kind: str, gamma: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown() -> Image.Image:
+        raster = render_iw44(layer(kind), bytes(8) + bytes([gamma]), OPTIONS)
+        return raster.rows(0, raster.size[1])
+
+    plain = shown()
+    monkeypatch.setattr(wavelets, "COMPILED", True)
+    ours = shown()
+    assert (ours.mode, ours.size, ours.tobytes()) == (plain.mode, plain.size, plain.tobytes())
 
 
 @pytest.mark.slow
