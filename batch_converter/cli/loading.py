@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import logging
-from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from batch_converter.errors import LimitTooLowError
+from batch_converter.garbage import uncollected
 from batch_converter.shortage import exhausted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import ModuleType
 
 
@@ -24,7 +22,7 @@ def load(name: str) -> ModuleType:
     """
     logging.disable()  # hashlib logs a traceback for each algorithm that finds no memory
     try:
-        with _uncollected():
+        with uncollected():
             return import_module(name)
     except Exception as error:
         if (lack := exhausted(error)) is None:
@@ -32,20 +30,3 @@ def load(name: str) -> ModuleType:
         raise LimitTooLowError(str(lack)) from error
     finally:
         logging.disable(logging.NOTSET)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the collector of garbage away from what is loaded, now and at the end of the process.
-
-    All of it stays to the end. Going through it again and again, and once more when the
-    interpreter is cleared away, is a sixth of what a short command takes.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if was_enabled:
-            gc.enable()

@@ -257,3 +257,19 @@ def test_each_name_space_is_written_under_a_prefix_of_its_own(prefixes: list[str
     written = packet(given_, known).decode("utf-8")
     tags = [element.tag for element in read_properties(written, {})]
     assert tags == [f"{{{space}}}one" for _, space in spaces]
+
+
+@given(
+    st.text(
+        st.one_of(
+            st.characters(codec="utf-8", exclude_categories=["C"]), st.sampled_from("\r\n\t\"'<>&")
+        )
+    )
+)
+def test_every_text_comes_back_from_where_it_is_written(text: str) -> None:
+    written = ET.Element(f"{PDFX}Note", {"{http://my.example/ns/}of": text})
+    written.text = text
+    root = ET.fromstring(packet([written], {}))  # noqa: S314  # our own
+    (found,) = root.iter(written.tag)
+    assert (found.text or "") == text
+    assert found.attrib == written.attrib
