@@ -185,6 +185,19 @@ class Converter(OpenableEngine, Protocol):
 
 
 @runtime_checkable
+class StartableConverter(Converter, Protocol):
+    """A converter whose processes take a moment to start."""
+
+    async def start_for(self, documents: int) -> None:
+        """Start what so many documents need, while the first of them is still looked at.
+
+        Returns when all is ready; cancelling it undoes what is not. What cannot be started
+        is told by the conversion that needs it.
+        """
+        ...
+
+
+@runtime_checkable
 class TaskService(OpenableEngine, Protocol):
     """Converts elsewhere: documents are submitted, and fetched when they are ready.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import anyio
 
-from batch_converter.engines.base import TaskService
+from batch_converter.engines.base import StartableConverter, TaskService
 from batch_converter.errors import (
     BudgetSpentError,
     LedgerWriteError,
@@ -155,11 +155,16 @@ class Run:
         return length
 
     async def _convert(self, length: int) -> None:
-        async with anyio.create_task_group() as conversions:
-            if not self._reasons:
-                with self._admission, self._noticing_loss():
-                    await self._capacity.look_at_limits()
-                    await self._admit(conversions, length)
+        """Convert what is in line; the engine's processes start while the first is looked at."""
+        async with anyio.create_task_group() as starting:
+            if length and not self._reasons and isinstance(self._converter, StartableConverter):
+                starting.start_soon(self._converter.start_for, length)
+            async with anyio.create_task_group() as conversions:
+                if not self._reasons:
+                    with self._admission, self._noticing_loss():
+                        await self._capacity.look_at_limits()
+                        await self._admit(conversions, length)
+            starting.cancel_scope.cancel()
 
     async def _move_sources(self) -> None:
         """Move the sources whose PDF is there, where the user wants that; last of all."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import signal
 import time
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +17,7 @@ from batch_converter.djvu.work.spawning import describe_end
 from batch_converter.djvu.work.worker_process import WorkerGoneError, WorkerStartError
 from batch_converter.djvu.work.worker_starter import WorkerStarter
 from batch_converter.errors import EngineError, MachineExhaustedError, OutputError
-from batch_converter.shortage import machine_trouble
+from batch_converter.shortage import machine_trouble, stopped_when_exhausted
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _PAUSES_S: Final = (0.0, 0.25, 1.0)  # after one that died idle, unnoticed, and 
 MAX_KILLS: Final = 3
 """The kernel picks its victims by their size, and by nobody's fault: one or two may be bad luck."""
 
+_AT_ONCE: Final = (float("-inf"),)
 _GROW_AFTER_S: Final = 60.0
 _MOST_THREADS: Final = 4
 
@@ -119,7 +120,7 @@ class _Waiter:
 
 
 class WorkerPool:
-    """At most `size` processes; they start when they are first needed.
+    """At most `size` processes; they start when they are first needed, or `start_for` is asked.
 
     Args:
         size: Processes at once.
@@ -149,6 +150,23 @@ class WorkerPool:
         self._idle: list[WorkerProcess] = []
         self._waiting: list[_Waiter] = []
         self._numbers = count()
+
+    async def start_for(self, jobs: int) -> None:
+        """Start processes for so many jobs before they come, as far as there is room.
+
+        A job that comes meanwhile takes the first that is there. One that cannot be started is
+        left to the job that needs it.
+        """
+        async with anyio.create_task_group() as group:
+            for _ in range(min(jobs, self._free)):
+                group.start_soon(self._start_idle)
+
+    async def _start_idle(self) -> None:
+        if len(self._idle) >= self._free:  # jobs were here first, and have started them
+            return
+        async with self._turn(_AT_ONCE):
+            with suppress(WorkerStartError, MachineExhaustedError), stopped_when_exhausted():
+                self._idle.append(await self._starter.start())
 
     async def run(
         self,

@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from batch_converter.djvu.jobs.part_files import remove_parts, unfinished_name
 from batch_converter.djvu.work.workers import MAX_KILLS, WorkerPool
-from batch_converter.engines.base import Converter, Ready
+from batch_converter.engines.base import Ready, StartableConverter
 from batch_converter.engines.local.asking import BASE_TIMEOUT_S, Workers, about, capacity_of
 from batch_converter.engines.local.conversion import DocumentConversion
 from batch_converter.engines.local.limits import NO_LIMITS
@@ -40,7 +40,7 @@ _SHARED_PART_PAGES: Final = 64
 _PICTURE_PX: Final = 240
 
 
-class LocalEngine(Converter):
+class LocalEngine(StartableConverter):
     """Converts with djvu-rs and pikepdf; no call leaves the machine.
 
     A long document is shared among the workers.
@@ -114,7 +114,7 @@ class LocalEngine(Converter):
         return digest_of(self._workers.options)
 
     async def __aenter__(self) -> Self:
-        """Look for the programs that are wanted; workers start when they are first needed.
+        """Look for the programs that are wanted; workers start with `start_for`, or when needed.
 
         Raises:
             ConfigError: Something that OCR or PDF/A needs is missing; the message names it.
@@ -131,6 +131,10 @@ class LocalEngine(Converter):
     ) -> None:
         """End the workers."""
         await self._pool.aclose()
+
+    async def start_for(self, documents: int) -> None:
+        """Start a worker for each of so many documents, as far as there may be workers."""
+        await self._pool.start_for(documents)
 
     async def convert(self, source: SourceDocument, target: PdfTarget) -> Ready:
         """Convert the document into `target.path`; cancelling kills the workers at it.
