@@ -31,6 +31,7 @@ from PIL import Image
 
 from batch_converter.config import LocalSettings
 from batch_converter.djvu.work import pdfa_tools
+from batch_converter.djvu.work.worker_process import WorkerProcess
 from batch_converter.djvu.work.workers import WorkerPool
 from batch_converter.engines.base import Ready, SourceDocument
 from batch_converter.engines.local import LocalEngine, options_of
@@ -313,6 +314,25 @@ async def test_a_signal_for_all_processes_harms_no_document_even_as_workers_star
                     await until(partial(pids.issubset, reached))
         finally:
             done.set()
+
+
+async def test_idle_workers_are_all_told_to_end_before_one_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps: list[str] = []
+    end = WorkerProcess.end
+
+    async def noted(self: WorkerProcess) -> int:
+        steps.append("told")
+        status = await end(self)
+        steps.append("ended")
+        return status
+
+    monkeypatch.setattr(WorkerProcess, "end", noted)
+    async with LocalEngine(LocalSettings(), workers=2) as engine:
+        await engine.start_for(2)
+    assert steps == ["told", "told", "ended", "ended"]
+    assert not workers()
 
 
 async def test_a_job_longer_than_a_pipe_goes_through() -> None:

@@ -251,9 +251,13 @@ class WorkerPool:
             self._pass_on()
 
     async def aclose(self) -> None:
-        """End all processes that have nothing to do; the others belong to their callers."""
-        while self._idle:
-            await self._idle.pop().end()
+        """End all processes that have nothing to do, together: each takes the system 40 ms.
+
+        The others belong to their callers.
+        """
+        async with anyio.create_task_group() as group:
+            while self._idle:
+                group.start_soon(self._idle.pop().end)
 
     async def _take(self) -> WorkerProcess:
         while self._idle:
