@@ -56,11 +56,12 @@ class Shapes:
 
     def pictures(self, numbers: Iterable[int]) -> list[Picture]:
         """Return what some of them look like."""
-        bits, offsets, widths, heights = self.bits, self.offsets, self.widths, self.heights
+        bits = memoryview(self.bits)  # a slice of the buffer itself would be a copy, to copy again
+        offsets, widths, heights = self.offsets, self.widths, self.heights
         found = []
         for number in numbers:
             start, width, height = offsets[number], widths[number], heights[number]
-            rows = bytes(bits[start : start + (width + BITS - 1) // BITS * height])
+            rows = bits[start : start + (width + BITS - 1) // BITS * height].tobytes()
             found.append((width, height, rows))
         return found
 
