@@ -56,7 +56,7 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     but other kernels, allocates nothing, and the tables of its module are made by `table`.
     What it reads from a byte buffer it multiplies or adds and never shifts to the left: numba
     takes it for unsigned, and unsigned with signed for a float. No index leaves its buffer,
-    whatever the data: compiled code does not look.
+    whatever the data, and none is negative: compiled code does not look.
     """
     if not COMPILED:
         return function
