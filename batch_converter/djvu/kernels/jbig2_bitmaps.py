@@ -11,7 +11,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Final
 
-from batch_converter.djvu.kernels.compiling import kernel
+from batch_converter.djvu.kernels.compiling import COMPILED, kernel
 from batch_converter.djvu.kernels.mq import MqEncoder
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _KEPT: Final = 0xF7EF
 
 
 @kernel
-def put_row(  # noqa: C901, PLR0912, PLR0915, PLR0917  # flat, for a compiler
+def put_row(  # noqa: C901, PLR0915, PLR0917  # flat, for a compiler
     decisions: MutableSequence[int],
     at: int,
     bits: Sequence[int],
@@ -51,42 +51,38 @@ def put_row(  # noqa: C901, PLR0912, PLR0915, PLR0917  # flat, for a compiler
     stride = (width + 7) // 8
     above = place - stride
     upper = above - stride
-    near = bits[above] * 256 if rows_above > 0 else 0
-    far = bits[upper] * 256 if rows_above > 1 else 0
-    decision = (far >> 14) << 12 | (near >> 13) << 5
+    own = 0
+    near = bits[above] + 0 if rows_above > 0 else 0
+    far = bits[upper] + 0 if rows_above > 1 else 0
     run = 0
     column = 0
     while column < stride:
-        if not (near or far or decision & _KEPT):
+        if not (own or near or far):
             clear = count_clear(bits, place, stride, rows_above, column)
             if clear:
                 run += min(8 * clear, width - 8 * column)
                 column += clear
-                decision = 0
                 continue
-        ink = bits[place + column] * 256
+        own = (own & 0xFF) * 256 + bits[place + column]
+        near = (near & 0xFFFF) * 256
+        far = (far & 0xFFFF) * 256
         following = column + 1
         if following < stride:
             near += bits[above + following] if rows_above > 0 else 0
             far += bits[upper + following] if rows_above > 1 else 0
         count = min(8, width - 8 * column)
-        if not (ink or near & 0x1FE0 or far & 0x3FC0 or decision & _KEPT):
-            run += count
-            decision = 0
-        else:
-            if run:
-                decisions[at] = -run
-                at += 1
-                run = 0
-            for shift in range(7, 7 - count, -1):
-                context = decision & _KEPT | (far >> shift + 6 & 1) << 11
-                context |= (near >> shift + 5 & 1) << 4
-                decision = context << 1 | ink >> shift + 8 & 1
-                decisions[at] = decision
-                at += 1
-        near = (near & 0xFF) << 8
-        far = (far & 0xFF) << 8
         column += 1
+        if not (own & 0xFFF or near & 0x7FFE0 or far & 0x3FFC0):
+            run += count
+            continue
+        if run:
+            decisions[at] = -run
+            at += 1
+            run = 0
+        for shift in range(7, -1 if COMPILED else 7 - count, -1):
+            decision = (far >> shift + 6 & 31) << 12 | (near >> shift + 5 & 127) << 5
+            decisions[at + 7 - shift] = decision | own >> shift & 31
+        at += count
     if run:
         decisions[at] = -run
         at += 1
@@ -148,7 +144,7 @@ def put_rows(  # noqa: PLR0917  # flat integers, for a compiler
     stride = (width + 7) // 8
     row = progress[0]
     was_same = progress[1]
-    while row < height and at + width + 2 <= len(decisions):
+    while row < height and at + width + 9 <= len(decisions):
         same = 0
         if typical:
             same = 1 if is_typical(bits, row * stride, stride, row) else 0
@@ -173,7 +169,7 @@ def encoded_bitmap(rows: bytes, width: int, height: int, *, typical: bool) -> by
         typical: Whether typical prediction is used.
     """
     encoder = MqEncoder(BITMAP_CONTEXTS)
-    decisions = array("i", bytes(4 * max(BUFFERED_DECISIONS, width + 2)))
+    decisions = array("i", bytes(4 * max(BUFFERED_DECISIONS, width + 9)))
     progress = array("q", (0, 0))
     bits = bytearray(rows)  # as symbols are: a kernel is compiled for each type that it gets
     while progress[0] < height:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batch_converter.djvu.kernels.compiling import kernel
+from batch_converter.djvu.kernels.compiling import kernel, table
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence, Sequence
@@ -17,27 +17,39 @@ if TYPE_CHECKING:
 REFINEMENT_CONTEXTS: Final = 1 << 10
 
 
-@kernel
-def window(bits: Sequence[int], row: int, stride: int, column: int) -> int:
-    """Return sixteen pixels of a packed row from a column on, which may be outside of it.
+def _spread(pixels: Sequence[tuple[int, int]]) -> Sequence[int]:
+    """Return what six pixels of a row put into the decisions of the four in their middle.
 
     Args:
-        bits: With the row.
-        row: Its place.
-        stride: Of the row, in bytes.
-        column: May be negative.
+        pixels: Of the pixels that count, how far right of the coded one each is, and its bit.
     """
-    byte = column >> 3
-    word = 0
-    for place in range(byte, byte + 3):
-        word *= 256
-        if 0 <= place < stride:
-            word += bits[row + place]
-    return word >> (8 - (column & 7)) & 0xFFFF
+    return table(
+        [
+            sum(
+                (window >> 4 - place - right & 1) << bit + 16 * place
+                for place in range(4)
+                for right, bit in pixels
+            )
+            for window in range(64)
+        ]
+    )
+
+
+ABOVE: Final = _spread([(-1, 10), (0, 9), (1, 8)])
+INK: Final = _spread([(-1, 7), (0, 0)])
+UPPER: Final = _spread([(0, 6)])
+SAME: Final = _spread([(-1, 5), (0, 4), (1, 3)])
+LOWER: Final = _spread([(0, 2), (1, 1)])
 
 
 @kernel
-def put_refined_row(  # noqa: PLR0917  # flat integers, for a compiler
+def byte_of(bits: Sequence[int], row: int, stride: int, byte: int) -> int:
+    """Return a byte of a packed row, clear where it is outside of it."""
+    return bits[row + byte] + 0 if 0 <= byte < stride else 0
+
+
+@kernel
+def put_refined_row(  # noqa: PLR0915, PLR0917  # flat integers, for a compiler
     decisions: MutableSequence[int],
     at: int,
     bits: Sequence[int],
@@ -74,18 +86,42 @@ def put_refined_row(  # noqa: PLR0917  # flat integers, for a compiler
     upper_stride = other_stride if 0 < other_row <= reference_height else 0
     same_stride = other_stride if 0 <= other_row < reference_height else 0
     lower_stride = other_stride if -1 <= other_row < reference_height - 1 else 0
-    bit = 0
-    for column in range(0, width, 8):
-        ink = bits[own + column // 8] * 64
-        above = window(bits, own - stride, above_stride, column - 1)
-        first = column - right - 1
-        upper = window(bits, other - other_stride, upper_stride, first)
-        same = window(bits, other, same_stride, first)
-        lower = window(bits, other + other_stride, lower_stride, first)
-        for shift in range(13, 13 - min(8, width - column), -1):
-            context = (above >> shift & 7) << 7 | bit << 6 | (upper >> shift + 1 & 1) << 5
-            context |= (same >> shift & 7) << 2 | lower >> shift & 3
-            bit = ink >> shift & 1
-            decisions[at] = context << 1 | bit
-            at += 1
+    byte = -right >> 3
+    skew = -right & 7
+    ink = 0
+    above = byte_of(bits, own - stride, above_stride, 0)
+    upper = byte_of(bits, other - other_stride, upper_stride, byte - 1) * 256
+    upper += byte_of(bits, other - other_stride, upper_stride, byte)
+    same = byte_of(bits, other, same_stride, byte - 1) * 256
+    same += byte_of(bits, other, same_stride, byte)
+    lower = byte_of(bits, other + other_stride, lower_stride, byte - 1) * 256
+    lower += byte_of(bits, other + other_stride, lower_stride, byte)
+    run = 0
+    for column in range(stride):
+        byte += 1
+        ink = (ink & 0xFF00 | bits[own + column]) << 8
+        above = (above & 0xFFFF) << 8 | byte_of(bits, own - stride, above_stride, column + 1)
+        upper = (upper & 0xFFFF) << 8 | byte_of(bits, other - other_stride, upper_stride, byte)
+        same = (same & 0xFFFF) << 8 | byte_of(bits, other, same_stride, byte)
+        lower = (lower & 0xFFFF) << 8 | byte_of(bits, other + other_stride, lower_stride, byte)
+        for done in range(8 * column, min(8 * column + 8, width), 4):
+            shift = 11 - (done & 4)
+            four = ABOVE[above >> shift & 63] | INK[ink >> shift & 63]
+            four |= UPPER[upper >> shift - skew & 63]
+            four |= SAME[same >> shift - skew & 63]
+            four |= LOWER[lower >> shift - skew & 63]
+            count = min(4, width - done)
+            if not four:
+                run += count
+                continue
+            if run:
+                decisions[at] = -run
+                at += 1
+                run = 0
+            for pixel in range(4):
+                decisions[at + pixel] = four >> 16 * pixel & 0xFFFF
+            at += count
+    if run:
+        decisions[at] = -run
+        at += 1
     return at
