@@ -53,8 +53,8 @@ def cut(generator: np.random.Generator, width: int, height: int, count: int) -> 
 
 def matches(symbols: list[Pixels], known: int) -> list[array[int]]:
     shapes = shapes_of(symbols)
-    first = Candidates(shapes, symbol_order(shapes, set(range(known))))
-    own = Candidates(shapes, symbol_order(shapes, set(range(known, len(symbols)))))
+    first = Candidates(shapes, symbol_order(shapes, range(known)))
+    own = Candidates(shapes, symbol_order(shapes, range(known, len(symbols))))
     others = first if known else None
     found = matches_by_integers(own, others)
     assert matches_by_words(own, others) == found

@@ -61,9 +61,9 @@ class Candidates:
     """
 
     def __init__(self, shapes: Shapes, numbers: Sequence[int]) -> None:
-        chosen = np.array(numbers, np.int64)
-        widths = np.array(shapes.widths, np.int64)[chosen]
-        heights = np.array(shapes.heights, np.int64)[chosen]
+        chosen = np.asarray(numbers, np.int64)
+        widths = np.frombuffer(shapes.widths, np.int64)[chosen]
+        heights = np.frombuffer(shapes.heights, np.int64)[chosen]
         fits = (heights >= _LOWEST) & (np.maximum(widths, heights) <= _LARGEST)
         keys = (widths + 2 * MARGIN - 1) // _ROW_BITS * HEIGHTS + heights
         places = np.flatnonzero(fits)

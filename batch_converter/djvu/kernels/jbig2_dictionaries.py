@@ -22,7 +22,7 @@ from batch_converter.djvu.kernels.jbig2_symbols import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -64,7 +64,10 @@ class SymbolDictionary:
 
     @classmethod
     def of(
-        cls, shapes: Shapes, numbers: Iterable[int], shared: SymbolDictionary | None = None
+        cls,
+        shapes: Shapes,
+        numbers: Sequence[int] | NDArray[np.int64],
+        shared: SymbolDictionary | None = None,
     ) -> SymbolDictionary:
         """Encode shapes; those without any pixel, which decoders refuse, it has not.
 

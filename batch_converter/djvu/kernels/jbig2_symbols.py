@@ -28,7 +28,9 @@ from batch_converter.djvu.kernels.jbig2_refinement import REFINEMENT_CONTEXTS, p
 from batch_converter.djvu.kernels.mq import MqEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, MutableSequence, Sequence
+    from collections.abc import MutableSequence, Sequence
+
+    from numpy.typing import NDArray
 
     from batch_converter.djvu.kernels.jbig2_parents import Refinements
     from batch_converter.djvu.kernels.shapes import Shapes
@@ -41,6 +43,7 @@ _RIGHT: Final = _INSTANCES + INTEGER_CONTEXTS
 _DOWN: Final = _RIGHT + INTEGER_CONTEXTS
 _ID: Final = _DOWN + INTEGER_CONTEXTS
 _SPARE: Final = 7 * INTEGER_DECISIONS
+_SIZE_BITS: Final = 31
 _HEAD: Final = struct.Struct(">H8sII")
 _REFINED_HEAD: Final = struct.Struct(">H2sII")
 _REFINED: Final = 1 << 1 | 3 << 10 | 1 << 12
@@ -179,17 +182,18 @@ def put_refined_symbols(  # noqa: PLR0917  # flat integers, for a compiler
     return at
 
 
-def symbol_order(shapes: Shapes, numbers: Iterable[int]) -> array[int]:
+def symbol_order(shapes: Shapes, numbers: Sequence[int] | NDArray[np.int64]) -> array[int]:
     """Return the numbers of shapes as a dictionary has them, by height, then width.
 
     Each once, and none without any pixel: decoders refuse such.
     """
-    chosen = np.unique(np.fromiter(numbers, np.int64))
-    widths = np.frombuffer(shapes.widths, np.int64)[chosen]
-    heights = np.frombuffer(shapes.heights, np.int64)[chosen]
-    order = np.lexsort((widths, heights))  # of equal ones the first stays the first
-    order = order[(widths[order] > 0) & (heights[order] > 0)]
-    return array("q", chosen[order].tobytes())
+    is_chosen = np.zeros(len(shapes), np.bool_)
+    is_chosen[np.asarray(numbers, np.int64)] = True
+    widths, heights = (np.frombuffer(n, np.int64) for n in (shapes.widths, shapes.heights))
+    chosen = np.flatnonzero(is_chosen & (widths > 0) & (heights > 0))
+    sizes = heights[chosen] << _SIZE_BITS | widths[chosen]
+    order = sizes.argsort(kind="stable")  # of equal ones the first stays the first
+    return array("q", chosen[order].astype(np.int64, copy=False).tobytes())
 
 
 def dictionary_data(shapes: Shapes, order: array[int]) -> bytes:

@@ -34,6 +34,9 @@ _BUFFERED_INSTANCES: Final = 64
 _HEAD: Final = struct.Struct(">HI")
 _STRIP_BITS_PLACE: Final = 2
 _STRIP_BITS: Final = (0, 1, 2)
+_LARGEST_STRIP: Final = 1 << max(_STRIP_BITS)
+_COLUMNS: Final = 1 << 32
+"""More than any region has; it has fewer rows than a sixteenth of these."""
 
 
 def _numbers() -> array[int]:
@@ -119,11 +122,14 @@ def put_instances(  # noqa: PLR0917  # flat integers, for a compiler
 
 
 def _order(instances: Instances, strip_bits: int) -> array[int]:
-    """Return the numbers of instances by strip, then column."""
+    """Return the numbers of instances by strip, then column, then row.
+
+    One key of all three is sorted in a quarter of the time that three keys take.
+    """
     lefts, bottoms = (np.frombuffer(n, np.int64) for n in (instances.lefts, instances.bottoms))
-    order = array("q")
-    order.frombytes(np.lexsort((bottoms, lefts, bottoms >> strip_bits)).tobytes())
-    return order
+    rows = bottoms & (1 << strip_bits) - 1
+    keys = ((bottoms >> strip_bits) * _COLUMNS + lefts) * _LARGEST_STRIP + rows
+    return array("q", keys.argsort(kind="stable").tobytes())
 
 
 def text_region_data(instances: Instances, symbols: int) -> bytes:
@@ -137,13 +143,18 @@ def text_region_data(instances: Instances, symbols: int) -> bytes:
         instances: In any order.
         symbols: How many there are in all dictionaries.
     """
-    strip_bits = min(_STRIP_BITS, key=lambda bits: len(_encoded(instances, bits, 0)))
-    head = _HEAD.pack(strip_bits << _STRIP_BITS_PLACE, len(instances))
-    return head + _encoded(instances, strip_bits, max(symbols - 1, 0).bit_length())
+    orders = [_order(instances, strip_bits) for strip_bits in _STRIP_BITS]
+    sizes = [
+        len(_encoded(instances, order, strip_bits, 0))
+        for strip_bits, order in zip(_STRIP_BITS, orders, strict=True)
+    ]
+    least = sizes.index(min(sizes))
+    id_bits = max(symbols - 1, 0).bit_length()
+    head = _HEAD.pack(_STRIP_BITS[least] << _STRIP_BITS_PLACE, len(instances))
+    return head + _encoded(instances, orders[least], _STRIP_BITS[least], id_bits)
 
 
-def _encoded(instances: Instances, strip_bits: int, id_bits: int) -> bytes:
-    order = _order(instances, strip_bits)
+def _encoded(instances: Instances, order: array[int], strip_bits: int, id_bits: int) -> bytes:
     encoder = MqEncoder(_ID + (1 << id_bits))
     decisions = array("i", bytes(4 * _BUFFERED_INSTANCES * _INSTANCE_DECISIONS))
     encoder.encode(decisions, put_integer(decisions, 0, _STRIP, 0))
