@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from batch_converter.djvu.kernels.compiling import COMPILED
+from batch_converter.djvu.kernels.equal_shapes import distinct
 from batch_converter.djvu.kernels.jbig2_segments import (
     Placements,
     SymbolDictionary,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from batch_converter.djvu.kernels.shapes import Picture
 
     Pixels = NDArray[np.bool_]
     Place = tuple[int, int, int]
@@ -57,6 +60,13 @@ def shapes_of(symbols: Sequence[Pixels]) -> Shapes:
     shapes = Shapes()
     for pixels in symbols:
         shapes.add(pixels.shape[1], pixels.shape[0], packed(pixels))
+    return shapes
+
+
+def of_pictures(pictures: Sequence[Picture]) -> Shapes:
+    shapes = Shapes()
+    for picture in pictures:
+        shapes.add(*picture)
     return shapes
 
 
@@ -153,6 +163,8 @@ def digest() -> str:
     for page in (*map(written_page, range(3)), wide_page()):
         for stream in streams_of(page):
             found.update(stream)
+        once, numbers = distinct(shapes_of([*page.symbols, *page.symbols[::2]]))
+        found.update(once.bits + numbers.tobytes())
     for pixels in (blots(generator, 400, 333), noise(generator, 90, 20_001, 0.5)):
         height, width = pixels.shape
         found.update(encode_generic_page(packed(pixels), width, height))

@@ -15,6 +15,7 @@ from batch_converter.djvu.draw.images import Coding
 from batch_converter.djvu.draw.mask_coding import code_masks, code_pixels
 from batch_converter.djvu.draw.shaped_masks import PlacedShapes, are_specks, least_g4_bytes
 from batch_converter.djvu.kernels.shapes import Shapes
+from tests.support.jbig2_cases import of_pictures
 from tests.support.jbig2_decoding import page_of
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def test_pixels_are_coded_by_what_is_smaller(size: int, coding: Coding) -> None:
 def scattered(count: int, letters: int) -> ShapedMask | None:
     """Dots and little lines anywhere on a page."""
     random = np.random.default_rng(3)
-    shapes = Shapes.of([(3, 2, bytes((n << 5 & 0xE0, n << 2 & 0xE0))) for n in range(9, letters)])
+    shapes = of_pictures([(3, 2, bytes((n << 5 & 0xE0, n << 2 & 0xE0))) for n in range(9, letters)])
     numbers, lefts, tops = (random.integers(0, most, count) for most in (len(shapes), 597, 798))
     drawn = np.zeros((800, 600), np.bool_)
     for number, left, top in zip(numbers, lefts, tops, strict=True):
@@ -198,15 +199,6 @@ def test_what_a_bound_settles_is_the_smallest(pages: list[tuple[int, int]]) -> N
     assert all(
         len(one.data) <= len(other.data) for one, other in zip(coded.masks, pixels, strict=True)
     )
-
-
-def test_pictures_come_back_from_their_buffer() -> None:
-    pictures = [(9, 2, bytes(range(4))), (0, 3, b""), (8, 1, b"\xff")]
-    shapes = Shapes.of(pictures)
-    assert shapes.pictures(range(3)) == pictures
-    assert shapes.add(1, 1, b"\x80") == len(pictures)
-    assert shapes.pictures([3, 0]) == [(1, 1, b"\x80"), pictures[0]]
-    assert Shapes.of([]) == Shapes()
 
 
 def prose(seed: int, lines: int, *, descent: int) -> ShapedMask:

@@ -54,8 +54,9 @@ class Page:
 def shown(mask: ShapedMask) -> Pixels:
     """Put all symbols in their places; they have to lie inside."""
     page = np.zeros((mask.height, mask.width), np.bool_)
+    symbols = mask.symbols.pictures()
     for number, left, top in zip(mask.numbers, mask.lefts, mask.tops, strict=True):
-        width, height, rows = mask.symbols[number]
+        width, height, rows = symbols[number]
         packed = np.frombuffer(rows, np.uint8).reshape(height, -1)
         symbol = np.unpackbits(packed, axis=1, count=width) != 0
         place = page[top : top + height, left : left + width]
@@ -74,7 +75,7 @@ def test_a_page_is_its_shapes(seed: int) -> None:
     assert mask is not None
     seen = (page.levels != CLEAR)[area.top : area.bottom, area.left : area.right]
     assert (shown(mask) == seen).all()
-    assert len(set(mask.symbols)) == len(mask.symbols)
+    assert len(set(mask.symbols.pictures())) == len(mask.symbols)
 
 
 @given(st.integers(0, 1 << 32))
@@ -160,6 +161,6 @@ def test_what_is_seen_whole_is_one_symbol_however_it_lies(left: int) -> None:
     cut = placed.mask(Bitmap.of_pixels(page), Area(0, 0, 30, 8), overlaid=True)
     assert whole is not None
     assert cut is not None
-    assert whole.symbols == [(11, 6, shapes.rows(0))]
+    assert whole.symbols.pictures() == [(11, 6, shapes.rows(0))]
     assert (shown(cut) == page).all()
     assert cut.symbols != whole.symbols

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from batch_converter.djvu.kernels.equal_shapes import distinct
 from batch_converter.djvu.kernels.jbig2_baselines import on_baselines
 from batch_converter.djvu.kernels.jbig2_segments import Placements
 from batch_converter.djvu.kernels.shapes import Shapes
@@ -18,10 +18,10 @@ from batch_converter.djvu.kernels.shapes import Shapes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from batch_converter.djvu.draw.shaped_masks import ShapedMask
-    from batch_converter.djvu.kernels.shapes import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,9 @@ class MaskSymbols:
     @classmethod
     def of(cls, masks: Sequence[ShapedMask]) -> MaskSymbols:
         """Give each symbol of masks a number."""
-        known: dict[Picture, int] = {}
-        numbers = [
-            np.array([known.setdefault(symbol, len(known)) for symbol in mask.symbols], np.int64)
-            for mask in masks
-        ]
+        shapes, same = distinct(Shapes.together([mask.symbols for mask in masks]))
+        ends = list(accumulate(len(mask.symbols) for mask in masks))
+        numbers = [same[start:end] for start, end in pairwise([0, *ends])]
         placements = [
             Placements(
                 numbers=array("q", own[mask.numbers].tobytes()),
@@ -56,4 +54,4 @@ class MaskSymbols:
         ]
         heights = [mask.height for mask in masks]
         pages = list(zip(placements, heights, strict=True))
-        return cls(on_baselines(Shapes.of(list(known)), pages), numbers, placements)
+        return cls(on_baselines(shapes, pages), numbers, placements)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from batch_converter.djvu.kernels.compiling import kernel
-from batch_converter.djvu.kernels.shapes import BITS, Shapes
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence, Sequence
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from batch_converter.djvu.kernels.jbig2_segments import Placements
+    from batch_converter.djvu.kernels.shapes import Shapes
 
 _FEWEST_USES: Final = 3
 """Of a shape, on average: where they are fewer, what places save the heights of shapes cost.
@@ -61,7 +61,7 @@ def on_baselines(shapes: Shapes, pages: Sequence[tuple[Placements, int]]) -> Sha
         numbers = _array(placements.numbers)
         ends = _array(placements.tops) + _array(shapes.heights)[numbers]
         np.minimum.at(rooms, numbers, height - ends)
-    return _deepened(shapes, np.minimum(depths, np.maximum(rooms, 0)))
+    return shapes.chosen(np.arange(len(shapes)), np.minimum(depths, np.maximum(rooms, 0)))
 
 
 def _array(numbers: array[int]) -> NDArray[np.int64]:
@@ -179,13 +179,3 @@ def _depths(
     chosen = order[(rises[order] > lowest) & (rises[order] <= highest)]
     depths[chosen] = rises[chosen] - lowest
     return depths
-
-
-def _deepened(shapes: Shapes, depths: NDArray[np.int64]) -> Shapes:
-    pictures = zip(shapes.pictures(range(len(shapes))), depths.tolist(), strict=True)
-    return Shapes.of(
-        [
-            (width, height + depth, rows + bytes(-(-width // BITS) * depth))
-            for (width, height, rows), depth in pictures
-        ]
-    )

@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
+from batch_converter.djvu.kernels.compiling import COMPILED, kernel
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 BITS: Final = 8
 """Pixels a byte."""
@@ -17,8 +23,36 @@ Picture = tuple[int, int, bytes]
 """A shape by what it looks like: its width, its height and its packed rows."""
 
 
-def _numbers() -> array[int]:
-    return array("q")
+def _numbers(values: NDArray[np.int64] | None = None) -> array[int]:
+    return array("q", b"" if values is None else values.tobytes())
+
+
+def _array(numbers: array[int]) -> NDArray[np.int64]:
+    return np.asarray(numbers, np.int64)
+
+
+def copy_by_slices(
+    source: bytearray, starts: array[int], sizes: array[int], target: bytearray, places: array[int]
+) -> None:
+    """Copy pieces of a buffer into another one."""
+    pieces = memoryview(source)
+    for start, size, place in zip(starts, sizes, places, strict=True):
+        target[place : place + size] = pieces[start : start + size]
+
+
+@kernel
+def copy_by_loops(
+    source: bytearray, starts: array[int], sizes: array[int], target: bytearray, places: array[int]
+) -> None:
+    """Do the same."""
+    for piece in range(len(starts)):
+        start = starts[piece]
+        place = places[piece]
+        for step in range(sizes[piece]):
+            target[place + step] = source[start + step]
+
+
+copy_pieces = copy_by_loops if COMPILED else copy_by_slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,31 +73,41 @@ class Shapes:
     heights: array[int] = field(default_factory=_numbers)
 
     @classmethod
-    def of(cls, pictures: Sequence[Picture]) -> Shapes:
-        """Put many side by side, which takes a quarter of what adding each would."""
-        widths, heights, rows = zip(*pictures, strict=True) if pictures else ((), (), ())
-        offsets = array("q", accumulate(map(len, rows), initial=0))
-        offsets.pop()
+    def together(cls, parts: Sequence[Shapes]) -> Shapes:
+        """Put those of many side by side, numbered on."""
+        starts = accumulate((len(part.bits) for part in parts), initial=0)
+        offsets = [_array(part.offsets) + start for part, start in zip(parts, starts, strict=False)]
         return cls(
-            bits=bytearray(b"".join(rows)),
-            offsets=offsets,
-            widths=array("q", widths),
-            heights=array("q", heights),
+            bits=bytearray().join(part.bits for part in parts),
+            offsets=_numbers(np.concatenate([_array(_numbers()), *offsets])),
+            widths=array("q", b"".join(part.widths for part in parts)),
+            heights=array("q", b"".join(part.heights for part in parts)),
         )
 
     def __len__(self) -> int:
         return len(self.offsets)
 
-    def pictures(self, numbers: Iterable[int]) -> list[Picture]:
-        """Return what some of them look like."""
+    def pictures(self) -> list[Picture]:
+        """Return what they look like."""
         bits = memoryview(self.bits)  # a slice of the buffer itself would be a copy, to copy again
-        offsets, widths, heights = self.offsets, self.widths, self.heights
         found = []
-        for number in numbers:
-            start, width, height = offsets[number], widths[number], heights[number]
+        for start, width, height in zip(self.offsets, self.widths, self.heights, strict=True):
             rows = bits[start : start + (width + BITS - 1) // BITS * height].tobytes()
             found.append((width, height, rows))
         return found
+
+    def chosen(self, numbers: NDArray[np.int64], below: NDArray[np.int64] | int = 0) -> Shapes:
+        """Return copies of some of them, with so many clear rows below each."""
+        widths, heights = _array(self.widths)[numbers], _array(self.heights)[numbers]
+        strides = -(-widths // BITS)
+        rooms = strides * (heights + below)
+        offsets = _numbers(np.cumsum(rooms) - rooms)
+        bits = bytearray(int(rooms.sum()))
+        starts = _numbers(_array(self.offsets)[numbers])
+        copy_pieces(self.bits, starts, _numbers(strides * heights), bits, offsets)
+        return Shapes(
+            bits=bits, offsets=offsets, widths=_numbers(widths), heights=_numbers(heights + below)
+        )
 
     def rows(self, number: int) -> bytes:
         """Return the packed rows of one."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from batch_converter.djvu.kernels.bzz_stream import BzzStream
 from batch_converter.djvu.kernels.compiling import COMPILED
+from batch_converter.djvu.kernels.equal_shapes import distinct
 from batch_converter.djvu.kernels.iw44_picture import WaveletPicture
 from batch_converter.djvu.kernels.jb2 import decode_dictionary, decode_image
 from batch_converter.djvu.kernels.jb2_composition import composed, leveled
@@ -23,6 +24,7 @@ from batch_converter.djvu.kernels.jbig2_parents import Refinements
 from batch_converter.djvu.kernels.jbig2_segments import Placements, page_stream
 from batch_converter.djvu.kernels.jbig2_symbols import refined_dictionary_data
 from batch_converter.djvu.kernels.shape_visibility import mark_whole
+from batch_converter.djvu.kernels.shapes import Shapes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +75,7 @@ def _encode(image: Jb2Image, rows: bytes) -> None:
     mark_whole(
         *laid_out, none, none, none, bytearray(rows), image.width, image.height, bytearray(1)
     )
+    distinct(Shapes.together([shapes, shapes]))
     settle_rises(none, none, none, none, none, array("q", bytes(8 * VOTES)))
 
 
