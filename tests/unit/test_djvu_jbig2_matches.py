@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_converter.djvu.kernels import jbig2_parents
-from batch_converter.djvu.kernels.jbig2_candidates import Candidates
+from batch_converter.djvu.kernels.jbig2_candidates import Candidates, count_ink
 from batch_converter.djvu.kernels.jbig2_match_layout import (
     COST,
     DOWN,
@@ -21,7 +21,6 @@ from batch_converter.djvu.kernels.jbig2_match_layout import (
 )
 from batch_converter.djvu.kernels.jbig2_matches import matches_by_integers, matches_by_words
 from batch_converter.djvu.kernels.jbig2_symbols import symbol_order
-from batch_converter.djvu.kernels.jbig2_word_matches import count_ink
 from tests.support.jbig2_cases import noise, shapes_of, variants
 
 if TYPE_CHECKING:

@@ -39,6 +39,15 @@ WORD_BITS: Final = 63
 """Without a sign, so that plain Python computes with words what compiled code does."""
 
 WORD: Final = (1 << WORD_BITS) - 1
+QUARTERS: Final = 4
+"""Above and below the row, left and right of the column, that lie on each other in all."""
+
+_LEFT: Final = (1 << WORD_BITS) - (1 << 33)
+_PAIRS: Final = 0x5555555555555555
+_FOURS: Final = 0x3333333333333333
+_BYTES: Final = 0x0F0F0F0F0F0F0F0F
+_SUM: Final = 0x0101010101010101
+
 _ENDS: Final = 2
 """Words in front of all and behind all, which a move by a pixel reads."""
 
@@ -100,6 +109,13 @@ class Candidates:
             *(self.starts, words),
         )
         return words
+
+    @cached_property
+    def inks(self) -> array[int]:
+        """Of each, the pixels of ink in its quarters."""
+        inks = array("q", bytes(_ITEM_BYTES * QUARTERS * len(self)))
+        count_inks(self.words, self.starts, self.widths, self.heights, inks)
+        return inks
 
     @cached_property
     def integers(self) -> list[int]:
@@ -175,3 +191,31 @@ def fill_words(  # noqa: PLR0917  # buffers, for a compiler
                 else:
                     words[word] |= pixels >> -shift
                     words[word + 1] |= pixels << (WORD_BITS + shift) & WORD
+
+
+@kernel
+def count_inks(
+    words: array[int], starts: array[int], widths: array[int], heights: array[int], inks: array[int]
+) -> None:
+    """Count the pixels of ink in the quarters of each shape; `inks` is clear.
+
+    The left ones are the left half of each word: whichever pixels they are, they lie on the
+    other's, as the middles of both are in one column and in one row.
+    """
+    for place in range(len(widths)):
+        count = row_words(widths[place])
+        for row in range(heights[place]):
+            quarter = place * QUARTERS + (QUARTERS // 2 if row >= heights[place] // 2 else 0)
+            first = starts[place] + row * count
+            for at in range(first, first + count):
+                inks[quarter] += count_ink(words[at] & _LEFT)
+                inks[quarter + 1] += count_ink(words[at] & ~_LEFT)
+
+
+@kernel
+def count_ink(word: int) -> int:
+    """Count the bits that are set, in a way that compilers know a machine's instruction for."""
+    word -= word >> 1 & _PAIRS
+    word = (word & _FOURS) + (word >> 2 & _FOURS)
+    word = word + (word >> 4) & _BYTES
+    return word * _SUM >> 56 & 0x7F

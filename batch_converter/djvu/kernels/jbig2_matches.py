@@ -22,7 +22,7 @@ from batch_converter.djvu.kernels.jbig2_match_layout import (
     STEPS,
     no_matches,
 )
-from batch_converter.djvu.kernels.jbig2_word_matches import MOST, align, count_inks, find_nearest
+from batch_converter.djvu.kernels.jbig2_word_matches import MOST, align, find_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -141,18 +141,10 @@ def matches_by_words(own: Candidates, known: Candidates | None) -> array[int]:
     for others, steps in _sources(own, known):
         others_laid_out = others.words, others.starts, others.widths
         nearest = array("q", (NONE,)) * len(own)
-        inks = _inks(own)
-        searched = inks, inks if others is own else _inks(others), others.bounds
+        searched = own.inks, others.inks, others.bounds
         find_nearest(*shapes, *others_laid_out, *searched, steps, others is own, differing, nearest)
         align(*shapes, *others_laid_out, others.heights, others.numbers, nearest, matches)
     return matches
-
-
-def _inks(candidates: Candidates) -> array[int]:
-    inks = array("q", (0,)) * len(candidates)
-    words, starts = candidates.words, candidates.starts
-    count_inks(words, starts, candidates.widths, candidates.heights, inks)
-    return inks
 
 
 matches_of = matches_by_words if COMPILED else matches_by_integers

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.djvu.kernels.compiling import kernel
 from batch_converter.djvu.kernels.jbig2_candidates import (
     MARGIN,
+    QUARTERS,
     WORD,
     WORD_BITS,
+    count_ink,
     row_words,
     rows_above,
     size_key,
@@ -41,10 +43,6 @@ _BLOCK: Final = 16
 """Words that are compared before it is seen whether too many pixels differ."""
 
 _NEIGHBOURS: Final = 9
-_PAIRS: Final = 0x5555555555555555
-_FOURS: Final = 0x3333333333333333
-_BYTES: Final = 0x0F0F0F0F0F0F0F0F
-_SUM: Final = 0x0101010101010101
 
 
 @kernel
@@ -68,7 +66,8 @@ def find_nearest(  # noqa: PLR0917  # buffers, for a compiler
 
     Others are as much higher as the steps say, in their order. Where they are the shapes
     themselves, only those of the same height that are before one are its others. Two differ in
-    as many pixels as one has more ink than the other, at least.
+    as many pixels as one has more ink than the other in each quarter, at least: of larger
+    letters of a scan that leaves 51 to 58 % to compare, where the ink of all left 90 %.
     """
     for place in range(len(widths)):
         width, height, count = widths[place], heights[place], row_words(widths[place])
@@ -87,7 +86,11 @@ def find_nearest(  # noqa: PLR0917  # buffers, for a compiler
             size = (max(height, height + steps[step] - lower) - top) * count
             at = starts[place] + top * count
             for other in range(first, end):
-                if abs(other_inks[other] - inks[place]) >= least:
+                unlike = 0
+                for quarter in range(QUARTERS):
+                    ink = inks[place * QUARTERS + quarter]
+                    unlike += abs(other_inks[other * QUARTERS + quarter] - ink)
+                if unlike >= least:
                     continue
                 other_at = other_starts[other] + (top + lower) * count
                 found = count_differing(words, at, other_words, other_at, size, least)
@@ -192,18 +195,6 @@ def count_differing_beside(  # noqa: PLR0917  # as above
 
 
 @kernel
-def count_inks(
-    words: array[int], starts: array[int], widths: array[int], heights: array[int], inks: array[int]
-) -> None:
-    """Count the pixels of ink of each shape."""
-    for place in range(len(widths)):
-        ink = 0
-        for word in range(starts[place], starts[place] + heights[place] * row_words(widths[place])):
-            ink += count_ink(words[word])
-        inks[place] = ink
-
-
-@kernel
 def count_edges(words: array[int], at: int, height: int, count: int) -> int:
     """Count where pixels differ from their left or their upper neighbour."""
     found = 0
@@ -212,12 +203,3 @@ def count_edges(words: array[int], at: int, height: int, count: int) -> int:
         found += count_ink(word ^ (word >> 1 | (words[place - 1] & 1) << WORD_BITS - 1))
         found += count_ink(word ^ words[place - count])
     return found
-
-
-@kernel
-def count_ink(word: int) -> int:
-    """Count the bits that are set, in a way that compilers know a machine's instruction for."""
-    word -= word >> 1 & _PAIRS
-    word = (word & _FOURS) + (word >> 2 & _FOURS)
-    word = word + (word >> 4) & _BYTES
-    return word * _SUM >> 56 & 0x7F
