@@ -194,8 +194,9 @@ def _apart(word: Word, after: Word | None) -> Word:
         return word
     box, other = word.box, after.box
     width = other.left - _LEAST_GAP * max(box.height, other.height) - box.left
-    on_one_line = abs(other.bottom - box.bottom) < min(box.height, other.height) / 2
-    if not on_one_line or not box.width * _LEAST_SHARE < width < box.width:
+    if not box.width * _LEAST_SHARE < width < box.width:
+        return word
+    if abs(other.bottom - box.bottom) >= min(box.height, other.height) / 2:  # on another line
         return word
     return Word(word.text, box._replace(width=width))
 
