@@ -62,8 +62,8 @@ class _KeptCode:
     def _files(self) -> Any:  # noqa: ANN401  # numba's
         """Where it is kept; None where it cannot be.
 
-        Looked up when it is asked for, by a file that is written there: of 71 kernels 26 are
-        called from Python.
+        Looked up when it is asked for, by a file that is written there: of a hundred kernels a
+        third is called from Python.
         """
         with suppress(RuntimeError, OSError):  # no folder at all
             files = _caching.FunctionCache(self._function)
