@@ -13,7 +13,7 @@ from PIL import Image, ImageChops
 
 from batch_converter.djvu.draw import rasters
 from batch_converter.djvu.draw.jpeg import JpegLayer
-from batch_converter.djvu.draw.jpeg_coding import encode_jpeg
+from batch_converter.djvu.draw.jpeg_coding import MOST_SIDE_PX, encode_jpeg
 from batch_converter.djvu.draw.rasters import (
     STRIP_ROWS,
     HeldRaster,
@@ -22,6 +22,7 @@ from batch_converter.djvu.draw.rasters import (
     strips,
     uniform_color,
 )
+from batch_converter.djvu.read.decoder import PageError
 
 MODES: Final = ["L", "RGB", "RGBX"]
 BANDS: Final = {"L": 1, "RGB": 3, "RGBX": 4}
@@ -79,6 +80,20 @@ def test_the_widest_jpeg_there_is_has_a_restart_interval(mode: str) -> None:
         pixels(encode_jpeg(raster(image), 80).data) for raster in (InStrips, HeldRaster)
     )
     assert ImageChops.difference(shown, expected).getbbox() is None
+
+
+@pytest.mark.parametrize("kind", [InStrips, HeldRaster])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_picture_longer_than_readers_take_is_refused(
+    kind: type[HeldRaster], *, turned: bool
+) -> None:
+    for side, is_taken in ((MOST_SIDE_PX, True), (MOST_SIDE_PX + 1, False)):
+        image = Image.new("L", (side, 9) if turned else (9, side))
+        if is_taken:
+            assert pixels(encode_jpeg(kind(image), 80).data).size == image.size
+        else:
+            with pytest.raises(PageError, match="no more than 65500 a side"):
+                encode_jpeg(kind(image), 80)
 
 
 def test_a_jpeg_of_strips_is_whole_for_who_looks_at_its_end() -> None:

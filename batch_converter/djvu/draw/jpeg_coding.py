@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from batch_converter.djvu.draw.images import Coding, EncodedImage
 from batch_converter.djvu.draw.rasters import STRIP_ROWS, strips
+from batch_converter.djvu.read.decoder import PageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,15 +28,22 @@ _RESTART: Final = 0xD0
 _RESTARTS: Final = 8
 _END_OF_IMAGE: Final = b"\xff\xd9"
 _BLOCK: Final = 8
+MOST_SIDE_PX: Final = 65500
+"""libjpeg's limit, and that of readers built on it, whatever the format itself can say."""
 
 
 def encode_jpeg(raster: Raster, quality: int) -> EncodedImage:
     """Code a gray or colour picture as JPEG.
 
     Raises:
-        PageError: Its data are damaged.
+        PageError: Its data are damaged, or it is longer than readers of JPEG take.
     """
     width, height = raster.size
+    if max(width, height) > MOST_SIDE_PX:
+        raise PageError(
+            f"its picture has {width} x {height} pixels, and a JPEG has no more than "
+            f"{MOST_SIDE_PX} a side"
+        )
     pieces = []
     components = 1
     for strip in strips(raster, STRIP_ROWS if raster.is_large else height):
