@@ -16,7 +16,7 @@ from batch_converter.djvu.draw.rasters import strips
 from batch_converter.djvu.draw.wavelets import render_iw44
 from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.kernels.compiling import COMPILED
-from batch_converter.djvu.kernels.iw44_layer import overrun_bytes
+from batch_converter.djvu.kernels.iw44_layer import Layer
 from batch_converter.djvu.read.decoder import PageError
 from tests.support.bundles import coded_by
 from tests.support.djvu_files import chunk, page
@@ -130,7 +130,7 @@ def digest() -> str:
     found = hashlib.sha256()
     for kind in KINDS:
         for case in [layer(kind), *cuts(layer(kind))]:
-            found.update(repr((overrun_bytes(case), drawn(case))).encode())
+            found.update(repr((Layer(case).overrun_bytes, drawn(case))).encode())
     return found.hexdigest()
 
 

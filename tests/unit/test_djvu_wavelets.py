@@ -14,7 +14,7 @@ from batch_converter.djvu.draw.jpeg_coding import encode_jpeg
 from batch_converter.djvu.draw.rasters import STRIP_ROWS, HeldRaster
 from batch_converter.djvu.draw.wavelets import render_iw44
 from batch_converter.djvu.jobs.options import ConvertOptions
-from batch_converter.djvu.kernels.iw44_layer import overrun_bytes
+from batch_converter.djvu.kernels.iw44_layer import Layer
 from batch_converter.djvu.kernels.iw44_picture import WaveletPicture
 from batch_converter.djvu.read.decoder import PageError, open_page
 from tests.support.compiled import run_compiled
@@ -47,7 +47,7 @@ OPTIONS = ConvertOptions()
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_whole_layer_needs_hardly_more_than_it_has(kind: str) -> None:
-    assert 0 < overrun_bytes(layer(kind)) <= 5
+    assert 0 < Layer(layer(kind)).overrun_bytes <= 5
     image = render_iw44(layer(kind), b"", OPTIONS).rows(0, KINDS[kind][1][1])
     mode, size, options = KINDS[kind]
     gray = mode == "L" or "-crcbnone" in options
@@ -58,7 +58,7 @@ def test_a_whole_layer_needs_hardly_more_than_it_has(kind: str) -> None:
 def test_what_changes_with_the_bytes_behind_its_end_is_known_to_go_beyond(kind: str) -> None:
     for case in cuts(layer(kind)):
         if drawn(case) is None:
-            assert overrun_bytes(case) > TOLERATED
+            assert Layer(case).overrun_bytes > TOLERATED
 
 
 @pytest.mark.parametrize("kind", ["gray", "colour", "a slice a chunk", "half chrominance"])
@@ -70,7 +70,7 @@ def test_what_goes_beyond_is_what_djvulibre_refuses(kind: str, tmp_path: Path) -
         for missing in range(0, min(60, len(whole[number]) - 9), 3):
             case = cut(whole, number, missing)
             file.write_bytes(document(case))
-            overrun = overrun_bytes(case)
+            overrun = Layer(case).overrun_bytes
             if abs(overrun - TOLERATED) > 1:  # DjVuLibre reads a byte ahead, at times
                 assert (ddjvu(file) is None) == (overrun > TOLERATED)
                 seen.add(overrun > TOLERATED)
@@ -95,7 +95,7 @@ def test_damage_of_any_kind_is_seen_by_both_or_by_the_coder(
         [*case[:number], bytes(body), *case[number + 1 :]], number, min(missing, len(body) - 9)
     )
     if drawn(case) is None:
-        assert overrun_bytes(case) > TOLERATED
+        assert Layer(case).overrun_bytes > TOLERATED
 
 
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=4))
@@ -105,7 +105,7 @@ def test_damage_of_any_kind_is_seen_by_both_or_by_the_coder(
 @example([b"\0\xff\1\2\0\0\0\0\0", b"\0\xff\1\2\0\x20\0\x20\0\0\0"])
 def test_any_bytes_have_an_end(chunks: Chunks) -> None:
     small = [data[:4] + b"\0\x21\0\x21"[: max(0, len(data) - 4)] + data[8:] for data in chunks]
-    assert overrun_bytes(small) >= 0
+    assert Layer(small).overrun_bytes >= 0
 
 
 @pytest.mark.parametrize("minor", [0, 1])
@@ -120,7 +120,7 @@ def test_layers_of_before_version_1_2_have_a_shorter_head(
     assert ddjvu(tmp_path / "old") == ddjvu(tmp_path / "new")
     assert drawn(old) == drawn(new)
     assert drawn(new)
-    assert overrun_bytes(old) == overrun_bytes(new)
+    assert Layer(old).overrun_bytes == Layer(new).overrun_bytes
     assert drawn(cut(old, 1, 100)) is None
 
 

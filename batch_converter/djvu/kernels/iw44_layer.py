@@ -157,8 +157,3 @@ class Layer:
                 self.pool.frombytes(_MORE_PLACES)
             ends.append(bytes_used(coder))
         return ends
-
-
-def overrun_bytes(chunks: Sequence[bytes]) -> int:
-    """Return by how much a layer's coder reads on beyond the end of a chunk, at the most."""
-    return Layer(chunks).overrun_bytes
