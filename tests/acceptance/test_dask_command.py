@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -12,13 +11,14 @@ import pytest
 
 from tests.support.books import book_of
 from tests.support.command import PATIENCE_S, run, started
+from tests.support.djvu_files import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
-SAMPLES: Final = Path(__file__).parents[2] / "samples"
 ENV: Final = {"BATCH_CONVERTER_DASK__WORKERS": "1"}
 
 

@@ -7,17 +7,17 @@ import re
 import signal
 import socket
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.command import Running, run, started, wait_until
+from tests.support.djvu_files import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-SAMPLES = Path(__file__).parents[2] / "samples"
 ACCOUNT = {"ASPOSE_CLIENT_ID": "me", "ASPOSE_CLIENT_SECRET": "wonderful secret"}
 
 

@@ -9,17 +9,17 @@ import resource
 import socket
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.command import started, wait_until
+from tests.support.djvu_files import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-SAMPLES = Path(__file__).parents[2] / "samples"
 DESCRIPTORS = 1024
 SILENT = 1100
 CONVERT = "/v5.0/ocr/djvu2pdf"

@@ -16,8 +16,8 @@ from playwright.sync_api import expect
 from tests.browser.real_service import serving
 from tests.browser.service_page import ServicePage
 from tests.support.chromium import chromium
+from tests.support.djvu_files import SAMPLES
 
-SAMPLES: Final = Path(__file__).parents[2] / "samples"
 FOLDER: Final = {
     "Letters/1911/book.djvu": "book.djvu",
     "Letters/1911/languages.djvu": "languages.djvu",

@@ -9,7 +9,6 @@ import threading
 import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pikepdf
@@ -21,16 +20,17 @@ from batch_converter.errors import EngineError
 from tests.browser.real_service import DirectedService, serving
 from tests.browser.service_page import ServicePage
 from tests.support.command import wait_until
+from tests.support.djvu_files import SAMPLES
 from tests.support.service import DJVU
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Download, Locator, Page
 
 pytestmark = pytest.mark.slow  # a browser and processes
 
-SAMPLES = Path(__file__).parents[2] / "samples"
 PATIENCE_MS = 60_000
 
 

@@ -28,13 +28,13 @@ from batch_converter.threads import DiskThreads
 from tests.contract.example_engine import ExampleEngine, ExampleSettings
 from tests.support.cloud import Cloud
 from tests.support.dask_cluster import shared_cluster
+from tests.support.djvu_files import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from batch_converter.models import CallKind
 
-SAMPLES: Final = Path(__file__).parents[2] / "samples"
 GOOD: Final = SAMPLES / "bitonal.djvu"
 BAD: Final = Path(__file__).parents[1] / "data" / "broken.djvu"
 """A DjVu by its headers, whose pictures no engine can decode."""

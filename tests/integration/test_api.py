@@ -35,8 +35,7 @@ from batch_converter.logs import configure_logging
 from batch_converter.redaction import Redactor
 from batch_converter.sources import Sources
 from batch_converter.state import held_state_dir
-
-SAMPLES = Path(__file__).parents[2] / "samples"
+from tests.support.djvu_files import SAMPLES
 
 
 def settings_for(output: Path) -> Settings:

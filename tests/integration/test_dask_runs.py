@@ -32,7 +32,7 @@ from batch_converter.events import FileRetrying
 from batch_converter.redaction import Redactor
 from tests.support import dask_cluster
 from tests.support.books import book_of
-from tests.support.djvu_files import chunk, chunks_of, page
+from tests.support.djvu_files import SAMPLES, chunk, chunks_of, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from tests.support.object_store import Bucket
 
 pytestmark = pytest.mark.slow
-
-SAMPLES = Path(__file__).parents[2] / "samples"
 
 
 def settings_for(output: Path, scheduler: str | None = None) -> Settings:

@@ -32,14 +32,13 @@ from batch_converter.errors import (
 )
 from batch_converter.threads import DiskThreads
 from tests.support.bundles import HEIGHT, WIDTH, bundle_of, index_of, mask, pages
-from tests.support.djvu_files import chunk, info, page
+from tests.support.djvu_files import SAMPLES, chunk, info, page
 from tests.support.worker_processes import workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLES = ROOT / "samples"
 
 
 class Target:

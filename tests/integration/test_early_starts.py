@@ -17,7 +17,8 @@ from batch_converter.engines.local import LocalEngine
 from batch_converter.opening import open_run
 from batch_converter.sources import Sources
 from batch_converter.testing import FakeConverter
-from tests.integration.test_local_engine import SAMPLES, convert
+from tests.integration.test_local_engine import convert
+from tests.support.djvu_files import SAMPLES
 from tests.support.pdfs import make_archive
 from tests.support.worker_processes import workers
 

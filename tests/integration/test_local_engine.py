@@ -46,7 +46,7 @@ from batch_converter.errors import (
     UnreadableError,
 )
 from tests.support.books import book_of
-from tests.support.djvu_files import chunk, info, page
+from tests.support.djvu_files import SAMPLES, chunk, info, page
 from tests.support.djvu_layers import jpeg
 from tests.support.worker_processes import workers
 
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
 
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLES = ROOT / "samples"
 DAMAGED = ROOT / "tests" / "data"
 
 

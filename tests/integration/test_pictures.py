@@ -17,13 +17,12 @@ from batch_converter.djvu.work.worker_process import WorkerProcess
 from batch_converter.engines.local import LocalEngine
 from batch_converter.errors import EngineError, FileError, NotDjvuError, OutputError
 from tests.support.bundles import Part, bundle_of, form
-from tests.support.djvu_files import chunk, info, page
+from tests.support.djvu_files import SAMPLES, chunk, info, page
 from tests.support.djvu_layers import fax_mask, jpeg, mask, palette, wavelets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 DAMAGED = SAMPLES.parent / "tests" / "data"
 SIZE = {"width": 1000, "height": 500}
 RED, WHITE, BLACK = (255, 0, 0), (255, 255, 255), (0, 0, 0)

@@ -6,7 +6,6 @@ import base64
 import io
 import uuid
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -26,11 +25,11 @@ from aspose_ocr_cloud.models.ocrdj_vu2_pdf_body import OCRDjVu2PDFBody
 from batch_converter.config import LocalSettings, ServeSettings
 from batch_converter.engines.local import LocalEngine
 from batch_converter.server import open_application
+from tests.support.djvu_files import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-SAMPLES = Path(__file__).parents[2] / "samples"
 FORM = {"grant_type": "client_credentials", "client_id": "any", "client_secret": "pair"}
 
 

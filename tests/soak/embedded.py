@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
 from tests.soak.stage import Stage
 from tests.support.books import book_of
 from tests.support.command import run
+from tests.support.djvu_files import SAMPLES
 from tests.support.killing import ledger_rows
 from tests.support.pdfs import djvu_bytes
 
@@ -20,12 +21,10 @@ if TYPE_CHECKING:
     from tests.soak.lives import Life
     from tests.support.dask_cluster import TestCluster
 
-_SAMPLES: Final = Path(__file__).parents[2] / "samples"
-
 
 def small_documents() -> list[bytes]:
     """Return documents that are converted quickly: empty, text, colours, several pages."""
-    samples = [(_SAMPLES / name).read_bytes() for name in ("no-text.djvu", "rotated.djvu")]
+    samples = [(SAMPLES / name).read_bytes() for name in ("no-text.djvu", "rotated.djvu")]
     return [djvu_bytes(), *samples, book_of(3), djvu_bytes(mark=b"another")]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pikepdf
@@ -22,14 +21,14 @@ from batch_converter.djvu.draw.metadata import page_metadata, write_metadata
 from batch_converter.djvu.jobs.options import ConvertOptions
 from batch_converter.djvu.jobs.parts import parts_of
 from batch_converter.errors import EngineError
-from tests.support.djvu_files import HEIGHT, WIDTH, chunk, info, page, with_text, zone
+from tests.support.djvu_files import HEIGHT, SAMPLES, WIDTH, chunk, info, page, with_text, zone
 from tests.support.djvu_layers import fax_mask, jpeg, mask, palette, shaded, wavelets
 from tests.support.navigation import annotations_on, convert_bytes, document, leaf, navm, outline_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
-SAMPLES = sorted((Path(__file__).resolve().parents[2] / "samples").glob("*.djvu"))
 ARCHIVAL = ConvertOptions(pdfa=True)
 MOST_BYTES = 32_767  # of a string
 MOST_LEVELS = 60  # below the first
@@ -88,7 +87,7 @@ def links_of(pdf: pikepdf.Pdf) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("masks", ["g4", "jbig2"])
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.djvu")), ids=lambda path: path.stem)
 def test_samples_are_archives_and_look_read_and_lead_as_before(
     tmp_path: Path, sample: Path, masks: Literal["g4", "jbig2"]
 ) -> None:

@@ -8,11 +8,12 @@ import djvu_rs
 import pytest
 from PIL import Image, ImageOps
 
+from tests.support.djvu_files import SAMPLES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLES = ROOT / "samples"
 DATA = ROOT / "tests" / "data"
 TEXTS: dict[str, Any] = tomllib.loads((SAMPLES / "texts.toml").read_text(encoding="utf-8"))
 LANGUAGES = {language["name"]: language["lines"] for language in TEXTS["languages"]}
