@@ -278,6 +278,20 @@ print("llvmlite" in sys.modules, "numba.cpython.unicode" in sys.modules)
     assert run_compiled("-c", code, folder=compiled_kernels) == "True False\n"
 
 
+@pytest.mark.slow
+def test_what_is_compiled_does_not_look_whether_an_index_counts_from_the_end(
+    compiled_kernels: Path,
+) -> None:
+    code = """
+import numpy as np
+from batch_converter.djvu.kernels.kept_code import compiled
+def at(numbers, place):
+    return numbers[place]
+print(compiled(at)(np.array([1, 2, 3])[1:], -1))
+"""
+    assert run_compiled("-c", code, folder=compiled_kernels) == "1\n"
+
+
 def reason(given: dict[str, str]) -> str:
     with pytest.raises(NoKernelFolderError) as error:
         make_kernel_folder(given)
