@@ -111,7 +111,7 @@ soak: $(DEV_READY) ## Kill runs of KIND (all) KILLS (500) times at random moment
 		$(addprefix --kind ,$(filter-out all,$(KIND)))
 
 .PHONY: bench
-bench: $(DEV_READY) ## Measure (SIZE=quick: five minutes; full: two hours, into RESULTS.md); BENCH=names
+bench: $(DEV_READY) ## Measure (SIZE=quick: five minutes; full: two to three hours, into RESULTS.md); BENCH=names
 	$(BIN)/python -m benchmarks --size $(SIZE) $(BENCH)
 
 .PHONY: format
