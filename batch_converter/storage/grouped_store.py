@@ -126,10 +126,10 @@ class GroupedStore:
         self._connection.close()
 
     def _serve(self) -> None:
-        if self._reserve is not None:
-            self._reserve.fill()
         going, group = True, list[_Job]()
         while going:
+            if self._reserve is not None:
+                self._reserve.keep()
             group, going = self._next_group(gathers=len(group) > 1)
             if group:
                 self._commit(group)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 RESERVE_BYTES: Final = 4 << 20
 """Hundreds of commits; a run that has met a full disk makes some dozens."""
 
+RETRY_AFTER: Final = 1_000
+"""Commits; a service outlives a full disk, and needs the room again for the next one."""
+
 
 class Reserve:
     """A file that holds the room; it stays there between runs. Blocks.
@@ -26,19 +29,33 @@ class Reserve:
 
     def __init__(self, path: Path) -> None:
         self._path = path.with_suffix(".reserve")
+        self._is_held = False
+        self._commits_to_wait = 0
 
     @property
     def is_there(self) -> bool:
         """Whether the room is held."""
         return self._path.exists()
 
-    def fill(self) -> None:
-        """Take the room, as far as the disk has it."""
+    def keep(self) -> None:
+        """Take the room where it is not held; to be called before each commit.
+
+        What the disk did not have, or what was given up, is asked for again after
+        `RETRY_AFTER` of them.
+        """
+        if self._is_held:
+            return
+        if self._commits_to_wait:
+            self._commits_to_wait -= 1
+            return
+        self._commits_to_wait = RETRY_AFTER
         with suppress(OSError), self._path.open("ab", buffering=0) as file:
             _fill(file)
+            self._is_held = True
 
     def release(self) -> bool:
         """Give the room to others; returns whether there was any."""
+        self._is_held, self._commits_to_wait = False, RETRY_AFTER
         try:
             self._path.unlink()
         except OSError:

@@ -17,7 +17,7 @@ from batch_converter.errors import LedgerError, LedgerWriteError
 from batch_converter.ledger import Ledger, LedgerReader
 from batch_converter.ledger.connection import APPLICATION_ID, _forget_predecessor, connect
 from batch_converter.ledger.store import Store
-from batch_converter.storage.reserve import RESERVE_BYTES, Reserve
+from batch_converter.storage.reserve import RESERVE_BYTES, RETRY_AFTER, Reserve
 from batch_converter.storage.sqlite_scripts import migrate
 from tests.support.ledgers import ENGINE, NOON, admitted, opened, source_file
 
@@ -298,6 +298,27 @@ async def test_the_reserve_is_given_up_and_the_group_tried_again(path: Path) -> 
         await store.execute(operation)
         assert tries == [True, True]
         assert not reserve.exists()
+
+
+@pytest.mark.parametrize("given_up", [True, False])
+def test_room_that_is_not_held_is_asked_for_again_much_later(path: Path, *, given_up: bool) -> None:
+    """Given up where the disk was full, or not to be had at the start."""
+    room = path.with_suffix(".reserve")
+    reserve = Reserve(path)
+    if given_up:
+        reserve.keep()
+        assert reserve.release()
+    else:
+        room.mkdir()  # where no file can be
+        reserve.keep()
+        room.rmdir()
+    for _ in range(RETRY_AFTER):
+        reserve.keep()
+        assert not room.exists()
+    reserve.keep()
+    assert room.stat().st_size == RESERVE_BYTES
+    reserve.keep()
+    assert room.stat().st_size == RESERVE_BYTES
 
 
 @pytest.mark.parametrize("statement", ["SELECT 1", "PRAGMA journal_mode = WAL"])
