@@ -14,7 +14,8 @@ from batch_converter.djvu.kernels.jb2 import (
     decode_dictionary,
     decode_image,
 )
-from batch_converter.djvu.kernels.jb2_composition import composed, leveled
+from batch_converter.djvu.kernels.jb2_composition import composed
+from batch_converter.djvu.kernels.jb2_separation import separated
 from tests.support.compiled import run_compiled
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def result(case: Case) -> str:
     if image.width * image.height <= case.max_bytes:
         digest.update(composed(image).tobytes())
         levels = [number % 255 for number in range(len(image.blit_shapes))]
-        digest.update(leveled(image, levels, clear=255).tobytes())
+        for level, pixels, rows, left, top in separated(image, levels, clear=255):
+            digest.update(f"{level} {pixels} {left} {top}".encode() + rows.tobytes())
     return digest.hexdigest()
 
 

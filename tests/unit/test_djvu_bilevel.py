@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from array import array
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
@@ -11,11 +12,18 @@ from PIL import Image
 
 from batch_converter.djvu.draw import palette
 from batch_converter.djvu.draw.bilevel import Area, Bitmap, g4_data
-from batch_converter.djvu.draw.palette import LEVELS, level_masks
+from batch_converter.djvu.draw.palette import CLEAR, level_masks, separated_masks
+from batch_converter.djvu.kernels.jb2 import Jb2Image
+from batch_converter.djvu.kernels.jb2_composition import leveled
+from batch_converter.djvu.kernels.shapes import Shapes
 from tests.support.netpbm import pbm
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
+
+    from batch_converter.djvu.draw.palette import LevelMask
 
 
 def some_pixels(width: int, height: int, share: float = 0.3, seed: int = 0) -> NDArray[np.bool_]:
@@ -100,13 +108,26 @@ def test_as_a_netpbm_file_ink_is_black() -> None:
         assert (np.asarray(image) != pixels).all()
 
 
+@given(sizes, shares, st.integers(0, 99))
+def test_clear_columns_on_both_sides_are_left_out(
+    size: tuple[int, int], share: float, seed: int
+) -> None:
+    pixels = some_pixels(*size, share, seed)
+    pixels[-1, size[0] // 2] = True
+    columns = np.flatnonzero(pixels.any(axis=0))
+    ink, left = Bitmap.of_pixels(pixels).without_margins()
+    assert left == columns[0]
+    assert left + ink.width > columns[-1]
+    assert ink.same_as(Bitmap.of_pixels(pixels[:, left : left + ink.width]))
+
+
 @pytest.mark.parametrize("most_listed", [1 << 24, 0])
 def test_each_level_has_just_its_own_pixels(
     most_listed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(palette, "_MOST_LISTED", most_listed)
     levels = np.random.default_rng(7).choice([0, 3, 254, 255], (50, 90), p=[0.1, 0.6, 0.1, 0.2])
-    masks = {mask.level: mask for mask in level_masks(levels.astype(np.uint8), LEVELS)}
+    masks = {mask.level: mask for mask in level_masks(levels.astype(np.uint8))}
     assert sorted(masks) == [0, 3, 254]
     for level, mask in masks.items():
         shown = np.zeros(levels.shape, np.bool_)
@@ -115,3 +136,49 @@ def test_each_level_has_just_its_own_pixels(
         shown[mask.top : mask.top + height, mask.left : mask.left + width] = ink
         assert (shown == (levels == level)).all()
         assert mask.pixels == shown.sum()
+
+
+class Cut(NamedTuple):
+    """A mask as it is drawn."""
+
+    level: int
+    pixels: int
+    left: int
+    top: int
+    width: int
+    rows: list[list[int]]
+
+
+def cut(masks: Iterable[LevelMask]) -> list[Cut]:
+    found = []
+    for mask in sorted(masks, key=lambda mask: mask.level):
+        area = mask.ink.inked_area()
+        ink = mask.ink.cropped(area)
+        place = mask.left + area.left, mask.top + area.top
+        found.append(Cut(mask.level, mask.pixels, *place, ink.width, ink.rows.tolist()))
+    return found
+
+
+@pytest.mark.parametrize("most_listed", [1 << 24, 200, 0])
+@given(st.integers(0, 1 << 32))
+def test_masks_by_shapes_are_those_by_pixels(most_listed: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    width, height = random.integers(1, 90, 2).tolist()
+    shapes = Shapes()
+    for _ in range(3):
+        wide, high = random.integers(1, 30, 2).tolist()
+        shapes.add(wide, high, np.packbits(some_pixels(wide, high, 0.6), axis=1).tobytes())
+    count = int(random.integers(0, 9))
+    image = Jb2Image(
+        width=width,
+        height=height,
+        shapes=shapes,
+        blit_shapes=array("q", random.integers(0, 3, count).tolist()),
+        blit_lefts=array("q", random.integers(-20, width, count).tolist()),
+        blit_bottoms=array("q", random.integers(-20, height, count).tolist()),
+    )
+    levels = random.choice([0, 3, 4, 254, CLEAR], count).tolist()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(palette, "_MOST_LISTED", most_listed)
+        by_pixels = cut(level_masks(leveled(image, levels, clear=CLEAR)))
+        assert cut(separated_masks(image, levels)) == by_pixels

@@ -11,9 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_converter.djvu.kernels import jb2_composition, jb2_packed, jb2_rows, jb2_shapes
+from batch_converter.djvu.kernels import (
+    jb2_composition,
+    jb2_packed,
+    jb2_rows,
+    jb2_separation,
+    jb2_shapes,
+)
+from batch_converter.djvu.kernels.jb2 import Jb2Image
+from batch_converter.djvu.kernels.jb2_composition import leveled
 from batch_converter.djvu.kernels.jb2_layout import BITS_USED, GOES_ON, LAST_BYTE, STATE_SIZE
 from batch_converter.djvu.kernels.jb2_pixels import DIRECT_CONTEXTS, REFINED_CONTEXTS
+from batch_converter.djvu.kernels.jb2_separation import put_seen, separated
+from batch_converter.djvu.kernels.shapes import Shapes
 from batch_converter.djvu.kernels.warming import PACKED as BZZ_WORDS
 from batch_converter.djvu.kernels.zp import padded, start
 from batch_converter.djvu.read.document import open_djvu
@@ -24,7 +34,6 @@ from tests.support.jb2_results import Case, compiled_results, result
 from tests.unit.test_djvu_kernels import WIDTH, noise, random_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 sides = st.integers(0, 40)
@@ -146,39 +155,68 @@ blits = st.lists(
 )
 
 
+def thrown(
+    places: list[tuple[int, int, int]], width: int, height: int, seed: int, shares: list[float]
+) -> Jb2Image:
+    """A page upon which shapes are thrown, some beyond its edges."""
+    random = np.random.default_rng(seed)
+    shapes = Shapes(bits=Guarded())
+    for number, share in enumerate(shares):
+        wide, high = random.integers(0, 40, 2).tolist()
+        shapes.add(wide, high, bytes(packed(seed + number, wide, high, share)))
+    numbers, lefts, bottoms = (array("q", [place[n] for place in places]) for n in range(3))
+    return Jb2Image(
+        width=width,
+        height=height,
+        shapes=shapes,
+        blit_shapes=numbers,
+        blit_lefts=lefts,
+        blit_bottoms=bottoms,
+    )
+
+
 @given(blits, st.integers(1, 70), st.integers(1, 50), seeds)
 def test_pages_are_composed_alike(
     places: list[tuple[int, int, int]], width: int, height: int, seed: int
 ) -> None:
-    random = np.random.default_rng(seed)
-    bits, offsets = bytearray(), array("q")
-    widths, heights = (array("q", random.integers(0, 40, 4).tolist()) for _ in range(2))
-    for number in range(4):
-        offsets.append(len(bits))
-        bits += packed(seed + number, widths[number], heights[number], 0.7)
-    numbers, lefts, bottoms = (array("q", [place[n] for place in places]) for n in range(3))
-    levels = array("q", range(len(places)))
+    image = thrown(places, width, height, seed, [0.7] * 4)
+    inks = []
+    for put in (jb2_composition.put_ink_by_loops, jb2_composition.put_ink_by_numpy):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(jb2_composition, "put_ink", put)
+            inks.append(jb2_composition.composed(image))
+    assert (inks[0] == inks[1]).all()
+    levels = leveled(image, range(len(places)), clear=255)
+    assert (np.packbits(levels != 255, axis=1) == inks[0]).all()
 
-    def drawn(put: Callable[..., None], page: bytearray) -> bytearray:
-        put(
-            *(bits, offsets, widths, heights, numbers, lefts, bottoms, levels),
-            *(page, width, height),
-        )
-        return page
 
-    inks = [
-        drawn(put, bytearray(height * -(-width // 8)))
-        for put in (jb2_composition.put_ink_by_loops, jb2_composition.put_ink_by_numpy)
-    ]
-    rows = [np.unpackbits(np.frombuffer(ink, np.uint8).reshape(height, -1), axis=1) for ink in inks]
-    assert (rows[0][:, :width] == rows[1][:, :width]).all()
-    covered = [
-        drawn(put, bytearray(b"\xff" * (width * height)))
-        for put in (jb2_composition.put_level_by_loops, jb2_composition.put_level_by_numpy)
-    ]
-    assert covered[0] == covered[1]
-    levels_ink = np.frombuffer(covered[0], np.uint8).reshape(height, width) != 255
-    assert (levels_ink == rows[0][:, :width]).all()
+def put_guarded(*buffers: Any) -> None:  # noqa: ANN401  # a kernel's
+    """Put what is seen with buffers that are taken by their place."""
+    given: list[Any] = [Guarded(one) if isinstance(one, bytearray) else one for one in buffers]
+    put_seen(*given)
+    for buffer, changed in zip(buffers, given, strict=True):
+        if isinstance(buffer, bytearray):
+            buffer[:] = changed
+
+
+@given(blits, st.integers(1, 70), st.integers(1, 50), seeds, st.data())
+def test_what_is_seen_of_each_level_is_found_alike(
+    places: list[tuple[int, int, int]], width: int, height: int, seed: int, data: st.DataObject
+) -> None:
+    image = thrown(places, width, height, seed, [0.1, 0.7, 1.0, 1.0])
+    some = st.sampled_from([0, 1, 7, 254, 255])
+    levels = data.draw(st.lists(some, min_size=len(places), max_size=len(places)))
+    page = leveled(image, levels, clear=255)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jb2_separation, "put_seen", put_guarded)
+        found = separated(image, levels, clear=255)
+    assert [ink.level for ink in found] == [level for level in np.unique(page) if level != 255]
+    for ink in found:
+        rows = np.zeros((height, -(-width // 8)), np.uint8)
+        place = rows[ink.top : ink.top + len(ink.rows), ink.left :][:, : ink.rows.shape[1]]
+        place[:] = ink.rows
+        assert (rows == np.packbits(page == ink.level, axis=1)).all()
+        assert ink.pixels == np.count_nonzero(page == ink.level)
 
 
 def _samples() -> list[Case]:

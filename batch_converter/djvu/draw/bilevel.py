@@ -96,6 +96,18 @@ class Bitmap:
         rows = self.rows[area.top : area.bottom, first:last]
         return Bitmap(width=area.right - area.left, rows=np.ascontiguousarray(rows))
 
+    def without_margins(self) -> tuple[Bitmap, int]:
+        """Leave out the clear columns on both sides of some ink; returns how many at its left."""
+        columns = np.bitwise_or.reduce(self.rows, axis=0)
+        (used,) = columns.nonzero()
+        first, end = int(used[0]), int(used[-1]) + 1
+        shift = _BITS - int(columns[first]).bit_length()
+        rows: NDArray[np.uint8] = np.left_shift(self.rows[:, first:end], shift, dtype=np.uint8)
+        rows[:, :-1] |= self.rows[:, first + 1 : end] >> (_BITS - shift)
+        left = first * _BITS + shift
+        width = min(end * _BITS, self.width) - left
+        return Bitmap(width=width, rows=rows[:, : -(-width // _BITS)]), left
+
     def with_room_below(self) -> Bitmap:
         """Add a clear row, if the last one has ink in columns that pdf.js leaves out.
 

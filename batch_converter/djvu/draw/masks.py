@@ -27,7 +27,14 @@ from batch_converter.djvu.draw.images import (
     render,
 )
 from batch_converter.djvu.draw.mask_choice import wants_jbig2
-from batch_converter.djvu.draw.palette import CLEAR, LEVELS, recolored_by_index, shape_colors
+from batch_converter.djvu.draw.palette import (
+    CLEAR,
+    LEVELS,
+    level_masks,
+    recolored_by_index,
+    separated_masks,
+    shape_colors,
+)
 from batch_converter.djvu.draw.shaped_masks import PlacedShapes
 from batch_converter.djvu.kernels.compiling import COMPILED
 from batch_converter.djvu.kernels.jb2 import (
@@ -43,11 +50,12 @@ from batch_converter.djvu.kernels.mmr import MmrError, decode_rows, read_head
 from batch_converter.djvu.read.decoder import PageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from batch_converter.djvu.draw.geometry import Geometry
+    from batch_converter.djvu.draw.palette import LevelMask
     from batch_converter.djvu.jobs.options import ConvertOptions
     from batch_converter.djvu.read.document import PageChunks
 
@@ -167,16 +175,16 @@ def mask_shapes(page: PageChunks, geometry: Geometry, options: ConvertOptions) -
     return image
 
 
-class Leveled(NamedTuple):
+class Separated(NamedTuple):
     """A page that has a palette.
 
     Attributes:
-        levels: Which pixel has which of the colours, `LEVELS` at a time.
+        masks: Of each of the colours that is seen, `LEVELS` at a time.
         shapes: What the page is made of.
         numbers: Of each of them, the number of its colour.
     """
 
-    levels: Iterator[NDArray[np.uint8]]
+    masks: Iterator[Iterable[LevelMask]]
     shapes: PlacedShapes
     numbers: Sequence[int]
 
@@ -210,10 +218,10 @@ def rendered_levels(
         yield np.ascontiguousarray(pixels[:, :, 0])
 
 
-def exact_levels(
+def exact_separation(
     page: PageChunks, palette: bytes, count: int, geometry: Geometry, options: ConvertOptions
-) -> Leveled | None:
-    """Tell by our own decoder which pixel has which of a palette's colours, `LEVELS` at a time.
+) -> Separated | None:
+    """Find by our own decoder the pixels of each of a palette's colours, `LEVELS` at a time.
 
     None where the palette is not that of the mask's shapes: DjVuLibre draws them black.
 
@@ -225,12 +233,14 @@ def exact_levels(
     numbers = shape_colors(palette)
     if image is None or len(numbers) != len(image.blit_shapes):
         return None
-    levels = (
-        leveled(
-            image,
-            [n - start if start <= n < start + LEVELS else CLEAR for n in numbers],
-            clear=CLEAR,
-        )
+    groups = (
+        [n - start if start <= n < start + LEVELS else CLEAR for n in numbers]
         for start in range(0, count, LEVELS)
     )
-    return Leveled(levels, PlacedShapes.of(image), numbers)
+    masks = (
+        separated_masks(image, levels)
+        if COMPILED
+        else level_masks(leveled(image, levels, clear=CLEAR))
+        for levels in groups
+    )
+    return Separated(masks, PlacedShapes.of(image), numbers)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from batch_converter.djvu.draw.bilevel import Bitmap
+from batch_converter.djvu.kernels.jb2_separation import separated
 from batch_converter.djvu.read.bzz import BzzError, decompress
 from batch_converter.djvu.read.decoder import PageError
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from batch_converter.djvu.kernels.jb2 import Jb2Image
+    from batch_converter.djvu.kernels.jb2_separation import LevelInk
 
 Color = tuple[int, int, int]
 
@@ -29,6 +33,7 @@ LEVELS: Final = 255
 CLEAR: Final = 255
 """The level of pixels that have no colour of theirs."""
 
+_BITS: Final = 8
 _SAMPLED_ROWS: Final = 16
 _MOST_LISTED: Final = 1 << 24
 _HEAD_BYTES: Final = 3
@@ -129,8 +134,8 @@ class LevelMask(NamedTuple):
     top: int
 
 
-def level_masks(levels: NDArray[np.uint8], count: int) -> Iterator[LevelMask]:
-    """Find the pixels of each level below `count` that there is.
+def level_masks(levels: NDArray[np.uint8]) -> Iterator[LevelMask]:
+    """Find the pixels of each level that there is.
 
     The level that seems the most frequent is compared with all pixels; what is left
     of most pages then is little, and is listed pixel by pixel.
@@ -140,18 +145,48 @@ def level_masks(levels: NDArray[np.uint8], count: int) -> Iterator[LevelMask]:
     yield from _level_mask(most, chosen)
     chosen |= levels == CLEAR
     rest = np.flatnonzero(~chosen)
+    listed = levels.reshape(-1)[rest]
     if rest.size > _MOST_LISTED:
-        for level in range(count):
+        for level in range(int(listed.max()) + 1):
             if level != most:
                 yield from _level_mask(level, levels == level)
         return
-    listed = levels.reshape(-1)[rest]
+    counts = np.bincount(listed)
     order = rest[listed.argsort(kind="stable")]
-    ends = np.bincount(listed, minlength=count).cumsum()
-    for level in np.unique(listed).tolist():
-        places = order[ends[level - 1] if level else 0 : ends[level]]
+    ends = counts.cumsum()
+    for level in np.flatnonzero(counts).tolist():
+        places = order[ends[level] - counts[level] : ends[level]]
         rows, columns = np.divmod(places, levels.shape[1])
         yield _listed_mask(level, rows, columns)
+
+
+def separated_masks(image: Jb2Image, levels: Sequence[int]) -> list[LevelMask]:
+    """Find the same for the shapes of a page, given the level of each, where kernels are compiled.
+
+    All but the most frequent level's begin at their first column, unless there is too much of
+    them to be listed: so a PDF is the same to the byte.
+    """
+    inks = separated(image, levels, clear=CLEAR)
+    sampled = np.zeros(LEVELS, np.int64)
+    for ink in inks:
+        rows = ink.rows[-ink.top % _SAMPLED_ROWS :: _SAMPLED_ROWS]
+        sampled[ink.level] = np.bitwise_count(rows).sum(dtype=np.int64)
+    most = int(sampled.argmax())
+    are_listed = sum(ink.pixels for ink in inks if ink.level != most) <= _MOST_LISTED
+    return [
+        _placed(ink, image.width, from_first_column=are_listed and ink.level != most)
+        for ink in inks
+    ]
+
+
+def _placed(ink: LevelInk, page_width: int, *, from_first_column: bool) -> LevelMask:
+    left = ink.left * _BITS
+    width = min(ink.rows.shape[1] * _BITS, page_width - left)
+    bitmap = Bitmap(width=width, rows=ink.rows)
+    if from_first_column:
+        bitmap, margin = bitmap.without_margins()
+        left += margin
+    return LevelMask(ink.level, ink.pixels, bitmap, left, ink.top)
 
 
 def _frequent_level(levels: NDArray[np.uint8]) -> int:

@@ -12,8 +12,8 @@ from batch_converter.djvu.draw.completeness import may_be_incomplete
 from batch_converter.djvu.draw.images import EncodedImage
 from batch_converter.djvu.draw.mask_choice import stencil
 from batch_converter.djvu.draw.masks import (
-    exact_levels,
     exact_mask,
+    exact_separation,
     mask_chunks,
     needs_kernels,
     rendered_levels,
@@ -23,7 +23,7 @@ from batch_converter.djvu.draw.palette import CLEAR, LEVELS, level_masks, shape_
 from batch_converter.djvu.read.decoder import PageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -67,24 +67,32 @@ def palette_layers(
     many = len(shape_colors(palette.data)) > _CHECKED_SHAPES
     if many and not needs_kernels(page, geometry, options):
         with suppress(PageError):  # the other decoder knows more, or says the same
+            ink = Bitmap.clear(geometry.width, geometry.height)
             levels = rendered_levels(page, palette.data, len(colors), geometry)
             separation = _Separation(colors, geometry, options, None)
-            stencils = separation.stencils(levels)
+            stencils = separation.stencils(_noted(levels, ink))
             if not may_be_incomplete(
-                mask_chunks(page), separation.ink, _coded_bytes(stencils), words, geometry
+                mask_chunks(page), ink, _coded_bytes(stencils), words, geometry
             ):
                 return stencils
-    exact = exact_levels(page, palette.data, len(colors), geometry, options)
+    exact = exact_separation(page, palette.data, len(colors), geometry, options)
     if exact is None:
         lost.append("its palette is not that of its shapes: it is drawn in black")
         mask = exact_mask(page, geometry, options)
         return [stencil(mask.ink, mask.shapes, BLACK, geometry, options)]
     shapes = exact.shapes, np.array(exact.numbers)
-    return _Separation(colors, geometry, options, shapes).stencils(exact.levels)
+    return _Separation(colors, geometry, options, shapes).stencils(exact.masks)
 
 
 def _coded_bytes(stencils: Sequence[Stencil]) -> int:
     return sum(len(one.mask.data) for one in stencils if isinstance(one.mask, EncodedImage))
+
+
+def _noted(groups: Iterable[NDArray[np.uint8]], ink: Bitmap) -> Iterator[Iterable[LevelMask]]:
+    """Find the pixels of each level, and add what is drawn in any colour to a bitmap."""
+    for levels in groups:
+        ink.add(levels != CLEAR)
+        yield level_masks(levels)
 
 
 class _Separation:
@@ -95,9 +103,6 @@ class _Separation:
         geometry: The page's size.
         options: How masks are coded.
         shapes: What the page is made of, and the number of each one's colour, where known.
-
-    Attributes:
-        ink: What is drawn in any colour.
     """
 
     def __init__(
@@ -111,22 +116,18 @@ class _Separation:
         self._geometry = geometry
         self._options = options
         self._shapes = shapes
-        self.ink = Bitmap.clear(geometry.width, geometry.height)
 
-    def stencils(self, groups: Iterable[NDArray[np.uint8]]) -> Sequence[Stencil]:
+    def stencils(self, groups: Iterable[Iterable[LevelMask]]) -> Sequence[Stencil]:
         """Paint all colours, the most frequent of each group first.
 
         Args:
-            groups: Of each `LEVELS` colours, which pixel has which of them.
+            groups: Of each `LEVELS` colours, the pixels of those that are seen.
         """
-        found = []
-        for number, levels in enumerate(groups):
-            first = number * LEVELS
-            self.ink.add(levels != CLEAR)
-            count = len(self._colors[first : first + LEVELS])
-            masks = sorted(level_masks(levels, count), key=lambda m: (-m.pixels, m.level))
-            found += [self._stencil(mask, first + mask.level) for mask in masks]
-        return found
+        return [
+            self._stencil(mask, group * LEVELS + mask.level)
+            for group, masks in enumerate(groups)
+            for mask in sorted(masks, key=lambda m: (-m.pixels, m.level))
+        ]
 
     def _stencil(self, mask: LevelMask, number: int) -> Stencil:
         shapes = None

@@ -1,13 +1,12 @@
 """Pages out of JB2 shapes and their places.
 
-Each way to put a shape has two forms of one result: loops for a compiler, and numpy for plain
-Python. There a letter of 24 by 30 pixels is put as ink in 32 µs by a loop and in 8 by numpy, as a
-level in 100 and 6; compiled loops take 0.2 and 0.7.
+Ink has two forms of one result: loops for a compiler, and numpy for plain Python. There a letter
+of 24 by 30 pixels is put in 32 µs by a loop and in 8 by numpy; the compiled loop takes 0.2.
+Levels are put by numpy, in 6 µs; what compiled code has instead is in `jb2_separation`.
 """
 
 from __future__ import annotations
 
-from array import array
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,7 +14,8 @@ import numpy as np
 from batch_converter.djvu.kernels.compiling import COMPILED, kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from array import array
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -33,7 +33,12 @@ def composed(image: Jb2Image) -> NDArray[np.uint8]:
     """
     stride = -(-image.width // _BITS)
     page = bytearray(image.height * stride)
-    _put_all(put_ink, image, page, array("q", bytes(_BITS * len(image.blit_shapes))))
+    shapes = image.shapes
+    put_ink(
+        *(shapes.bits, shapes.offsets, shapes.widths, shapes.heights),
+        *(image.blit_shapes, image.blit_lefts, image.blit_bottoms),
+        *(page, image.width, image.height),
+    )
     rows = np.frombuffer(page, np.uint8).reshape(image.height, stride)
     rows[:, -1] &= _ALL << (-image.width % _BITS) & _ALL
     return rows
@@ -50,28 +55,19 @@ def leveled(image: Jb2Image, levels: Sequence[int], *, clear: int) -> NDArray[np
     Returns:
         A number a pixel.
     """
-    page = bytearray([clear]) * (image.height * image.width)
-    _put_all(put_level, image, page, array("q", levels))
-    return np.frombuffer(page, np.uint8).reshape(image.height, image.width)
-
-
-def _put_all(
-    put: Callable[..., None], image: Jb2Image, page: bytearray, levels: array[int]
-) -> None:
+    page = np.full((image.height, image.width), clear, np.uint8)
     shapes = image.shapes
-    put(
-        shapes.bits,
-        shapes.offsets,
-        shapes.widths,
-        shapes.heights,
-        image.blit_shapes,
-        image.blit_lefts,
-        image.blit_bottoms,
-        levels,
-        page,
-        image.width,
-        image.height,
-    )
+    blits = zip(image.blit_shapes, image.blit_lefts, image.blit_bottoms, levels, strict=True)
+    for shape, left, bottom, level in blits:
+        width, height = shapes.widths[shape], shapes.heights[shape]
+        top = image.height - bottom - height
+        first, start = max(top, 0), max(left, 0)
+        place = page[first : max(top + height, 0), start : max(left + width, 0)]
+        if place.size:
+            packed = _rows(shapes.bits, shapes.offsets[shape], width, height)
+            pixels = np.unpackbits(packed[first - top :], axis=1)[:, start - left :]
+            place[pixels[: place.shape[0], : place.shape[1]] != 0] = level
+    return page
 
 
 @kernel
@@ -83,7 +79,6 @@ def put_ink_by_loops(  # noqa: PLR0917  # buffers and integers, for a compiler
     blit_shapes: array[int],
     blit_lefts: array[int],
     blit_bottoms: array[int],
-    _levels: array[int],
     page: bytearray,
     width: int,
     height: int,
@@ -115,7 +110,6 @@ def put_ink_by_numpy(  # noqa: PLR0917  # as above
     blit_shapes: array[int],
     blit_lefts: array[int],
     blit_bottoms: array[int],
-    _levels: array[int],
     page: bytearray,
     width: int,
     height: int,
@@ -152,58 +146,4 @@ def _shifted(bits: NDArray[np.uint8], shift: int) -> NDArray[np.uint8]:
     return moved
 
 
-@kernel
-def put_level_by_loops(  # noqa: PLR0917  # as above
-    bits: bytearray,
-    offsets: array[int],
-    widths: array[int],
-    heights: array[int],
-    blit_shapes: array[int],
-    blit_lefts: array[int],
-    blit_bottoms: array[int],
-    levels: array[int],
-    page: bytearray,
-    width: int,
-    height: int,
-) -> None:
-    """Put shapes on a page of a byte a pixel, each as its level."""
-    for blit in range(len(blit_shapes)):
-        shape = blit_shapes[blit]
-        stride = (widths[shape] + 7) // _BITS
-        left = blit_lefts[blit]
-        top = height - blit_bottoms[blit] - heights[shape]
-        for y in range(max(top, 0), min(top + heights[shape], height)):
-            source = offsets[shape] + (y - top) * stride
-            for x in range(max(left, 0), min(left + widths[shape], width)):
-                if bits[source + (x - left) // _BITS] & 0x80 >> (x - left) % _BITS:
-                    page[y * width + x] = levels[blit]
-
-
-def put_level_by_numpy(  # noqa: PLR0917  # as above
-    bits: bytearray,
-    offsets: array[int],
-    widths: array[int],
-    heights: array[int],
-    blit_shapes: array[int],
-    blit_lefts: array[int],
-    blit_bottoms: array[int],
-    levels: array[int],
-    page: bytearray,
-    width: int,
-    height: int,
-) -> None:
-    """Do the same."""
-    rows = np.frombuffer(page, np.uint8).reshape(height, width)
-    blits = zip(blit_shapes, blit_lefts, blit_bottoms, levels, strict=True)
-    for shape, left, bottom, level in blits:
-        top = height - bottom - heights[shape]
-        first, start = max(top, 0), max(left, 0)
-        place = rows[first : max(top + heights[shape], 0), start : max(left + widths[shape], 0)]
-        if place.size:
-            packed = _rows(bits, offsets[shape], widths[shape], heights[shape])
-            pixels = np.unpackbits(packed[first - top :], axis=1)[:, start - left :]
-            place[pixels[: place.shape[0], : place.shape[1]] != 0] = level
-
-
 put_ink = put_ink_by_loops if COMPILED else put_ink_by_numpy
-put_level = put_level_by_loops if COMPILED else put_level_by_numpy

@@ -17,7 +17,8 @@ from batch_converter.djvu.kernels.compiling import COMPILED
 from batch_converter.djvu.kernels.equal_shapes import distinct
 from batch_converter.djvu.kernels.iw44_picture import WaveletPicture
 from batch_converter.djvu.kernels.jb2 import decode_dictionary, decode_image
-from batch_converter.djvu.kernels.jb2_composition import composed, leveled
+from batch_converter.djvu.kernels.jb2_composition import composed
+from batch_converter.djvu.kernels.jb2_separation import separated
 from batch_converter.djvu.kernels.jbig2_baselines import VOTES, settle_rises
 from batch_converter.djvu.kernels.jbig2_dictionaries import SymbolDictionary
 from batch_converter.djvu.kernels.jbig2_parents import Refinements
@@ -50,7 +51,7 @@ def warm() -> None:
     """Call all kernels."""
     dictionary = decode_dictionary(SHARED, max_bytes=_MOST_BYTES)
     image = decode_image(PAGE, [dictionary], max_bytes=_MOST_BYTES)
-    leveled(image, [0] * len(image.blit_shapes), clear=1)
+    separated(image, [0] * len(image.blit_shapes), clear=1)
     _encode(image, composed(image).tobytes())
     for layer in LAYERS:
         WaveletPicture([layer]).rows(0, 1)
