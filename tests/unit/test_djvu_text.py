@@ -170,6 +170,18 @@ def test_what_parts_leave_out_is_taken_from_the_whole(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("gap", ["\n", "\x1d\x1f", "\x01", " \x1b\u00a0"])
+def test_white_space_and_controls_between_parts_leave_them_their_places(
+    tmp_path: Path, gap: str
+) -> None:
+    words = [zone("Word", (100, 100, 90, 40), "one"), zone("Word", (700, 100, 90, 40), "two")]
+    text = f"one{gap}two"
+    pdf = pdf_of(tmp_path, with_text(text, [zone("Line", (100, 100, 800, 40), text, words)]))
+    with pikepdf.open(pdf) as opened:
+        content = opened.pages[0].Contents.read_bytes()
+    assert re.findall(rb"([\d.]+) [\d.]+ Tm", content) == [b"100.00", b"700.00"]
+
+
 def test_pages_without_words_have_no_font(tmp_path: Path) -> None:
     with pikepdf.open(pdf_of(tmp_path, with_text(" \n", page_zone(" \n")))) as pdf:
         assert "/Font" not in pdf.pages[0].Resources
