@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from batch_converter.djvu.kernels.compiling import COMPILED
+from batch_converter.djvu.kernels.g4_bound import least_bits
 from batch_converter.djvu.kernels.jb2 import (
     Jb2Dictionary,
     Jb2Error,
@@ -53,7 +54,8 @@ def result(case: Case) -> str:
     for numbers in (image.blit_shapes, image.blit_lefts, image.blit_bottoms):
         digest.update(numbers.tobytes())
     if image.width * image.height <= case.max_bytes:
-        digest.update(composed(image).tobytes())
+        page = composed(image)
+        digest.update(page.tobytes() + str(least_bits(page, image.width)).encode())
         levels = [number % 255 for number in range(len(image.blit_shapes))]
         for level, pixels, rows, left, top in separated(image, levels, clear=255):
             digest.update(f"{level} {pixels} {left} {top}".encode() + rows.tobytes())

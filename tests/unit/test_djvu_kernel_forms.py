@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_converter.djvu.kernels import (
+    g4_bound,
     jb2_composition,
     jb2_packed,
     jb2_rows,
     jb2_separation,
     jb2_shapes,
 )
+from batch_converter.djvu.kernels.g4_bound import count_least_bits
 from batch_converter.djvu.kernels.jb2 import Jb2Image
 from batch_converter.djvu.kernels.jb2_composition import leveled
 from batch_converter.djvu.kernels.jb2_layout import BITS_USED, GOES_ON, LAST_BYTE, STATE_SIZE
@@ -217,6 +219,29 @@ def test_what_is_seen_of_each_level_is_found_alike(
         place[:] = ink.rows
         assert (rows == np.packbits(page == ink.level, axis=1)).all()
         assert ink.pixels == np.count_nonzero(page == ink.level)
+
+
+class GuardedNumbers(array):  # type: ignore[type-arg]  # Python 3.11 knows none
+    """Numbers that are taken by their place, as above."""
+
+    def __getitem__(self, place: Any) -> Any:  # noqa: ANN401  # an array's
+        assert place >= 0
+        return super().__getitem__(place)
+
+
+@given(st.integers(1, 200), st.integers(1, 20), st.sampled_from([0.0, 0.02, 0.5, 0.9, 1.0]), seeds)
+def test_what_fax_needs_at_least_is_counted_alike(
+    width: int, height: int, share: float, seed: int
+) -> None:
+    rows = np.packbits(noise(seed, width, height, share), axis=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            g4_bound,
+            "count_least_bits",
+            lambda words, row_words: count_least_bits(GuardedNumbers("q", words), row_words),
+        )
+        by_loops = g4_bound.least_bits_by_loops(rows, width)
+    assert by_loops == g4_bound.least_bits_by_numpy(rows, width)
 
 
 def _samples() -> list[Case]:

@@ -80,7 +80,7 @@ class Bitmap:
 
     def inked_area(self) -> Area:
         """Where there is ink, with up to seven columns at its left; of a clear one, a corner."""
-        lines = np.flatnonzero(self.rows.any(axis=1))
+        lines = np.flatnonzero(np.bitwise_or.reduce(self.rows, axis=1))
         if not lines.size:
             return _ONE_PIXEL
         columns = np.bitwise_or.reduce(self.rows, axis=0)

@@ -15,6 +15,7 @@ import numpy as np
 
 from batch_converter.djvu.kernels import jbig2_dictionaries
 from batch_converter.djvu.kernels.equal_shapes import distinct
+from batch_converter.djvu.kernels.g4_bound import least_bits
 from batch_converter.djvu.kernels.shape_visibility import mark_whole
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from batch_converter.djvu.kernels.shapes import Picture, Shapes
 
 _BITS: Final = 8
-_WORD_BYTES: Final = 8
-_WORD_BITS: Final = 64
 MOST_SYMBOLS: Final = jbig2_dictionaries.MOST_SYMBOLS // 2
 """Of a mask, and of what masks share: each sees both."""
 
@@ -230,27 +229,6 @@ def _pixels(bitmap: Bitmap, start: int, end: int, first: int, last: int) -> NDAr
     return np.unpackbits(rows, axis=1)[:, start - byte * _BITS : end - byte * _BITS]
 
 
-def _ink_pixels(rows: NDArray[np.uint64]) -> int:
-    return int(np.bitwise_count(rows).sum(dtype=np.int64))
-
-
 def least_g4_bytes(ink: Bitmap) -> int:
-    """Return what CCITT G4 needs at least for a bitmap.
-
-    A change of colour takes one bit where one of the same kind stands above it, else three or
-    more, and the end of a row takes a bit (ITU-T T.6, 2.2). On pages of text it is two thirds
-    of what G4 takes.
-    """
-    height, stride = ink.rows.shape
-    padded = np.zeros((height, -(-stride // _WORD_BYTES) * _WORD_BYTES), np.uint8)
-    padded[:, :stride] = ink.rows
-    rows: NDArray[np.uint64] = padded.view(">u8").astype(np.uint64)
-    changes: NDArray[np.uint64] = np.right_shift(rows, 1, dtype=np.uint64)
-    changes[:, 1:] |= rows[:, :-1] << (_WORD_BITS - 1)
-    changes ^= rows
-    if spare := -ink.width % _WORD_BITS:
-        changes[:, -1] &= (1 << _WORD_BITS) - (1 << spare)
-    same = changes[1:] & changes[:-1]
-    same &= ~(rows[1:] ^ rows[:-1])
-    bits: int = 3 * _ink_pixels(changes) - 2 * _ink_pixels(same) + height
-    return bits // _BITS
+    """Return what CCITT G4 needs at least for a bitmap: of text, two thirds of what it takes."""
+    return least_bits(ink.rows, ink.width) // _BITS

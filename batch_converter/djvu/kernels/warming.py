@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.djvu.kernels.bzz_stream import BzzStream
 from batch_converter.djvu.kernels.compiling import COMPILED
 from batch_converter.djvu.kernels.equal_shapes import distinct
+from batch_converter.djvu.kernels.g4_bound import least_bits
 from batch_converter.djvu.kernels.iw44_picture import WaveletPicture
 from batch_converter.djvu.kernels.jb2 import decode_dictionary, decode_image
 from batch_converter.djvu.kernels.jb2_composition import composed
@@ -52,7 +53,9 @@ def warm() -> None:
     dictionary = decode_dictionary(SHARED, max_bytes=_MOST_BYTES)
     image = decode_image(PAGE, [dictionary], max_bytes=_MOST_BYTES)
     separated(image, [0] * len(image.blit_shapes), clear=1)
-    _encode(image, composed(image).tobytes())
+    page = composed(image)
+    least_bits(page, image.width)
+    _encode(image, page.tobytes())
     for layer in LAYERS:
         WaveletPicture([layer]).rows(0, 1)
     packed = BzzStream(PACKED)
