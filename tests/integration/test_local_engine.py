@@ -334,13 +334,27 @@ async def test_idle_workers_are_all_told_to_end_before_one_is_waited_for(
     assert not workers()
 
 
+def conversion_of(source: str) -> dict[str, Any]:
+    options = asdict(options_of(LocalSettings()))
+    return {"job": "convert", "source": source, "target": "", "cpu_limit_s": 60, "options": options}
+
+
 async def test_a_job_longer_than_a_pipe_goes_through() -> None:
     pool = WorkerPool(size=1, max_memory_bytes=2 << 30)
-    job = {"job": "convert", "source": "x" * (1 << 20), "target": "", "cpu_limit_s": 60}
-    job["options"] = asdict(options_of(LocalSettings()))
-    answer = await pool.run(job, priority=(0,), timeout_s=60)
+    answer = await pool.run(conversion_of("x" * (1 << 20)), priority=(0,), timeout_s=60)
     await pool.aclose()
     assert answer["error"] == ErrorCode.UNREADABLE
+
+
+async def test_a_worker_is_replaced_after_so_many_jobs() -> None:
+    pool = WorkerPool(size=1, max_memory_bytes=2 << 30, max_jobs=2)
+    seen = []
+    for _ in range(5):
+        await pool.run(conversion_of(""), priority=(0,), timeout_s=60)
+        seen.append([worker.pid for worker in workers()])
+    await pool.aclose()
+    assert [len(found) for found in seen] == [1, 0, 1, 0, 1]
+    assert len({*seen[0], *seen[2], *seen[4]}) == 3
 
 
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:

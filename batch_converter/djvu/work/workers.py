@@ -30,6 +30,10 @@ _PAUSES_S: Final = (0.0, 0.25, 1.0)  # after one that died idle, unnoticed, and 
 MAX_KILLS: Final = 3
 """The kernel picks its victims by their size, and by nobody's fault: one or two may be bad luck."""
 
+_MAX_JOBS: Final = 2_000
+"""A start takes as long as some 50 small documents. Nothing is known to pile up: over 4,500
+documents, most of them damaged, a process grew by less than 1 kB a document."""
+
 _AT_ONCE: Final = (float("-inf"),)
 _GROW_AFTER_S: Final = 60.0
 _MOST_THREADS: Final = 4
@@ -134,7 +138,7 @@ class WorkerPool:
         *,
         size: int,
         max_memory_bytes: int,
-        max_jobs: int = 200,
+        max_jobs: int = _MAX_JOBS,
         max_kills: int = MAX_KILLS,
     ) -> None:
         self.size = self._size = self._free = size
