@@ -31,8 +31,8 @@ MAX_KILLS: Final = 3
 """The kernel picks its victims by their size, and by nobody's fault: one or two may be bad luck."""
 
 _MAX_JOBS: Final = 2_000
-"""A start takes as long as some 50 small documents. Nothing is known to pile up: over 4,500
-documents, most of them damaged, a process grew by less than 1 kB a document."""
+"""A start takes as long as some 50 small documents. Nothing is known to pile up: over 3,500
+documents, most of them damaged, after the largest of them a process grew by 0.1 MB."""
 
 _AT_ONCE: Final = (float("-inf"),)
 _GROW_AFTER_S: Final = 60.0
