@@ -17,6 +17,7 @@ from batch_converter.errors import LedgerError, LedgerWriteError
 from batch_converter.ledger import Ledger, LedgerReader
 from batch_converter.ledger.connection import APPLICATION_ID, _forget_predecessor, connect
 from batch_converter.ledger.store import Store
+from batch_converter.storage import reserve
 from batch_converter.storage.reserve import RESERVE_BYTES, RETRY_AFTER, Reserve
 from batch_converter.storage.sqlite_scripts import migrate
 from tests.support.ledgers import ENGINE, NOON, admitted, opened, source_file
@@ -292,32 +293,51 @@ async def test_the_reserve_is_given_up_and_the_group_tried_again(path: Path) -> 
 
     async with stored(path) as (store, _):
         await store.execute(lambda connection: connection.execute("CREATE TABLE blobs (x)"))
-        reserve = path.with_suffix(".reserve")
-        assert reserve.stat().st_size == RESERVE_BYTES
-        assert reserve.stat().st_blocks * 512 >= RESERVE_BYTES  # the room is really taken
+        room = path.with_suffix(".reserve")
+        assert room.stat().st_size == RESERVE_BYTES
+        assert room.stat().st_blocks * 512 >= RESERVE_BYTES  # the room is really taken
         await store.execute(operation)
         assert tries == [True, True]
-        assert not reserve.exists()
+        assert not room.exists()
+
+
+async def test_a_store_asks_for_its_room_as_it_commits(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reserve, "RETRY_AFTER", 3)
+    room = path.with_suffix(".reserve")
+    kept = Reserve(path)
+    connection = await anyio.to_thread.run_sync(lambda: connect(path, read_only=False))
+    store = Store(connection, kept)
+    try:
+        await store.execute(lambda connection: connection.execute("SELECT 1"))
+        assert room.exists()
+        assert await anyio.to_thread.run_sync(kept.release)
+        for _ in range(5):
+            await store.execute(lambda connection: connection.execute("SELECT 1"))
+        assert room.stat().st_size == RESERVE_BYTES
+    finally:
+        await store.close()
 
 
 @pytest.mark.parametrize("given_up", [True, False])
 def test_room_that_is_not_held_is_asked_for_again_much_later(path: Path, *, given_up: bool) -> None:
     """Given up where the disk was full, or not to be had at the start."""
     room = path.with_suffix(".reserve")
-    reserve = Reserve(path)
+    kept = Reserve(path)
     if given_up:
-        reserve.keep()
-        assert reserve.release()
+        kept.keep()
+        assert kept.release()
     else:
         room.mkdir()  # where no file can be
-        reserve.keep()
+        kept.keep()
         room.rmdir()
     for _ in range(RETRY_AFTER):
-        reserve.keep()
+        kept.keep()
         assert not room.exists()
-    reserve.keep()
+    kept.keep()
     assert room.stat().st_size == RESERVE_BYTES
-    reserve.keep()
+    kept.keep()
     assert room.stat().st_size == RESERVE_BYTES
 
 
