@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batch_converter.djvu.kernels import jbig2_parents
-from batch_converter.djvu.kernels.jbig2_candidates import Candidates, count_ink
+from batch_converter.djvu.kernels.ink import count_ink
+from batch_converter.djvu.kernels.jbig2_candidates import Candidates
 from batch_converter.djvu.kernels.jbig2_match_layout import (
     COST,
     DOWN,
@@ -110,9 +111,12 @@ def test_pixels_of_whole_rows_are_compared(width: int) -> None:
         assert any(match[PARENT] >= 0 and match[COST] == 3 for match in found)
 
 
-@given(st.integers(0, (1 << 63) - 1))
+@given(st.integers(-(1 << 63), (1 << 63) - 1))
+@example(-1)
+@example(-(1 << 63))
+@example((1 << 63) - 1)
 def test_ink_is_counted(word: int) -> None:
-    assert count_ink(word) == word.bit_count()
+    assert count_ink(word) == (word & (1 << 64) - 1).bit_count()
 
 
 @pytest.mark.parametrize("search", [matches_by_integers, matches_by_words])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from batch_converter.djvu.kernels.compiling import kernel
-from batch_converter.djvu.kernels.jbig2_candidates import count_ink
+from batch_converter.djvu.kernels.ink import count_ink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from batch_converter.djvu.kernels.compiling import kernel
+from batch_converter.djvu.kernels.ink import count_ink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,10 +44,6 @@ QUARTERS: Final = 4
 """Above and below the row, left and right of the column, that lie on each other in all."""
 
 _LEFT: Final = (1 << WORD_BITS) - (1 << 33)
-_PAIRS: Final = 0x5555555555555555
-_FOURS: Final = 0x3333333333333333
-_BYTES: Final = 0x0F0F0F0F0F0F0F0F
-_SUM: Final = 0x0101010101010101
 
 _ENDS: Final = 2
 """Words in front of all and behind all, which a move by a pixel reads."""
@@ -210,12 +207,3 @@ def count_inks(
             for at in range(first, first + count):
                 inks[quarter] += count_ink(words[at] & _LEFT)
                 inks[quarter + 1] += count_ink(words[at] & ~_LEFT)
-
-
-@kernel
-def count_ink(word: int) -> int:
-    """Count the bits that are set, in a way that compilers know a machine's instruction for."""
-    word -= word >> 1 & _PAIRS
-    word = (word & _FOURS) + (word >> 2 & _FOURS)
-    word = word + (word >> 4) & _BYTES
-    return word * _SUM >> 56 & 0x7F

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.djvu.kernels.compiling import kernel
+from batch_converter.djvu.kernels.ink import count_ink
 from batch_converter.djvu.kernels.jbig2_candidates import (
     MARGIN,
     QUARTERS,
     WORD,
     WORD_BITS,
-    count_ink,
     row_words,
     rows_above,
     size_key,
