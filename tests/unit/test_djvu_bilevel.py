@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,10 +12,9 @@ from PIL import Image
 from batch_converter.djvu.draw import palette
 from batch_converter.djvu.draw.bilevel import Area, Bitmap, g4_data
 from batch_converter.djvu.draw.palette import CLEAR, level_masks, separated_masks
-from batch_converter.djvu.kernels.jb2 import Jb2Image
 from batch_converter.djvu.kernels.jb2_composition import leveled
-from batch_converter.djvu.kernels.shapes import Shapes
 from tests.support.netpbm import pbm
+from tests.unit.test_djvu_kernel_forms import thrown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -164,19 +162,10 @@ def cut(masks: Iterable[LevelMask]) -> list[Cut]:
 def test_masks_by_shapes_are_those_by_pixels(most_listed: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     width, height = random.integers(1, 90, 2).tolist()
-    shapes = Shapes()
-    for _ in range(3):
-        wide, high = random.integers(1, 30, 2).tolist()
-        shapes.add(wide, high, np.packbits(some_pixels(wide, high, 0.6), axis=1).tobytes())
     count = int(random.integers(0, 9))
-    image = Jb2Image(
-        width=width,
-        height=height,
-        shapes=shapes,
-        blit_shapes=array("q", random.integers(0, 3, count).tolist()),
-        blit_lefts=array("q", random.integers(-20, width, count).tolist()),
-        blit_bottoms=array("q", random.integers(-20, height, count).tolist()),
-    )
+    lows, highs = (0, -20, -20), (3, width, height)
+    places = [tuple(place) for place in random.integers(lows, highs, (count, 3)).tolist()]
+    image = thrown(places, width, height, seed, [0.6] * 3)
     levels = random.choice([0, 3, 4, 254, CLEAR], count).tolist()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(palette, "_MOST_LISTED", most_listed)
