@@ -5,12 +5,12 @@ What is seen stays as it is: only clear rows are added, which makes places cheap
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from batch_converter.djvu.kernels.equal_shapes import distinct
+from batch_converter.djvu.kernels.integers import buffer_of
 from batch_converter.djvu.kernels.jbig2_baselines import on_baselines
 from batch_converter.djvu.kernels.jbig2_segments import Placements
 from batch_converter.djvu.kernels.shapes import Shapes
@@ -46,9 +46,9 @@ class MaskSymbols:
         numbers = [same[start:end] for start, end in pairwise([0, *ends])]
         placements = [
             Placements(
-                numbers=array("q", own[mask.numbers].tobytes()),
-                lefts=array("q", mask.lefts.tobytes()),
-                tops=array("q", mask.tops.tobytes()),
+                numbers=buffer_of(own[mask.numbers]),
+                lefts=buffer_of(mask.lefts),
+                tops=buffer_of(mask.tops),
             )
             for mask, own in zip(masks, numbers, strict=True)
         ]

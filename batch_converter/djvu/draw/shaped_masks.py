@@ -7,7 +7,6 @@ page, or lies half under another one of another colour, becomes a shape of its o
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ import numpy as np
 from batch_converter.djvu.kernels import jbig2_dictionaries
 from batch_converter.djvu.kernels.equal_shapes import distinct
 from batch_converter.djvu.kernels.g4_bound import least_bits
+from batch_converter.djvu.kernels.integers import buffer_of
 from batch_converter.djvu.kernels.shape_visibility import mark_whole
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class _Cutting:
         """Which lie inside, and under nothing of another colour."""
         shapes, ink = self._shapes, self._ink
         laid_out = shapes.bits, shapes.offsets, shapes.widths, shapes.heights
-        placed = _array(self._numbers), _array(self._lefts), _array(self._tops)
+        placed = buffer_of(self._numbers), buffer_of(self._lefts), buffer_of(self._tops)
         seen = bytearray(ink.rows.tobytes())
         whole = bytearray(len(self._numbers))
         mark_whole(*laid_out, *placed, seen, ink.width, ink.height, whole)
@@ -217,10 +217,6 @@ def _each_once(numbers: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     is_there = np.zeros(count, np.bool_)
     is_there[numbers] = True
     return np.flatnonzero(is_there)
-
-
-def _array(numbers: NDArray[np.int64]) -> array[int]:
-    return array("q", numbers.tobytes())
 
 
 def _pixels(bitmap: Bitmap, start: int, end: int, first: int, last: int) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from batch_converter.djvu.kernels.compiling import COMPILED, kernel
+from batch_converter.djvu.kernels.integers import view_of
 from batch_converter.djvu.kernels.shapes import BITS
 
 if TYPE_CHECKING:
@@ -139,6 +140,6 @@ _numbers_of = numbers_by_hash if COMPILED else numbers_by_dictionary
 
 def distinct(shapes: Shapes) -> tuple[Shapes, NDArray[np.int64]]:
     """Return shapes each once, in the order in which they first come, and the new numbers."""
-    numbers = np.frombuffer(_numbers_of(shapes), np.int64)
+    numbers = view_of(_numbers_of(shapes))
     firsts = np.flatnonzero(np.diff(np.maximum.accumulate(numbers), prepend=_NONE))
     return (shapes if len(firsts) == len(shapes) else shapes.chosen(firsts)), numbers

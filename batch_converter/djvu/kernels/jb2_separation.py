@@ -14,6 +14,7 @@ import numpy as np
 
 from batch_converter.djvu.kernels.compiling import kernel
 from batch_converter.djvu.kernels.ink import count_ink
+from batch_converter.djvu.kernels.integers import buffer_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +71,8 @@ def separated(image: Jb2Image, levels: Sequence[int], *, clear: int) -> list[Lev
         *(image.blit_shapes, image.blit_lefts, image.blit_bottoms),
         array("q", levels),
         clear,
-        _array(places - tops * strides - lefts),
-        _array(strides),
+        buffer_of(places - tops * strides - lefts),
+        buffer_of(strides),
         inks,
         pixels,
         *(bytearray(covered), image.width, image.height),
@@ -108,10 +109,6 @@ def _spans(
     np.minimum.at(first, levels, firsts.clip(0, most))
     np.maximum.at(end, levels, ends.clip(0, most))
     return first, np.maximum(end - first, 0)
-
-
-def _array(numbers: NDArray[np.int64]) -> array[int]:
-    return array("q", numbers.tobytes())
 
 
 @kernel

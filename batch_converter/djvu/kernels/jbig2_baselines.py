@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from batch_converter.djvu.kernels.compiling import kernel
+from batch_converter.djvu.kernels.integers import buffer_of, view_of
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence, Sequence
@@ -49,7 +50,7 @@ def on_baselines(shapes: Shapes, pages: Sequence[tuple[Placements, int]]) -> Sha
     """
     uses = np.zeros(len(shapes), np.int64)
     for placements, _ in pages:
-        uses += np.bincount(_array(placements.numbers), minlength=len(shapes))
+        uses += np.bincount(view_of(placements.numbers), minlength=len(shapes))
     if not uses.any() or uses.sum() < _FEWEST_USES * np.count_nonzero(uses):
         return shapes
     neighbours = _neighbours(shapes, pages)
@@ -58,14 +59,10 @@ def on_baselines(shapes: Shapes, pages: Sequence[tuple[Placements, int]]) -> Sha
         return shapes
     rooms = np.full(len(shapes), _HIGHEST)
     for placements, height in pages:
-        numbers = _array(placements.numbers)
-        ends = _array(placements.tops) + _array(shapes.heights)[numbers]
+        numbers = view_of(placements.numbers)
+        ends = view_of(placements.tops) + view_of(shapes.heights)[numbers]
         np.minimum.at(rooms, numbers, height - ends)
     return shapes.chosen(np.arange(len(shapes)), np.minimum(depths, np.maximum(rooms, 0)))
-
-
-def _array(numbers: array[int]) -> NDArray[np.int64]:
-    return np.frombuffer(numbers, np.int64)
 
 
 class _Neighbours(NamedTuple):
@@ -92,11 +89,7 @@ def _neighbours(shapes: Shapes, pages: Sequence[tuple[Placements, int]]) -> _Nei
     sizes = len(shapes), len(shapes), 2 * _HIGHEST + 1
     found, times = np.unique(np.ravel_multi_index((*both, lower), sizes), return_counts=True)
     numbers, others, lower = np.unravel_index(found, sizes)
-    return _Neighbours(*map(_copied, (numbers, others, lower - _HIGHEST, times)))
-
-
-def _copied(numbers: NDArray[np.int64]) -> array[int]:
-    return array("q", numbers.astype(np.int64, copy=False).tobytes())
+    return _Neighbours(*map(buffer_of, (numbers, others, lower - _HIGHEST, times)))
 
 
 def _rises(neighbours: _Neighbours, shapes: int) -> NDArray[np.int64]:
@@ -105,7 +98,7 @@ def _rises(neighbours: _Neighbours, shapes: int) -> NDArray[np.int64]:
     votes = array("q", bytes(8 * VOTES))
     for _ in range(_ROUNDS):
         settle_rises(*neighbours, rises, votes)
-    return _array(rises)
+    return view_of(rises)
 
 
 @kernel
@@ -151,12 +144,12 @@ def settle_rises(  # noqa: PLR0917  # buffers, for a compiler
 
 def _pairs(shapes: Shapes, placements: Placements) -> tuple[NDArray[np.int64], ...]:
     """Tell shapes that follow each other in a line, and how much lower the second one ends."""
-    numbers = _array(placements.numbers)
-    heights = _array(shapes.heights)[numbers]
-    seen = (heights > 0) & (heights < _HIGHEST) & (_array(shapes.widths)[numbers] > 0)
+    numbers = view_of(placements.numbers)
+    heights = view_of(shapes.heights)[numbers]
+    seen = (heights > 0) & (heights < _HIGHEST) & (view_of(shapes.widths)[numbers] > 0)
     numbers, heights = numbers[seen], heights[seen]
-    right = np.diff(_array(placements.lefts)[seen])
-    lower = np.diff(_array(placements.tops)[seen] + heights)
+    right = np.diff(view_of(placements.lefts)[seen])
+    lower = np.diff(view_of(placements.tops)[seen] + heights)
     taller = np.maximum(heights[1:], heights[:-1])
     is_next = (right >= 0) & (right < _HEIGHTS_APART * taller + _WIDEST_GAP)
     is_next &= np.abs(lower) <= taller
@@ -168,7 +161,7 @@ def _depths(
 ) -> NDArray[np.int64]:
     """Tell how many rows each shape needs to reach down to those that reach lowest."""
     depths = np.zeros(len(uses), np.int64)
-    numbers = np.unique(_array(neighbours.numbers))
+    numbers = np.unique(view_of(neighbours.numbers))
     if not numbers.size:
         return depths
     order = numbers[np.argsort(rises[numbers], kind="stable")]

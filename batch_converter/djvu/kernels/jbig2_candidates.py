@@ -14,11 +14,10 @@ import numpy as np
 
 from batch_converter.djvu.kernels.compiling import kernel
 from batch_converter.djvu.kernels.ink import count_ink
+from batch_converter.djvu.kernels.integers import buffer_of, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from batch_converter.djvu.kernels.shapes import Shapes
 
@@ -68,16 +67,16 @@ class Candidates:
 
     def __init__(self, shapes: Shapes, numbers: Sequence[int]) -> None:
         chosen = np.asarray(numbers, np.int64)
-        widths = np.frombuffer(shapes.widths, np.int64)[chosen]
-        heights = np.frombuffer(shapes.heights, np.int64)[chosen]
+        widths = view_of(shapes.widths)[chosen]
+        heights = view_of(shapes.heights)[chosen]
         fits = (heights >= _LOWEST) & (np.maximum(widths, heights) <= _LARGEST)
         keys = (widths + 2 * MARGIN - 1) // _ROW_BITS * HEIGHTS + heights
         places = np.flatnonzero(fits)
         places = places[np.argsort(keys[places], kind="stable")]
-        self.numbers = _array(chosen[places])
-        self.widths = _array(widths[places])
-        self.heights = _array(heights[places])
-        self.bounds = _array(np.searchsorted(keys[places], np.arange(_CLASSES * HEIGHTS + 1)))
+        self.numbers = buffer_of(chosen[places])
+        self.widths = buffer_of(widths[places])
+        self.heights = buffer_of(heights[places])
+        self.bounds = buffer_of(np.searchsorted(keys[places], np.arange(_CLASSES * HEIGHTS + 1)))
         self._shapes = shapes
 
     def __len__(self) -> int:
@@ -91,7 +90,7 @@ class Candidates:
         counts = -(-(row_bits - MARGIN) // WORD_BITS)
         sizes = (heights + 2 * MARGIN) * counts
         starts = np.cumsum(sizes) - sizes + MARGIN * counts + _ENDS // 2
-        return _array(np.append(starts, sizes.sum() + _ENDS))
+        return buffer_of(np.append(starts, sizes.sum() + _ENDS))
 
     @cached_property
     def words(self) -> array[int]:
@@ -130,10 +129,6 @@ class Candidates:
             middle = bits // 2 - (width - 1) // 2
             found.append(int.from_bytes(whole) << MARGIN * bits >> middle)
         return found
-
-
-def _array(numbers: NDArray[np.int64]) -> array[int]:
-    return array("q", numbers.astype(np.int64, copy=False).tobytes())
 
 
 @kernel

@@ -7,12 +7,12 @@ shorter their IDs.
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from batch_converter.djvu.kernels.integers import buffer_of, view_of
 from batch_converter.djvu.kernels.jbig2_candidates import Candidates
 from batch_converter.djvu.kernels.jbig2_parents import chosen_refinements
 from batch_converter.djvu.kernels.jbig2_symbols import (
@@ -84,9 +84,9 @@ class SymbolDictionary:
         candidates = Candidates(shapes, order)
         refined = chosen_refinements(candidates, shared.candidates if shared else None)
         is_direct = np.ones(len(shapes), np.bool_)
-        is_direct[np.frombuffer(refined.order, np.int64)] = False
-        ordered = np.frombuffer(order, np.int64)
-        direct = array("q", ordered[is_direct[ordered]].tobytes())
+        is_direct[view_of(refined.order)] = False
+        ordered = view_of(order)
+        direct = buffer_of(ordered[is_direct[ordered]])
         known = list(shared.segments) if shared else []
         own: list[SymbolSegment] = []
         if direct:
@@ -104,9 +104,9 @@ def _refined_segment(
 ) -> SymbolSegment:
     known = symbols_of(segments, refined.parents)
     _refuse_too_many(known.total + len(refined))
-    ids = np.concatenate((known.numbers, np.frombuffer(refined.order, np.int64)))
-    parents = np.frombuffer(refined.parents, np.int64)
-    parent_ids = array("q", Symbols((), ids).ids(parents).tobytes())
+    ids = np.concatenate((known.numbers, view_of(refined.order)))
+    parents = view_of(refined.parents)
+    parent_ids = buffer_of(Symbols((), ids).ids(parents))
     return SymbolSegment(
         data=refined_dictionary_data(shapes, refined, parent_ids, known.total),
         numbers=refined.order,

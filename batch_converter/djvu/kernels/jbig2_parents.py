@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from batch_converter.djvu.kernels.integers import buffer_of
 from batch_converter.djvu.kernels.jbig2_match_layout import (
     COST,
     DOWN,
@@ -26,8 +27,6 @@ from batch_converter.djvu.kernels.jbig2_match_layout import (
 from batch_converter.djvu.kernels.jbig2_matches import matches_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from batch_converter.djvu.kernels.jbig2_candidates import Candidates
 
 _OWN_COST: Final = 20
@@ -80,12 +79,8 @@ def chosen_refinements(own: Candidates, known: Candidates | None) -> Refinements
     order = np.lexsort((numbers, widths, heights))
     parents, rights, downs = matches[worthy[order]][:, (PARENT, RIGHT, DOWN)].T
     return Refinements(
-        order=_array(numbers[order]),
-        parents=_array(parents),
-        rights=_array(rights),
-        downs=_array(downs),
+        order=buffer_of(numbers[order]),
+        parents=buffer_of(parents),
+        rights=buffer_of(rights),
+        downs=buffer_of(downs),
     )
-
-
-def _array(numbers: NDArray[np.int64]) -> array[int]:
-    return array("q", numbers.tobytes())

@@ -21,14 +21,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from batch_converter.djvu.kernels.integers import buffer_of, view_of
 from batch_converter.djvu.kernels.jbig2_bitmaps import ADAPTIVE_PIXELS, encoded_bitmap
 from batch_converter.djvu.kernels.jbig2_dictionaries import SymbolDictionary, symbols_of
 from batch_converter.djvu.kernels.jbig2_text import Instances, text_region_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from batch_converter.djvu.kernels.jbig2_dictionaries import Symbols
     from batch_converter.djvu.kernels.shapes import Shapes
@@ -177,32 +176,24 @@ def _numbered(places: Sequence[int], page_information: int) -> Sequence[int]:
 
 def _visible(shapes: Shapes, placements: Placements) -> Placements:
     """Leave out shapes without any pixel, which no dictionary has."""
-    numbers = _view(placements.numbers)
-    visible = (_view(shapes.widths)[numbers] > 0) & (_view(shapes.heights)[numbers] > 0)
+    numbers = view_of(placements.numbers)
+    visible = (view_of(shapes.widths)[numbers] > 0) & (view_of(shapes.heights)[numbers] > 0)
     if visible.all():
         return placements
     return Placements(
-        numbers=_copied(numbers[visible]),
-        lefts=_copied(_view(placements.lefts)[visible]),
-        tops=_copied(_view(placements.tops)[visible]),
+        numbers=buffer_of(numbers[visible]),
+        lefts=buffer_of(view_of(placements.lefts)[visible]),
+        tops=buffer_of(view_of(placements.tops)[visible]),
     )
 
 
-def _view(numbers: array[int]) -> NDArray[np.int64]:
-    return np.frombuffer(numbers, np.int64)
-
-
-def _copied(numbers: NDArray[np.int64]) -> array[int]:
-    return array("q", numbers.tobytes())
-
-
 def _text(shapes: Shapes, placed: Placements, symbols: Symbols) -> bytes:
-    numbers = _view(placed.numbers)
+    numbers = view_of(placed.numbers)
     instances = Instances(
-        ids=_copied(symbols.ids(numbers)),
+        ids=buffer_of(symbols.ids(numbers)),
         lefts=placed.lefts,
-        bottoms=_copied(_view(placed.tops) + _view(shapes.heights)[numbers] - 1),
-        widths=_copied(_view(shapes.widths)[numbers]),
+        bottoms=buffer_of(view_of(placed.tops) + view_of(shapes.heights)[numbers] - 1),
+        widths=buffer_of(view_of(shapes.widths)[numbers]),
     )
     return text_region_data(instances, symbols.total)
 

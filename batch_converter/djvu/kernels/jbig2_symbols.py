@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from batch_converter.djvu.kernels.compiling import kernel
+from batch_converter.djvu.kernels.integers import buffer_of, view_of
 from batch_converter.djvu.kernels.jbig2_bitmaps import (
     ADAPTIVE_PIXELS,
     BITMAP_CONTEXTS,
@@ -189,11 +190,11 @@ def symbol_order(shapes: Shapes, numbers: Sequence[int] | NDArray[np.int64]) -> 
     """
     is_chosen = np.zeros(len(shapes), np.bool_)
     is_chosen[np.asarray(numbers, np.int64)] = True
-    widths, heights = (np.frombuffer(n, np.int64) for n in (shapes.widths, shapes.heights))
+    widths, heights = (view_of(n) for n in (shapes.widths, shapes.heights))
     chosen = np.flatnonzero(is_chosen & (widths > 0) & (heights > 0))
     sizes = heights[chosen] << _SIZE_BITS | widths[chosen]
     order = sizes.argsort(kind="stable")  # of equal ones the first stays the first
-    return array("q", chosen[order].astype(np.int64, copy=False).tobytes())
+    return buffer_of(chosen[order])
 
 
 def dictionary_data(shapes: Shapes, order: array[int]) -> bytes:
@@ -248,7 +249,7 @@ def refined_dictionary_data(
 
 
 def _buffer(shapes: Shapes, order: array[int]) -> array[int]:
-    widths = np.frombuffer(shapes.widths, np.int64)[np.frombuffer(order, np.int64)]
+    widths = view_of(shapes.widths)[view_of(order)]
     widest = int(widths.max(initial=0))
     return array("i", bytes(4 * max(BUFFERED_DECISIONS, widest + 2 * _SPARE)))
 

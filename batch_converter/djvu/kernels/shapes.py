@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from batch_converter.djvu.kernels.compiling import COMPILED, kernel
+from batch_converter.djvu.kernels.integers import buffer_of, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,12 +24,8 @@ Picture = tuple[int, int, bytes]
 """A shape by what it looks like: its width, its height and its packed rows."""
 
 
-def _numbers(values: NDArray[np.int64] | None = None) -> array[int]:
-    return array("q", b"" if values is None else values.tobytes())
-
-
-def _array(numbers: array[int]) -> NDArray[np.int64]:
-    return np.asarray(numbers, np.int64)
+def _none() -> array[int]:
+    return array("q")
 
 
 def copy_by_slices(
@@ -68,18 +65,20 @@ class Shapes:
     """
 
     bits: bytearray = field(default_factory=bytearray)
-    offsets: array[int] = field(default_factory=_numbers)
-    widths: array[int] = field(default_factory=_numbers)
-    heights: array[int] = field(default_factory=_numbers)
+    offsets: array[int] = field(default_factory=_none)
+    widths: array[int] = field(default_factory=_none)
+    heights: array[int] = field(default_factory=_none)
 
     @classmethod
     def together(cls, parts: Sequence[Shapes]) -> Shapes:
         """Put those of many side by side, numbered on."""
         starts = accumulate((len(part.bits) for part in parts), initial=0)
-        offsets = [_array(part.offsets) + start for part, start in zip(parts, starts, strict=False)]
+        offsets = [
+            view_of(part.offsets) + start for part, start in zip(parts, starts, strict=False)
+        ]
         return cls(
             bits=bytearray().join(part.bits for part in parts),
-            offsets=_numbers(np.concatenate([_array(_numbers()), *offsets])),
+            offsets=buffer_of(np.concatenate([view_of(_none()), *offsets])),
             widths=array("q", b"".join(part.widths for part in parts)),
             heights=array("q", b"".join(part.heights for part in parts)),
         )
@@ -98,15 +97,15 @@ class Shapes:
 
     def chosen(self, numbers: NDArray[np.int64], below: NDArray[np.int64] | int = 0) -> Shapes:
         """Return copies of some of them, with so many clear rows below each."""
-        widths, heights = _array(self.widths)[numbers], _array(self.heights)[numbers]
+        widths, heights = view_of(self.widths)[numbers], view_of(self.heights)[numbers]
         strides = -(-widths // BITS)
         rooms = strides * (heights + below)
-        offsets = _numbers(np.cumsum(rooms) - rooms)
+        offsets = buffer_of(np.cumsum(rooms) - rooms)
         bits = bytearray(int(rooms.sum()))
-        starts = _numbers(_array(self.offsets)[numbers])
-        copy_pieces(self.bits, starts, _numbers(strides * heights), bits, offsets)
+        starts = buffer_of(view_of(self.offsets)[numbers])
+        copy_pieces(self.bits, starts, buffer_of(strides * heights), bits, offsets)
         return Shapes(
-            bits=bits, offsets=offsets, widths=_numbers(widths), heights=_numbers(heights + below)
+            bits=bits, offsets=offsets, widths=buffer_of(widths), heights=buffer_of(heights + below)
         )
 
     def rows(self, number: int) -> bytes:
