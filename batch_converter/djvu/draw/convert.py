@@ -146,7 +146,7 @@ def _add_pages(
     facts = cache(partial(document_facts, reader, options.encoding))
     writer = PageWriter(pdf, options, destinations, facts)
     for index in pages:
-        geometry = _geometry(info.pages[index])
+        geometry = Geometry.of(info.pages[index])
         try:
             _refuse_damage(info.pages[index])
             told = writer.add(reader.page(index), geometry, index)
@@ -161,12 +161,6 @@ def _add_pages(
 def _refuse_damage(page: PageInfo) -> None:
     if page.fault:
         raise PageError(page.fault)
-
-
-def _geometry(page: PageInfo) -> Geometry:
-    return Geometry(
-        width=page.width, height=page.height, dpi=page.dpi, rotation_deg=page.rotation_deg
-    )
 
 
 def assemble(

@@ -7,7 +7,12 @@ counted on the stored page, annotations on the shown one; both from the lower le
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from batch_converter.djvu.read.inspect import PageInfo
 
 POINTS_AN_INCH: Final = 72
 _QUARTER: Final = 90
@@ -38,6 +43,13 @@ class Geometry:
     height: int
     dpi: int
     rotation_deg: int = 0
+
+    @classmethod
+    def of(cls, page: PageInfo) -> Self:
+        """Take what a page's headers say."""
+        return cls(
+            width=page.width, height=page.height, dpi=page.dpi, rotation_deg=page.rotation_deg
+        )
 
     @property
     def shown_size(self) -> tuple[int, int]:

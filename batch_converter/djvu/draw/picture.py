@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from batch_converter.djvu.draw.palette import Color
     from batch_converter.djvu.jobs.options import ConvertOptions
     from batch_converter.djvu.read.document import PageChunks
-    from batch_converter.djvu.read.inspect import PageInfo
 
 _COLOR_KINDS: Final = frozenset({"BG44", "BGjp"})
 _INK_KINDS: Final = frozenset({"Djbz", "Sjbz", "FGbz", "FG44", "FGjp"})
@@ -79,16 +78,10 @@ def draw_first_page(source: str, target: str, max_side_px: int, options: Convert
     first = inspect(source, bundled_only=options.bundled_only).pages[0]
     try:
         with open_djvu(source, bundled_only=options.bundled_only) as reader:
-            image = _drawn(reader.page(0), _geometry(first), max_side_px, options)
+            image = _drawn(reader.page(0), Geometry.of(first), max_side_px, options)
     except PageError as error:
         raise EngineError(f"its first page has no picture: {error}") from error
     _store(encode_jpeg(HeldRaster(image), _QUALITY).data, target)
-
-
-def _geometry(page: PageInfo) -> Geometry:
-    return Geometry(
-        width=page.width, height=page.height, dpi=page.dpi, rotation_deg=page.rotation_deg
-    )
 
 
 def _drawn(
