@@ -39,7 +39,7 @@ from batch_converter.counters import RunCounters
 from batch_converter.machine_limits import check_limits
 from batch_converter.orchestrator import StopReason
 from batch_converter.report.formatting import pluralized, short_duration
-from batch_converter.watching import WatchOptions, open_watch
+from batch_converter.watching import RESCAN_S, SETTLE_S, WatchOptions, open_watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from batch_converter.watching import Tally, Watcher
 
 log = structlog.get_logger()
+_RESCAN = f"{RESCAN_S / 60:g}m"
 
 
 def _seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
@@ -73,18 +74,18 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
     "--settle",
     "settle_s",
     callback=_seconds,
-    default="2",
+    default=f"{SETTLE_S:g}",
     metavar="SECONDS",
-    help="Take a file up once it has not changed for so long (default: 2).",
+    help=f"Take a file up once it has not changed for so long (default: {SETTLE_S:g}).",
 )
 @click.option(
     "--rescan",
     "rescan_s",
     callback=_seconds,
-    default="10m",
+    default=_RESCAN,
     metavar="DURATION",
     help="Look through everything, and try again what failed in passing, every so long"
-    " (default: 10m).",
+    f" (default: {_RESCAN}).",
 )
 @click.option(
     "--poll",

@@ -12,6 +12,9 @@ _LEAST_POLL_S: Final = 1.0
 _SETTLES_A_POLL: Final = 5
 _PATIENCE: Final = 5
 
+SETTLE_S: Final = 2.0
+RESCAN_S: Final = 600.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchOptions:
@@ -27,8 +30,8 @@ class WatchOptions:
         UsageError: A time is senseless.
     """
 
-    settle_s: float = 2.0
-    rescan_s: float = 600.0
+    settle_s: float = SETTLE_S
+    rescan_s: float = RESCAN_S
     poll: bool = False
 
     def __post_init__(self) -> None:

@@ -24,7 +24,7 @@ from batch_converter.state import (
     unsearched_dirs,
 )
 from batch_converter.watching.listening import FolderListener, require_listening
-from batch_converter.watching.options import WatchOptions
+from batch_converter.watching.options import RESCAN_S, SETTLE_S, WatchOptions
 from batch_converter.watching.places import Places
 from batch_converter.watching.watcher import Watcher
 
@@ -63,8 +63,8 @@ async def watch(
     sources: Sequence[str | os.PathLike[str]],
     settings: Settings,
     *,
-    settle_s: float = 2.0,
-    rescan_s: float = 600.0,
+    settle_s: float = SETTLE_S,
+    rescan_s: float = RESCAN_S,
     poll: bool = False,
     on_event: Observer | None = None,
     on_report: Callable[[api.RunReport], object] | None = None,
