@@ -6,12 +6,15 @@ It is imported on first use: offline runs need no HTTP.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from batch_converter.engines.aspose.engine import AsposeEngine
 
-__all__ = ["AsposeEngine"]
+__all__ = ["NAME", "AsposeEngine"]
+
+NAME: Final = "aspose"
+"""What `--engine`, the ledger and the report call it."""
 
 
 def __getattr__(name: str) -> object:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from yarl import URL
 
 from batch_converter.clock import SystemClock
+from batch_converter.engines.aspose import NAME
 from batch_converter.engines.aspose.client import Client
 from batch_converter.engines.aspose.exchange import Exchange
 from batch_converter.engines.aspose.judgement import judge_answer
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from batch_converter.storage import OpenSource
     from batch_converter.wire import TaskAnswer
 
-NAME: Final = "aspose"
 _RESULT_LIFETIME: Final = timedelta(hours=24)  # API-FACTS, Fetch: kept so long from submission
 
 

@@ -104,7 +104,7 @@ def _reached(settings: AsposeSettings) -> list[Finding]:
 
 
 SPEC: Final = EngineSpec(
-    name="aspose",
+    name=aspose.NAME,
     is_configured=_is_configured,
     validate=_validate,
     build=_build,

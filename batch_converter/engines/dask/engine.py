@@ -6,13 +6,14 @@ import os
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
 from batch_converter.djvu.work.kernel_folder import NoKernelFolderError, kernel_folder
 from batch_converter.djvu.work.workers import WorkerPool
 from batch_converter.engines.base import Converter, Ready
+from batch_converter.engines.dask import NAME
 from batch_converter.engines.dask.cluster import Cluster
 from batch_converter.engines.dask.conversion import ClusterConversion, Means
 from batch_converter.engines.dask.dispatch import Dispatch
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from batch_converter.events import EventStream
     from batch_converter.storage import OpenSource
     from batch_converter.threads import DiskThreads
-
-NAME: Final = "dask"
 
 
 class DaskEngine(Converter):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
+from batch_converter.engines.dask import NAME
 from batch_converter.engines.dask.settings import DaskSettings
 from batch_converter.engines.spec import EngineResources, EngineSpec, Finding
 from batch_converter.errors import ConfigError, ServiceUnavailableError
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from batch_converter.engines.base import Converter
     from batch_converter.redaction import Redactor
 
-_NAME: Final = "dask"
 _NEEDED: Final = ("distributed", "cryptography")
 
 
@@ -52,7 +52,7 @@ async def _diagnose(settings: Settings, _redactor: Redactor) -> Sequence[Finding
 
 
 SPEC: Final = EngineSpec(
-    name=_NAME,
+    name=NAME,
     is_configured=lambda _: False,
     validate=_validate,
     build=_build,
