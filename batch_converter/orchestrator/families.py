@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from batch_converter.discovery import HEAD_BYTES, is_head_of_several
 from batch_converter.errors import FileError
 from batch_converter.naming import is_djvu_name
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from batch_converter.djvu.work.inspection import DjvuInspector
-
-_HEAD_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,6 @@ def _may_be_index(path: str) -> bool:
     """Whether a file begins as a document of several components does; spares a question."""
     try:
         with Path(path).open("rb") as file:
-            head = file.read(_HEAD_BYTES)
+            return is_head_of_several(file.read(HEAD_BYTES))
     except OSError:
         return False
-    return head.startswith(b"AT&TFORM") and head.endswith(b"DJVM")

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from batch_converter.discovery import HEAD_BYTES, is_head_of_index
 from batch_converter.djvu.jobs.document_facts import BundleFile
 from batch_converter.errors import UnreadableError
 from batch_converter.objects import ObjectAddress, key_fault
 from batch_converter.output import temporary_folder, write_all, writing
-from batch_converter.sources.object_walk import HEAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from batch_converter.objects import ObjectClient, ObjectStatus
 
 _LONGEST_NAME_BYTES: Final = 255
-_BUNDLED_FLAG: Final = 0x80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +109,7 @@ class ObjectInspector:
         address = ObjectAddress.parse(path)
         with _reading(path):
             head = self._client_of(address).read(address.key, 0, HEAD_BYTES)
-        if not _is_index(head):
+        if not is_head_of_index(head):
             return None
         with temporary_folder(self._scratch()) as folder:
             index = self._fetched(address, folder)
@@ -128,7 +127,7 @@ class ObjectInspector:
         with temporary_folder(self._scratch()) as folder:
             copy = self._fetched(address, folder)
             with copy.path.open("rb") as file:
-                is_index = _is_index(file.read(HEAD_BYTES))
+                is_index = is_head_of_index(file.read(HEAD_BYTES))
             if is_index:
                 parts = self._parts(address, copy.path, folder)
                 copy = replace(copy, parts_fingerprint=self._fingerprint(parts))
@@ -197,16 +196,6 @@ def _reading(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _is_index(head: bytes) -> bool:
-    """Whether a file begins as an index, whose directory says that its pages are elsewhere.
-
-    `AT&TFORM`, a length, `DJVM`, `DIRM`, a length, and flags, of which the highest is that
-    of a bundle (DjVu3 spec 8.3.2).
-    """
-    is_directory = head.startswith(b"AT&TFORM") and head[12:20] == b"DJVMDIRM"
-    return is_directory and len(head) > 24 and not head[24] & _BUNDLED_FLAG  # noqa: PLR2004  # behind two lengths
 
 
 def _file_name(address: ObjectAddress) -> str:

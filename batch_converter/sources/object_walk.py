@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
 from batch_converter.config import STATE_DIR_NAME
-from batch_converter.discovery import UnreadableSource, is_head_of_document, wanted_output
+from batch_converter.discovery import (
+    HEAD_BYTES,
+    UnreadableSource,
+    is_head_of_document,
+    wanted_output,
+)
 from batch_converter.errors import UsageError
 from batch_converter.models import SourceFile
 from batch_converter.naming import is_djvu_name, is_hidden_name
@@ -20,8 +25,6 @@ if TYPE_CHECKING:
     from batch_converter.objects import ObjectClient, ObjectStatus
 
 log = structlog.get_logger()
-
-HEAD_BYTES: Final = 32
 
 
 class Place(NamedTuple):

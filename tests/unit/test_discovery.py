@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_converter.discovery import (
+    MAGIC,
     DiskWalk,
     Found,
     Passed,
@@ -26,9 +27,12 @@ from batch_converter.discovery import (
     check_sources,
     clash_key,
     clash_name,
+    is_head_of_index,
+    is_head_of_several,
     read_files_from,
     wanted_output,
 )
+from batch_converter.djvu.read import iff
 from batch_converter.errors import UsageError
 from batch_converter.models import SourceFile
 
@@ -898,3 +902,28 @@ def test_a_byte_order_mark_before_a_list_by_nul_is_dropped_where_that_makes_a_fi
     name = os.fsencode(tmp_path / "a.djvu")
     content = b"\xef\xbb\xbf%s\0\xef\xbb\xbf%s\0" % (name, name)
     assert listed(tmp_path, content, null=True) == [name, b"\xef\xbb\xbf" + name]
+
+
+FORM = b"AT&TFORM\0\0\0\xff"
+INDEX = FORM + b"DJVMDIRM\0\0\0\x10\x01"
+
+
+@pytest.mark.parametrize(
+    ("head", "is_several", "is_index"),
+    [
+        (INDEX, True, True),
+        (INDEX[:-1] + b"\x81", True, False),  # a bundle
+        (INDEX[:-1], True, False),
+        (FORM + b"DJVMINCL\0\0\0\x10\x01", True, False),
+        (FORM + b"DJVUDIRM\0\0\0\x10\x01", False, False),
+        (INDEX[:15], False, False),
+        (b"X" + INDEX[1:], False, False),
+    ],
+)
+def test_heads_tell_of_several_components(*, head: bytes, is_several: bool, is_index: bool) -> None:
+    assert is_head_of_several(head) is is_several
+    assert is_head_of_index(head) is is_index
+
+
+def test_discovery_and_the_processes_that_read_headers_know_djvu_by_the_same() -> None:
+    assert iff.MAGIC == MAGIC

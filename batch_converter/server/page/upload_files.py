@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from batch_converter.discovery import MAGIC
 from batch_converter.output import write_all
 from batch_converter.server.files import disk_errors
 from batch_converter.storage import sync_file
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-MAGIC: Final = b"AT&TFORM"
-"""What every DjVu begins with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

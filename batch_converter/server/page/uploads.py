@@ -9,12 +9,12 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from batch_converter.discovery import MAGIC
 from batch_converter.errors import ErrorCode
 from batch_converter.server.expectations import ask_for_body
 from batch_converter.server.guards import owner_of
 from batch_converter.server.page.asking import MOST, answer_json, number_of, read_json
 from batch_converter.server.page.upload_files import (
-    MAGIC,
     found_bytes,
     make_upload,
     seal,
