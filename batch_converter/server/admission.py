@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -12,7 +12,7 @@ from aiohttp import web
 from batch_converter.output import GROWTH, MARGIN_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from batch_converter.clock import Clock
     from batch_converter.config import ServeSettings
@@ -33,7 +33,7 @@ _PLACE: Final = "disk"
 
 
 class Admission:
-    """Says whether one more document is taken in, before its bytes are.
+    """Says whether one more document is taken in, before its bytes are, and counts it meanwhile.
 
     Args:
         settings: The limits.
@@ -69,9 +69,32 @@ class Admission:
         """How long a document may be."""
         return self._settings.max_body_bytes
 
+    @asynccontextmanager
+    async def admitted(self, owner: str, size_bytes: int) -> AsyncIterator[None]:
+        """Let a document in that there is a place for, and count it until its row does.
+
+        The disk is asked first: nothing is awaited between what is checked and the count, so of
+        any number that come at once only as many are let in as there are places.
+
+        Args:
+            owner: Whose it is.
+            size_bytes: Of the DjVu, about; what it really has is checked as it comes.
+
+        Raises:
+            HTTPRequestEntityTooLarge: It is larger than any may be.
+            HTTPTooManyRequests: The queue, or this owner's part of it, is full.
+            HTTPInsufficientStorage: There is no room for it and its PDF.
+            HTTPServiceUnavailable: The disk does not tell.
+        """
+        self.check_size(size_bytes - _BESIDE_BYTES)
+        await self._see_disk(size_bytes)
+        self._check_queue(owner)
+        self._check_disk(size_bytes)
+        with self._coming_in(owner, size_bytes):
+            yield
+
     @contextmanager
-    def coming(self, owner: str, size_bytes: int) -> Iterator[None]:
-        """Count a document that is on its way in, until its row does."""
+    def _coming_in(self, owner: str, size_bytes: int) -> Iterator[None]:
         self._coming[owner] += 1
         self._coming_bytes += size_bytes
         try:
@@ -82,24 +105,6 @@ class Admission:
             self._coming[owner] -= 1
             if not self._coming[owner]:
                 del self._coming[owner]
-
-    async def check(self, owner: str, size_bytes: int, *, beside: int = 0) -> None:
-        """Refuse a document that there is no place for.
-
-        Args:
-            owner: Whose it would be.
-            size_bytes: Of the DjVu, about; what it really has is checked as it comes.
-            beside: How many others of the owner's are about to come, and not counted yet.
-
-        Raises:
-            HTTPRequestEntityTooLarge: It is larger than any may be.
-            HTTPTooManyRequests: The queue, or this owner's part of it, is full.
-            HTTPInsufficientStorage: There is no room for it and its PDF.
-            HTTPServiceUnavailable: The disk does not tell.
-        """
-        self.check_size(size_bytes - _BESIDE_BYTES)
-        self._check_queue(owner, beside)
-        await self._check_disk(size_bytes)
 
     def check_size(self, size_bytes: int) -> None:
         """Refuse what is larger than any document may be.
@@ -115,35 +120,36 @@ class Admission:
                 text=f"a document may have {limit_bytes} bytes here (serve.max_body_bytes)",
             )
 
-    def _check_queue(self, owner: str, beside: int) -> None:
+    def _check_queue(self, owner: str) -> None:
         settings, totals = self._settings, self._totals
-        if totals.all.open + self._coming.total() + beside >= settings.max_queued:
+        if totals.all.open + self._coming.total() >= settings.max_queued:
             raise _busy(f"{settings.max_queued} documents wait already (serve.max_queued)")
-        if totals.of(owner).open + self._coming[owner] + beside >= settings.max_queued_per_client:
+        if totals.of(owner).open + self._coming[owner] >= settings.max_queued_per_client:
             most = settings.max_queued_per_client
             raise _busy(f"{most} documents of yours wait already (serve.max_queued_per_client)")
 
-    async def _check_disk(self, size_bytes: int) -> None:
-        needed_bytes = (1 + GROWTH) * (size_bytes + self._coming_bytes)
+    def _check_disk(self, size_bytes: int) -> None:
         stored_bytes = self._totals.all.stored_bytes + self._coming_bytes + size_bytes
         if stored_bytes > self._settings.max_disk_bytes:
             raise _full("the service stores as much as it may (serve.max_disk_bytes)")
-        try:
-            has_room = await self._has_room(needed_bytes)
-        except OSError as error:
-            self._health.report(_PLACE, f"the data folder cannot be reached: {error.strerror}")
-            raise _unreachable() from error
-        if not has_room:
+        if not self._has_room(size_bytes):
             self._health.report(_PLACE, "the disk of the data folder is full")
             raise _full("the disk of the service is full")
         self._health.clear(_PLACE)
 
-    async def _has_room(self, needed_bytes: int) -> bool:
-        """Whether so much can be stored: by a new look, where the last is old or says no."""
+    def _has_room(self, size_bytes: int) -> bool:
+        return (1 + GROWTH) * (size_bytes + self._coming_bytes) <= self._spare_bytes
+
+    async def _see_disk(self, size_bytes: int) -> None:
+        """Look how much the disk takes, where the last look is old or left no room."""
         is_fresh = self._clock.monotonic_s() < self._spare_until_s
-        if not is_fresh or needed_bytes > self._spare_bytes:
+        if is_fresh and self._has_room(size_bytes):
+            return
+        try:
             await self._look()
-        return needed_bytes <= self._spare_bytes
+        except OSError as error:
+            self._health.report(_PLACE, f"the data folder cannot be reached: {error.strerror}")
+            raise _unreachable() from error
 
     async def _look(self) -> None:
         """Ask the disk, or wait for who does so already: hundreds may come in one turn."""

@@ -92,8 +92,7 @@ class Api:
     async def submit(self, request: web.Request) -> web.Response:
         """Take a document in and answer with its task id, once it is on the disk for good."""
         owner, announced_bytes = owner_of(request), announced_document_bytes(request)
-        await self.admission.check(owner, announced_bytes)
-        with self.admission.coming(owner, announced_bytes):
+        async with self.admission.admitted(owner, announced_bytes):
             task_id = str(uuid.uuid4())
             upload = FileWriter(self.folder.upload_path(task_id), self.folder.threads)
             try:

@@ -87,7 +87,6 @@ class Actions:
             raise web.HTTPConflict(text="only what failed or was cancelled can be tried again")
         if not await self._can_be_tried(document):
             raise web.HTTPConflict(text="its file is not here; choose it again")
-        await self._admission.check(document.owner, 0)
         await self._retry(document)
         self._conversions.wake()
         return web.Response(status=204)
@@ -115,24 +114,22 @@ class Actions:
     async def _retry_failed(self, owner: str) -> int:
         """Try again as many as there is a place for; refuse if there is none."""
         count = 0
+        refusals: list[web.HTTPException] = []
+
+        async def retry(document: QueuedDocument) -> bool:
+            try:
+                return await self._retry(document)
+            except web.HTTPException as refusal:
+                refusals.append(refusal)
+                return False
+
         async for page in self._pages(owner, {_S.FAILED}):
-            tried: list[QueuedDocument] = []
-            refusal: web.HTTPException | None = None
-            for one in page:
-                if not await self._can_be_tried(one):
-                    continue
-                try:
-                    await self._admission.check(owner, 0, beside=len(tried))
-                except web.HTTPException as error:
-                    refusal = error
-                    break
-                tried.append(one)
-            count += await self._each(tried, self._retry)
+            count += await self._each([one for one in page if await self._can_be_tried(one)], retry)
             self._conversions.wake()
-            if refusal is not None:
-                if not count:
-                    raise refusal
+            if refusals:
                 break
+        if refusals and not count:
+            raise refusals[0]
         return count
 
     async def _cancel_all(self, owner: str) -> int:
@@ -196,14 +193,19 @@ class Actions:
         return await self._folder.threads.run(path.exists)
 
     async def _retry(self, document: QueuedDocument) -> bool:
-        await self._conversions.let_go(document.id)  # its files are at nobody's disposal before
+        """Give it a place in the queue again.
+
+        Raises:
+            HTTPException: There is none, or that cannot be recorded.
+        """
         is_whole = document.received_bytes == document.size_bytes
+        state = _S.WAITING if is_whole else _S.UPLOADING
         changes: dict[str, Any] = {"started_at": None if is_whole else self._clock.now()}
         changes |= {"ended_at": None, "error_code": None, "messages": (), "crashes": 0}
-        with storing(), self._admission.coming(document.owner, 0):
-            changed = await self._queue.change(
-                document.id, _S.WAITING if is_whole else _S.UPLOADING, only_from=_AGAIN, **changes
-            )
+        async with self._admission.admitted(document.owner, 0):
+            await self._conversions.let_go(document.id)  # before, its files are not to be touched
+            with storing():
+                changed = await self._queue.change(document.id, state, only_from=_AGAIN, **changes)
         return changed is not None
 
     async def _remove(

@@ -126,8 +126,7 @@ class Uploads:
         if known is not None and known.name == new.name:
             return _known_answer(known.id, new)
         self._admission.check_size(new.size_bytes)
-        await self._admission.check(owner, new.size_bytes)
-        with self._admission.coming(owner, new.size_bytes):
+        async with self._admission.admitted(owner, new.size_bytes):
             if known is not None and (copy_id := await self._share(known, new)):
                 return _known_answer(copy_id, new)
             document_id = await self._make(owner, new)
