@@ -25,10 +25,8 @@ class Store(GroupedStore):
         super().__init__(connection, name="ledger", lost=_lost, reserve=reserve)
 
 
-def _lost(error: sqlite3.Error, advice: str) -> LedgerWriteError:
-    lost = LedgerWriteError(
-        f"the ledger could not be written ({error}); the run stops so that nothing is paid for"
+def _lost(reason: str, advice: str) -> LedgerWriteError:
+    return LedgerWriteError(
+        f"the ledger could not be written ({reason}); the run stops so that nothing is paid for"
         f" without being recorded. {advice} and run the same command again"
     )
-    lost.__cause__ = error
-    return lost

@@ -6,6 +6,9 @@ is on its way to the disk and share the next one, so that durability
 operation is durable when it returns. A cancelled await still executes: operations
 must be right to run whether or not anybody waits, and to run again where the group
 that they were in was rolled back.
+
+What is raised beside an operation ends the work: a transaction may be open then, so nothing
+more is run. The thread goes on to refuse all that comes, and nobody waits for an answer for ever.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import asyncio
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -48,14 +52,16 @@ class _Job:
     result: Any = None
 
 
-def is_full(error: Exception | None) -> bool:
+def is_full(error: BaseException | None) -> bool:
     """Whether the disk, or what this user may have of it, is full."""
     return getattr(error, "sqlite_errorcode", None) in _FULL
 
 
-def advice(error: sqlite3.Error) -> str:
+def advice(error: BaseException) -> str:
     """Say what to do about a database that could not be written."""
     code = getattr(error, "sqlite_errorcode", None) or 0
+    if isinstance(error, MemoryError):
+        return "See that there is memory left"
     if is_full(error):
         return "Free some space"
     if code & _PRIMARY in _FORBIDDEN:
@@ -71,7 +77,7 @@ class GroupedStore:
     Args:
         connection: Closed by `close`.
         name: Of the thread, and of the steps at which a test may kill it.
-        lost: Makes what is raised of what SQLite said and of what to do about it.
+        lost: Makes what is raised of why it cannot be written and of what to do about that.
         reserve: Given up where the disk is full; a copy in memory needs none.
     """
 
@@ -80,7 +86,7 @@ class GroupedStore:
         connection: sqlite3.Connection,
         *,
         name: str,
-        lost: Callable[[sqlite3.Error, str], Exception],
+        lost: Callable[[str, str], Exception],
         reserve: Reserve | None = None,
     ) -> None:
         self._connection = connection
@@ -90,6 +96,8 @@ class GroupedStore:
         self._loop = asyncio.get_running_loop()
         self._jobs: Outbox[_Job] = Outbox()
         self._failure: Exception | None = None
+        self._group: list[_Job] = []
+        """What the thread works at, so that it can be told what ends the work."""
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
 
@@ -126,27 +134,44 @@ class GroupedStore:
         self._connection.close()
 
     def _serve(self) -> None:
-        going, group = True, list[_Job]()
-        while going:
-            if self._reserve is not None:
-                self._reserve.keep()
-            group, going = self._next_group(gathers=len(group) > 1)
-            if group:
-                self._commit(group)
+        """Commit group after group until `close`; what breaks that off is told to all who ask."""
+        try:
+            self._keep_reserve()
+            while self._take_group():
+                self._commit(self._group)
+                self._keep_reserve()
+        except BaseException as fault:  # noqa: BLE001  # whatever it is, nobody may wait for ever
+            self._refuse(fault)
 
-    def _next_group(self, *, gathers: bool) -> tuple[list[_Job], bool]:
-        """Wait for operations; returns them, and whether there may be more."""
-        group: list[_Job] = []
+    def _keep_reserve(self) -> None:
+        if self._reserve is not None:
+            self._reserve.keep()
+
+    def _take_group(self) -> bool:
+        """Wait for operations; returns whether there are any: there are until `close`."""
+        gathers, self._group = len(self._group) > 1, []
         jobs = self._jobs.sent
         job = jobs.get()
         if gathers:
             time.sleep(_GATHER_S)
         while job is not None:
-            group.append(job)
-            if len(group) == _MAX_GROUP or jobs.empty():
-                return group, True
+            self._group.append(job)
+            if len(self._group) == _MAX_GROUP or jobs.empty():
+                return True
             job = jobs.get()
-        return group, False
+        if self._group:
+            jobs.put(None)  # to be met again once these are done
+        return bool(self._group)
+
+    def _refuse(self, fault: BaseException) -> None:
+        """Fail what waits and all that comes until `close`."""
+        reason = f"{str(fault) or type(fault).__name__}; it is given up until the next start"
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            while True:
+                lost = self._lost_to(fault, reason)
+                self._loop.call_soon_threadsafe(self._deliver, self._group, lost)
+                if not self._take_group():
+                    return
 
     def _commit(self, group: Sequence[_Job]) -> None:
         """Bring a group to the disk and tell who waits; an operation at fault fails alone."""
@@ -212,4 +237,9 @@ class GroupedStore:
                 job.future.set_exception(translated)
 
     def _translated(self, error: Exception | None) -> Exception | None:
-        return self._lost(error, advice(error)) if isinstance(error, sqlite3.Error) else error
+        return self._lost_to(error, str(error)) if isinstance(error, sqlite3.Error) else error
+
+    def _lost_to(self, error: BaseException, reason: str) -> Exception:
+        lost = self._lost(reason, advice(error))
+        lost.__cause__ = error
+        return lost

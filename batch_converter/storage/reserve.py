@@ -40,8 +40,8 @@ class Reserve:
     def keep(self) -> None:
         """Take the room where it is not held; to be called before each commit.
 
-        What the disk did not have, or what was given up, is asked for again after
-        `RETRY_AFTER` of them.
+        What the disk did not have, or memory to fill it from, or what was given up, is asked
+        for again after `RETRY_AFTER` of them.
         """
         if self._is_held:
             return
@@ -49,7 +49,7 @@ class Reserve:
             self._commits_to_wait -= 1
             return
         self._commits_to_wait = RETRY_AFTER
-        with suppress(OSError), self._path.open("ab", buffering=0) as file:
+        with suppress(OSError, MemoryError), self._path.open("ab", buffering=0) as file:
             _fill(file)
             self._is_held = True
 

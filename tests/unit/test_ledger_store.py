@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from contextlib import asynccontextmanager, closing
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import anyio
 import anyio.lowlevel
@@ -23,7 +24,7 @@ from batch_converter.storage.sqlite_scripts import migrate
 from tests.support.ledgers import ENGINE, NOON, admitted, opened, source_file
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 
@@ -66,6 +67,15 @@ def numbers(path: Path) -> list[int]:
     """Return what is there for anybody else."""
     with closing(sqlite3.connect(path)) as connection:
         return [n for (n,) in connection.execute("SELECT n FROM number ORDER BY n")]
+
+
+def raising(error: Exception) -> Callable[..., NoReturn]:
+    """Return what raises this whenever it is called."""
+
+    def fail(*_: object) -> NoReturn:
+        raise error
+
+    return fail
 
 
 async def block(store: Store) -> threading.Event:
@@ -318,6 +328,71 @@ async def test_a_store_asks_for_its_room_as_it_commits(
         assert room.stat().st_size == RESERVE_BYTES
     finally:
         await store.close()
+
+
+async def test_room_that_there_is_no_memory_to_fill_costs_the_store_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "urandom", raising(MemoryError()))
+    with anyio.fail_after(20):
+        async with stored(path) as (store, _):
+            await insert(store, 1)
+            await insert(store, 2)
+    assert numbers(path) == [1, 2]
+    assert path.with_suffix(".reserve").stat().st_size == 0
+
+
+async def test_what_ends_the_owner_thread_is_told_to_all_who_wait_and_all_who_come(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Reserve, "keep", raising(MemoryError()))
+    refusal = pytest.raises(LedgerWriteError, match=r"MemoryError; it is given up.*memory left")
+    with anyio.fail_after(20):
+        async with stored(path) as (store, _):
+            store.post(lambda connection: add(connection, 1))
+            for _ in range(3):
+                with refusal as raised:
+                    await insert(store, 2)
+                assert isinstance(raised.value.__cause__, MemoryError)
+    assert numbers(path) == []
+
+
+async def test_a_store_whose_rollback_fails_refuses_its_group_and_is_not_used_again(
+    path: Path,
+) -> None:
+    """It would run the next operations within the transaction that is still open."""
+
+    def refuse_rollback(action: int, name: str | None, *_: str | None) -> int:
+        denied = action == sqlite3.SQLITE_TRANSACTION and name == "ROLLBACK"
+        return sqlite3.SQLITE_DENY if denied else sqlite3.SQLITE_OK
+
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.set_authorizer(refuse_rollback)
+        add(connection, 2)
+        raise ZeroDivisionError
+
+    refused: list[object] = []
+
+    async def attempt(operation: Callable[[sqlite3.Connection], object]) -> None:
+        with pytest.raises(LedgerWriteError, match="not authorized; it is given up"):
+            await store.execute(operation)
+        refused.append(operation)
+
+    operations = [total, fail, total]
+    with anyio.fail_after(20):
+        async with stored(path) as (store, told):
+            await insert(store, 1)
+            go = await block(store)
+            async with anyio.create_task_group() as group:
+                for operation in operations:
+                    group.start_soon(attempt, operation)
+                await until_queued(store, len(operations))
+                go.set()
+            before = len(told)
+            await attempt(total)
+            assert told[before:] == []
+    assert len(refused) == len(operations) + 1
+    assert numbers(path) == [1]
 
 
 @pytest.mark.parametrize("given_up", [True, False])

@@ -309,7 +309,5 @@ def _recovered(connection: sqlite3.Connection) -> tuple[Totals, int]:
     return totals, connection.execute(query("latest_sequence")).fetchone()["sequence"]
 
 
-def _lost(error: sqlite3.Error, advice: str) -> QueueWriteError:
-    lost = QueueWriteError(f"the queue cannot be written ({error}). {advice}")
-    lost.__cause__ = error
-    return lost
+def _lost(reason: str, advice: str) -> QueueWriteError:
+    return QueueWriteError(f"the queue cannot be written ({reason}). {advice}")
