@@ -29,11 +29,11 @@ from batch_converter.sources import OpenSources, SourceStores
 from batch_converter.state import (
     check_move_dir,
     held_state_dir,
+    moved_sources,
     new_run_id,
     output_place,
     prepare_move_dir,
     unsearched_dirs,
-    was_moved,
 )
 from batch_converter.wiring import SOURCE_STORES, open_context
 
@@ -172,12 +172,13 @@ def open_sources(
         ServiceUnavailableError: A store does not answer.
     """
     output_place(settings)
-    opened = sources.open(
-        settings.input,
-        stores,
-        excluded_dirs=unsearched_dirs(settings),
-        now=now,
-        was_moved=lambda path: was_moved(settings, absolute_path(path)),
-    )
+    with moved_sources(settings) as was_moved:
+        opened = sources.open(
+            settings.input,
+            stores,
+            excluded_dirs=unsearched_dirs(settings),
+            now=now,
+            was_moved=lambda path: was_moved(absolute_path(path)),
+        )
     check_move_dir(settings, opened.roots, sources.paths)
     return opened

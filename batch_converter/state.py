@@ -6,7 +6,8 @@ import errno
 import hashlib
 import os
 import re
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import cache
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +25,7 @@ from batch_converter.objects import ObjectAddress, endpoint_of, is_object_addres
 from batch_converter.storage import check_takes_names, make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from pathlib import Path
 
     from filelock import BaseFileLock
@@ -122,13 +123,27 @@ def prepare_move_dir(settings: Settings) -> None:
         raise UsageError(msg) from error
 
 
-def was_moved(settings: Settings, path: str) -> bool:
-    """Whether an earlier run has moved the source of this absolute path; blocking."""
-    ledger = ledger_path(settings)
-    if os.path.lexists(path) or not ledger.exists():
-        return False
-    with LedgerReader(ledger) as reader:
-        return reader.was_moved(path)
+@contextmanager
+def moved_sources(settings: Settings) -> Iterator[Callable[[str], bool]]:
+    """Give what says whether an earlier run has moved the source of an absolute path; blocking.
+
+    The ledger is opened for the first that is not there, and then kept open: all of it is read
+    as it is opened.
+    """
+    with ExitStack() as stack:
+
+        @cache
+        def ledger() -> LedgerReader | None:
+            path = ledger_path(settings)
+            return stack.enter_context(LedgerReader(path)) if path.exists() else None
+
+        def was_moved(path: str) -> bool:
+            if os.path.lexists(path):
+                return False
+            reader = ledger()
+            return reader is not None and reader.was_moved(path)
+
+        yield was_moved
 
 
 def state_dir(settings: Settings) -> Path:
