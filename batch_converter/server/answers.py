@@ -65,11 +65,14 @@ async def harden(_request: web.BaseRequest, response: web.StreamResponse) -> Non
 def problem_response(
     status: int, detail: str, *, headers: dict[str, str] | None = None
 ) -> web.Response:
-    """Return an error as ProblemDetails (RFC 9457)."""
+    """Return an error as ProblemDetails (RFC 9457).
+
+    Hardened here as well: what is no request has no application whose `harden` is called.
+    """
     return web.Response(
         status=status,
         body=write_problem(status=status, title=HTTPStatus(status).phrase, detail=detail),
-        headers=HARDENING | (headers or {}),
+        headers=HARDENING | {"Server": SERVER} | (headers or {}),
         content_type=PROBLEM_TYPE,
     )
 

@@ -309,6 +309,7 @@ async def test_failing_to_accept_is_logged_once_a_minute_and_makes_room(
     [
         b"\x16\x03\x01 TLS\r\n\r\n",
         b"GET\r\n\r\n",
+        b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -328,6 +329,7 @@ async def test_what_is_no_request_gets_problem_details_and_no_traceback_in_the_l
         assert HARDENING.items() <= {name.title(): "" for name in headers}.items() | {
             (name, headers[name.lower()]) for name in HARDENING
         }
+        assert headers["server"] == "batch-converter"
         assert json.loads(body)["title"] == "Bad Request"
         assert await is_closed(stream)
     assert not [one for one in logs if one["log_level"] != "debug"]
