@@ -38,7 +38,7 @@ from batch_converter.server.queue import DocumentQueue
 from batch_converter.server.requests import MAX_FORM_BYTES, most_body_bytes
 from batch_converter.server.retention import Retention
 from batch_converter.server.routes import Api
-from batch_converter.server.sessions import Sessions, signing_key
+from batch_converter.server.sessions import COOKIE_NAME, Sessions, cookie_name_of, signing_key
 from batch_converter.server.sign_in import SignIn
 from batch_converter.server.storage import open_data_folder
 from batch_converter.server.tokens import TokenDesk
@@ -124,7 +124,12 @@ async def open_application(
             converter,
             accounts=accounts,
             sign_in=sign_in,
-            sessions=Sessions(key, accounts, now=clock.now),
+            sessions=Sessions(
+                key,
+                accounts,
+                now=clock.now,
+                cookie_name=cookie_name_of(key) if settings.data_dir else COOKIE_NAME,
+            ),
             assets=await to_thread.run_sync(Assets.load),
             settings=settings,
         )

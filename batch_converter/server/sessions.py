@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 
 COOKIE_NAME: Final = "batch_converter_session"
+"""Of a service whose data folder is temporary; others' names begin so, see `cookie_name_of`."""
+
 KEY_NAME: Final = "session.key"
 """The file of the signing key in the data folder."""
 
@@ -39,6 +41,7 @@ LIFETIME: Final = timedelta(days=30)
 RENEWAL: Final = timedelta(minutes=10)
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 _KEY_BYTES: Final = 32
+_NAME_DIGITS: Final = 8
 _MAX_COOKIE_CHARS: Final = 2048
 _MAX_ENDED: Final = 10_000
 _FORM: Final = re.compile(
@@ -107,9 +110,18 @@ class Sessions:
         key: Signs cookies; see `signing_key`.
         accounts: Who is known.
         now: The time of day: a cookie outlives the process.
+        cookie_name: What browsers know the cookie by.
     """
 
-    def __init__(self, key: bytes, accounts: KnownClients, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        accounts: KnownClients,
+        *,
+        now: Callable[[], datetime],
+        cookie_name: str = COOKIE_NAME,
+    ) -> None:
+        self.cookie_name = cookie_name
         self._key = key
         self._accounts = accounts
         self._now = now
@@ -183,11 +195,19 @@ class Sessions:
         signature = self._signature(signed, session.client)
         if signature is None:
             raise ValueError("the client of the session is gone")
-        return _set_cookie(f"{signed}.{signature}", LIFETIME, secure=secure, path=path)
+        return self._set_cookie(f"{signed}.{signature}", LIFETIME, secure=secure, path=path)
 
     def removal(self, *, secure: bool, path: str) -> str:
         """Return the value of `Set-Cookie` that has the browser forget the session."""
-        return _set_cookie("", timedelta(0), secure=secure, path=path)
+        return self._set_cookie("", timedelta(0), secure=secure, path=path)
+
+    def _set_cookie(self, value: str, lifetime: timedelta, *, secure: bool, path: str) -> str:
+        if not _PATH.fullmatch(path):
+            msg = f"{path!r} cannot be the path of a cookie"
+            raise ValueError(msg)
+        age_s = int(lifetime.total_seconds())
+        flags = "; HttpOnly; SameSite=Strict" + ("; Secure" if secure else "")
+        return f"{self.cookie_name}={value}; Path={path}; Max-Age={age_s}{flags}"
 
     @property
     def _now_s(self) -> int:
@@ -243,13 +263,14 @@ def signing_key(folder: Path) -> bytes:
     return key
 
 
-def _set_cookie(value: str, lifetime: timedelta, *, secure: bool, path: str) -> str:
-    if not _PATH.fullmatch(path):
-        msg = f"{path!r} cannot be the path of a cookie"
-        raise ValueError(msg)
-    age_s = int(lifetime.total_seconds())
-    flags = "; HttpOnly; SameSite=Strict" + ("; Secure" if secure else "")
-    return f"{COOKIE_NAME}={value}; Path={path}; Max-Age={age_s}{flags}"
+def cookie_name_of(key: bytes) -> str:
+    """Return a name of the data folder's own, which tells nothing of its key.
+
+    Cookies know no ports: two services of a machine would take each other's for damaged, and
+    replace it. Temporary folders, of which each start has another, would pile up in a browser
+    until its requests are refused for their length: they share a name.
+    """
+    return f"{COOKIE_NAME}_{hmac.digest(key, b'name', 'sha256').hex()[:_NAME_DIGITS]}"
 
 
 def _packed(client: str | None) -> str:

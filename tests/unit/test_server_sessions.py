@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from datetime import timedelta
 from http.cookies import SimpleCookie
@@ -20,6 +21,7 @@ from batch_converter.server.sessions import (
     RENEWAL,
     Session,
     Sessions,
+    cookie_name_of,
     signing_key,
 )
 from tests.support.clocks import ManualClock
@@ -68,6 +70,14 @@ def test_a_cookie_brings_the_session_back_after_a_restart_too(
     assert Sessions(b"x" * 32, clients, now=clock.now).read(value) is None
     assert session.owner == f"session:{session.key}"
     assert session.client == "alice"
+
+
+def test_cookies_of_two_data_folders_have_two_names() -> None:
+    names = {cookie_name_of(key) for key in (KEY, b"x" * 32, KEY)}
+    assert len(names) == 2
+    assert all(re.fullmatch(rf"{COOKIE_NAME}_[0-9a-f]{{8}}", name) for name in names)
+    sessions = Sessions(KEY, Clients(), now=ManualClock().now, cookie_name=(name := min(names)))
+    assert set(SimpleCookie(sessions.removal(secure=False, path="/"))) == {name}
 
 
 def test_every_session_is_another() -> None:

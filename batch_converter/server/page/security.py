@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from batch_converter.server.callers import CALLER
 from batch_converter.server.guards import OWNER
 from batch_converter.server.origins import is_foreign
-from batch_converter.server.sessions import COOKIE_NAME, Session
+from batch_converter.server.sessions import Session
 
 if TYPE_CHECKING:
     from batch_converter.server.accounts import Accounts
@@ -56,7 +56,11 @@ class SessionGuard:
 
     def current(self, request: web.Request) -> Session | None:
         """Return the session of the request's cookie, signed in or not."""
-        return self._sessions.read(request.cookies.get(COOKIE_NAME))
+        return self._sessions.read(self.cookie(request))
+
+    def cookie(self, request: web.Request) -> str | None:
+        """Return the value of the request's cookie, whatever it is worth."""
+        return request.cookies.get(self._sessions.cookie_name)
 
     def admit(self, request: web.Request) -> None:
         """Note the session and the owner of its documents on the request.

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from batch_converter.server.callers import CALLER
 from batch_converter.server.credentials import Credentials
 from batch_converter.server.openapi import VERSION
+from batch_converter.server.origins import is_foreign
 from batch_converter.server.page.asking import answer_json, read_json
 from batch_converter.server.page.security import PAGE_POLICY
 from batch_converter.server.page.uploads import CHUNK_BYTES
-from batch_converter.server.sessions import COOKIE_NAME
 from batch_converter.server.sign_in import Refusal
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from batch_converter.server.sign_in import SignIn
 
 _INDEX: Final = "index.html"
-_OWN_SITES: Final = frozenset({"", "none", "same-origin"})
 
 
 class Pair(BaseModel):
@@ -65,17 +64,22 @@ class SessionDesk:
     async def show_page(self, request: web.Request) -> web.Response:
         """Answer with the page.
 
-        A browser sends no cookie along with a link from elsewhere (`SameSite=Strict`): a new
-        one would take the place of the one that it has. The page asks for its session itself.
+        Where a link from elsewhere may have led here, without a session: the page asks for
+        its session itself.
         """
         response = self._assets.response(_INDEX, headers=PAGE_POLICY)
-        is_own = request.headers.get("Sec-Fetch-Site", "").lower() in _OWN_SITES
-        if is_own and not self._guard.needs_sign_in:
+        if not self._guard.needs_sign_in and not _may_be_led_from_elsewhere(request):
             self._session(request, response)
         return response
 
     async def show_session(self, request: web.Request) -> web.Response:
-        """Answer with who this browser is to the service, and with its limits."""
+        """Answer with who this browser is to the service, and with its limits.
+
+        Raises:
+            HTTPForbidden: Another page asks, or a link that may be another page's.
+        """
+        if _may_be_led_from_elsewhere(request):
+            raise web.HTTPForbidden(text="the page asks for this itself; open the page")
         holder = web.Response()
         session = self._session(request, holder)
         response = answer_json(
@@ -118,7 +122,7 @@ class SessionDesk:
         client = await self._sign_in.check(given, request[CALLER].address, purpose="session")
         if isinstance(client, Refusal):
             raise _refused(client)
-        session = self._guard.sessions.begin(client, request.cookies.get(COOKIE_NAME))
+        session = self._guard.sessions.begin(client, self._guard.cookie(request))
         self._guard.remember(request, response, session)
         return response
 
@@ -132,6 +136,19 @@ class SessionDesk:
             self._streams.end(f"session:{session.key}")
         self._guard.forget(request, response)
         return response
+
+
+def _may_be_led_from_elsewhere(request: web.Request) -> bool:
+    """Whether another page asks, or a link of one may have led the browser here.
+
+    With such a request a browser sends no cookie (`SameSite=Strict`): a new one would take the
+    place of the one that it has, and nobody could reach the documents of that any more. Over
+    plain HTTP browsers say of no request where it comes from; of those only what a person
+    would be shown, which asks for HTML, has a cookie kept.
+    """
+    says_where_from = bool(request.headers.get("Sec-Fetch-Site"))
+    is_shown = "text/html" in request.headers.get(hdrs.ACCEPT, "")
+    return is_foreign(request) or (is_shown and not says_where_from)
 
 
 def _refused(refusal: Refusal) -> web.HTTPException:

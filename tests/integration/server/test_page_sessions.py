@@ -10,8 +10,8 @@ from aiohttp import ClientSession, DummyCookieJar
 from batch_converter.server.page.assets import Assets
 from batch_converter.server.sessions import COOKIE_NAME, IDLE
 from tests.support.clocks import ManualClock
-from tests.support.page_client import another, browsing
-from tests.support.service import ACCOUNT, DJVU, HandConverter
+from tests.support.page_client import OPEN, address_of, another, browsing
+from tests.support.service import ACCOUNT, DJVU, HandConverter, running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ async def test_without_an_account_the_page_gives_a_session(
             assert response.headers["Content-Security-Policy"] == POLICY
             assert response.headers["Cache-Control"] == "no-store"
             cookie = response.headers["Set-Cookie"]
-        assert cookie.startswith(f"{COOKIE_NAME}=")
+        assert cookie.startswith(f"{COOKIE_NAME}_")
         assert cookie.endswith("; HttpOnly; SameSite=Strict")
         assert "; Path=/;" in cookie
         session = await first.open()
@@ -52,18 +52,58 @@ async def test_without_an_account_the_page_gives_a_session(
             assert "Set-Cookie" not in response.headers
 
 
+@pytest.mark.parametrize("account", [{}, WITH_ACCOUNT])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Accept": "*/*"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"},  # of a browser over plain HTTP
+    ],
+)
 async def test_a_link_from_elsewhere_takes_no_session_away(
-    tmp_path: Path, engine: HandConverter
+    tmp_path: Path, engine: HandConverter, headers: dict[str, str], account: dict[str, str]
 ) -> None:
     """A browser sends no strict cookie with it, so that a new one would replace it."""
     async with (
-        browsing(tmp_path, engine) as browser,
-        browser.http.get(
-            "", headers={"Sec-Fetch-Site": "cross-site"}, cookies={COOKIE_NAME: ""}
-        ) as response,
+        browsing(tmp_path, engine, **account) as browser,
+        ClientSession(browser.address, cookie_jar=DummyCookieJar()) as http,
     ):
-        assert response.status == 200
-        assert "Set-Cookie" not in response.headers
+        for path, status in (("", 200), ("api/session", 403)):
+            async with http.get(path, headers=headers) as response:
+                assert response.status == status
+                assert "Set-Cookie" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": site, "Accept": "text/html"} for site in ("none", "same-origin")]
+)
+async def test_who_comes_by_himself_gets_a_session_at_once(
+    tmp_path: Path, engine: HandConverter, headers: dict[str, str]
+) -> None:
+    async with (
+        browsing(tmp_path, engine) as browser,
+        ClientSession(browser.address, cookie_jar=DummyCookieJar()) as http,
+    ):
+        for path in ("", "api/session"):
+            async with http.get(path, headers=headers) as response:
+                assert response.status == 200
+                assert "Set-Cookie" in response.headers
+
+
+async def test_two_services_of_a_machine_leave_each_other_their_sessions(
+    tmp_path: Path, engine: HandConverter
+) -> None:
+    """Cookies know no ports: the browser sends both services the same."""
+    async with (
+        browsing(tmp_path / "one", engine) as browser,
+        running(tmp_path / "other", HandConverter(), log_in=False, **OPEN) as other,
+    ):
+        before = await browser.open()
+        async with browser.http.get(address_of(other)) as response:
+            assert "Set-Cookie" in response.headers
+        assert await browser.open() == before
 
 
 async def test_nobody_is_let_in_who_has_not_signed_in(
@@ -189,7 +229,8 @@ async def test_a_cookie_that_was_made_up_is_nobodys(
 ) -> None:
     async with browsing(tmp_path, engine) as browser:
         address = browser.address
-        headers = {"Cookie": f"{COOKIE_NAME}={cookie}"}
+        (name,) = {one.key for one in browser.http.cookie_jar}
+        headers = {"Cookie": f"{name}={cookie}"}
         async with ClientSession(address, cookie_jar=DummyCookieJar()) as http:
             async with http.get("api/documents", headers=headers) as response:
                 assert response.status == 401
