@@ -70,7 +70,7 @@ class RunReport:
         Raises:
             LedgerError: The ledger cannot be read any more.
         """
-        with LedgerReader(self.ledger) as reader:
+        with self._reader() as reader:
             yield from reader.files(self.summary.run_id)
 
     def failed_paths(self) -> Iterator[str]:
@@ -79,7 +79,7 @@ class RunReport:
         Raises:
             LedgerError: The ledger cannot be read any more.
         """
-        with LedgerReader(self.ledger) as reader:
+        with self._reader() as reader:
             yield from reader.failed_paths(self.summary.run_id)
 
     def paths(self) -> Iterator[str]:
@@ -88,7 +88,7 @@ class RunReport:
         Raises:
             LedgerError: The ledger cannot be read any more.
         """
-        with LedgerReader(self.ledger) as reader:
+        with self._reader() as reader:
             yield from reader.paths(self.summary.run_id)
 
     def left_paths(self) -> Iterator[str]:
@@ -97,7 +97,7 @@ class RunReport:
         Raises:
             LedgerError: The ledger cannot be read any more.
         """
-        with LedgerReader(self.ledger) as reader:
+        with self._reader() as reader:
             yield from reader.left_paths(self.summary.run_id)
 
     def paths_of_many_files(self) -> Iterator[tuple[str, bool]]:
@@ -108,7 +108,7 @@ class RunReport:
         Raises:
             LedgerError: The ledger cannot be read any more.
         """
-        with LedgerReader(self.ledger) as reader:
+        with self._reader() as reader:
             yield from reader.paths_of_many_files()
 
     def converted(self) -> Iterator[tuple[str, str, int]]:
@@ -117,7 +117,7 @@ class RunReport:
         Raises:
             LedgerError: The ledger cannot be read any more.
         """
-        with LedgerReader(self.ledger) as reader:
+        with self._reader() as reader:
             yield from reader.converted()
 
     def last_success(self) -> datetime | None:
@@ -126,8 +126,12 @@ class RunReport:
         Raises:
             LedgerError: The ledger cannot be read any more.
         """
-        with LedgerReader(self.ledger) as reader:
+        with self._reader() as reader:
             return reader.last_success(self.summary.run_id)
+
+    def _reader(self) -> LedgerReader:
+        """Open the ledger, which the run has checked before it wrote it."""
+        return LedgerReader(self.ledger, is_checked=True)
 
 
 async def convert(

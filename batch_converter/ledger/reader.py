@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from batch_converter.clock import SystemClock
 from batch_converter.errors import LASTING_CODES, ExitCode, LedgerError
 from batch_converter.ledger.calls import count_calls
-from batch_converter.ledger.connection import connect
+from batch_converter.ledger.connection import advice, connect
 from batch_converter.ledger.outstanding import with_living_task
 from batch_converter.ledger.queries import query
 from batch_converter.ledger.rows import file_reports, moment, optional_moment, placed_reports
@@ -69,13 +69,18 @@ class RecordedPdf:
 class LedgerReader:
     """A read-only view; a context manager. Blocking: use it in a thread.
 
+    Args:
+        path: Where the ledger is.
+        is_checked: Whether this process has written it, or read it before: then it is not
+            checked once more, and damage is told where it is met.
+
     Raises:
         LedgerError: There is no ledger, or it cannot be used.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_checked: bool = False) -> None:
         self._path = path
-        self._connection = connect(path, read_only=True)
+        self._connection = connect(path, read_only=True, is_checked=is_checked)
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +98,8 @@ class LedgerReader:
         """
         self._connection.close()
         if isinstance(exc, sqlite3.Error):
-            raise LedgerError(f"the ledger {self._path} cannot be read: {exc}") from exc
+            msg = f"the ledger {self._path} cannot be read ({exc}). {advice(exc)}"
+            raise LedgerError(msg) from exc
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

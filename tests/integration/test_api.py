@@ -30,11 +30,11 @@ from batch_converter.api import dry_run, write_reports
 from batch_converter.config import ReportSettings
 from batch_converter.diagnosis import diagnose
 from batch_converter.engines.registry import check_means
-from batch_converter.ledger import Ledger
+from batch_converter.ledger import Ledger, connection
 from batch_converter.logs import configure_logging
 from batch_converter.redaction import Redactor
 from batch_converter.sources import Sources
-from batch_converter.state import held_state_dir
+from batch_converter.state import held_state_dir, require_ledger
 from tests.support.djvu_files import SAMPLES
 
 
@@ -172,6 +172,42 @@ async def test_a_ledger_that_vanishes_costs_its_files_and_not_the_totals(tmp_pat
     assert report.summary.totals.converted == 1
     with pytest.raises(LedgerError):
         await anyio.to_thread.run_sync(list, report.files())
+
+
+async def test_the_ledger_is_checked_once_a_run_and_again_by_who_did_not_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def traced(database: str, *, uri: bool = False) -> sqlite3.Connection:
+        opened = connect_untraced(database, uri=uri)
+        opened.set_trace_callback(told.append)
+        return opened
+
+    def checks() -> int:
+        return sum("quick_check" in statement for statement in told)
+
+    connect_untraced = connection._connection
+    monkeypatch.setattr(connection, "_connection", traced)
+    formats = ["file", "html_file", "csv_file", "metrics_file", "manifest", "failed_list"]
+    settings = settings_for(tmp_path / "pdfs").model_copy(
+        update={
+            "report": ReportSettings.model_validate({name: tmp_path / name for name in formats})
+        }
+    )
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    shutil.copy(SAMPLES / "bitonal.djvu", scans)
+    await convert([scans], settings)
+    told.clear()
+    report = await convert([scans], settings)  # the first found no ledger that it could check
+    assert checks() == 1
+    assert all((tmp_path / name).exists() for name in formats)
+    for rows in (report.paths(), report.left_paths(), report.paths_of_many_files()):
+        await anyio.to_thread.run_sync(list, rows)
+    assert checks() == 1
+    await anyio.to_thread.run_sync(require_ledger, settings)
+    assert checks() == 2
 
 
 def test_a_run_of_a_program_is_logged_from_beginning_to_end(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from batch_converter.models import FileReport
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -480,6 +482,25 @@ async def test_a_damaged_ledger_stops_and_is_not_touched(path: Path, how: str) -
     assert sorted(path.parent.iterdir()) == beside
     with pytest.raises(LedgerError, match="nothing was touched"):
         await anyio.to_thread.run_sync(LedgerReader, path)
+    assert await anyio.Path(path).read_bytes() == before
+
+
+@pytest.mark.parametrize("how", ["overwritten", "emptied", "no database", "rotten", "cut off"])
+async def test_damage_is_told_as_clearly_by_who_need_not_look_for_it(path: Path, how: str) -> None:
+    """A run reads what it has just written without a check of all of it."""
+    async with opened(path) as ledger:
+        await admitted(ledger, source_file("a.djvu"))
+        await ledger.finish_run(at=NOON)
+
+    def read() -> list[FileReport]:
+        with LedgerReader(path, is_checked=True) as reader:
+            return list(reader.files("run-1"))
+
+    assert [file.source for file in await anyio.to_thread.run_sync(read)] == ["a.djvu"]
+    await anyio.to_thread.run_sync(damaged, path, how)
+    before = await anyio.Path(path).read_bytes()
+    with pytest.raises(LedgerError, match=r"ledger\.sqlite3 cannot be .* Restore it from a backup"):
+        await anyio.to_thread.run_sync(read)
     assert await anyio.Path(path).read_bytes() == before
 
 
