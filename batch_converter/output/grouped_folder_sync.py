@@ -14,6 +14,7 @@ from batch_converter.output.files import writing
 from batch_converter.storage import sync_folder
 
 if TYPE_CHECKING:
+    import asyncio
     from pathlib import Path
 
     from batch_converter.threads import DiskThreads
@@ -25,29 +26,32 @@ _GiveName = Callable[[], None]
 
 @dataclass(slots=True)
 class _Sync:
-    """Names that are to be given before the folder is synced, and what came of it all."""
+    """Names that are to be given before a folder is synced, and what came of it all."""
 
+    folder: Path
     names: list[_GiveName] = field(default_factory=list)
     done: anyio.Event = field(default_factory=anyio.Event)
     unnamed: Mapping[_GiveName, Exception] = field(default_factory=dict)
-    unsynced: Exception | None = None
+    unsynced: BaseException | None = None
 
 
 class GroupedFolderSync:
     """Gives names and syncs folders; all who wait for the same folder share a trip to a thread.
 
     A small PDF so costs a share of a trip, and of an fsync, in place of a trip of its own.
+    Nobody who waits leads the others: a trip is begun by whoever comes while there is a
+    turn, else by the end of another trip, so that none hangs on a task that may be cancelled.
     """
 
     def __init__(self, threads: DiskThreads) -> None:
         self._threads = threads
         self._to_begin: dict[str, _Sync] = {}  # by str: to hash a `Path` it is taken to pieces
-        self._turn = anyio.Semaphore(_AT_ONCE, fast_acquire=True)
+        self._under_way = 0
 
     async def sync(self, folder: Path, give_name: _GiveName | None = None) -> None:
         """Return when every name that the folder has now, and the one given, is durable.
 
-        To be shielded: others may wait for the same fsync.
+        To be shielded: the name is given, too, when nobody waits for it any more.
 
         Args:
             folder: What is synced.
@@ -58,31 +62,38 @@ class GroupedFolderSync:
         """
         key = os.fspath(folder)
         shared = self._to_begin.get(key)
-        is_first = shared is None
         if shared is None:
-            shared = self._to_begin[key] = _Sync()
+            shared = self._to_begin[key] = _Sync(folder)
         if give_name is not None:
             shared.names.append(give_name)
-        if is_first:
-            await self._lead(folder, shared)
-        else:
-            await shared.done.wait()
+        self._begin()
+        await shared.done.wait()
         if give_name is not None and give_name in shared.unnamed:
             raise shared.unnamed[give_name]
         if (error := shared.unsynced) is not None:
             raise type(error)(*error.args) from error.__cause__
 
-    async def _lead(self, folder: Path, shared: _Sync) -> None:
-        async with self._turn:
-            del self._to_begin[os.fspath(folder)]  # who comes from now on may be too late
-            await self._threads.start(_name_and_sync, folder, shared)
+    def _begin(self) -> None:
+        """Sync those folders that have waited longest, as many as have a turn."""
+        while self._to_begin and self._under_way < _AT_ONCE:
+            # Who comes from now on may be too late, and waits for the next.
+            shared = self._to_begin.pop(next(iter(self._to_begin)))
+            trip = self._threads.start(_name_and_sync, shared)
+            self._under_way += 1
+            trip.add_done_callback(partial(self._end, shared))
+
+    def _end(self, shared: _Sync, trip: asyncio.Future[None]) -> None:
+        self._under_way -= 1
+        shared.unsynced = trip.exception()
         shared.done.set()
+        self._begin()
 
 
-def _name_and_sync(folder: Path, shared: _Sync) -> None:
+def _name_and_sync(shared: _Sync) -> None:
     attempts = {give_name: _attempt(give_name) for give_name in shared.names}
     shared.unnamed = {give_name: error for give_name, error in attempts.items() if error}
-    shared.unsynced = _attempt(partial(_sync, folder))
+    with writing(shared.folder):
+        sync_folder(shared.folder)
 
 
 def _attempt(act: Callable[[], None]) -> Exception | None:
@@ -91,8 +102,3 @@ def _attempt(act: Callable[[], None]) -> Exception | None:
     except Exception as error:  # noqa: BLE001  # raised again where it is waited for
         return error
     return None
-
-
-def _sync(folder: Path) -> None:
-    with writing(folder):
-        sync_folder(folder)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import io
@@ -7,6 +8,7 @@ import os
 import resource
 import shutil
 import tempfile
+import threading
 from contextlib import suppress
 from functools import cache
 from itertools import pairwise
@@ -558,6 +560,68 @@ async def test_names_that_are_given_together_are_synced_together_and_fail_alone(
 
     assert sorted(failed) == [0, 10, 20, 30, 40]
     assert len(kept) < 10
+
+
+async def test_one_that_is_cancelled_natively_leaves_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, may_go = list[str](), threading.Event()
+    tasks, ends = list[asyncio.Task[object] | None](), dict[int, str]()
+
+    def sync(folder: Path) -> None:
+        may_go.wait()
+        kept.append(folder.name)
+
+    monkeypatch.setattr(grouped_folder_sync, "sync_folder", sync)
+    syncs = grouped_folder_sync.GroupedFolderSync(DiskThreads(2))
+
+    async def one(number: int, name: str) -> None:
+        tasks.append(asyncio.current_task())
+        try:
+            await syncs.sync(tmp_path / name)
+        except asyncio.CancelledError:  # no shield of anyio's holds it off
+            ends[number] = "cancelled"
+        else:
+            ends[number] = "synced"
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            for number, name in enumerate(["at work", "at work too", "in line", "in line"]):
+                group.start_soon(one, number, name)
+            await anyio.wait_all_tasks_blocked()
+            for first in (tasks[0], tasks[2]):
+                assert first is not None
+                first.cancel()
+            await anyio.wait_all_tasks_blocked()
+            group.start_soon(one, 4, "in line")
+            await anyio.wait_all_tasks_blocked()
+            may_go.set()
+
+    assert ends == {0: "cancelled", 1: "synced", 2: "cancelled", 3: "synced", 4: "synced"}
+    assert sorted(kept) == ["at work", "at work too", "in line"]
+
+
+async def test_a_sync_that_ends_in_no_error_of_the_disk_is_told_to_all_who_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(_folder: Path) -> None:
+        raise SystemExit("made up")
+
+    monkeypatch.setattr(grouped_folder_sync, "sync_folder", leave)
+    syncs, told = grouped_folder_sync.GroupedFolderSync(DiskThreads(2)), list[str]()
+
+    async def one() -> None:
+        try:
+            await syncs.sync(tmp_path)
+        except SystemExit as error:
+            told.append(str(error))
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(one)
+
+    assert told == ["made up"] * 4
 
 
 # -- leaving early --------------------------------------------------------------------------
