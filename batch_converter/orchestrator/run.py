@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, TypedDict
 
@@ -197,8 +197,11 @@ class Run:
             await self._room.acquire()
             return self._conversion(document, calls, order.enter())
         ticket = order.resume()
-        calls.promise_fetch()
-        await self._room.acquire()
+        with ExitStack() as unless_let_in:
+            unless_let_in.enter_context(calls)
+            calls.promise_fetch()  # before the wait: those who are in may spend what is free
+            await self._room.acquire()
+            unless_let_in.pop_all()
         return self._conversion(document, calls, ticket)
 
     def _conversion(

@@ -331,6 +331,24 @@ async def test_a_poll_never_eats_another_documents_fetch(stage: Stage) -> None:
     assert (summary.totals.converted, summary.api_calls.submit) == (1, 0)
 
 
+async def test_a_document_that_is_not_let_in_any_more_keeps_no_call(stage: Stage) -> None:
+    polled, failing, in_line = make_archive(stage.source, 3)
+    async with stage.run() as (run, engine):
+        for path in (polled, failing, in_line):
+            engine.fetches[path.name].append(NetworkError("weather"))
+        await stage.execute(run)
+    budget: dict[str, object] = {"max_api_calls": 6 + 3, "max_errors": 1}
+    with_settings(stage, budget=budget, concurrency={"max_in_flight": 2})
+    async with stage.run() as (run, engine):
+        pending = NotReady(status="Pending")
+        engine.fetches[polled.name].extend([pending] * 5)
+        engine.fetches[failing.name].extend([pending, pending, NetworkError("weather")])
+        summary = await stage.execute(run)
+        assert engine.fetched == {polled.name: 6, failing.name: 3}
+    totals = summary.totals
+    assert (totals.converted, totals.failed, totals.remaining) == (1, 1, 1)
+
+
 async def test_too_many_errors_stop_admission(stage: Stage) -> None:
     paths = make_archive(stage.source, 30)
     with_settings(stage, budget={"max_errors": 2}, concurrency={"max_in_flight": 1})
