@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import anyio
 import anyio.to_thread
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from batch_converter.cli.options import settings_from
 from batch_converter.config import LocalSettings, Settings
+from batch_converter.engines.dask import worker_plugin
 from batch_converter.engines.dask.cluster import Cluster
 from batch_converter.engines.dask.gate import Gate
 from batch_converter.engines.dask.incoming import IncomingSources, StalledError
@@ -33,12 +36,15 @@ from batch_converter.engines.dask.shared_files import (
 )
 from batch_converter.engines.dask.spec import SPEC
 from batch_converter.engines.dask.wishes import Wishes
+from batch_converter.engines.dask.worker_plugin import ConversionPlugin
 from batch_converter.engines.local import options_of
 from batch_converter.errors import ConfigError, EngineError, NetworkError
 from batch_converter.threads import DiskThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from distributed import Worker
 
     from batch_converter.engines.dask.shared_files import SourceFacts
 
@@ -242,6 +248,92 @@ async def test_a_part_uses_the_copy_of_another_and_fails_with_it(tmp_path: Path)
                     raise AssertionError("it never came")
     assert len(stalled) == 1
     assert not asked_again.is_set(), "the second has waited for the copy of the first"
+
+
+# What a worker clears away
+
+
+class PoolOfNone:
+    """Stands in for processes: each job writes its target; to close it waits for `may_close`."""
+
+    made: ClassVar[list[PoolOfNone]] = []
+
+    def __init__(self, *, size: int, max_memory_bytes: int) -> None:
+        del size, max_memory_bytes
+        self.closing, self.may_close, self.closed = anyio.Event(), anyio.Event(), anyio.Event()
+        self.made.append(self)
+
+    async def run(self, job: Mapping[str, Any], **_: object) -> dict[str, Any]:
+        if job["job"] == "inspect":
+            return {"pages": 1}
+        await anyio.Path(job["target"]).write_bytes(b"PDF")
+        return {"warnings": []}
+
+    async def aclose(self) -> None:
+        self.closing.set()
+        await self.may_close.wait()
+        self.closed.set()
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ConversionPlugin:
+    worker = SimpleNamespace(
+        local_directory=tmp_path / "scratch",
+        state=SimpleNamespace(nthreads=1),
+        address="tcp://worker.invalid:1",
+        log_event=lambda *_: None,
+    )
+    monkeypatch.setattr(worker_plugin, "WorkerPool", PoolOfNone)
+    monkeypatch.setattr(PoolOfNone, "made", [])
+    plugin = ConversionPlugin()
+    plugin.setup(cast("Worker", worker))
+    return plugin
+
+
+def order_for(memory: int, source: SourceFacts) -> Order:
+    """Return one whose processes may take so much; each amount has a pool of its own."""
+    options = replace(options_of(LocalSettings()), max_memory_bytes=memory)
+    return replace(order_of(source, f"key-{memory}"), options=options)
+
+
+async def test_a_task_that_begins_while_a_worker_clears_costs_nobody_anything(
+    tmp_path: Path, plugin: ConversionPlugin
+) -> None:
+    source = facts_of(written(tmp_path / "a.djvu", b"abc"))
+    orders = [order_for(memory, source) for memory in (1, 2, 3)]
+    with anyio.fail_after(20):
+        for order in orders[:2]:
+            await plugin.perform(order)
+        first, second = PoolOfNone.made
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(plugin._clear)
+            await first.closing.wait()
+            answer = await plugin.perform(orders[2])
+            for pool in PoolOfNone.made:
+                pool.may_close.set()
+
+    assert second.closed.is_set()
+    assert [await plugin.read(order.key, 0, 9) for order in orders] == [None, None, b"PDF"]
+    assert answer.size_bytes == 3
+
+
+async def test_a_worker_that_cannot_clear_says_so_in_its_log(
+    plugin: ConversionPlugin, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = anyio.Event()
+
+    async def fail() -> None:
+        failed.set()
+        raise OSError("made up")
+
+    plugin._begin_clearing(fail)
+    with anyio.fail_after(20):
+        await failed.wait()
+    await anyio.wait_all_tasks_blocked()
+
+    assert "could not clear" in caplog.text
+    assert "made up" in caplog.text
 
 
 # Alone on a worker

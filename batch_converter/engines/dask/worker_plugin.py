@@ -8,6 +8,7 @@ with their pipes.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 from contextlib import asynccontextmanager, suppress
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from distributed import Worker
 
     from batch_converter.engines.dask.orders import Order
+
+_log = logging.getLogger("distributed.worker.batch_converter")  # noqa: TID251  # the worker's own
 
 NAME: Final = "batch-converter"
 _IDLE_S: Final = 300.0
@@ -253,18 +256,28 @@ class ConversionPlugin(WorkerPlugin):
 
     def _begin_clearing(self, clear: Callable[[], Coroutine[None, None, None]]) -> None:
         if not self._scopes:
-            self._clearing = asyncio.get_running_loop().create_task(clear())
+            self._clearing = asyncio.get_running_loop().create_task(_logged(clear))
 
     async def _end_processes(self) -> None:
-        for pool in self._pools.values():
+        """End those that have nothing to do; a task that begins meanwhile may bring a pool."""
+        for pool in list(self._pools.values()):
             await pool.aclose()
 
     async def _clear(self) -> None:
+        """Remove what is held now, at first: a task that begins meanwhile has its own result."""
         self._stop_timers()
-        await self._end_processes()
         for key in list(self._results):
             await self.drop(key)
         await self.incoming.clear()
+        await self._end_processes()
+
+
+async def _logged(clear: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Clear, and have the worker's log tell of a failure: nobody waits for it."""
+    try:
+        await clear()
+    except Exception:  # noqa: BLE001  # told in that log, with its traceback
+        _log.exception("a worker could not clear what it has not used for a while")
 
 
 def _make_room(place: Path) -> None:
