@@ -250,6 +250,50 @@ async def test_a_part_uses_the_copy_of_another_and_fails_with_it(tmp_path: Path)
     assert not asked_again.is_set(), "the second has waited for the copy of the first"
 
 
+async def test_pieces_of_two_senders_count_once(tmp_path: Path) -> None:
+    facts = facts_of(written(tmp_path / "a.djvu", b"abcdef"))
+    incoming = IncomingSources(tmp_path / "incoming", DiskThreads(2))
+    wanted = list[bool]()
+
+    async def send(offset: int, piece: bytes) -> None:
+        wanted.append(await incoming.receive("document", offset, piece))
+
+    async def send_all() -> None:
+        for offset, piece in enumerate([b"ab", b"cd", b"ef"]):
+            async with anyio.create_task_group() as senders:
+                for _ in range(2):
+                    senders.start_soon(send, 2 * offset, piece)
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            group.start_soon(send_all)  # begins while the copy's file is still being made
+            async with incoming.copy_of(order_of(facts), lambda: None) as path:
+                assert await anyio.Path(path).read_bytes() == b"abcdef"
+    assert wanted == [True] * 6
+
+
+async def test_a_piece_that_cannot_be_written_is_waited_for_no_longer(tmp_path: Path) -> None:
+    facts = facts_of(written(tmp_path / "a.djvu", b"abcdef"))
+    incoming = IncomingSources(tmp_path / "incoming", DiskThreads(2))
+    asked = anyio.Event()
+
+    async def send() -> None:
+        await asked.wait()
+        (copy,) = (tmp_path / "incoming").rglob("a.djvu")
+        copy.unlink()
+        copy.mkdir()
+        with pytest.raises(IsADirectoryError):
+            await incoming.receive("document", 0, b"abc")
+        assert not await incoming.receive("document", 0, b"abc")
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            group.start_soon(send)
+            with pytest.raises(StalledError, match=r"could not be written: Is a directory"):
+                async with incoming.copy_of(order_of(facts), asked.set):
+                    raise AssertionError("it never came")
+
+
 # What a worker clears away
 
 

@@ -23,6 +23,8 @@ _KEPT: Final = 2
 _SILENCE_S: Final = 900.0
 """Others' files may be on their way before; of a run that is gone, tasks are called off."""
 
+_SILENT: Final = "its bytes stopped coming"
+
 
 class StalledError(Exception):
     """No more pieces came; the argument says so."""
@@ -35,23 +37,30 @@ class _Copy:
     Attributes:
         key: The task that has asked for it.
         users: Tasks that wait for it, or read it.
-        is_broken: Whether no more of it will come.
+        received_bytes: How much of it has been written, from its beginning.
+        loss: Why no more of it will come; empty while it may.
+        writing: Held while its file is made, and while a piece is written.
     """
 
     key: str
     path: Path
     users: int = 0
     received_bytes: int = 0
-    is_broken: bool = False
+    loss: str = ""
+    writing: anyio.Lock = field(default_factory=anyio.Lock)
     changed: anyio.Event = field(default_factory=anyio.Event)
 
-    def note(self, count: int) -> None:
-        """Count bytes that have been written, and wake who waits for them."""
-        self.received_bytes += count
-        self.wake()
+    def note(self, received_bytes: int) -> None:
+        """Note how much has been written by now, and wake who waits for it."""
+        self.received_bytes = received_bytes
+        self._wake()
 
-    def wake(self) -> None:
-        """Have those look who wait for a change."""
+    def lose(self, why: str) -> None:
+        """Give it up, and wake who waits for it."""
+        self.loss = self.loss or why
+        self._wake()
+
+    def _wake(self) -> None:
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
 
@@ -87,7 +96,8 @@ class IncomingSources:
         copy.users += 1
         try:
             if copy.key == order.key:
-                await self._threads.run(_prepare, copy.path)
+                async with copy.writing:  # an earlier attempt's piece may be on its way
+                    await self._threads.run(_prepare, copy.path)
                 ask()
             await self._wait(copy, order)
             yield os.fspath(copy.path)
@@ -105,21 +115,40 @@ class IncomingSources:
 
     async def _wait(self, copy: _Copy, order: Order) -> None:
         while copy.received_bytes < order.source.size_bytes:
+            if copy.loss:
+                raise StalledError(copy.loss)
             with anyio.move_on_after(_SILENCE_S) as patience:
                 await copy.changed.wait()
-            if patience.cancelled_caught or copy.is_broken:
-                raise StalledError("its bytes stopped coming")
+            if patience.cancelled_caught:
+                raise StalledError(_SILENT)
         if copy.key == order.key:
             await self._threads.run(_finish, copy.path, order.source.mtime_ns)
 
     async def receive(self, document: str, offset: int, data: bytes) -> bool:
-        """Write a piece; returns whether anybody still wants the next one."""
+        """Write a piece; returns whether anybody still wants the next one.
+
+        What is there already is wanted no less, and counts once: it may have come from a sender
+        that has been called off, and who begins anew has to get behind it.
+        """
         copy = self._copies.get(document)
-        if copy is None or copy.received_bytes != offset:
+        if copy is None:
             return False
-        await self._threads.run(_append, copy.path, offset, data)
-        copy.note(len(data))
+        async with copy.writing:
+            end = offset + len(data)
+            if copy.loss or offset > copy.received_bytes:
+                return False
+            if end > copy.received_bytes:
+                await self._write(copy, offset, data)
+                copy.note(end)
         return True
+
+    async def _write(self, copy: _Copy, offset: int, data: bytes) -> None:
+        """Write a piece; where that fails nobody waits for the next one, for none will come."""
+        try:
+            await self._threads.run(_write, copy.path, offset, data)
+        except OSError as error:
+            copy.lose(f"its bytes could not be written: {error.strerror}")
+            raise
 
     async def _tidy(self) -> None:
         while len(unused := [(d, c) for d, c in self._copies.items() if not c.users]) > _KEPT:
@@ -128,8 +157,7 @@ class IncomingSources:
     async def _forget(self, document: str, copy: _Copy) -> None:
         if self._copies.get(document) is copy:
             del self._copies[document]
-        copy.is_broken = True
-        copy.wake()
+        copy.lose(_SILENT)
         with anyio.CancelScope(shield=True):
             await self._threads.start(_remove, copy.path.parents[1])
 
@@ -145,7 +173,7 @@ def _prepare(path: Path) -> None:
     path.touch(mode=0o600)
 
 
-def _append(path: Path, offset: int, data: bytes) -> None:
+def _write(path: Path, offset: int, data: bytes) -> None:
     with path.open("r+b") as file:
         file.seek(offset)
         file.write(data)
