@@ -13,7 +13,7 @@ from batch_converter.models import DocumentState
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from batch_converter.models import Document, Failure
@@ -33,10 +33,10 @@ class Outstanding(LedgerPart):
             paths: Absolute paths of files or of folders that hold them.
             at: The present; a task that the service still holds is kept.
         """
-        sources = []
+        sources, is_meant = [], None if paths is None else at_or_below(paths)
         for row in list(named(connection.execute(query("failed_documents")))):
             known = document(row)
-            if paths is None or any(_is_at_or_below(known.path, path) for path in paths):
+            if is_meant is None or is_meant(known.path):
                 reopen(connection, known, failure(row.error_code, row.error_message), at=at)
                 sources.append(known.source)
         return sources
@@ -86,5 +86,15 @@ def _is_fetchable(known: Document, failure: Failure | None, *, at: datetime) -> 
     return passing and known.task is not None and not known.task.is_expired(at)
 
 
-def _is_at_or_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
+def at_or_below(named: Sequence[str]) -> Callable[[str], bool]:
+    """Return what says whether a path is one of these, or below one.
+
+    It is looked up, and each folder above it: thousands may be named, and thousands asked for.
+    """
+    exact, folders = frozenset(named), frozenset(path.rstrip("/") for path in named)
+
+    def is_meant(path: str) -> bool:
+        above = (path[:end] for end, letter in enumerate(path) if letter == "/")
+        return path in exact or any(folder in folders for folder in above)
+
+    return is_meant

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio.to_thread
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batch_converter.errors import ErrorCode, ExitCode, LedgerError
 from batch_converter.ledger import Adopted, Decision, LedgerReader, Verdict
+from batch_converter.ledger.outstanding import at_or_below
 from batch_converter.models import (
     MOVES,
     CallKind,
@@ -410,6 +413,50 @@ async def test_retry_takes_what_is_named_and_what_lies_below_it(path: Path) -> N
         assert await ledger.retry(["/archive/a.djvu", "/archive/ok.djvu"], at=NOON) == ["a.djvu"]
         assert await ledger.retry(["/"], at=NOON) == ["ab/2.djvu"]
     assert await states(path) == {_S.PENDING: 3, _S.CONVERTED: 1}
+
+
+PATHS = st.lists(st.text("/ab.", max_size=6), max_size=4)
+
+
+@given(paths=PATHS, named=PATHS)
+def test_what_is_named_is_what_is_equal_or_begins_with_it_and_a_slash(
+    paths: list[str], named: list[str]
+) -> None:
+    """The plain definition, compared with each that is named; slashes at its end are nothing."""
+    is_meant = at_or_below(named)
+    assert [path for path in paths if is_meant(path)] == [
+        path
+        for path in paths
+        if any(path == one or path.startswith(one.rstrip("/") + "/") for one in named)
+    ]
+
+
+async def test_retry_does_not_compare_each_failed_document_with_each_that_is_named(
+    path: Path,
+) -> None:
+    touched: list[str] = []
+
+    class Named(str):
+        """A path that tells when it is looked at."""
+
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            touched.append(self)
+            return str.__eq__(self, other)
+
+        def rstrip(self, letters: str | None = None, /) -> str:
+            touched.append(self)
+            return super().rstrip(letters)
+
+    sources = [f"{number:03}.djvu" for number in range(100)]
+    async with opened(path) as ledger:
+        for document in (await admitted(ledger, *map(source_file, sources))).values():
+            await fail(ledger, document, ErrorCode.REJECTED)
+        named = [Named(f"/archive/{source}") for source in sources]
+        assert await ledger.retry(named, at=NOON) == sources
+    assert len(touched) <= 3 * len(sources)
 
 
 async def test_a_changed_file_gives_up_the_task_of_its_old_bytes(path: Path) -> None:
