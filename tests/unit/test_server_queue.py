@@ -61,15 +61,19 @@ async def test_places_follow_the_turns(tmp_path: Path) -> None:
     async with await opened(tmp_path) as queue:
         mine = [await queue.add(new("many")) for _ in range(4)]
         other = await queue.add(new("few"))
-        assert [await queue.place(one) for one in mine] == [2, 3, 4, 5]
-        assert await queue.place(other) == 2
-        assert await queue.place(await claimed(queue)) is None
+        assert list((await queue.places(mine)).values()) == [2, 3, 4, 5]
+        assert await queue.places([mine[2]]) == {mine[2].number: 4}
+        assert await queue.places([other]) == {other.number: 2}
+        assert await queue.places([await claimed(queue)]) == {}
+        assert await queue.places([]) == {}
 
 
 async def test_what_crashed_waits_behind_the_others(tmp_path: Path) -> None:
     async with await opened(tmp_path) as queue:
         first, second = await queue.add(new()), await queue.add(new())
         await queue.put_back(await claimed(queue), crashed=True)
+        waiting = await queue.in_state(S.WAITING)
+        assert await queue.places(waiting) == {second.number: 1, first.number: 2}
         assert (await claimed(queue)).id == second.id
         again = await claimed(queue)
     assert (again.id, again.attempts, again.crashes) == (first.id, 2, 1)

@@ -13,7 +13,7 @@ from batch_converter.server.page.asking import answer_json, number_of
 from batch_converter.server.queue import DocumentState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from batch_converter.server.queue import DocumentQueue, OwnerTotals, QueuedDocument
@@ -59,11 +59,9 @@ class DocumentRows:
         self._queue = queue
         self._retention = retention
 
-    async def of(self, owner: str, documents: Iterable[QueuedDocument]) -> list[dict[str, Any]]:
+    async def of(self, documents: Sequence[QueuedDocument]) -> list[dict[str, Any]]:
         """Return documents of one owner, to be sent as JSON."""
-        documents = list(documents)
-        waits = any(one.state is DocumentState.WAITING for one in documents)
-        places = await self._queue.places(owner) if waits else {}
+        places = await self._queue.places(documents)
         return [self._row(one, places.get(one.number)) for one in documents]
 
     def _row(self, document: QueuedDocument, place: int | None) -> dict[str, Any]:
@@ -136,7 +134,7 @@ class DocumentList:
             text=query.get("filter", ""),
             state=_state_of(query.get("state", "")),
         )
-        rows = await self._rows.of(owner, found)
+        rows = await self._rows.of(found)
         return answer_json(
             {
                 "documents": rows,

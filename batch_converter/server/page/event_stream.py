@@ -61,7 +61,7 @@ class ChangeFeed:
         latest = changed[-1].sequence if changed else 0
         return {
             "sequence": latest if len(changed) == _ROWS else max(until, latest),
-            "documents": await self._rows.of(owner, changed),
+            "documents": await self._rows.of(changed),
             "removed": removed,
             "totals": totals_of(self._queue.totals.of(owner)),
         }

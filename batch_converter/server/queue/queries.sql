@@ -56,12 +56,11 @@ SELECT min(owner) AS owner FROM document WHERE state = 'waiting' AND owner > :af
 SELECT * FROM document WHERE state = 'waiting' AND owner = :owner
 ORDER BY crashes, number LIMIT 1
 
--- name: turn
-SELECT count(*) AS turn FROM document
-WHERE state = 'waiting' AND owner = :owner AND (crashes, number) <= (:crashes, :number)
-
--- name: waiting
-SELECT number FROM document WHERE state = 'waiting' AND owner = :owner ORDER BY crashes, number
+-- name: turns
+SELECT number, turn FROM (
+    SELECT number, row_number() OVER (ORDER BY crashes, number) AS turn FROM document
+    WHERE state = 'waiting' AND owner = :owner
+) WHERE number IN (SELECT value FROM json_each(:numbers))
 
 -- name: page
 SELECT * FROM document

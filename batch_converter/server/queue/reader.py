@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from batch_converter.naming import clash_key
 from batch_converter.server.queue.database import query
-from batch_converter.server.queue.documents import DocumentState, document_of, values_of
+from batch_converter.server.queue.documents import DocumentState, document_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from batch_converter.server.queue.documents import QueuedDocument
     from batch_converter.server.queue.totals import Totals
@@ -82,24 +83,23 @@ class DocumentReader:
         )
         return next(iter(documents), None)
 
-    async def place(self, document: QueuedDocument) -> int | None:
-        """Return a waiting document's place in the queue, from 1."""
-        if document.state is not DocumentState.WAITING:
-            return None
-        values = values_of(document)
-        turn = await self._store.execute(
-            lambda connection: connection.execute(query("turn"), values).fetchone()["turn"]
-        )
-        return self.totals.place(turn)
+    async def places(self, documents: Iterable[QueuedDocument]) -> Mapping[int, int]:
+        """Return the places in the queue, from 1, of those that wait, by their number.
 
-    async def places(self, owner: str) -> Mapping[int, int]:
-        """Return the places in the queue of an owner's waiting documents, by their number."""
+        Args:
+            documents: Of one owner.
+        """
+        waiting = [one for one in documents if one.state is DocumentState.WAITING]
+        if not waiting:
+            return {}
+        numbers = json.dumps([one.number for one in waiting])
+        values = {"owner": waiting[0].owner, "numbers": numbers}
 
-        def waiting(connection: sqlite3.Connection) -> list[int]:
-            return [row["number"] for row in connection.execute(query("waiting"), {"owner": owner})]
+        def turns(connection: sqlite3.Connection) -> dict[int, int]:
+            return dict(tuple(row) for row in connection.execute(query("turns"), values))
 
-        numbers = await self._store.execute(waiting)
-        return {number: self.totals.place(turn) for turn, number in enumerate(numbers, start=1)}
+        found = await self._store.execute(turns)
+        return dict(zip(found, self.totals.places(found.values()), strict=True))
 
     async def in_state(self, state: DocumentState) -> Sequence[QueuedDocument]:
         """Return all documents in a state, oldest first."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from batch_converter.server.queue.documents import ENDED, DocumentState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from batch_converter.server.queue.documents import QueuedDocument
 
 
@@ -73,6 +75,8 @@ class Totals:
         self.unfetched = 0
         self.unfetched_peak = 0
         self._owners: dict[str, OwnerTotals] = {}
+        self._waiting: dict[str, int] = {}
+        self._unserved: set[str] = set()
 
     def of(self, owner: str) -> OwnerTotals:
         """Return one owner's, to be read."""
@@ -87,8 +91,10 @@ class Totals:
 
     def add(self, owner: str, state: DocumentState, *, unfetched: int, **sums: int) -> None:
         """Count an owner's documents of one state in, summed up, as a service starts."""
-        for totals in (self.all, self._owners.setdefault(owner, OwnerTotals())):
+        owned = self._owners.setdefault(owner, OwnerTotals())
+        for totals in (self.all, owned):
             totals.add(state, **sums)
+        self._sort(owner, owned.states)
         self.unfetched += unfetched
         self.unfetched_peak = self.unfetched
 
@@ -96,21 +102,33 @@ class Totals:
         owned = self._owners.setdefault(document.owner, OwnerTotals())
         for totals in (self.all, owned):
             totals.count(document, by)
+        self._sort(document.owner, owned.states)
         if not owned.documents:
             del self._owners[document.owner]
         self.unfetched += by * (not document.is_fetched)
 
+    def _sort(self, owner: str, states: Counter[DocumentState]) -> None:
+        """Keep who waits apart: most owners have nothing in the queue, and are not gone through."""
+        if waiting := states[DocumentState.WAITING]:
+            self._waiting[owner] = waiting
+        else:
+            self._waiting.pop(owner, None)
+        if waiting and not states[DocumentState.CONVERTING]:
+            self._unserved.add(owner)
+        else:
+            self._unserved.discard(owner)
+
     def is_anybody_unserved(self) -> bool:
         """Whether an owner has documents that wait, and none that is being converted."""
-        return any(
-            owned.states[DocumentState.WAITING] and not owned.states[DocumentState.CONVERTING]
-            for owned in self._owners.values()
-        )
+        return bool(self._unserved)
 
-    def place(self, turn: int) -> int:
-        """Return the place in the queue of an owner's `turn`-th waiting document.
+    def places(self, turns: Iterable[int]) -> list[int]:
+        """Return the places in the queue of an owner's waiting documents, by their turns, from 1.
 
-        Owners take turns, so that nobody has more than `turn` documents before it.
+        Owners take turns, so that nobody has more than `turn` documents before the `turn`-th.
         """
-        waiting = (owned.states[DocumentState.WAITING] for owned in self._owners.values())
-        return sum(min(turn, count) for count in waiting)
+        owners_by_count = Counter(self._waiting.values())
+        return [
+            sum(owners * min(turn, count) for count, owners in owners_by_count.items())
+            for turn in turns
+        ]
