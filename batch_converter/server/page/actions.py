@@ -186,8 +186,7 @@ class Actions:
 
     async def _can_be_tried(self, document: QueuedDocument) -> bool:
         """Whether its file is here, as far as it was sent; one that was cut short may go on."""
-        is_whole = document.received_bytes == document.size_bytes
-        if not is_whole and document.state is _S.FAILED:
+        if not document.is_whole and document.state is _S.FAILED:
             return False
         path = self._folder.upload_path(document.id)
         return await self._folder.threads.run(path.exists)
@@ -198,9 +197,8 @@ class Actions:
         Raises:
             HTTPException: There is none, or that cannot be recorded.
         """
-        is_whole = document.received_bytes == document.size_bytes
-        state = _S.WAITING if is_whole else _S.UPLOADING
-        changes: dict[str, Any] = {"started_at": None if is_whole else self._clock.now()}
+        state = _S.WAITING if document.is_whole else _S.UPLOADING
+        changes: dict[str, Any] = {"started_at": None if document.is_whole else self._clock.now()}
         changes |= {"ended_at": None, "error_code": None, "messages": (), "crashes": 0}
         async with self._admission.admitted(document.owner, 0):
             await self._conversions.let_go(document.id)  # before, its files are not to be touched

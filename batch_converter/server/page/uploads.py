@@ -194,7 +194,7 @@ class Uploads:
     async def tell_offset(self, request: web.Request) -> web.Response:
         """Answer with how much is here."""
         document = await self._documents.named(request)
-        if document.state is not _S.UPLOADING and not _is_whole(document):
+        if document.state is not _S.UPLOADING and not document.is_whole:
             raise _no_upload()
         return answer_json({"offset": document.received_bytes})
 
@@ -215,7 +215,7 @@ class Uploads:
     async def _expecting(self, request: web.Request, offset: int) -> QueuedDocument:
         """Return the document, if this is what it waits for."""
         document = await self._documents.named(request)
-        if document.state is _S.UPLOADING or _is_whole(document):
+        if document.state is _S.UPLOADING or document.is_whole:
             if document.state is not _S.UPLOADING or document.received_bytes != offset:
                 raise _other_offset(document)
             return document
@@ -295,10 +295,6 @@ class Uploads:
 
 def _known_answer(document_id: str, new: NewUpload) -> web.Response:
     return answer_json({"id": document_id, "offset": new.size_bytes, "known": True})
-
-
-def _is_whole(document: QueuedDocument) -> bool:
-    return document.mtime_ns > 0
 
 
 def _may_be_djvu(head: bytes, *, is_whole: bool) -> bool:

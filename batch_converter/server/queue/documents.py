@@ -94,6 +94,15 @@ class QueuedDocument:
     sequence: int
 
     @property
+    def is_whole(self) -> bool:
+        """Whether its file is here to the last byte, on the disk: its time is known from then on.
+
+        As many bytes as were announced may also have come of what was refused or not brought to
+        the disk.
+        """
+        return self.mtime_ns > 0
+
+    @property
     def stored_bytes(self) -> int:
         """What its files take of the disk, roughly: a DjVu that is not kept is counted too.
 

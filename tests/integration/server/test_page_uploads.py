@@ -111,6 +111,18 @@ async def test_what_is_no_djvu_is_refused_with_its_reason_in_its_row(
         assert browser.service.files() == []
 
 
+async def test_what_was_refused_is_not_whole_though_all_of_it_has_come(
+    tmp_path: Path, engine: HandConverter
+) -> None:
+    content = b"%PDF-1.7 is no DjVu"
+    async with browsing(tmp_path, engine) as browser:
+        upload = (await browser.start("a.djvu", content))["id"]
+        assert await browser.send(upload, 0, content) == 415
+        (tmp_path / f"task-{upload}.djvu").write_bytes(content)  # as a kill before its removal does
+        assert await browser.status("POST", f"api/documents/{upload}/retry") == 409
+        assert await browser.status("GET", f"api/uploads/{upload}") == 404
+
+
 async def test_a_magic_in_small_pieces_is_read_whole(tmp_path: Path, engine: HandConverter) -> None:
     async with browsing(tmp_path, engine) as browser:
         upload = (await browser.start("a.djvu", DJVU))["id"]
