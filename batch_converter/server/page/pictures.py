@@ -1,15 +1,15 @@
-"""Pictures of first pages: made when somebody looks, one at a time, and kept beside the PDF."""
+"""Pictures of first pages: made when somebody looks, and kept beside the PDF."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol, runtime_checkable
 
-import anyio
 import structlog
 from aiohttp import web
 
 from batch_converter.errors import FileError, MachineExhaustedError
+from batch_converter.server.page.document_locks import DocumentLocks
 from batch_converter.server.queue import DocumentState
 from batch_converter.shortage import shortage_of
 
@@ -28,7 +28,7 @@ _BUSY_S: Final = 10
 
 @runtime_checkable
 class PictureMaker(Protocol):
-    """An engine that draws first pages, too."""
+    """An engine that draws first pages, too; it bounds how many at once."""
 
     async def picture(self, source_path: str, target_path: str) -> None:
         """Draw the first page of a document as a small JPEG.
@@ -57,7 +57,7 @@ class Pictures:
         self._queue = queue
         self._folder = folder
         self._maker = engine if isinstance(engine, PictureMaker) else None
-        self._turn = anyio.Lock()
+        self._drawing = DocumentLocks()
         self._failed: OrderedDict[str, None] = OrderedDict()
 
     async def send_picture(self, request: web.Request) -> web.Response:
@@ -68,7 +68,8 @@ class Pictures:
         path = self._folder.picture_path(document.id)
         picture = await self._folder.threads.run(_read, path)
         if picture is None:
-            async with self._turn:  # whoever waited finds what the one before has made
+            async with self._drawing.holding(document.id):
+                # Whoever waited finds what the one before has made.
                 picture = await self._folder.threads.run(_read, path)
                 if picture is None:
                     picture = await self._made(document, path)

@@ -14,6 +14,7 @@ from batch_converter.errors import ErrorCode
 from batch_converter.server.expectations import ask_for_body
 from batch_converter.server.guards import owner_of
 from batch_converter.server.page.asking import MOST, answer_json, number_of, read_json
+from batch_converter.server.page.document_locks import DocumentLocks
 from batch_converter.server.page.upload_files import (
     found_bytes,
     make_upload,
@@ -21,7 +22,6 @@ from batch_converter.server.page.upload_files import (
     share_upload,
     write_piece,
 )
-from batch_converter.server.page.writers import Writers
 from batch_converter.server.queue import DocumentState, NewDocument
 from batch_converter.server.requests import storing
 from batch_converter.threads import LimitedThreads
@@ -99,7 +99,7 @@ class Uploads:
         self._conversions = conversions
         self._metrics = metrics
         self._clock = clock
-        self._writers = Writers()
+        self._writing = DocumentLocks()
         self._sealing = LimitedThreads(folder.threads, at_once=_HASHES_AT_ONCE)
 
     async def resume(self) -> None:
@@ -207,7 +207,7 @@ class Uploads:
         offset = number_of(request.headers.get(OFFSET_HEADER), OFFSET_HEADER, default=None)
         document = await self._expecting(request, offset)
         piece = await _read_piece(request, document.size_bytes - offset)
-        async with self._writers.writing(document.id):
+        async with self._writing.holding(document.id):
             document = await self._expecting(request, offset)
             received = await self._append(document, piece)
         return web.Response(status=204, headers={OFFSET_HEADER: str(received)})
