@@ -69,8 +69,9 @@ class _Settled(NamedTuple):
     logged: Sequence[str] = ()
 
 
-def _failed(code: str, told: Sequence[str], logged: Sequence[str]) -> _Settled:
-    return _Settled(DocumentState.FAILED, {"error_code": code, "messages": tuple(told)}, logged)
+def _failed(code: ErrorCode, told: Sequence[str], logged: Sequence[str]) -> _Settled:
+    columns = {"error_code": code.value, "messages": tuple(told)}
+    return _Settled(DocumentState.FAILED, columns, logged)
 
 
 class _Unsettled(Exception):  # noqa: N818  # no error of the document's
@@ -251,7 +252,8 @@ class Conversions:
         """Put the document back, and pause, unless it is to blame in the end."""
         if trouble.crashed and document.crashes + 1 >= _MAX_CRASHES:
             message = f"the conversion ended {_MAX_CRASHES} times without a verdict: {trouble}"
-            await self._settle(document, _failed("engine_error", [message], [message]), began_s)
+            settled = _failed(ErrorCode.ENGINE_ERROR, [message], [message])
+            await self._settle(document, settled, began_s)
             return
         await self._folder.remove_result(document.id)
         if not trouble.crashed:
@@ -272,11 +274,11 @@ class Conversions:
             return await self._pdf(document, ready)
         except BatchConverterError as error:
             if await self._folder.threads.run(self._folder.has_lost, document.id):
-                return _failed(ErrorCode.UNREADABLE.value, [VANISHED], [VANISHED])
+                return _failed(ErrorCode.UNREADABLE, [VANISHED], [VANISHED])
             if (reason := _machine_reason(error)) is not None:
                 crashed = _errno_of(error) == errno.EBUSY  # met again and again: by this one, too?
                 raise _Unsettled(reason, crashed=crashed) from error
-            code = error.code.value if isinstance(error, FileError) else "engine_error"
+            code = error.code if isinstance(error, FileError) else ErrorCode.ENGINE_ERROR
             told = self._public(document, (str(error),))
             return _failed(code, told, self._public(replace(document, name=""), (str(error),)))
         except Exception as error:

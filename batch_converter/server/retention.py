@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import structlog
 
-from batch_converter.errors import QueueWriteError
+from batch_converter.errors import ErrorCode, QueueWriteError
 from batch_converter.server.conversions import VANISHED
 from batch_converter.server.queue import DocumentState
 
@@ -118,6 +118,6 @@ class Retention:
                 document_id,
                 DocumentState.FAILED,
                 ended_at=self._clock.now(),
-                error_code="unreadable",
+                error_code=ErrorCode.UNREADABLE.value,
                 messages=(VANISHED,),
             )

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import structlog
 from aiohttp import hdrs, web
 
+from batch_converter.errors import ErrorCode
 from batch_converter.server.files import PdfReader
 from batch_converter.server.guards import owner_of
 from batch_converter.server.page.archive import StreamedZip, whole
@@ -52,8 +53,8 @@ class _Manifest:
 
     def lose(self, document: QueuedDocument) -> None:
         """Note one whose PDF is not there any more."""
-        message = "the PDF is not there any more"
-        self.failed.append(f"{_one_line(document.name)}\n    unreadable: {message}")
+        told = f"{ErrorCode.UNREADABLE}: the PDF is not there any more"
+        self.failed.append(f"{_one_line(document.name)}\n    {told}")
 
     def text(self) -> str:
         """Return it as a text file."""
