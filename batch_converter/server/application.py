@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from batch_converter.engines.base import Converter
     from batch_converter.server.accounts import Accounts
     from batch_converter.server.queue import Totals
+    from batch_converter.server.storage import DataFolder
 
 _WATCH_INTERVAL_S: Final = 1.0
 
@@ -94,9 +95,43 @@ async def open_application(
         await DocumentQueue.open(folder.queue_path, since=_milliseconds(clock)) as queue,
         converter,
     ):
-        metrics, health = ServerMetrics(queue.totals), Health()
+        parts = _Parts(
+            settings=settings,
+            accounts=accounts,
+            sign_in=SignIn(accounts, clock=clock.monotonic_s),
+            converter=converter,
+            folder=folder,
+            queue=queue,
+            health=Health(),
+            clock=clock,
+        )
+        api = parts.api(workers)
+        await api.retention.clear_leftovers()
+        page = await parts.page(api)
+        await page.uploads.resume()
+        async with _working(api, accounts):
+            yield _application(api, page, parts.health, settings, names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What a service is made of, and how it hangs together."""
+
+    settings: ServeSettings
+    accounts: Accounts
+    sign_in: SignIn
+    converter: Converter
+    folder: DataFolder
+    queue: DocumentQueue
+    health: Health
+    clock: Clock
+
+    def api(self, workers: int) -> Api:
+        """Return the interface of programs, and what the page shares with it."""
+        settings, queue, folder, health = self.settings, self.queue, self.folder, self.health
+        clock, metrics = self.clock, ServerMetrics(queue.totals)
         conversions = Conversions(
-            converter,
+            self.converter,
             queue,
             folder,
             workers=workers,
@@ -105,42 +140,50 @@ async def open_application(
             clock=clock,
         )
         kept = timedelta(hours=settings.retention_hours)
-        retention = Retention(queue, folder, conversions, clock=clock, kept=kept)
-        await retention.clear_leftovers()
-        sign_in = SignIn(accounts, clock=clock.monotonic_s)
-        api = Api(
-            desk=TokenDesk(sign_in, accounts, clock=clock.monotonic_s),
+        return Api(
+            desk=TokenDesk(self.sign_in, self.accounts, clock=clock.monotonic_s),
             queue=queue,
             folder=folder,
             admission=Admission(settings, queue.totals, folder, health, clock=clock),
             conversions=conversions,
-            retention=retention,
+            retention=Retention(queue, folder, conversions, clock=clock, kept=kept),
             metrics=metrics,
             clock=clock,
         )
-        key = await to_thread.run_sync(signing_key, folder.path)
-        page = Page(
+
+    async def page(self, api: Api) -> Page:
+        """Return the page over the interface's parts.
+
+        Raises:
+            ConfigError: The key of the sessions is damaged.
+        """
+        key = await to_thread.run_sync(signing_key, self.folder.path)
+        return Page(
             api,
-            converter,
-            accounts=accounts,
-            sign_in=sign_in,
+            self.converter,
+            accounts=self.accounts,
+            sign_in=self.sign_in,
             sessions=Sessions(
                 key,
-                accounts,
-                now=clock.now,
-                cookie_name=cookie_name_of(key) if settings.data_dir else COOKIE_NAME,
+                self.accounts,
+                now=self.clock.now,
+                cookie_name=cookie_name_of(key) if self.settings.data_dir else COOKIE_NAME,
             ),
             assets=await to_thread.run_sync(Assets.load),
-            settings=settings,
+            settings=self.settings,
         )
-        await page.uploads.resume()
-        with unwrapped():
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(conversions.run)
-                tasks.start_soon(retention.run)
-                tasks.start_soon(_watch, accounts)
-                yield _application(api, page, health, settings, names)
-                tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _working(api: Api, accounts: Accounts) -> AsyncIterator[None]:
+    """Convert, forget what is over, and see clients who are removed, until the end."""
+    with unwrapped():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(api.conversions.run)
+            tasks.start_soon(api.retention.run)
+            tasks.start_soon(_watch, accounts)
+            yield
+            tasks.cancel_scope.cancel()
 
 
 def _milliseconds(clock: Clock) -> int:
