@@ -70,6 +70,7 @@ class DocumentRows:
         return {
             "id": document.id,
             "name": document.name,
+            # The link's, called as its row is; what the file is saved as has to suit any system.
             "pdf_name": wanted_output(document.name),
             "state": document.state.value,
             "size_bytes": document.size_bytes,

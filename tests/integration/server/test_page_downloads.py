@@ -92,6 +92,17 @@ async def test_a_pdf_is_saved_under_its_name(
         assert unquote(extended.removeprefix("filename*=UTF-8''")) == full
 
 
+async def test_a_link_is_called_as_its_row_and_its_file_as_any_system_takes_it(
+    tmp_path: Path, engine: HandConverter
+) -> None:
+    async with browsing(tmp_path, engine) as browser:
+        document_id = await browser.ready("letters/who?.djvu")
+        assert (await browser.document(document_id))["pdf_name"] == "letters/who?.pdf"
+        async with browser.http.get(f"documents/{document_id}/pdf") as response:
+            assert response.content_disposition
+            assert response.content_disposition.filename == "who_.pdf"
+
+
 async def test_a_long_pdf_arrives_whole(tmp_path: Path) -> None:
     engine = HandConverter(pdf=pdf_bytes(3 * PIECE_BYTES + 17))
     async with browsing(tmp_path, engine) as browser:
