@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from batch_converter.cli import output, shells, signals
+from batch_converter.cli import shells, signals
 from batch_converter.cli.loading import load
 from batch_converter.cli.output import OutputUnwritableError
 from batch_converter.errors import BatchConverterError, ExitCode, RunStoppedError, StartupError
@@ -67,11 +67,8 @@ class _Group(click.Group):
         except BatchConverterError as error:
             click.echo(printable(f"batch-converter: {error}"), err=True)
             sys.exit(_exit_code(error))
-        except OutputUnwritableError as error:
-            output.give_up()
-            message = f"batch-converter: the result could not be written: {error.strerror}"
-            click.echo(message, err=True)
-            sys.exit(ExitCode.SOME_FAILED)
+        except OutputUnwritableError:  # told by the entry: help is printed outside of this
+            raise
         except OSError as error:
             if shortage_of(error) is not None:  # told by the entry, with all that can get there
                 raise

@@ -271,7 +271,23 @@ def test_a_reader_who_has_gone_does_not_change_how_a_command_ends(
 
 def test_a_full_disk_under_standard_output_is_told_as_that(output: Path) -> None:
     to_full = ("sh", "-c", 'exec "$@" > /dev/full', "sh")
-    for command in (("config", "check"), ("doctor", "-o", output, "--engine", "local")):
+    doctor = ("doctor", "-o", output, "--engine", "local")
+    for command in (
+        ("--help",),
+        ("--version",),
+        ("convert", "--help"),
+        ("config", "check"),
+        doctor,
+    ):
         done = run(*command, through=to_full)
-        assert done.code == 1
-        assert "the result could not be written: No space left on device" in done.err
+        assert done.code == 1, command
+        told = "batch-converter: the result could not be written: No space left on device\n"
+        assert done.err == told, command
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_script_that_meets_a_full_disk_is_told_as_that(shell: str) -> None:
+    to_full = ("sh", "-c", 'exec "$@" > /dev/full', "sh")
+    done = run(through=to_full, env={"_BATCH_CONVERTER_COMPLETE": f"{shell}_source"})
+    assert (done.code, done.err.count("\n")) == (1, 1), done
+    assert "the result could not be written" in done.err
