@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     from batch_converter.server.sessions import Session, Sessions
 
 _ROWS: Final = 200
-_PAUSE_S: Final = 0.25
+PAUSE_S: Final = 0.25
+"""Between two batches of changes."""
+
 HEARTBEAT_S: Final = 15.0
+"""Of silence, then the stream says that it is there."""
+
 STREAMS: Final = 8
 """Of one session; the page needs one, all of a browser's tabs together."""
 
-_HEADERS: Final = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
-_BEAT: Final = b":\n\n"
+STREAM_HEADERS: Final = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+BEAT: Final = b":\n\n"
 
 
 class ChangeFeed:
@@ -111,12 +115,12 @@ class EventStreams:
     async def stream_events(self, request: web.Request) -> web.StreamResponse:
         """Tell of changes until the browser goes, its session is over, or the service stops."""
         after = _after(request)
-        response = web.StreamResponse(headers=_HEADERS)
+        response = web.StreamResponse(headers=STREAM_HEADERS)
         response.enable_chunked_encoding()
         await response.prepare(request)
         with suppress(ConnectionError):  # the browser has gone
             with self._opened(owner_of(request)) as scope, scope:
-                await response.write(_BEAT)  # so that a proxy lets the headers through
+                await response.write(BEAT)  # so that a proxy lets the headers through
                 await self._tell(response, request[SESSION], after)
             await response.write_eof()
         return response
@@ -145,11 +149,11 @@ class EventStreams:
                 if event is None and self._clock.monotonic_s() < beat_s:
                     await self._clock.wait_until(beat_s, change)
                     continue
-            await response.write(event or _BEAT)
+            await response.write(event or BEAT)
             now_s = self._clock.monotonic_s()
             beat_s = now_s + HEARTBEAT_S
             if event is not None:
-                await self._clock.wait_until(now_s + _PAUSE_S, anyio.Event())
+                await self._clock.wait_until(now_s + PAUSE_S, anyio.Event())
 
     async def _next(self, owner: str, after: int) -> tuple[bytes | None, int]:
         """Return the next event, or None where nothing has changed, and what to ask after then."""
