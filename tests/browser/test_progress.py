@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from playwright.sync_api import expect
 
+from batch_converter.counters import RunCounters
+from batch_converter.events import KnownFailure
+from batch_converter.progress_page import RunRows, progress_page
+from batch_converter.progress_page import rows as rows_module
 from tests.browser.service_page import ServicePage
 from tests.browser.test_accessibility import report, sideways_px
 from tests.support.cloud import Cloud
@@ -50,3 +55,31 @@ def test_a_running_batch_shows_what_becomes_of_each_document(page: Page, tmp_pat
             cloud.release("poll")
             run.wait_until(lambda: run.logged("file.converted"), "a PDF")
             run.finish()
+
+
+def test_a_list_of_the_latest_says_so_and_lets_go_of_the_others(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_module, "MAX_ENDED", 2)
+    monkeypatch.setattr(rows_module, "_MAX_REMOVED", 1)
+    rows = RunRows()
+
+    def fail(*names: str) -> None:
+        for name in names:
+            rows.observe(KnownFailure(source=name, code="not_djvu", message="it is none"))
+
+    serving = progress_page(0, rows, RunCounters(), max_api_calls=None)
+    with (
+        start_blocking_portal("asyncio") as portal,
+        portal.wrap_async_context_manager(serving) as address,
+    ):
+        portal.call(fail, "first", "second")
+        shown = ServicePage(page, address).open()
+        shown.expect_state("first", "failed")
+        listed = page.locator("#listed")
+        expect(listed).to_have_text("")
+        portal.call(fail, *"abcdef")  # more at once than is remembered of what is gone
+        for name in "ef":
+            shown.expect_state(name, "failed")
+        expect(shown.row_in("failed")).to_have_count(2)
+        expect(listed).to_contain_text("2 of 8 documents are listed")

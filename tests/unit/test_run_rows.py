@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar
+
+import pytest
 
 from batch_converter import events
 from batch_converter.progress_page import rows as module
-from batch_converter.progress_page.rows import RunRows
+from batch_converter.progress_page.rows import Row, RunRows
+from batch_converter.server.queue import Missed
+from tests.support.clocks import ManualClock
 
-if TYPE_CHECKING:
-    import pytest
-
-NOW = datetime(2030, 1, 1, tzinfo=UTC)
+CLOCK = ManualClock()
+NOW = CLOCK.now()
 
 
 def new() -> RunRows:
-    return RunRows(now=lambda: NOW)
+    return RunRows(CLOCK)
 
 
 def submitted(source: str, task_id: str | None = None) -> events.FileSubmitted:
@@ -117,16 +118,83 @@ def test_two_sources_of_one_name_are_two_documents() -> None:
     assert +rows.totals == {"ready": 1, "waiting": 1}
 
 
-def test_only_so_many_ready_ones_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_READY", 2)
+def ended(rows: RunRows, name: str, event: events.RunEvent) -> None:
+    rows.observe(events.DocumentAdmitted(source=name))
+    rows.observe(event)
+    rows.observe(events.DocumentReleased(source=name))
+
+
+def test_the_latest_of_each_end_are_shown_and_all_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_ENDED", 2)
     rows = new()
-    for number in range(5):
-        rows.observe(events.DocumentAdmitted(source=f"{number}"))
-        rows.observe(converted(f"{number}"))
-        rows.observe(events.DocumentReleased(source=f"{number}"))
-    assert states(rows) == {"3": "ready", "4": "ready"}
-    assert +rows.totals == {"ready": 5}
-    assert rows.removed_after(0) == [1, 2, 3]
+    for number in range(1, 6):
+        ended(rows, f"{number}", converted(f"{number}"))
+    for number in range(6, 9):
+        ended(rows, f"{number}", failed(f"{number}"))
+    for number in range(9, 12):
+        rows.observe(events.KnownFailure(source=f"{number}", code="bad_pdf", message="as before"))
+    assert states(rows) == {"4": "ready", "5": "ready", "10": "failed", "11": "failed"}
+    assert +rows.totals == {"ready": 5, "failed": 6}
+    assert rows.listed == 4
+    assert rows.removed_after(0) == [1, 2, 3, 6, 7, 8, 9]
+    assert [row.name for row in rows.changed_after(0, 9)] == ["4", "5", "10", "11"]
+
+
+def test_one_that_is_shown_no_more_before_it_is_released_is_no_trouble(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_ENDED", 1)
+    rows = new()
+    for name in ("a", "b"):
+        rows.observe(events.DocumentAdmitted(source=name))
+        rows.observe(failed(name))
+    rows.observe(events.FileRetrying(source="a", task_id=None, code="network", message="too late"))
+    for name in ("a", "b"):
+        rows.observe(events.DocumentReleased(source=name))
+    assert states(rows) == {"b": "failed"}
+    assert +rows.totals == {"failed": 2}
+
+
+def test_who_has_missed_what_was_removed_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_REMOVED", 2)
+    rows, removed_at = new(), list[int]()
+    for _ in range(3):
+        rows.observe(events.DocumentAdmitted(source="a"))
+        rows.observe(events.DocumentReleased(source="a"))
+        removed_at.append(rows.sequence)
+    assert rows.removed_after(removed_at[0]) == [2, 3]
+    assert rows.removed_after(rows.sequence) == []
+    for sequence in (0, removed_at[0] - 2, rows.sequence + 1):
+        with pytest.raises(Missed):
+            rows.removed_after(sequence)
+
+
+class SeenRow(Row):
+    """Counts how often a row is asked when it changed."""
+
+    times: ClassVar[int] = 0
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401  # of any field
+        SeenRow.times += name == "sequence"
+        return super().__getattribute__(name)
+
+
+def test_to_find_what_has_changed_takes_no_look_at_all_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "Row", SeenRow)
+    monkeypatch.setattr(SeenRow, "times", 0)
+    rows = new()
+    for number in range(1_000):
+        ended(rows, f"{number}", failed(f"{number}"))
+    before = rows.sequence
+    rows.observe(events.DocumentAdmitted(source="last"))
+    rows.observe(submitted("last"))
+    SeenRow.times = 0
+    assert [row.name for row in rows.changed_after(before, 200)] == ["last"]
+    assert SeenRow.times == 2  # of the last, and of the one where it ends
 
 
 def test_the_run_itself_is_told() -> None:

@@ -33,6 +33,7 @@ export class Documents {
   clear() {
     this.total = 0;
     this.totals = NO_TOTALS;
+    this.listed = 0; // rows without a filter: a run lists the latest of its many documents alone
     this.sequence = 0;
     this.loaded = false;
     this.rows = new Map(); // index in the list → document
@@ -157,6 +158,7 @@ export class Documents {
     });
     this.total = answer.total;
     this.totals = answer.totals;
+    this.listed = listedOf(answer);
     this.sequence = anew ? answer.sequence : Math.max(this.sequence, answer.sequence);
     this.anew = false;
     this.loaded = true;
@@ -172,7 +174,7 @@ export class Documents {
   apply(change) {
     const unfiltered = !this.filter && !this.state;
     let stale = change.removed.some((id) => !unfiltered || this.places.has(id)) ||
-      (unfiltered && change.totals.documents !== this.total);
+      (unfiltered && listedOf(change) !== this.total);
     for (const document of change.documents) {
       if (!this.#update(document) && !unfiltered) stale ||= this.matches(document);
       stale ||= this.places.has(document.id) && !this.matches(document);
@@ -181,6 +183,7 @@ export class Documents {
     if (change.sequence >= this.sequence) {
       this.sequence = change.sequence;
       this.totals = change.totals;
+      this.listed = listedOf(change);
     }
     this.onChange();
     if (stale) this.markStale();
@@ -205,4 +208,8 @@ export class Documents {
     this.rows.set(this.places.get(id), { ...document, received_bytes: receivedBytes });
     this.onChange();
   }
+}
+
+function listedOf({ listed, totals }) {
+  return listed ?? totals.documents;
 }

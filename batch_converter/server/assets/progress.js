@@ -93,6 +93,7 @@ class RunPage {
     this.overview.show(totals, {}, false);
     this.showRun();
     this.announcer.follow(totals);
+    byId("listed").textContent = aboutList(this.documents.listed, totals.documents);
     document.querySelector("#list .empty").hidden = this.documents.count > 0;
     this.table.draw();
   }
@@ -123,6 +124,11 @@ function aboutPace({ discovering, found, converted, skipped, failed, files_per_m
     parts.push(`done at about ${moment(new Date(expected_end))} (in ${duration(Math.max(1, left))})`);
   }
   return parts.join(", ");
+}
+
+function aboutList(listed, documents) {
+  if (listed >= documents) return "";
+  return `${count(listed)} of ${plural(documents, "document")} are listed: of those that are ready, and of those that failed, the latest`;
 }
 
 function aboutCalls({ calls, max_calls }) {
