@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -21,6 +21,7 @@ from batch_converter.threads import DiskThreads
 from batch_converter.wiring import SOURCE_STORES, open_output
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from batch_converter.config import Settings
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from batch_converter.output import OutputStore
 
 _BATCH: Final = 1_000
+T = TypeVar("T")
 
 
 @click.command(short_help="Hash the PDFs again and compare them with the ledger.")
@@ -50,11 +52,10 @@ async def _verify(settings: Settings) -> int:
     threads, tally = DiskThreads(1), _Tally()
     state = state_dir(settings)
     pdfs = await threads.run(open_output, settings, state=state, run_id="", threads=threads)
-    with LedgerReader(state / LEDGER_NAME) as ledger:
-        known = ledger.converted()
-        while batch := await threads.run(lambda: list(islice(known, _BATCH))):
-            for output, sha256, _ in batch:
-                tally.count(output, await threads.start(_pdf_fault, pdfs, output, sha256))
+    known = _recorded(state / LEDGER_NAME, LedgerReader.converted)
+    while batch := await threads.run(lambda: list(islice(known, _BATCH))):
+        for output, sha256, _ in batch:
+            tally.count(output, await threads.start(_pdf_fault, pdfs, output, sha256))
     click.echo(f"{tally.good} of {tally.all} PDFs are as recorded")
     return tally.bad
 
@@ -64,15 +65,23 @@ async def _verify_sources(settings: Settings) -> int:
     stores, threads = SourceStores(SOURCE_STORES, settings), DiskThreads(1)
     tally = _Tally()
     try:
-        with LedgerReader(ledger_path(settings)) as ledger:
-            known = ledger.converted_sources()
-            while batch := await threads.run(lambda: list(islice(known, _BATCH))):
-                for source in batch:
-                    tally.count(source.path, await threads.start(_source_fault, stores, source))
+        known = _recorded(ledger_path(settings), LedgerReader.converted_sources)
+        while batch := await threads.run(lambda: list(islice(known, _BATCH))):
+            for source in batch:
+                tally.count(source.path, await threads.start(_source_fault, stores, source))
     finally:
         await stores.aclose()
     click.echo(f"{tally.good} of {tally.all} sources are as they were converted")
     return tally.bad
+
+
+def _recorded(ledger: Path, ask: Callable[[LedgerReader], Iterator[T]]) -> Iterator[T]:
+    """Yield what the ledger has on record; opens it with the first, closes it behind the last.
+
+    So all of it blocks where the rows are taken: in a thread.
+    """
+    with LedgerReader(ledger) as reader:
+        yield from ask(reader)
 
 
 @dataclass(slots=True)
