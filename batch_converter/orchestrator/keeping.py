@@ -7,6 +7,7 @@ what a dead one had begun.
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -234,7 +235,7 @@ def _where(error: OSError, move: Move) -> str:
 def _finished(moves: Sequence[Move]) -> bool:
     folder = Path(moves[0].folder)
     if not folder.is_dir():
-        raise FileNotFoundError(2, _AWAY.format(folder), os.fspath(folder))
+        raise FileNotFoundError(errno.ENOENT, _AWAY.format(folder), os.fspath(folder))
     return finish([Relocation(source=Path(m.source), target=Path(m.target)) for m in moves])
 
 
