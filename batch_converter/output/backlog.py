@@ -74,18 +74,6 @@ class Backlog:
     def _ends_small(self) -> bool:
         return bool(self._waiting) and len(self._waiting[-1]) < _SMALL_BYTES
 
-    async def flush(self) -> None:
-        """Wait until everything is written.
-
-        Raises:
-            OutputError: Something could not be.
-        """
-        while self._turn is not None or self._waiting:
-            if self._turn is None:
-                self._begin_turn()
-            await self._turned.wait()
-        self._check()
-
     async def rest(self) -> bytes | bytearray:
         """Wait until no thread is at the file; return what still waits, for the caller to write.
 

@@ -81,14 +81,6 @@ class PdfWriter:
         """
         await self._backlog.put(data)
 
-    async def flush(self) -> None:
-        """Wait until all that was taken is written; `verify_and_sync` does so by itself.
-
-        Raises:
-            OutputError: Something could not be.
-        """
-        await self._backlog.flush()
-
     async def verify_and_sync(
         self,
         *,

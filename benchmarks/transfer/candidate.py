@@ -39,15 +39,24 @@ class Uncounted:
 
 
 class FileSink:
-    """Writes and does nothing else, as the alternatives do, in the way of a run's part file."""
+    """Gathers pieces and appends them in a thread, in the way of a run's part file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, append: Callable[[Sequence[bytes | bytearray]], None]) -> None:
         from batch_converter.output.backlog import Backlog  # noqa: PLC0415  # only the candidate's own imports count
         from batch_converter.threads import DiskThreads  # noqa: PLC0415  # only the candidate's own imports count
 
         self.path = path
-        self._file = path.open("wb", buffering=0)
-        self._backlog = Backlog(self._append, DiskThreads(1))
+        self._append = append
+        self._threads = DiskThreads(1)
+        self._backlog = Backlog(append, self._threads)
+
+    @classmethod
+    def writing(cls, path: Path) -> FileSink:
+        """Write and do nothing else, as the alternatives do."""
+        from batch_converter.output import write_pieces  # noqa: PLC0415  # only the candidate's own imports count
+
+        file = path.open("wb", buffering=0)
+        return cls(path, lambda pieces: write_pieces(file.fileno(), pieces))
 
     async def restart(self) -> None:
         await self._backlog.drop()
@@ -56,12 +65,8 @@ class FileSink:
         await self._backlog.put(data)
 
     async def finish(self) -> None:
-        await self._backlog.flush()
-
-    def _append(self, pieces: Sequence[bytes | bytearray]) -> None:
-        from batch_converter.output import write_pieces  # noqa: PLC0415  # only the candidate's own imports count
-
-        write_pieces(self._file.fileno(), pieces)
+        if rest := await self._backlog.rest():
+            await self._threads.run(self._append, [rest])
 
 
 def save(path: Path, text: str) -> None:
@@ -103,7 +108,7 @@ async def fetch_ours(url: str, size: int, path: Path, start: Measure, kind: str 
     async with engine(url) as ours:
         await warm_up(ours, path, kind)
         start()
-        sink = FileSink(path)
+        sink = FileSink.writing(path)
         await ours.fetch(document(path), f"{kind}-{size}", sink, Uncounted())
         await sink.finish()
 
@@ -116,20 +121,16 @@ async def fetch_stored(
     url: str, size: int, path: Path, start: Measure, kind: str = "plain"
 ) -> None:
     """Do all that a run does until the PDF is complete: the digest is made on the way."""
-    from batch_converter.output import PdfStore  # noqa: PLC0415  # only the candidate's own imports count
-    from batch_converter.threads import DiskThreads  # noqa: PLC0415  # the same
+    from batch_converter.output.new_folders import NewFolders  # noqa: PLC0415  # only the candidate's own imports count
+    from batch_converter.output.part_on_disk import PartOnDisk, PartPaths  # noqa: PLC0415  # the same
 
-    pdfs = PdfStore(
-        output_dir=path.parent, state_dir=path.parent, run_id=path.name, threads=DiskThreads()
-    )
-    await pdfs.prepare()
+    disk = PartOnDisk(PartPaths(output=path.name, target=path, part=path), NewFolders(path.parent))
     async with engine(url) as ours:
         await warm_up(ours, path, kind)
         start()
-        async with pdfs.writer(path.name) as writer:
-            await ours.fetch(document(path), f"{kind}-{size}", writer, Uncounted())
-            await writer.flush()
-            writer.path.replace(path)
+        sink = FileSink(path, disk.append)
+        await ours.fetch(document(path), f"{kind}-{size}", sink, Uncounted())
+        await sink.finish()
 
 
 async def fetch_stored_dense(url: str, size: int, path: Path, start: Measure) -> None:
@@ -137,7 +138,7 @@ async def fetch_stored_dense(url: str, size: int, path: Path, start: Measure) ->
 
 
 async def warm_up(ours: Any, path: Path, kind: str) -> None:  # noqa: ANN401  # of whichever library is measured
-    sink = FileSink(path)
+    sink = FileSink.writing(path)
     await ours.fetch(document(path), f"{kind}-{768 * 1024}", sink, Uncounted())
     await sink.finish()
 

@@ -61,12 +61,18 @@ async def until(event: threading.Event) -> None:
     assert await anyio.to_thread.run_sync(event.wait, 20)
 
 
+async def finish(backlog: Backlog, disk: Disk) -> None:
+    """Write what waits at the end, as the owner of a file does."""
+    if rest := await backlog.rest():
+        disk.write([rest])
+
+
 async def test_pieces_are_written_in_order(disk: Disk, backlog: Backlog) -> None:
     pieces = [bytes([number]) * (PIECE // (1 + number % 3)) for number in range(20)]
     for piece in pieces:
         await backlog.put(piece)
-    await backlog.flush()
-    assert disk.taken == pieces
+    await finish(backlog, disk)
+    assert b"".join(disk.taken) == b"".join(pieces)
 
 
 async def test_little_waits_for_more_and_small_pieces_become_few(
@@ -76,7 +82,7 @@ async def test_little_waits_for_more_and_small_pieces_become_few(
     for piece in small:
         await backlog.put(piece)
     assert not disk.reached.is_set()
-    await backlog.flush()
+    await finish(backlog, disk)
     assert b"".join(disk.taken) == b"".join(small)
     assert len(disk.taken) < 5
 
@@ -88,7 +94,7 @@ async def test_the_rest_is_what_no_thread_was_given(disk: Disk, backlog: Backlog
     for piece in (b"small", large, b"", b"end"):
         await backlog.put(piece)
     assert await backlog.rest() == b"small" + large + b"end"
-    await backlog.flush()
+    assert await backlog.rest() == b""
     assert disk.taken == [bytes(PIECE)]
     await backlog.put(large)
     assert await backlog.rest() is large
@@ -118,7 +124,7 @@ async def test_who_brings_too_much_waits(disk: Disk, backlog: Backlog) -> None:
         await anyio.wait_all_tasks_blocked()
         assert taken == 2
         disk.gate.set()
-    await backlog.flush()
+    await finish(backlog, disk)
     assert len(disk.taken) == 10
 
 
@@ -128,7 +134,7 @@ async def test_a_failure_is_told_to_all_that_come_after(disk: Disk, backlog: Bac
     await backlog.put(bytes(PIECE))
     for _ in range(2):
         with pytest.raises(OutputError, match="full"):
-            await backlog.flush()
+            await backlog.rest()
     with pytest.raises(OutputError, match="full"):
         await backlog.put(b"more")
     assert len(disk.taken) == 1
@@ -161,7 +167,7 @@ async def test_what_is_dropped_is_not_written_and_failures_are_forgotten(
         disk.gate.set()
     disk.room_bytes = 100
     await backlog.put(b"anew")
-    await backlog.flush()
+    await finish(backlog, disk)
     assert disk.taken == [b"anew"]
 
 
@@ -190,6 +196,6 @@ async def test_one_file_does_not_keep_the_threads_to_itself(disk: Disk) -> None:
         await busy.put(b"b" * PIECE)
     await other.put(b"o" * PIECE)
     disk.gate.set()
-    await other.flush()
-    await busy.flush()
+    await finish(other, disk)
+    await finish(busy, disk)
     assert disk.taken.index(b"o" * PIECE) < 2

@@ -144,15 +144,17 @@ def test_pieces_are_written_whole_however_much_the_system_takes_at_once(
 
 
 async def test_small_pieces_are_gathered_and_large_ones_go_through(tmp_path: Path) -> None:
-    pdfs = await pdf_store_in(tmp_path)
+    pdfs = await pdf_store_in(tmp_path, verify="quick")
+    pieces = [b"%PDF-small", *(bytes(times * backlog.TURN_BYTES) for times in (1, 3)), b"%%EOF"]
 
     async with pdfs.writer("x.pdf") as writer:
-        await writer.write(b"%PDF-small")
+        await writer.write(pieces[0])
         assert not writer.path.exists()
-        await writer.write(bytes(backlog.TURN_BYTES))
-        await writer.write(bytes(3 * backlog.TURN_BYTES))
-        await writer.flush()
-        assert writer.path.stat().st_size == 4 * backlog.TURN_BYTES + 10
+        for piece in pieces[1:]:
+            await writer.write(piece)
+        stored = await writer.verify_and_sync()
+        assert writer.path.read_bytes() == b"".join(pieces)
+    assert stored.sha256 == hashlib.sha256(b"".join(pieces)).hexdigest()
 
 
 @pytest.mark.parametrize("first", [b"half a PDF", b"x" * 2 * backlog.TURN_BYTES])
@@ -440,7 +442,7 @@ async def test_a_limit_on_file_sizes(tmp_path: Path) -> None:
         async with pdfs.writer("x.pdf") as writer:
             await writer.write(bytes(backlog.TURN_BYTES + 1))
             with pytest.raises(OutputError, match="takes no file as large as that") as caught:
-                await writer.flush()
+                await writer.verify_and_sync()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
