@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pikepdf
+import pypdfium2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,6 +106,50 @@ def line(count: int) -> ShapedMask:
     mask = placed.mask(ink, Area(0, 0, ink.width, 1), overlaid=False)
     assert mask is not None
     return mask
+
+
+def grid(side: int) -> ShapedMask:
+    """As many rows and columns of one letter, all of them as far from each other."""
+    letter = np.kron(np.array([[1, 0, 1], [1, 1, 0]], np.bool_), np.ones((3, 3), np.bool_))
+    shapes = Shapes()
+    shapes.add(9, 6, np.packbits(letter, axis=1).tobytes())
+    rows, columns = (places.ravel() for places in np.indices((side, side)))
+    ink = Bitmap.of_pixels(np.tile(np.pad(letter, ((0, 4), (0, 1))), (side, side)))
+    numbers = np.zeros(side * side, np.int64)
+    mask = PlacedShapes(shapes, numbers, 10 * columns, 10 * rows).mask(
+        ink, Area(0, 0, ink.width, ink.height), overlaid=False
+    )
+    assert mask is not None
+    return mask
+
+
+def shown_by_pdfium(data: bytes, width: int, height: int) -> Bitmap:
+    with pikepdf.new() as pdf:
+        image = pikepdf.Stream(
+            pdf,
+            data,
+            Subtype=pikepdf.Name.Image,
+            Width=width,
+            Height=height,
+            BitsPerComponent=1,
+            ColorSpace=pikepdf.Name.DeviceGray,
+            Filter=pikepdf.Name.JBIG2Decode,
+        )
+        page = pdf.add_blank_page(page_size=(width, height))
+        page.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(Im=image))
+        page.Contents = pikepdf.Stream(pdf, b"%d 0 0 %d 0 0 cm /Im Do" % (width, height))
+        pdf.save(file := io.BytesIO())
+    with pypdfium2.PdfDocument(file.getvalue()) as document:
+        return Bitmap.of_pixels(document[0].render().to_numpy()[:, :, 0] < 128)
+
+
+@pytest.mark.parametrize("side", [80, 85, 95])
+def test_no_stream_has_more_instances_a_byte_than_pdfium_believes(side: int) -> None:
+    """Beyond 32 of them, which a grid of 85 x 85 has, pdfium shows nothing at all."""
+    mask = grid(side)
+    [coded] = code_masks([mask]).masks
+    assert coded.coding is Coding.JBIG2
+    assert shown_by_pdfium(coded.data, mask.ink.width, mask.ink.height).same_as(mask.ink)
 
 
 def test_what_only_masks_share_that_become_fax_is_not_coded(

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _LONE_INSTANCES: Final = 32
 """A mask of fewer shares nothing: who shows it would decode a whole dictionary for a few."""
 
+_MOST_INSTANCES_A_BYTE: Final = 32
+"""Of a page's stream: where there are more, pdfium takes them for damage, and shows nothing."""
+
 _SURE: Final = 10
 """What takes less than a bound by one part of these is the smallest."""
 
@@ -99,6 +102,8 @@ class _ByPixels:
     def if_smaller(self, number: int, by_symbols: CodedMask) -> CodedMask:
         """Return a mask coded by its pixels, or what was coded by symbols where that is smaller."""
         mask = self._masks[number]
+        if len(mask.numbers) > _MOST_INSTANCES_A_BYTE * len(by_symbols.data):
+            return self.coded(number)
         if not _is_lone(mask) and _is_surely_least(len(by_symbols.data), [mask]):
             return by_symbols
         plain = self.coded(number)
