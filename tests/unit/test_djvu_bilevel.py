@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from batch_converter.djvu.draw import palette
-from batch_converter.djvu.draw.bilevel import Area, Bitmap, g4_data
+from batch_converter.djvu.draw.bilevel import Bitmap, g4_data
 from batch_converter.djvu.draw.palette import CLEAR, level_masks, separated_masks
 from batch_converter.djvu.kernels.jb2_composition import leveled
 from tests.support.netpbm import pbm
@@ -80,16 +80,6 @@ def test_ink_that_a_viewer_leaves_out_of_a_last_row_gets_a_clear_row_below(
     shown = np.unpackbits(found.rows, axis=1, count=width)
     assert (shown[:3] == pixels).all()
     assert not shown[3:].any()
-
-
-@given(sizes, st.data())
-def test_ink_is_found_where_it_is(size: tuple[int, int], data: st.DataObject) -> None:
-    width, height = size
-    pixels = some_pixels(width, height, 0.01, width * height)
-    left, top = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
-    right, bottom = data.draw(st.integers(left, width)), data.draw(st.integers(top, height))
-    found = Bitmap.of_pixels(pixels).has_ink(Area(left, top, right, bottom))
-    assert found == pixels[top:bottom, left:right].any()
 
 
 def test_a_larger_canvas_is_clear_at_the_right_and_above() -> None:

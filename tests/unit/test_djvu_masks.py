@@ -10,7 +10,7 @@ import pikepdf
 import pytest
 from PIL import Image
 
-from batch_converter.djvu.draw import completeness, masks
+from batch_converter.djvu.draw import masks
 from batch_converter.djvu.draw.bilevel import Bitmap, g4_data
 from batch_converter.djvu.draw.convert import convert
 from batch_converter.djvu.jobs.options import MIB, ConvertOptions
@@ -352,14 +352,55 @@ def test_a_mask_of_another_size_belongs_to_another_page(tmp_path: Path) -> None:
         drawn_ink(source)
 
 
+def lines_of_letters(writer: Jb2Writer, top: int, bottom: int) -> Jb2Writer:
+    """Letters of which none is like another: so the stream is shorter than CCITT G4 would be."""
+    random = np.random.default_rng(top)
+    for row in range(top, bottom, 30):
+        for left in range(10, 270, 30):
+            writer.direct(
+                np.kron(random.random((3, 3)) < 0.7, np.ones((8, 8), np.bool_)), left, row
+            )
+    return writer
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "fits"),
+    [(300, 400, True), (299, 400, False), (301, 400, False), (300, 399, False), (300, 401, False)],
+)
+def test_a_mask_is_not_cut_to_the_size_of_another_page(
+    tmp_path: Path, width: int, height: int, *, fits: bool
+) -> None:
+    data = lines_of_letters(Jb2Writer().start(300, 400), 10, 370).end()
+    source = tmp_path / "page.djvu"
+    source.write_bytes(page(versioned(width, height, 26), chunk("Sjbz", data)))
+    if fits:
+        assert (drawn_ink(source) == mask_of(source)).all()
+        return
+    assert mask_of(source) is None
+    with pytest.raises(EngineError, match="do not fit together"):
+        drawn_ink(source)
+
+
+@pytest.mark.parametrize(("place", "bit"), [(165, 4), (190, 3), (250, 4), (319, 7), (365, 6)])
+def test_a_mask_that_stops_making_sense_is_told_however_much_there_is_before(
+    tmp_path: Path, place: int, bit: int
+) -> None:
+    """djvu-rs stops there without a word, and shows what it has: all down the page."""
+    data = bytearray(lines_of_letters(Jb2Writer().start(300, 400), 10, 370).end())
+    data[place] ^= 1 << bit
+    source = tmp_path / "page.djvu"
+    source.write_bytes(page(versioned(300, 400, 26), chunk("Sjbz", bytes(data))))
+    with pytest.raises(EngineError, match="breaks off"):
+        drawn_ink(source)
+
+
 @pytest.mark.parametrize("name", ["bitonal", "mixed"])
 def test_a_false_alarm_costs_a_second_look_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     source = SAMPLES / f"{name}.djvu"
     convert(source, tmp_path / "usual.pdf", ConvertOptions())
-    monkeypatch.setattr(completeness, "_depends_on_its_end", lambda *_: False)
-    monkeypatch.setattr(completeness, "_covers", lambda _: False)
+    monkeypatch.setattr(masks, "whole_ink", lambda *_: None)
     looked: list[object] = []
     exact = masks.mask_shapes
 
@@ -391,8 +432,7 @@ def test_where_kernels_are_compiled_no_mask_is_decoded_twice_and_all_is_the_same
         return exact(page, geometry, options)
 
     monkeypatch.setattr(masks, "COMPILED", True)
-    monkeypatch.setattr(masks, "render", unwanted)
-    monkeypatch.setattr(completeness, "render", unwanted)
+    monkeypatch.setattr(masks, "whole_ink", unwanted)
     monkeypatch.setattr(masks, "mask_shapes", counted)
     convert(source, tmp_path / "compiled.pdf", ConvertOptions())
     assert 0 < len(decoded) == len({id(page) for page in decoded})

@@ -65,10 +65,6 @@ class Bitmap:
         """Return one without ink."""
         return cls(width=width, rows=np.zeros((height, -(-width // _BITS)), np.uint8))
 
-    def add(self, set_pixels: NDArray[np.bool_]) -> None:
-        """Add ink, a truth value a pixel."""
-        self.rows[:] |= np.packbits(set_pixels, axis=1)
-
     @property
     def height(self) -> int:
         """In pixels."""
@@ -118,12 +114,6 @@ class Bitmap:
             return self
         clear = np.zeros((1, self.rows.shape[1]), np.uint8)
         return Bitmap(width=self.width, rows=np.concatenate([self.rows, clear]))
-
-    def has_ink(self, area: Area) -> bool:
-        """Whether there is ink in a part of the picture."""
-        first, last = area.left // _BITS, -(-area.right // _BITS)
-        pixels = np.unpackbits(self.rows[area.top : area.bottom, first:last], axis=1)
-        return bool(pixels[:, area.left % _BITS : area.right - first * _BITS].any())
 
     def extended(self, width: int, height: int) -> Bitmap:
         """Add clear columns at the right and clear rows above."""

@@ -11,25 +11,23 @@ from batch_converter.djvu.draw.color_layers import (
     ink_shade,
     refuse_conflicts,
 )
-from batch_converter.djvu.draw.completeness import may_be_incomplete
 from batch_converter.djvu.draw.images import (
     MASK_BYTES_A_PIXEL,
-    EncodedImage,
     refuse_hostile_size,
 )
 from batch_converter.djvu.draw.mask_choice import mask_image, stencil
-from batch_converter.djvu.draw.masks import decoded_mask, exact_mask, mask_chunks
+from batch_converter.djvu.draw.masks import decoded_mask
 from batch_converter.djvu.draw.paint import BLACK, WHITE, Fill, Picture
 from batch_converter.djvu.draw.palette_layers import palette_layers
 from batch_converter.djvu.draw.rasters import uniform_color
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from batch_converter.djvu.draw.color_layers import ColorLayer
-    from batch_converter.djvu.draw.geometry import Box, Geometry
+    from batch_converter.djvu.draw.geometry import Geometry
     from batch_converter.djvu.draw.masks import Mask
-    from batch_converter.djvu.draw.paint import Layer, MaskImage, Stencil
+    from batch_converter.djvu.draw.paint import Layer, Stencil
     from batch_converter.djvu.jobs.options import ConvertOptions
     from batch_converter.djvu.read.document import PageChunks
 
@@ -38,7 +36,6 @@ def layers(
     page: PageChunks,
     geometry: Geometry,
     options: ConvertOptions,
-    words: Sequence[Box],
     lost: list[str],
 ) -> Iterator[Layer]:
     """Decode and encode what a page draws; nothing for an empty page.
@@ -47,7 +44,6 @@ def layers(
         page: Its chunks.
         geometry: Its size.
         options: How colours are coded.
-        words: Where its hidden text stands on the stored page: ink is missed there.
         lost: Gets a sentence for each colour that is lost.
 
     Raises:
@@ -57,7 +53,7 @@ def layers(
     refuse_conflicts(page)
     yield from _background(page, geometry, options)
     if page.has("Sjbz", "Smmr"):
-        yield from _foreground(page, geometry, options, words, lost)
+        yield from _foreground(page, geometry, options, lost)
 
 
 def _background(
@@ -78,33 +74,21 @@ def _foreground(
     page: PageChunks,
     geometry: Geometry,
     options: ConvertOptions,
-    words: Sequence[Box],
     lost: list[str],
 ) -> Iterator[Stencil | Picture]:
     palette = ink_palette(page)
     colors = palette.colors
     if len(colors) > 1:
-        yield from palette_layers(page, palette, geometry, options, words, lost=lost)
+        yield from palette_layers(page, palette, geometry, options, lost=lost)
         return
     shade = ink_shade(page, geometry, options)
     color = colors[0] if colors else BLACK if shade is None else uniform_color(shade.raster)
 
-    def painted(mask: Mask) -> Stencil | Picture:
-        if shade is not None and color is None:
-            return _shaded(mask, shade, geometry, options)
-        return stencil(mask.ink, mask.shapes, color or BLACK, geometry, options)
-
     mask = decoded_mask(page, geometry, options)
-    layer = painted(mask)
-    if not mask.checked and may_be_incomplete(
-        mask_chunks(page), mask.ink, _coded_bytes(layer.mask), words, geometry
-    ):
-        layer = painted(exact_mask(page, geometry, options))
-    yield layer
-
-
-def _coded_bytes(mask: MaskImage | None) -> int:
-    return len(mask.data) if isinstance(mask, EncodedImage) else 0
+    if shade is not None and color is None:
+        yield _shaded(mask, shade, geometry, options)
+    else:
+        yield stencil(mask.ink, mask.shapes, color or BLACK, geometry, options)
 
 
 def _shaded(mask: Mask, shade: ColorLayer, geometry: Geometry, options: ConvertOptions) -> Picture:

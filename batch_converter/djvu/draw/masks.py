@@ -3,35 +3,32 @@
 djvu-rs decodes a page of text at 300 dpi in about 20 ms, `kernels` in 1 to 4 where they are
 compiled, and in 50 to 150 in plain Python (CPython 3.11, one core). So without compiled ones
 djvu-rs goes first. It cannot do all: it refuses pages beyond 64 Mi pixels and streams of a few
-bytes, draws nothing without an error where a stream makes no sense, and does not know how
-places were counted up to DjVu version 18. MMR, which is rare, it reads without stripes only and
-without seeing damage: `kernels` has it all.
+bytes, stops without an error where a stream makes no sense, cuts a mask of another size to the
+page's, and does not know how places were counted up to DjVu version 18. MMR, which is rare, it
+reads without stripes only and without seeing damage: `kernels` has it all.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
-
 from batch_converter.djvu.draw.bilevel import Bitmap
+from batch_converter.djvu.draw.completeness import whole_ink
 from batch_converter.djvu.draw.images import (
     COLOR_BYTES_A_PIXEL,
     LEVEL_BYTES_A_PIXEL,
     fits_memory,
-    ink_of,
     mask_budget_bytes,
     refuse_hostile_size,
-    render,
 )
 from batch_converter.djvu.draw.mask_choice import wants_jbig2
 from batch_converter.djvu.draw.palette import (
     CLEAR,
     LEVELS,
     level_masks,
-    recolored_by_index,
     separated_masks,
     shape_colors,
 )
@@ -43,6 +40,7 @@ from batch_converter.djvu.kernels.jb2 import (
     Jb2Image,
     decode_dictionary,
     decode_image,
+    page_size,
 )
 from batch_converter.djvu.kernels.jb2_composition import composed as composed_rows
 from batch_converter.djvu.kernels.jb2_composition import leveled
@@ -51,8 +49,6 @@ from batch_converter.djvu.read.decoder import PageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-    from numpy.typing import NDArray
 
     from batch_converter.djvu.draw.geometry import Geometry
     from batch_converter.djvu.draw.palette import LevelMask
@@ -72,11 +68,9 @@ class Mask:
 
     Attributes:
         shapes: What it is made of, where that is known.
-        checked: Whether its decoder sees all damage that can be seen.
     """
 
     ink: Bitmap
-    checked: bool
     shapes: PlacedShapes | None = None
 
 
@@ -92,11 +86,10 @@ def decoded_mask(page: PageChunks, geometry: Geometry, options: ConvertOptions) 
         PageError: It is damaged or too large.
     """
     if not needs_kernels(page, geometry, options):
-        try:
-            pixels = render(mask_chunks(page), width=geometry.width, height=geometry.height)
-            return Mask(ink=ink_of(pixels), checked=False)
-        except PageError:
-            pass  # the other decoder knows more, or says the same
+        with suppress(PageError):  # the other decoder knows more, or says the same
+            ink = whole_ink(mask_chunks(page), geometry)
+            if ink is not None:
+                return Mask(ink=ink)
     return exact_mask(page, geometry, options)
 
 
@@ -116,9 +109,14 @@ def is_beyond_renderer(page: PageChunks, geometry: Geometry, options: ConvertOpt
         width * height > _OTHER_DECODER_PIXELS
         or _counts_uncropped(page)
         or not page.has("Sjbz")
-        or sum(len(data) for _, data in mask_chunks(page)) <= _SMALL_STREAM_BYTES
+        or len(_jb2_data(page)) <= _SMALL_STREAM_BYTES
+        or page_size(_jb2_data(page)) != (width, height)
         or not fits_memory(width, height, options, bytes_a_pixel=COLOR_BYTES_A_PIXEL)
     )
+
+
+def _jb2_data(page: PageChunks) -> bytes:
+    return next(iter(page.of("Sjbz")), b"")
 
 
 def _counts_uncropped(page: PageChunks) -> bool:
@@ -134,11 +132,11 @@ def exact_mask(page: PageChunks, geometry: Geometry, options: ConvertOptions) ->
     """
     image = mask_shapes(page, geometry, options)
     if image is not None:
-        return Mask(ink=composed(image), checked=True, shapes=PlacedShapes.of(image))
+        return Mask(ink=composed(image), shapes=PlacedShapes.of(image))
     data = next(iter(page.of("Smmr")), b"")
     if data and not page.has("Sjbz"):
-        return Mask(ink=_fax(data, geometry), checked=True)
-    return Mask(ink=Bitmap.clear(geometry.width, geometry.height), checked=True)
+        return Mask(ink=_fax(data, geometry))
+    return Mask(ink=Bitmap.clear(geometry.width, geometry.height))
 
 
 def _fax(data: bytes, geometry: Geometry) -> Bitmap:
@@ -157,7 +155,7 @@ def mask_shapes(page: PageChunks, geometry: Geometry, options: ConvertOptions) -
     Raises:
         PageError: It is damaged or too large, or belongs to another page.
     """
-    data = next(iter(page.of("Sjbz")), b"")
+    data = _jb2_data(page)
     if not data:
         return None
     budget = mask_budget_bytes(options)
@@ -202,20 +200,6 @@ def _dictionaries(chunks: Sequence[bytes], max_bytes: int) -> Sequence[Jb2Dictio
 def composed(image: Jb2Image) -> Bitmap:
     """Put all shapes in their places; what lies outside of the page is cut off."""
     return Bitmap(width=image.width, rows=composed_rows(image))
-
-
-def rendered_levels(
-    page: PageChunks, palette: bytes, count: int, geometry: Geometry
-) -> Iterator[NDArray[np.uint8]]:
-    """Let djvu-rs tell which pixel has which of a palette's colours, `LEVELS` at a time.
-
-    Raises:
-        PageError: The mask is damaged.
-    """
-    for start in range(0, count, LEVELS):
-        chunks = [*mask_chunks(page), ("FGbz", recolored_by_index(palette, count, start))]
-        pixels = render(chunks, width=geometry.width, height=geometry.height)
-        yield np.ascontiguousarray(pixels[:, :, 0])
 
 
 def exact_separation(

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pikepdf import Array, Dictionary, Name, Object, Page, Pdf, Stream
 
 from batch_converter.djvu.draw.color_layers import color_losses
-from batch_converter.djvu.draw.completeness import sample
-from batch_converter.djvu.draw.geometry import POINTS_AN_INCH, Box, Geometry
+from batch_converter.djvu.draw.geometry import POINTS_AN_INCH, Geometry
 from batch_converter.djvu.draw.glyphless import GlyphlessFont
 from batch_converter.djvu.draw.layers import layers
 from batch_converter.djvu.draw.markup import annotations_for, is_folded
@@ -77,8 +76,7 @@ class PageWriter:
         except PageError as error:  # what cannot be read beside the picture never costs it
             words = []
             lost.append(str(error))
-        places = [geometry.stored(word.box) for word in sample(words)]
-        drawn = self._drawn(page, geometry, places, lost)
+        drawn = self._drawn(page, geometry, lost)
         lost += color_losses(page)
         annotations = read_annotations(page.chunks, self._options.encoding)
         text = text_operators(words, geometry, self._font)
@@ -89,11 +87,9 @@ class PageWriter:
             lost += self._keep_own_facts(added, annotations)
         return lost + self._annotate(added, annotations, geometry, index)
 
-    def _drawn(
-        self, page: PageChunks, geometry: Geometry, places: Sequence[Box], lost: list[str]
-    ) -> list[Layer]:
+    def _drawn(self, page: PageChunks, geometry: Geometry, lost: list[str]) -> list[Layer]:
         try:
-            return list(layers(page, geometry, self._options, places, lost))
+            return list(layers(page, geometry, self._options, lost))
         except PageError as error:
             raise PageError(page.lack or str(error)) from error
 

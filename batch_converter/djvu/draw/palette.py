@@ -46,9 +46,8 @@ _SPARE_BYTES: Final = 1 << 16
 def palette_colors(data: bytes) -> list[Color]:
     """Read the colours of an `FGbz` chunk as they are stored.
 
-    Which shape has which is left to djvu-rs, which makes up what it cannot read: so
-    the numbers are looked at here. Of several colours without any number none is
-    known to be a shape's; then the page has no colours, as `palette_losses` tells.
+    Of several colours without any number none is known to be a shape's; then the page has no
+    colours, as `palette_losses` tells.
 
     Raises:
         PageError: It is cut off, of a version that is not known (0 is the only one), or
@@ -110,18 +109,6 @@ def _numbers(data: bytes, count: int) -> NDArray[np.uint16]:
     if len(data) < 3 or 2 * len(numbers) < size_bytes or (numbers >= count).any():  # noqa: PLR2004  # bytes of a length
         raise PageError("its palette is damaged")
     return numbers
-
-
-def recolored_by_index(palette: bytes, count: int, start: int) -> bytes:
-    """Recolour a palette: the colours from `start` on become gray levels 0, 1, …, others white.
-
-    So one rendering tells for each pixel which colour it has; a shape that
-    covers another takes its pixels away, as it does on the page.
-    """
-    levels = [index - start for index in range(count)]
-    shades = [level if 0 <= level < LEVELS else CLEAR for level in levels]
-    entries = b"".join(bytes([shade] * 3) for shade in shades)
-    return palette[:3] + entries + palette[3 + 3 * count :]
 
 
 class LevelMask(NamedTuple):

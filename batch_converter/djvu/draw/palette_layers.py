@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from batch_converter.djvu.draw.bilevel import Bitmap
-from batch_converter.djvu.draw.completeness import may_be_incomplete
-from batch_converter.djvu.draw.images import EncodedImage
 from batch_converter.djvu.draw.mask_choice import stencil
 from batch_converter.djvu.draw.masks import (
     exact_mask,
     exact_separation,
-    mask_chunks,
-    needs_kernels,
-    rendered_levels,
 )
 from batch_converter.djvu.draw.paint import BLACK
-from batch_converter.djvu.draw.palette import CLEAR, LEVELS, level_masks, shape_colors
-from batch_converter.djvu.read.decoder import PageError
+from batch_converter.djvu.draw.palette import LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from batch_converter.djvu.draw.geometry import Box, Geometry
+    from batch_converter.djvu.draw.geometry import Geometry
     from batch_converter.djvu.draw.paint import Stencil
     from batch_converter.djvu.draw.palette import Color, LevelMask, Palette
     from batch_converter.djvu.draw.shaped_masks import PlacedShapes
     from batch_converter.djvu.jobs.options import ConvertOptions
     from batch_converter.djvu.read.document import PageChunks
-
-_CHECKED_SHAPES: Final = 8192
 
 
 def palette_layers(
@@ -42,39 +32,26 @@ def palette_layers(
     palette: Palette,
     geometry: Geometry,
     options: ConvertOptions,
-    words: Sequence[Box],
     *,
     lost: list[str],
 ) -> Sequence[Stencil]:
     """Paint the shapes of a page in the colours that a palette gives each of them.
 
-    djvu-rs never says that shapes and numbers of colours are not as many, and gives colours
-    to shapes that are not theirs. So it is asked only where our own decoder, which sees it,
-    would need seconds: in plain Python.
+    By our own decoder alone: djvu-rs never says that shapes and numbers of colours are not as
+    many, and gives colours to shapes that are not theirs. In plain Python a map of ten thousand
+    shapes takes 5 s, seven times as long.
 
     Args:
         page: Its chunks.
         palette: Of more than one colour.
         geometry: The page's size.
         options: How masks are coded.
-        words: Where the page's hidden text stands.
         lost: Gets a sentence if colours are lost.
 
     Raises:
         PageError: The mask or the palette is damaged or too large.
     """
     colors = palette.colors
-    many = len(shape_colors(palette.data)) > _CHECKED_SHAPES
-    if many and not needs_kernels(page, geometry, options):
-        with suppress(PageError):  # the other decoder knows more, or says the same
-            ink = Bitmap.clear(geometry.width, geometry.height)
-            levels = rendered_levels(page, palette.data, len(colors), geometry)
-            separation = _Separation(colors, geometry, options, None)
-            stencils = separation.stencils(_noted(levels, ink))
-            if not may_be_incomplete(
-                mask_chunks(page), ink, _coded_bytes(stencils), words, geometry
-            ):
-                return stencils
     exact = exact_separation(page, palette.data, len(colors), geometry, options)
     if exact is None:
         lost.append("its palette is not that of its shapes: it is drawn in black")
@@ -82,17 +59,6 @@ def palette_layers(
         return [stencil(mask.ink, mask.shapes, BLACK, geometry, options)]
     shapes = exact.shapes, np.array(exact.numbers)
     return _Separation(colors, geometry, options, shapes).stencils(exact.masks)
-
-
-def _coded_bytes(stencils: Sequence[Stencil]) -> int:
-    return sum(len(one.mask.data) for one in stencils if isinstance(one.mask, EncodedImage))
-
-
-def _noted(groups: Iterable[NDArray[np.uint8]], ink: Bitmap) -> Iterator[Iterable[LevelMask]]:
-    """Find the pixels of each level, and add what is drawn in any colour to a bitmap."""
-    for levels in groups:
-        ink.add(levels != CLEAR)
-        yield level_masks(levels)
 
 
 class _Separation:

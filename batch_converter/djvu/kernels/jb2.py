@@ -132,6 +132,19 @@ def decode_image(
     )
 
 
+def page_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height as a page's stream says at its beginning; nothing else is decoded.
+
+    None where the stream makes no sense before it says so.
+    """
+    decoder = _Decoder(data, (), max_bytes=0)
+    while not decoder.state[layout.STARTED]:
+        if decoder.decode_more() != layout.NEEDS_DICTIONARY:  # its shapes matter to no size
+            break
+    state = decoder.state
+    return (state[layout.WIDTH], state[layout.HEIGHT]) if state[layout.STARTED] else None
+
+
 def decode_dictionary(
     data: bytes, dictionaries: Sequence[Jb2Dictionary] = (), *, max_bytes: int
 ) -> Jb2Dictionary:
@@ -201,7 +214,7 @@ class _Decoder:
         Raises:
             Jb2Error: They are damaged or too large.
         """
-        while status := self._decode():
+        while status := self.decode_more():
             if status == layout.NEEDS_ROOM:
                 self._make_room()
             elif status == layout.NEEDS_DICTIONARY:
@@ -215,7 +228,8 @@ class _Decoder:
         del self.shapes[self.state[layout.SHAPES] * layout.SHAPE_SIZE :]
         del self.blits[self.state[layout.BLITS] * layout.BLIT_SIZE :]
 
-    def _decode(self) -> int:
+    def decode_more(self) -> int:
+        """Decode until something is needed; returns a status of `jb2_layout`."""
         return decode_records(
             self.state,
             self._coder,
