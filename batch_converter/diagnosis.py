@@ -45,6 +45,8 @@ def _check_output(settings: Settings) -> Finding:
         if isinstance(place, ObjectAddress):
             return _check_store(place, settings)
         return _check_folder(place)
+    except StartupError as error:
+        return Finding(is_good=False, text=f"output: {error}", exit_code=error.exit_code)
     except BatchConverterError as error:
         return _bad(f"output: {error}")
 

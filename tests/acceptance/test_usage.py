@@ -189,6 +189,14 @@ def test_doctor_says_a_line_for_each_check(cloud: Cloud, output: Path) -> None:
     assert not folder.exists()
 
 
+def test_doctor_ends_with_2_where_no_output_is_configured(source: Path) -> None:
+    make_archive(source, 1)
+    for command in (("doctor",), ("convert", source)):
+        done = run(*command, "--engine", "local")
+        assert done.code == 2, done
+        assert "no output folder: give -o DIR" in done.out + done.err
+
+
 def starts(done: Finished) -> list[str]:
     """Return how each line begins."""
     return [line[:4] for line in done.out.splitlines()]
