@@ -1,17 +1,17 @@
-"""The checks of `doctor`, which change nothing and cost no billed call."""
+"""The checks of `doctor`, which leave nothing behind and cost no billed call."""
 
 from __future__ import annotations
 
-import os
+import math
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
 from batch_converter.engines.registry import ENGINES, choose_engine
 from batch_converter.engines.spec import Finding
-from batch_converter.errors import BatchConverterError, StartupError
+from batch_converter.errors import OutputError, StartupError
 from batch_converter.objects import ObjectAddress, ObjectClients
-from batch_converter.output import free_bytes, nearest_folder
+from batch_converter.output import check_takes_files
 from batch_converter.state import output_place, state_dir
 
 if TYPE_CHECKING:
@@ -40,38 +40,33 @@ async def diagnose(
 
 
 def _check_output(settings: Settings) -> Finding:
+    """Look at where PDFs go, and at the state directory, without which no run begins."""
     try:
-        place = output_place(settings)
+        place, state = output_place(settings), state_dir(settings)
         if isinstance(place, ObjectAddress):
-            return _check_store(place, settings)
-        return _check_folder(place)
+            found = f"{_listed(place, settings)}; state in {state}"
+        else:
+            found = _writable(place)
+        check_takes_files(state)
     except StartupError as error:
         return Finding(is_good=False, text=f"output: {error}", exit_code=error.exit_code)
-    except BatchConverterError as error:
-        return _bad(f"output: {error}")
+    except OutputError as error:
+        return Finding(is_good=False, text=f"output: {error}")
+    return _good(f"output {place}: {found}")
 
 
-def _check_store(address: ObjectAddress, settings: Settings) -> Finding:
+def _listed(address: ObjectAddress, settings: Settings) -> str:
     try:
         next(ObjectClients(settings.remote, settings.retry).of(address).list(address.key), None)
     except OSError as error:
-        return _bad(f"output {address}: {error.strerror}")
-    return _good(f"output {address}: can be listed; state in {state_dir(settings)}")
+        raise OutputError(f"{address}: {error.strerror}") from error
+    return "can be listed"
 
 
-def _check_folder(folder: Path) -> Finding:
-    free = free_bytes(folder)
-    there: Path = nearest_folder(folder)
-    if blocker := next((place for place in (folder, *folder.parents) if place.is_file()), None):
-        return _bad(f"output {folder}: {blocker} is a file")
-    if not os.access(there, os.W_OK | os.X_OK):
-        return _bad(f"output {folder}: {there} cannot be written")
-    return _good(f"output {folder}: writable, {free / 1e9:.1f} GB free")
+def _writable(folder: Path) -> str:
+    free_bytes = check_takes_files(folder)
+    return "writable" if math.isinf(free_bytes) else f"writable, {free_bytes / 1e9:.1f} GB free"
 
 
 def _good(text: str) -> Finding:
     return Finding(is_good=True, text=text)
-
-
-def _bad(text: str) -> Finding:
-    return Finding(is_good=False, text=text)

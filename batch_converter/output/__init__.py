@@ -6,7 +6,6 @@ from batch_converter.output.backlog import Backlog
 from batch_converter.output.checking import Verify, check_pdf, page_difference
 from batch_converter.output.expected import ExpectedPdf, PageSize
 from batch_converter.output.files import (
-    free_bytes,
     hash_file,
     temporary_folder,
     unread_reason,
@@ -19,7 +18,13 @@ from batch_converter.output.object_pdfs import ObjectPdfs
 from batch_converter.output.pdf_store import PdfStore
 from batch_converter.output.pdf_writer import PdfWriter
 from batch_converter.output.store import OutputLook, OutputStore
-from batch_converter.output.writability import GROWTH, MARGIN_BYTES, is_disk_failure, wanted_bytes
+from batch_converter.output.writability import (
+    GROWTH,
+    MARGIN_BYTES,
+    check_takes_files,
+    is_disk_failure,
+    wanted_bytes,
+)
 from batch_converter.storage import nearest_folder
 
 __all__ = [
@@ -36,7 +41,7 @@ __all__ = [
     "PdfWriter",
     "Verify",
     "check_pdf",
-    "free_bytes",
+    "check_takes_files",
     "hash_file",
     "is_disk_failure",
     "nearest_folder",

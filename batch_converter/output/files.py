@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -130,15 +129,3 @@ def hash_file(path: Path) -> str:
         return durable.hash_file(path)
     except OSError as error:
         raise OutputError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def free_bytes(path: Path) -> int:
-    """Return how many bytes can be written below a folder that need not exist yet.
-
-    Raises:
-        OutputError: The file system does not tell.
-    """
-    try:
-        return shutil.disk_usage(durable.nearest_folder(path)).free
-    except OSError as error:
-        raise OutputError(f"the free space of {path} is unknown: {error.strerror}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.errors import NoRoomError, OutputError
@@ -79,6 +80,28 @@ def check_writable(target: Path, *, root: Path, state_dir: Path, source_bytes: i
     return free_bytes - MARGIN_BYTES
 
 
+def check_takes_files(folder: Path) -> float:
+    """Make sure that files get into a folder, which may have to be made; none stays there.
+
+    One is made, without a name where the file system can do that: looking alone sees neither
+    quotas nor that the likes of `/proc` take none.
+
+    Returns:
+        How many bytes are free; infinite where the file system does not tell.
+
+    Raises:
+        OutputError: None can be made.
+    """
+    try:
+        there = nearest_folder(folder)
+        _check_way(there, folder, longest=os.statvfs(there).f_namemax)
+        check_takes_names(there)
+        return _try(there)
+    except OSError as error:
+        where = "" if error.filename == os.fspath(folder) else f" ({error.filename})"
+        raise OutputError(f"{folder} takes no files: {error.strerror}{where}") from error
+
+
 def wanted_bytes(source_bytes: int) -> int:
     """Return what a PDF is taken to need, for a promise."""
     return GROWTH * source_bytes
@@ -140,6 +163,17 @@ def is_disk_failure(error: OutputError, root: Path) -> bool:
     )
 
 
+def _try(folder: Path) -> float:
+    """Make a file of some size in a folder that is there; returns the free bytes."""
+    try:
+        free_bytes = _check_full(folder, os.statvfs(folder))
+        with TemporaryFile(dir=folder, buffering=0) as file:
+            probe_room(file.fileno(), source_bytes=_PROBE_BYTES)
+    except OSError as error:
+        raise no_room(error, folder) or _refusal(error.errno or 0, folder) from error
+    return free_bytes
+
+
 def _existing_folder(target: Path, root: Path) -> Path:
     """Return the folder that is there, nearest to the target; the root must be."""
     if target.parent.is_dir():
@@ -150,18 +184,24 @@ def _existing_folder(target: Path, root: Path) -> Path:
 
 
 def _check_names(folder: Path, target: Path, *, longest: int) -> None:
-    """Look at what stands in the way, and at names that the file system will not take.
-
-    A folder that was missing a moment ago may be there by now: another document's.
-    """
-    missing = target.relative_to(folder).parts
-    first = folder / missing[0]
-    if len(missing) > 1 and os.path.lexists(first) and not first.is_dir():
-        raise _refusal(errno.ENOTDIR, first)
+    """Look at what stands in the way, and at names that the file system will not take."""
+    _check_way(folder, target.parent, longest=longest)
     if target.is_dir():
         raise _refusal(errno.EISDIR, target)
-    if any(len(os.fsencode(name)) > longest for name in missing):
+    if len(os.fsencode(target.name)) > longest:
         raise _refusal(errno.ENAMETOOLONG, target)
+
+
+def _check_way(there: Path, folder: Path, *, longest: int) -> None:
+    """Look at what is missing between a folder that is there and one below it.
+
+    What was missing a moment ago may be there by now: another document's.
+    """
+    missing = folder.relative_to(there).parts
+    if missing and os.path.lexists(first := there / missing[0]) and not first.is_dir():
+        raise _refusal(errno.ENOTDIR, first)
+    if any(len(os.fsencode(name)) > longest for name in missing):
+        raise _refusal(errno.ENAMETOOLONG, folder)
 
 
 def _check_full(folder: Path, status: os.statvfs_result) -> float:

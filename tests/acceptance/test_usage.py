@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.command import Finished, run, run_each
+from tests.support.disks import AS_ORDINARY_USER
 from tests.support.pdfs import make_archive
 
 if TYPE_CHECKING:
@@ -195,6 +196,28 @@ def test_doctor_ends_with_2_where_no_output_is_configured(source: Path) -> None:
         done = run(*command, "--engine", "local")
         assert done.code == 2, done
         assert "no output folder: give -o DIR" in done.out + done.err
+
+
+@pytest.mark.slow
+def test_doctor_finds_what_convert_refuses(source: Path, output: Path, tmp_path: Path) -> None:
+    make_archive(source, 1)
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    places: list[tuple[str | Path, ...]] = [
+        ("-o", tmp_path / "link"),
+        ("-o", "/proc/x"),
+        ("-o", closed / "pdfs"),
+        ("-o", output, "--state-dir", closed),
+        ("-o", output, "--state-dir", closed / "state"),
+        ("-o", output, "--state-dir", tmp_path / "link"),
+    ]
+    for place in places:
+        done = run("doctor", *place, "--engine", "local", through=AS_ORDINARY_USER)
+        assert (done.code, starts(done)[-1]) == (1, "FAIL"), done
+        refused = run("convert", source, *place, "--engine", "local", through=AS_ORDINARY_USER)
+        assert refused.code == 2, refused
+    assert not output.exists()
 
 
 def starts(done: Finished) -> list[str]:

@@ -28,7 +28,6 @@ from batch_converter.output import (
     PdfStore,
     backlog,
     check_pdf,
-    free_bytes,
     grouped_folder_sync,
     hash_file,
     page_difference,
@@ -792,14 +791,6 @@ def test_hashing_what_is_not_there(tmp_path: Path) -> None:
         check_pdf(tmp_path / "none")
 
     assert isinstance(caught.value.__cause__, FileNotFoundError)
-
-
-def test_free_space_of_a_folder_yet_to_be_made(tmp_path: Path) -> None:
-    expected = shutil.disk_usage(tmp_path).free
-
-    assert abs(free_bytes(tmp_path / "a/b/c") - expected) < expected / 2
-    with pytest.raises(OutputError, match="unknown"):
-        free_bytes(Path("/" + "x" * 300))
 
 
 def test_a_pipe_in_the_place_of_a_pdf_keeps_nobody_waiting(tmp_path: Path) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from batch_converter.errors import OutputError
 from batch_converter.output import is_disk_failure, nearest_folder, writability
-from batch_converter.output.writability import GROWTH, MARGIN_BYTES, check_writable
+from batch_converter.output.writability import (
+    GROWTH,
+    MARGIN_BYTES,
+    check_takes_files,
+    check_writable,
+)
 from tests.support.disks import small_disk
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -133,3 +135,46 @@ def test_a_folder_that_another_document_makes_meanwhile_is_no_obstacle(
 
     monkeypatch.setattr(writability, "nearest_folder", slow_nearest_folder)
     assert refusal(root, "a/b/c.pdf") is None
+
+
+def test_a_folder_yet_to_be_made_takes_files_and_stays_unmade(tmp_path: Path) -> None:
+    before = tmp_path.stat().st_mtime_ns
+    status = os.statvfs(tmp_path)
+    free_bytes = status.f_bavail * status.f_frsize
+
+    assert abs(check_takes_files(tmp_path / "a/b/c") - free_bytes) < free_bytes / 2
+    assert not list(tmp_path.iterdir())
+    assert tmp_path.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("missing", ["", "out", "out/deep"])
+@pytest.mark.parametrize(
+    ("size_bytes", "inodes", "said"),
+    [(MARGIN_BYTES - 4096, 0, "the disk is full"), (4 * MARGIN_BYTES, 1, "no inodes left")],
+)
+def test_a_disk_without_bytes_or_inodes_takes_no_files(
+    tmp_path: Path, missing: str, size_bytes: int, inodes: int, said: str
+) -> None:
+    with (
+        small_disk(tmp_path / "disk", size_bytes=size_bytes, inodes=inodes) as disk,
+        pytest.raises(OutputError, match=said),
+    ):
+        check_takes_files(disk.path / missing)
+
+
+def test_what_stands_in_the_place_of_a_folder_takes_no_files(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("file", "link", "loop"):
+        for place in (tmp_path / name, tmp_path / name / "deep"):
+            with pytest.raises(OutputError, match="Not a directory") as caught:
+                check_takes_files(place)
+            assert str(tmp_path / name) in str(caught.value)
+
+
+def test_a_name_that_is_too_long_and_a_system_without_files_take_none(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="name too long"):
+        check_takes_files(tmp_path / ("x" * 256) / "deep")
+    with pytest.raises(OutputError, match=r"^/proc/x takes no files: .+ \(/proc\)$"):
+        check_takes_files(Path("/proc/x"))
