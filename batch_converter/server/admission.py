@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -59,7 +59,7 @@ class Admission:
         self._clock = clock
         self._coming: Counter[str] = Counter()
         self._coming_bytes = 0
-        self._spare_bytes = 0
+        self._spare_bytes = self._refused_bytes = 0
         self._spare_until_s = 0.0
         self._looks = 0
         self._looking: anyio.Event | None = None
@@ -132,10 +132,27 @@ class Admission:
         stored_bytes = self._totals.all.stored_bytes + self._coming_bytes + size_bytes
         if stored_bytes > self._settings.max_disk_bytes:
             raise _full("the service stores as much as it may (serve.max_disk_bytes)")
-        if not self._has_room(size_bytes):
-            self._health.report(_PLACE, "the disk of the data folder is full")
+        has_room = self._has_room(size_bytes)
+        self._refused_bytes = 0 if has_room else size_bytes
+        self._tell_of_room(has_room=has_room)
+        if not has_room:
             raise _full("the disk of the service is full")
-        self._health.clear(_PLACE)
+
+    def _tell_of_room(self, *, has_room: bool) -> None:
+        if has_room:
+            self._health.clear(_PLACE)
+        else:
+            self._health.report(_PLACE, "the disk of the data folder is full")
+
+    async def look_at_disk(self) -> None:
+        """Tell the service's health whether there is room for what was refused last, if anything.
+
+        Who is told that a service is not well sends it nothing: a document that is let in
+        cannot be what shows that it is well again.
+        """
+        with suppress(web.HTTPServiceUnavailable):  # told to health as well
+            await self._see_disk(self._refused_bytes)
+            self._tell_of_room(has_room=self._has_room(self._refused_bytes))
 
     def _has_room(self, size_bytes: int) -> bool:
         return (1 + GROWTH) * (size_bytes + self._coming_bytes) <= self._spare_bytes

@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from batch_converter.config import ServeSettings
     from batch_converter.engines.base import Converter
     from batch_converter.server.accounts import Accounts
-    from batch_converter.server.queue import Totals
     from batch_converter.server.storage import DataFolder
 
 _WATCH_INTERVAL_S: Final = 1.0
@@ -221,7 +220,7 @@ def _application(
     )
     add_endpoints(app, Access.OPEN, api.open_routes())
     add_endpoints(app, Access.BEARER, api.bearer_routes())
-    add_endpoints(app, Access.OPEN, About(api.queue.totals, api.metrics, health).routes())
+    add_endpoints(app, Access.OPEN, About(api, health).routes())
     page.add_to(app)
     app.on_response_prepare.append(harden)
     app.on_startup.append(check_declared)
@@ -231,9 +230,10 @@ def _application(
 class About:
     """What the service tells about itself; no token is asked for."""
 
-    def __init__(self, totals: Totals, metrics: ServerMetrics, health: Health) -> None:
-        self._totals = totals
-        self._metrics = metrics
+    def __init__(self, api: Api, health: Health) -> None:
+        self._totals = api.queue.totals
+        self._metrics = api.metrics
+        self._admission = api.admission
         self._health = health
 
     def routes(self) -> list[web.RouteDef]:
@@ -246,6 +246,7 @@ class About:
 
     async def health(self, _request: web.Request) -> web.Response:
         """Return whether the service can do its work, and how much it has to do."""
+        await self._admission.look_at_disk()
         reasons = self._health.reasons
         health = HealthAnswer(
             status="degraded" if reasons else "ok",

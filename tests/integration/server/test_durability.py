@@ -20,6 +20,7 @@ from batch_converter.errors import (
     QueueWriteError,
     UnreadableError,
 )
+from batch_converter.output import MARGIN_BYTES
 from batch_converter.server.conversions import PAUSE_S
 from batch_converter.server.queue import DocumentQueue
 from batch_converter.server.storage import DataFolder
@@ -219,6 +220,27 @@ async def test_a_disk_without_room_takes_nothing_in_and_loses_nothing(
         assert pdf_of(await client.end(task_id)) == PDF
         monkeypatch.setattr(DataFolder, "free_bytes", lambda _folder: 1 << 30)
         assert await client.submit()
+        assert (await health_of(client))["status"] == "ok"
+
+
+async def test_health_follows_the_disk_though_nobody_submits_anything(
+    tmp_path: Path, engine: HandConverter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy sends nothing to a service that says it is not well."""
+    async with running(tmp_path, engine) as client:
+        for free_bytes, status in (
+            (1 << 20, "degraded"),
+            (1 << 30, "ok"),
+            (MARGIN_BYTES - 1, "degraded"),
+            (MARGIN_BYTES, "ok"),
+        ):
+            monkeypatch.setattr(DataFolder, "free_bytes", lambda _folder, free=free_bytes: free)
+            client.clock.advance(1)  # a look at the disk holds for a moment
+            assert (await health_of(client))["status"] == status
+        async with client.post_body(submission(DJVU)) as response:
+            assert response.status == 507
+        assert (await health_of(client))["status"] == "degraded"  # as long as that has no room
+        monkeypatch.setattr(DataFolder, "free_bytes", lambda _folder: 1 << 30)
         assert (await health_of(client))["status"] == "ok"
 
 
