@@ -111,9 +111,11 @@ async def test_no_secret_is_in_the_environment_of_a_worker(
 
 def test_what_workers_need_is_passed_on() -> None:
     given = {"PATH": "/bin", "LC_ALL": "C.UTF-8", "TMPDIR": "/scratch", "PYTHONPATH": "/extra"}
+    found_by = {"LOCPATH": "/opt/locales", "LOCALE_ARCHIVE": "/opt/locale-archive"}
     measured = {"COVERAGE_PROCESS_START": "rc", "COVERAGE_PROCESS_CONFIG": "{}"}
-    found = worker_environment(given | measured | SECRETS)
-    assert found | given | measured == found | {"PYTHONPATH": "/extra"}
+    passed = given | found_by | measured
+    found = worker_environment(passed | SECRETS)
+    assert found | passed == found | {"PYTHONPATH": "/extra"}
     assert found["PYTHONPATH"] == os.pathsep.join(["/extra", os.fspath(ROOT)])
     assert worker_environment({})["PYTHONPATH"] == os.fspath(ROOT)
 

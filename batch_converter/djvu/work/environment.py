@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _IMPORT_ROOT: Final = Path(__file__).resolve().parents[3]
 
 _NEEDED: Final = re.compile(
-    r"PATH|HOME|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|TEMP|TMP"
+    r"PATH|HOME|TZ|TMPDIR|TEMP|TMP"
+    # What names are decoded by, here and there alike: the locale, and where glibc finds it.
+    r"|LANG|LANGUAGE|LC_[A-Z]+|LOCPATH|LOCALE_ARCHIVE"
     r"|TESSDATA_PREFIX"
     # How Python and its extension modules are found.
     r"|PYTHON(PATH|HOME|PLATLIBDIR|USERBASE|NOUSERSITE|SAFEPATH|PYCACHEPREFIX|DONTWRITEBYTECODE)"
