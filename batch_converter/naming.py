@@ -6,9 +6,12 @@ Names are `str` as `os.fsdecode` gives them; slashes separate folders.
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from typing import Final
 
+_FILE_NAMES: Final = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
+_UTF_8: Final = ("utf-8", "surrogateescape")
 _PDF_FOLDER: Final = re.compile(r"\.pdf(?:~\d+)*(?=/)", re.ASCII)
 _ADDED: Final = re.compile(r"(?:\.djvu|\.djv|\.pdf|~\d+)*\Z", re.ASCII)
 _SUFFIXES: Final = (".djvu", ".djv")
@@ -49,10 +52,23 @@ def _without_suffix(name: str) -> str:
     return name
 
 
+def folded(text: str) -> str:
+    """Return what texts share that differ in normal form and case alone."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
 def clash_key(output: str) -> str:
-    """Return what two outputs share if any file system may take them for one."""
-    folded = unicodedata.normalize("NFC", output).casefold()
-    return unicodedata.normalize("NFC", folded)
+    """Return what two outputs share if any file system may take them for one.
+
+    It is text as UTF-8 has it (`key_bytes`), whatever this machine decodes names by: others,
+    which have another locale, work on the same archive.
+    """
+    return folded(output.encode(*_FILE_NAMES).decode(*_UTF_8))
+
+
+def key_bytes(key: str) -> bytes:
+    """Return a key of this module as bytes, which are the same on every machine."""
+    return key.encode(*_UTF_8)
 
 
 def clash_name(source: str, n: int) -> str:
@@ -62,7 +78,7 @@ def clash_name(source: str, n: int) -> str:
 
 
 def clash_family(source: str) -> str:
-    """Return what sources share whose PDFs may ever come to stand in each other's way.
+    """Return what sources share whose PDFs may ever come to stand in each other's way, a key.
 
     A source that loses its wanted name takes one that another may have wanted (of `x.djv` and
     `x.djvu` the second becomes `x.djvu.pdf`, which `x.djvu.djvu` wants), and a PDF may bear the

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -10,7 +9,7 @@ from hashlib import blake2b
 from pathspec import GitIgnoreSpec
 
 from batch_converter.errors import UsageError
-from batch_converter.naming import clash_family
+from batch_converter.naming import clash_family, key_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +94,7 @@ class Selection:
         if self.shard is None:
             return True
         part, parts = self.shard
-        key = os.fsencode(clash_family(source))
+        key = key_bytes(clash_family(source))
         return int.from_bytes(blake2b(key, digest_size=8).digest(), "big") % parts == part - 1
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from batch_converter.ledger.operations import LedgerPart, durable
 from batch_converter.ledger.queries import query
 from batch_converter.ledger.rows import bounds_below, named, path_bytes, path_text
-from batch_converter.naming import clash_key, clash_name
+from batch_converter.naming import clash_key, clash_name, key_bytes
 
 if TYPE_CHECKING:
     import sqlite3
@@ -144,7 +144,7 @@ def _avoid_pdf_folders(connection: sqlite3.Connection, wanted: str) -> str:
 
 
 def _key(output: str) -> bytes:
-    return path_bytes(clash_key(output))
+    return key_bytes(clash_key(output))
 
 
 def _candidates(wanted: str, source: str) -> Iterator[str]:

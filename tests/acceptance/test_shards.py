@@ -11,6 +11,7 @@ from tests.support.command import run, run_each, sha256sum_accepts
 from tests.support.pdfs import djvu_bytes, make_archive
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.support.cloud import Cloud
@@ -102,3 +103,34 @@ def pdfs(folder: Path) -> set[str]:
         for path in folder.rglob("*")
         if path.is_file() and ".batch-converter" not in path.parts
     }
+
+
+IN_C_AS_ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+IN_UTF_8 = {"LC_ALL": "C", "PYTHONUTF8": "1"}
+FOLDING = ("É.djvu", "e\u0301.djv", "Ü/ß.djvu", "ü/SS.djvu", "ΣΑΣ.djvu", "ǅ.djvu", "K\u0327.djvu")
+
+
+@pytest.mark.slow
+def test_shards_and_names_are_those_of_machines_with_other_locales(
+    source: Path, output: Path
+) -> None:
+    for name in FOLDING:
+        path = source / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(djvu_bytes(mark=name.encode()))
+
+    def planned(shard: str, env: Mapping[str, str]) -> dict[bytes, bytes]:
+        command = ("convert", source, "-o", output, "--dry-run", "--files", "--json")
+        done = run(*command, "--shard", shard, env=env, cold=True)
+        encoding = "utf-8" if env is IN_UTF_8 else "ascii"
+
+        def raw(name: str) -> bytes:
+            return name.encode(encoding, "surrogateescape")
+
+        return {raw(file["source"]): raw(file["output"]) for file in done.json["files"]}
+
+    whole = planned("1/1", IN_UTF_8)
+    assert planned("1/1", IN_C_AS_ASCII) == whole
+    assert whole["É.djvu".encode()] == "É.djvu.pdf".encode()  # it meets the other é
+    for shard in ("1/3", "2/3", "3/3"):
+        assert planned(shard, IN_C_AS_ASCII) == planned(shard, IN_UTF_8)

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-from batch_converter.naming import clash_key, wanted_output
+from batch_converter.naming import folded, wanted_output
 
 _FORBIDDEN: Final = re.compile(r'[<>:"|?*\\]')
 """Windows takes none of these, and a backslash is a folder's end there."""
@@ -60,7 +60,7 @@ class ArchiveNames:
     """
 
     def __init__(self, *taken: str) -> None:
-        self._files = set(map(clash_key, taken))
+        self._files = set(map(folded, taken))
         self._folders: set[str] = set()
         self._tried: dict[str, int] = {}
 
@@ -71,9 +71,9 @@ class ArchiveNames:
         for part in folders:
             folder = self._folder(folder, part)
         stem = folder + last.removesuffix(_SUFFIX)
-        number = self._tried.get(key := clash_key(stem), 1)
+        number = self._tried.get(key := folded(stem), 1)
         path = _numbered(stem, number) + _SUFFIX
-        while (taken := clash_key(path)) in self._files or taken in self._folders:
+        while (taken := folded(path)) in self._files or taken in self._folders:
             number += 1
             path = _numbered(stem, number) + _SUFFIX
         self._tried[key] = number + 1
@@ -83,7 +83,7 @@ class ArchiveNames:
     def _folder(self, above: str, part: str) -> str:
         """Return a folder's path with its slash; another one's where a PDF is called so."""
         number, path = 1, above + part
-        while (key := clash_key(path)) in self._files:
+        while (key := folded(path)) in self._files:
             number += 1
             path = above + _numbered(part, number)
         self._folders.add(key)

@@ -8,7 +8,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from batch_converter.errors import UsageError
-from batch_converter.naming import clash_key
+from batch_converter.naming import folded
 from batch_converter.storage.sqlite_scripts import migrate, named_statements, schema_version
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def connect(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
-        connection.create_function("folded", 1, clash_key, deterministic=True)
+        connection.create_function("folded", 1, folded, deterministic=True)
         try:
             _check(path, connection)
             connection.execute("PRAGMA journal_mode = WAL")

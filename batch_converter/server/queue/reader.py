@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from batch_converter.naming import clash_key
+from batch_converter.naming import folded
 from batch_converter.server.queue.database import query
 from batch_converter.server.queue.documents import DocumentState, document_of
 
@@ -55,7 +55,7 @@ class DocumentReader:
             state: Only those in this state.
         """
         values: dict[str, object] = {"owner": owner, "state": state}
-        values |= {"offset": offset, "limit": limit, "filter": clash_key(text)}
+        values |= {"offset": offset, "limit": limit, "filter": folded(text)}
 
         def page(connection: sqlite3.Connection) -> tuple[Sequence[QueuedDocument], int]:
             (total,) = connection.execute(query("page_total"), values).fetchone()
