@@ -22,7 +22,7 @@ from batch_converter.cli.options import (
     output_options,
     settings_from,
 )
-from batch_converter.cli.output import echo_lines, echo_pieces
+from batch_converter.cli.printing import echo_lines, echo_pieces
 from batch_converter.cli.run_options import (
     display_options,
     keeping_options,

@@ -9,7 +9,7 @@ import click
 
 from batch_converter import api
 from batch_converter.cli.options import FOLDER, config_option, settings_from
-from batch_converter.cli.output import echo_lines
+from batch_converter.cli.printing import echo_lines
 from batch_converter.cli.run_options import report_options
 from batch_converter.config import ReportSettings
 from batch_converter.errors import ExitCode, UsageError

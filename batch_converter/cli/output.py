@@ -1,7 +1,8 @@
 """Standard output and standard error that survive a reader who has closed the pipe.
 
 `convert ... | head` closes the pipe before all is told. What was done is done all the same,
-and the exit code has to say that, not how many lines somebody wanted to read.
+and the exit code has to say that, not how many lines somebody wanted to read. Nothing here
+imports a library: the entry needs it before signals are heeded.
 """
 
 from __future__ import annotations
@@ -13,13 +14,9 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-import click
-
 from batch_converter.journal import is_journal, prioritized, priority
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from _typeshed import ReadableBuffer
 
 _OUT: Final = 1
@@ -83,23 +80,6 @@ def standard_output_is_read() -> bool:
     """Whether standard output still has a reader."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return raw.has_reader if isinstance(raw, _Descriptor) else True
-
-
-def echo_pieces(pieces: Iterable[str]) -> None:
-    """Print the pieces of one line, as long as anybody reads them."""
-    for piece in pieces:
-        click.echo(piece, nl=False)
-        if not standard_output_is_read():
-            return
-    click.echo()
-
-
-def echo_lines(lines: Iterable[str]) -> None:
-    """Print lines, as long as anybody reads them."""
-    for line in lines:
-        click.echo(line)
-        if not standard_output_is_read():
-            return
 
 
 def give_up(descriptor: int = _OUT) -> None:

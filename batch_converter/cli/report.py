@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batch_converter.cli.options import PATH, config_option, output_options, settings_from
-from batch_converter.cli.output import echo_pieces
+from batch_converter.cli.printing import echo_pieces
 from batch_converter.ledger import LedgerReader
 from batch_converter.report import (
     ensure_apart,

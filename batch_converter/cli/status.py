@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batch_converter.cli.options import config_option, output_options, settings_from
-from batch_converter.cli.output import echo_lines, echo_pieces
+from batch_converter.cli.printing import echo_lines, echo_pieces
 from batch_converter.ledger import LedgerReader
 from batch_converter.report import human_status, status_json_text
 from batch_converter.state import ledger_path

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +48,22 @@ class Held:
     def release(self) -> None:
         """Let the process have it, empty."""
         os.close(self._end)
+
+
+LOADED_BY_THE_ENTRY = """
+import sys
+before = set(sys.modules)
+import batch_converter.cli
+loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(*loaded - sys.stdlib_module_names)
+"""
+
+
+def test_no_library_is_loaded_before_signals_are_heeded() -> None:
+    """Until then a signal ends the interpreter its own way, with a traceback."""
+    command = [sys.executable, "-c", LOADED_BY_THE_ENTRY]
+    done = subprocess.run(command, check=True, capture_output=True)
+    assert done.stdout == b"batch_converter\n"
 
 
 @pytest.mark.parametrize("number", CODES)
