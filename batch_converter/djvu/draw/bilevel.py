@@ -19,6 +19,9 @@ from batch_converter.djvu.read.decoder import PageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MOST_SIDE: Final = 65_535
+"""Pixels: pdfium shows no bilevel image that is wider or higher, and says nothing."""
+
 _BITS: Final = 8
 _BEHIND_FIRST_PIXEL: Final = 0x7F
 _PIECE_BYTES: Final = 1 << 20
@@ -108,9 +111,10 @@ class Bitmap:
         """Add a clear row, if the last one has ink in columns that pdf.js leaves out.
 
         Of a bilevel image that is no stencil it draws the last row only as far as the first
-        pixel of the last byte (seen in 2.14; what is no last row is whole).
+        pixel of the last byte (seen in 2.14; what is no last row is whole). One of
+        `MOST_SIDE` rows gets none: pdfium would show nothing of it.
         """
-        if not self.rows[-1, -1] & _BEHIND_FIRST_PIXEL:
+        if self.height >= MOST_SIDE or not self.rows[-1, -1] & _BEHIND_FIRST_PIXEL:
             return self
         clear = np.zeros((1, self.rows.shape[1]), np.uint8)
         return Bitmap(width=self.width, rows=np.concatenate([self.rows, clear]))

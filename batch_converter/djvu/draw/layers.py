@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch_converter.djvu.draw.bilevel import Area
+from batch_converter.djvu.draw.bilevel import MOST_SIDE, Area
 from batch_converter.djvu.draw.color_layers import (
     background,
     ink_palette,
@@ -92,8 +92,12 @@ def _foreground(
 
 
 def _shaded(mask: Mask, shade: ColorLayer, geometry: Geometry, options: ConvertOptions) -> Picture:
-    """Paint a coarse colour layer through a fine mask, both over the same area."""
-    width, height = shade.covered
+    """Paint a coarse colour layer through a fine mask, both over the same area.
+
+    Where that would have too long a side, it ends sooner: the colours then move by less than one
+    of their pixels, on a side of more than 5,000.
+    """
+    width, height = (min(side, MOST_SIDE) for side in shade.covered)
     area = Area(0, geometry.height - height, width, geometry.height)
     image = mask_image(mask.ink.extended(width, height), area, mask.shapes, options)
     return Picture(image=shade.encode_whole(options), width=width, height=height, mask=image)
