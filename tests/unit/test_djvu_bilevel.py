@@ -139,7 +139,7 @@ class Cut(NamedTuple):
 
 def cut(masks: Iterable[LevelMask]) -> list[Cut]:
     found = []
-    for mask in sorted(masks, key=lambda mask: mask.level):
+    for mask in masks:
         area = mask.ink.inked_area()
         ink = mask.ink.cropped(area)
         place = mask.left + area.left, mask.top + area.top
@@ -147,9 +147,12 @@ def cut(masks: Iterable[LevelMask]) -> list[Cut]:
     return found
 
 
+@pytest.mark.parametrize("most_ink_bytes", [1 << 20, 200, 0])
 @pytest.mark.parametrize("most_listed", [1 << 24, 200, 0])
 @given(st.integers(0, 1 << 32))
-def test_masks_by_shapes_are_those_by_pixels(most_listed: int, seed: int) -> None:
+def test_masks_by_shapes_are_those_by_pixels(
+    most_listed: int, most_ink_bytes: int, seed: int
+) -> None:
     random = np.random.default_rng(seed)
     width, height = random.integers(1, 90, 2).tolist()
     count = int(random.integers(0, 9))
@@ -159,5 +162,7 @@ def test_masks_by_shapes_are_those_by_pixels(most_listed: int, seed: int) -> Non
     levels = random.choice([0, 3, 4, 254, CLEAR], count).tolist()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(palette, "_MOST_LISTED", most_listed)
+        patch.setattr(palette, "_MOST_INK_BYTES", most_ink_bytes)
         by_pixels = cut(level_masks(leveled(image, levels, clear=CLEAR)))
+        assert by_pixels == sorted(by_pixels, key=lambda mask: (-mask.pixels, mask.level))
         assert cut(separated_masks(image, levels)) == by_pixels

@@ -75,6 +75,7 @@ def test_a_page_is_its_shapes(seed: int) -> None:
     assert mask is not None
     seen = (page.levels != CLEAR)[area.top : area.bottom, area.left : area.right]
     assert (shown(mask) == seen).all()
+    assert mask.ink.same_as(ink.cropped(area))
     assert len(set(mask.symbols.pictures())) == len(mask.symbols)
 
 
@@ -88,6 +89,7 @@ def test_what_others_cover_is_cut_off(seed: int) -> None:
         assert mask is not None
         seen = (page.levels == color)[area.top : area.bottom, area.left : area.right]
         assert (shown(mask) == seen).all()
+        assert mask.ink.same_as(ink.cropped(area))
 
 
 def test_a_canvas_may_reach_beyond_the_page() -> None:

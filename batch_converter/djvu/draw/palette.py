@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from batch_converter.djvu.draw.bilevel import Bitmap
-from batch_converter.djvu.kernels.jb2_separation import separated
+from batch_converter.djvu.kernels.jb2_separation import ink_bytes, separated
 from batch_converter.djvu.read.bzz import BzzError, decompress
 from batch_converter.djvu.read.decoder import PageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -36,6 +36,9 @@ CLEAR: Final = 255
 _BITS: Final = 8
 _SAMPLED_ROWS: Final = 16
 _MOST_LISTED: Final = 1 << 24
+_MOST_INK_BYTES: Final = 64 << 20
+"""Of levels that are put together: as much as masks may take that wait to be coded."""
+
 _HEAD_BYTES: Final = 3
 _ENTRY_BYTES: Final = 3
 _NUMBERED: Final = 0x80
@@ -122,48 +125,100 @@ class LevelMask(NamedTuple):
 
 
 def level_masks(levels: NDArray[np.uint8]) -> Iterator[LevelMask]:
-    """Find the pixels of each level that there is.
+    """Find the pixels of each level that there is, the most frequent first.
 
     The level that seems the most frequent is compared with all pixels; what is left
-    of most pages then is little, and is listed pixel by pixel.
+    of most pages then is little, and is listed pixel by pixel. Masks are made one by one:
+    all of a page of many colours take many times what the page does.
     """
     most = _frequent_level(levels)
-    chosen = levels == most
-    yield from _level_mask(most, chosen)
-    chosen |= levels == CLEAR
-    rest = np.flatnonzero(~chosen)
-    listed = levels.reshape(-1)[rest]
-    if rest.size > _MOST_LISTED:
-        for level in range(int(listed.max()) + 1):
-            if level != most:
-                yield from _level_mask(level, levels == level)
+    rest = _places_of_rest(levels, most)
+    if rest is None:
+        counts = np.zeros(CLEAR + 1, np.int64)
+        for row in levels:
+            counts += np.bincount(row, minlength=len(counts))
+        yield from (_level_mask(level, levels) for level in _by_frequency(counts[:CLEAR]))
         return
-    counts = np.bincount(listed)
-    order = rest[listed.argsort(kind="stable")]
+    found = levels.reshape(-1)[rest]
+    counts = np.bincount(found, minlength=LEVELS)
+    order = rest[found.argsort(kind="stable")]
     ends = counts.cumsum()
-    for level in np.flatnonzero(counts).tolist():
-        places = order[ends[level] - counts[level] : ends[level]]
-        rows, columns = np.divmod(places, levels.shape[1])
-        yield _listed_mask(level, rows, columns)
+    del rest, found
+    counts[most] = np.count_nonzero(levels == most)
+    for level in _by_frequency(counts):
+        if level == most:
+            yield _level_mask(level, levels)
+        else:
+            places = order[ends[level] - counts[level] : ends[level]]
+            yield _listed_mask(level, *np.divmod(places, levels.shape[1]))
 
 
-def separated_masks(image: Jb2Image, levels: Sequence[int]) -> list[LevelMask]:
+def separated_masks(image: Jb2Image, levels: Sequence[int]) -> Iterator[LevelMask]:
     """Find the same for the shapes of a page, given the level of each, where kernels are compiled.
 
     All but the most frequent level's begin at their first column, unless there is too much of
     them to be listed: so a PDF is the same to the byte.
     """
-    inks = separated(image, levels, clear=CLEAR)
-    sampled = np.zeros(LEVELS, np.int64)
-    for ink in inks:
+    inks = _Inks(image, levels)
+    pixels, sampled = np.zeros((2, LEVELS), np.int64)
+    for ink in inks.of(range(LEVELS)):
         rows = ink.rows[-ink.top % _SAMPLED_ROWS :: _SAMPLED_ROWS]
+        pixels[ink.level] = ink.pixels
         sampled[ink.level] = np.bitwise_count(rows).sum(dtype=np.int64)
     most = int(sampled.argmax())
-    are_listed = sum(ink.pixels for ink in inks if ink.level != most) <= _MOST_LISTED
-    return [
-        _placed(ink, image.width, from_first_column=are_listed and ink.level != most)
-        for ink in inks
-    ]
+    are_listed = pixels.sum() - pixels[most] <= _MOST_LISTED
+    for ink in inks.of(_by_frequency(pixels)):
+        yield _placed(ink, image.width, from_first_column=are_listed and ink.level != most)
+
+
+class _Inks:
+    """The ink of levels of a page, put together as far as it takes no more than `_MOST_INK_BYTES`.
+
+    Beyond that shapes are put anew for each part of the levels, those of others to cover only:
+    217 colours of a sheet at 600 dpi take 769 MB at once, and 20 ms for each part.
+    """
+
+    def __init__(self, image: Jb2Image, levels: Sequence[int]) -> None:
+        self._image = image
+        self._levels = np.array(levels, np.int64)
+        self._sizes: list[int] = ink_bytes(image, self._levels).tolist()
+        self._put: dict[int, LevelInk] = {}
+
+    def of(self, levels: Iterable[int]) -> Iterator[LevelInk]:
+        """Return what is seen of levels, in this order."""
+        for part in self._parts(levels):
+            if not self._put.keys() >= set(part):
+                self._put = {ink.level: ink for ink in self._separated(part)}
+            yield from (self._put[level] for level in part if level in self._put)
+
+    def _parts(self, levels: Iterable[int]) -> Iterator[list[int]]:
+        part: list[int] = []
+        size_bytes = 0
+        for level in levels:
+            size_bytes += self._sizes[level]
+            if part and size_bytes > _MOST_INK_BYTES:
+                yield part
+                part, size_bytes = [], self._sizes[level]
+            part.append(level)
+        yield part
+
+    def _separated(self, part: Sequence[int]) -> list[LevelInk]:
+        levels = np.where(np.isin(self._levels, part), self._levels, CLEAR)
+        return separated(self._image, levels.tolist(), clear=CLEAR)
+
+
+def _by_frequency(pixels: NDArray[np.int64]) -> list[int]:
+    """Return levels that have pixels, those of the most first."""
+    order: list[int] = np.argsort(-pixels, kind="stable").tolist()
+    return order[: np.count_nonzero(pixels)]
+
+
+def _places_of_rest(levels: NDArray[np.uint8], most: int) -> NDArray[np.intp] | None:
+    """List the pixels of all levels but one; None where they are too many: each takes 33 bytes."""
+    chosen = levels == most
+    chosen |= levels == CLEAR
+    np.logical_not(chosen, out=chosen)
+    return np.flatnonzero(chosen) if np.count_nonzero(chosen) <= _MOST_LISTED else None
 
 
 def _placed(ink: LevelInk, page_width: int, *, from_first_column: bool) -> LevelMask:
@@ -181,9 +236,9 @@ def _frequent_level(levels: NDArray[np.uint8]) -> int:
     return int(np.bincount(sampled, minlength=256)[:CLEAR].argmax())
 
 
-def _level_mask(level: int, chosen: NDArray[np.bool_]) -> Iterator[LevelMask]:
-    if pixels := int(np.count_nonzero(chosen)):
-        yield LevelMask(level, pixels, Bitmap.of_pixels(chosen), 0, 0)
+def _level_mask(level: int, levels: NDArray[np.uint8]) -> LevelMask:
+    chosen = levels == level
+    return LevelMask(level, int(np.count_nonzero(chosen)), Bitmap.of_pixels(chosen), 0, 0)
 
 
 def _listed_mask(level: int, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> LevelMask:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from batch_converter.djvu.draw.masks import (
 )
 from batch_converter.djvu.draw.paint import BLACK
 from batch_converter.djvu.draw.palette import LEVELS
+from batch_converter.djvu.draw.shaped_masks import ShapedMask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from batch_converter.djvu.draw.shaped_masks import PlacedShapes
     from batch_converter.djvu.jobs.options import ConvertOptions
     from batch_converter.djvu.read.document import PageChunks
+
+_MOST_SYMBOL_BYTES: Final = 256 << 20
+"""What symbols of a page's masks may take until all are known; later masks are coded at once."""
 
 
 def palette_layers(
@@ -82,9 +86,10 @@ class _Separation:
         self._geometry = geometry
         self._options = options
         self._shapes = shapes
+        self._symbol_bytes = 0
 
     def stencils(self, groups: Iterable[Iterable[LevelMask]]) -> Sequence[Stencil]:
-        """Paint all colours, the most frequent of each group first.
+        """Paint all colours, one by one.
 
         Args:
             groups: Of each `LEVELS` colours, the pixels of those that are seen.
@@ -92,15 +97,15 @@ class _Separation:
         return [
             self._stencil(mask, group * LEVELS + mask.level)
             for group, masks in enumerate(groups)
-            for mask in sorted(masks, key=lambda m: (-m.pixels, m.level))
+            for mask in masks
         ]
 
     def _stencil(self, mask: LevelMask, number: int) -> Stencil:
         shapes = None
-        if self._shapes is not None:
+        if self._shapes is not None and self._symbol_bytes <= _MOST_SYMBOL_BYTES:
             placed, numbers = self._shapes
             shapes = placed.chosen(numbers == number)
-        return stencil(
+        painted = stencil(
             mask.ink,
             shapes,
             self._colors[number],
@@ -110,3 +115,6 @@ class _Separation:
             top=mask.top,
             overlaid=True,
         )
+        if isinstance(painted.mask, ShapedMask):
+            self._symbol_bytes += len(painted.mask.symbols.bits)
+        return painted

@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from batch_converter.djvu.draw.bilevel import Bitmap
 from batch_converter.djvu.kernels import jbig2_dictionaries
 from batch_converter.djvu.kernels.equal_shapes import distinct
 from batch_converter.djvu.kernels.g4_bound import least_bits
 from batch_converter.djvu.kernels.integers import buffer_of
+from batch_converter.djvu.kernels.jb2 import Jb2Image
+from batch_converter.djvu.kernels.jb2_composition import composed
 from batch_converter.djvu.kernels.shape_visibility import mark_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from batch_converter.djvu.draw.bilevel import Area, Bitmap
-    from batch_converter.djvu.kernels.jb2 import Jb2Image
+    from batch_converter.djvu.draw.bilevel import Area
     from batch_converter.djvu.kernels.shapes import Picture, Shapes
 
 _BITS: Final = 8
@@ -42,10 +44,11 @@ _SHAPE_BYTES: Final = 2.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShapedMask:
-    """Shapes in their places on a bilevel picture.
+    """Shapes in their places on a bilevel picture, which they make up.
 
     Attributes:
-        ink: The picture.
+        width: Of the picture, in pixels.
+        height: The same.
         symbols: What is put on it, each once.
         numbers: Which symbol each instance is, in the order in which they were drawn.
         lefts: Columns of their left edges; all of an instance lies on the picture.
@@ -53,7 +56,8 @@ class ShapedMask:
         least_g4_bytes: CCITT G4 needs no less for it.
     """
 
-    ink: Bitmap
+    width: int
+    height: int
     symbols: Shapes
     numbers: NDArray[np.int64]
     lefts: NDArray[np.int64]
@@ -61,19 +65,23 @@ class ShapedMask:
     least_g4_bytes: int
 
     @property
-    def width(self) -> int:
-        """In pixels."""
-        return self.ink.width
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-        return self.ink.height
+    def ink(self) -> Bitmap:
+        """The picture, made anew: it is seldom asked for, and may take many times the symbols."""
+        heights = np.array(self.symbols.heights, np.int64)[self.numbers]
+        placed = Jb2Image(
+            width=self.width,
+            height=self.height,
+            shapes=self.symbols,
+            blit_shapes=buffer_of(self.numbers),
+            blit_lefts=buffer_of(self.lefts),
+            blit_bottoms=buffer_of(self.height - self.tops - heights),
+        )
+        return Bitmap(width=self.width, rows=composed(placed))
 
     @property
     def size_bytes(self) -> int:
-        """What it takes in memory, about."""
-        return self.ink.rows.nbytes + len(self.symbols.bits)
+        """What it takes in memory while it is coded, about: the picture, and the symbols."""
+        return -(-self.width // _BITS) * self.height + len(self.symbols.bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +160,8 @@ class _Cutting:
             seen.add(*picture)
         symbols, same = distinct(seen)
         return ShapedMask(
-            ink=self._ink,
+            width=self._ink.width,
+            height=self._ink.height,
             symbols=symbols,
             numbers=same[numbers[kept]],
             lefts=self._lefts[kept],

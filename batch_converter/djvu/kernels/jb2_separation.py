@@ -85,6 +85,12 @@ def separated(image: Jb2Image, levels: Sequence[int], *, clear: int) -> list[Lev
     return found
 
 
+def ink_bytes(image: Jb2Image, levels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return what `separated` takes for the ink of each level, given that of each blit."""
+    _, _, strides, heights = _boxes(image, levels)
+    return strides * heights
+
+
 def _boxes(image: Jb2Image, levels: NDArray[np.int64]) -> Sequence[NDArray[np.int64]]:
     """Tell of each level where on the page its shapes lie: left, top, width, height.
 
