@@ -92,6 +92,14 @@ async def test_who_comes_by_himself_gets_a_session_at_once(
                 assert "Set-Cookie" in response.headers
 
 
+async def test_services_with_temporary_folders_share_a_cookies_name(
+    tmp_path: Path, engine: HandConverter
+) -> None:
+    """Each start has another folder: cookies of all of them would pile up in a browser."""
+    async with browsing(tmp_path, engine, data_dir=None) as browser:
+        assert {one.key for one in browser.http.cookie_jar} == {COOKIE_NAME}
+
+
 async def test_two_services_of_a_machine_leave_each_other_their_sessions(
     tmp_path: Path, engine: HandConverter
 ) -> None:
