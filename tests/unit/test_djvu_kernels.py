@@ -19,6 +19,7 @@ from batch_converter.djvu.kernels.jb2 import (
     Jb2Image,
     decode_dictionary,
     decode_image,
+    page_size,
 )
 from batch_converter.djvu.kernels.jb2_layout import (
     INK_HEIGHT,
@@ -370,6 +371,20 @@ def test_a_stream_that_ends_before_its_bytes_do_is_noticed() -> None:
     assert ink(whole + bytes(range(1, 46))).any()
     with pytest.raises(Jb2Error, match="breaks off"):
         ink(whole + bytes(range(1, 56)))
+
+
+@pytest.mark.parametrize("letters", [0, 1, 300])
+def test_a_size_is_read_without_the_shapes_that_the_page_shares(letters: int) -> None:
+    library = [np.ones((2, 2), np.bool_)] * letters
+    writer = Jb2Writer(library=library).comment(b"of whom") if letters else Jb2Writer()
+    data = writer.start(WIDTH, HEIGHT).direct(noise(1, 9, 9), 5, 5).end()
+    assert page_size(data) == (WIDTH, HEIGHT)
+
+
+@given(st.binary(max_size=60))
+def test_of_bytes_that_are_no_stream_a_size_is_read_or_none(data: bytes) -> None:
+    found = page_size(data)
+    assert found is None or min(found) >= 0
 
 
 @pytest.mark.slow

@@ -414,6 +414,19 @@ def test_a_false_alarm_costs_a_second_look_and_nothing_else(
     assert (tmp_path / "usual.pdf").read_bytes() == (tmp_path / "second.pdf").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["bitonal", "languages", "no-text", "rotated"])
+def test_in_plain_python_our_own_decoder_is_not_asked_for_whole_masks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It takes up to ten times as long: so no mask that is whole may seem broken off."""
+
+    def unwanted(*_: object) -> None:
+        raise AssertionError("a whole mask was decoded again")
+
+    monkeypatch.setattr(masks, "mask_shapes", unwanted)
+    convert(SAMPLES / f"{name}.djvu", tmp_path / "page.pdf", ConvertOptions())
+
+
 @pytest.mark.parametrize("name", ["bitonal", "mixed", "book", "rotated", "languages"])
 def test_where_kernels_are_compiled_no_mask_is_decoded_twice_and_all_is_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
