@@ -11,10 +11,7 @@ from batch_converter.djvu.draw.color_layers import (
     ink_shade,
     refuse_conflicts,
 )
-from batch_converter.djvu.draw.images import (
-    MASK_BYTES_A_PIXEL,
-    refuse_hostile_size,
-)
+from batch_converter.djvu.draw.images import MASK_BYTES_A_PIXEL, refuse_hostile_size
 from batch_converter.djvu.draw.mask_choice import mask_image, stencil
 from batch_converter.djvu.draw.masks import decoded_mask
 from batch_converter.djvu.draw.paint import BLACK, WHITE, Fill, Picture

@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from batch_converter.djvu.draw.mask_choice import stencil
-from batch_converter.djvu.draw.masks import (
-    exact_mask,
-    exact_separation,
-)
+from batch_converter.djvu.draw.masks import exact_mask, exact_separation
 from batch_converter.djvu.draw.paint import BLACK
 from batch_converter.djvu.draw.palette import LEVELS
 from batch_converter.djvu.draw.shaped_masks import ShapedMask
